@@ -1,0 +1,2 @@
+//! Starts a renderer under limits.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Renders Helm charts, kustomizations and plain YAML with real programs.

@@ -1,0 +1,205 @@
+//! The `PromotionStrategy` document: sources, environments, their order and gates.
+//!
+//! The types here are what the rest of the product works with: complete, with defaults filled in.
+//! How the document is read from YAML, and which mistakes are found in it, is in `document` and
+//! `check`.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName};
+
+/// A strategy without mistakes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromotionStrategy {
+    /// `metadata.name`.
+    pub name: StrategyName,
+    /// `spec.dryBranch`; the branch that the document was read from when absent.
+    pub dry_branch: Option<BranchName>,
+    /// `spec.destination.repository`: where the environment branches are, when in another repository.
+    pub destination: Option<RepositoryId>,
+    /// What is rendered, and how.
+    pub sources: Sources,
+    /// Environments in the order of the document.
+    pub environments: Vec<Environment>,
+}
+
+/// Everything of a strategy that rendering depends on: read from the dry SHA that is rendered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sources {
+    /// The sources in the order of the document.
+    pub sources: Vec<Source>,
+    /// Labels of every root; an environment's own `vars` win.
+    pub vars: BTreeMap<String, String>,
+    /// Labels by environment.
+    pub environment_vars: BTreeMap<EnvironmentName, BTreeMap<String, String>>,
+    /// Render options of the strategy.
+    pub render: RenderOptions,
+    /// Render options by environment, laid over the strategy's.
+    pub environment_render: BTreeMap<EnvironmentName, RenderOptions>,
+}
+
+/// One entry of `spec.sources`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Source {
+    /// A folder pattern: kustomization, chart or plain YAML.
+    pub path: Option<String>,
+    /// A folder pattern; one root per matching folder.
+    pub each: Option<String>,
+    /// A chart folder in the repository.
+    pub chart: Option<String>,
+    /// Restricts `path` to folders of one kind.
+    pub kind: Option<SourceKind>,
+    /// Globs of folders that are never roots.
+    pub exclude: Vec<String>,
+    /// Output folder, with labels.
+    pub output: Option<String>,
+    /// What happens when a root of this source fails.
+    pub on_failure: OnFailure,
+    /// Helm release name, with labels.
+    pub release_name: Option<String>,
+    /// Helm namespace, with labels.
+    pub namespace: Option<String>,
+    /// Value files, with labels; one that ends in `?` may be absent.
+    pub value_files: Vec<String>,
+    /// Inline values.
+    pub values: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Render options of this source, laid over the environment's and the strategy's.
+    pub render: RenderOptions,
+    /// The line of the entry in its file, from 1; for messages.
+    pub line: u64,
+}
+
+/// The renderer that a folder is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A folder with a kustomization.
+    Kustomize,
+    /// A folder with a `Chart.yaml`.
+    Helm,
+    /// A folder of YAML files.
+    Plain,
+}
+
+/// What happens to the other roots of a lane when one fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// The lane is not promoted.
+    #[default]
+    Hold,
+    /// The root keeps what it has, or stays out; the rest goes on.
+    KeepLast,
+}
+
+/// Options of rendering; `None` and empty lists mean "as outside".
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RenderOptions {
+    /// Kubernetes version given to the renderers.
+    pub kube_version: Option<String>,
+    /// Additional API versions given to Helm.
+    pub api_versions: Option<Vec<String>>,
+    /// Whether a chart's `crds/` are rendered.
+    pub include_crds: Option<bool>,
+    /// Whether Helm test hooks are left out.
+    pub skip_tests: Option<bool>,
+    /// How files are laid out on the branch.
+    pub layout: Option<Layout>,
+    /// What happens to a `Secret` with data.
+    pub secrets: Option<SecretPolicy>,
+    /// The Helm version that must render, when pinned.
+    pub helm_version: Option<String>,
+    /// The Kustomize version that must render, when pinned.
+    pub kustomize_version: Option<String>,
+}
+
+/// How the files of a root are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// One `manifest.yaml`.
+    Manifest,
+}
+
+/// What happens to a `Secret` with data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretPolicy {
+    /// The root fails.
+    Refuse,
+    /// It is committed.
+    Allow,
+}
+
+/// One environment with its gates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// The name; the branch's last segment when the document gives none.
+    pub name: EnvironmentName,
+    /// The active branch.
+    pub branch: BranchName,
+    /// What must have verified a dry SHA before it is promoted here.
+    pub depends_on: Vec<EnvironmentName>,
+    /// Whether an open promotion is merged without being asked for.
+    pub auto_merge: bool,
+    /// How long the content must run before it is verified.
+    pub soak: SignedDuration,
+    /// Keys that must succeed on the active branch before the content is verified.
+    pub active_statuses: Vec<StatusRule>,
+    /// Keys that must succeed on the proposed SHA before it is merged.
+    pub proposed_statuses: Vec<StatusRule>,
+    /// How pull requests are merged.
+    pub merge_method: MergeMethod,
+}
+
+/// A commit status that a gate waits for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusRule {
+    /// The key.
+    pub key: StatusKey,
+    /// How long success must stand before it counts.
+    pub settle: SignedDuration,
+    /// After how long of waiting people are told.
+    pub deadline: Option<SignedDuration>,
+}
+
+/// How the forge merges a promotion pull request; the resulting tree is the same with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MergeMethod {
+    /// A merge commit.
+    #[default]
+    Merge,
+    /// One new commit.
+    Squash,
+    /// The commit again, on the base.
+    Rebase,
+}
+
+impl PromotionStrategy {
+    /// Returns the environment of that name.
+    pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
+        self.environments.iter().find(|e| &e.name == name)
+    }
+
+    /// Returns the lanes of the strategy. There is one as long as roots are not divided.
+    pub fn lanes(&self) -> Vec<LaneName> {
+        vec![LaneName::single()]
+    }
+}
+
+impl Environment {
+    /// Returns the branch on which content of `lane` is proposed.
+    pub fn proposed_branch(&self, lane: &LaneName) -> BranchName {
+        let name = if *lane == LaneName::single() {
+            format!("{}-next", self.branch)
+        } else {
+            format!("{}-next-{lane}", self.branch)
+        };
+        BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
+    }
+
+    /// Returns how long after a promotion the environment waits for a verdict before it moves on:
+    /// the soak and the longest deadline of its keys, or one hour when none is set.
+    pub fn settle_deadline(&self) -> SignedDuration {
+        let waits = self.active_statuses.iter().filter_map(|rule| rule.deadline).max();
+        self.soak + waits.unwrap_or(SignedDuration::from_hours(1))
+    }
+}

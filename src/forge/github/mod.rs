@@ -1,0 +1,1 @@
+//! The GitHub adapter, over octocrab.

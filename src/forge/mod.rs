@@ -1,0 +1,253 @@
+//! What the product needs of a forge: pull requests, commit statuses, comments, permissions.
+//!
+//! Adapters translate; they decide nothing. No type of an SDK leaves its adapter. Every call has a
+//! time limit, and every write can be repeated: a pull request is found by head and base, and one
+//! that is merged already is a success.
+
+pub mod github;
+pub mod webhook;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::domain::{
+    ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
+    status::{CommitStatus, StatusState},
+    strategy::MergeMethod,
+};
+
+/// A forge that hosts served repositories.
+#[async_trait]
+pub trait Forge: Send + Sync + fmt::Debug {
+    /// Returns the account that the service acts as.
+    async fn account(&self) -> Result<Account, ForgeError>;
+
+    /// Returns the repository's default branch and addresses.
+    async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError>;
+
+    /// Returns where and with which credentials the repository is fetched from and pushed to.
+    async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError>;
+
+    /// Returns the pull requests from `head` into `base` in every state, newest first, at most 100.
+    async fn pull_requests(
+        &self,
+        repository: &RepositoryId,
+        head: &BranchName,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError>;
+
+    /// Returns one pull request; only this call knows whether the forge would merge it.
+    async fn pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+    ) -> Result<PullRequest, ForgeError>;
+
+    /// Opens a pull request, or returns the open one with the same head and base.
+    async fn open_pull_request(
+        &self,
+        repository: &RepositoryId,
+        new: &NewPullRequest,
+    ) -> Result<PullRequest, ForgeError>;
+
+    /// Replaces title and body.
+    async fn edit_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        title: &str,
+        body: &str,
+    ) -> Result<(), ForgeError>;
+
+    /// Closes without merging; closing a closed one is a success.
+    async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError>;
+
+    /// Merges exactly `merge.expected_head`; returns the commit on the base branch.
+    ///
+    /// # Errors
+    /// [`ForgeError::Moved`] when the head is another, [`ForgeError::Refused`] when the forge's own
+    /// conditions are not met.
+    async fn merge_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        merge: &Merge,
+    ) -> Result<String, ForgeError>;
+
+    /// Returns commit statuses and check runs of `sha`, newest first, every report that the forge keeps.
+    async fn commit_statuses(&self, repository: &RepositoryId, sha: &str) -> Result<Vec<CommitStatus>, ForgeError>;
+
+    /// Posts a commit status.
+    async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError>;
+}
+
+/// A forge that is shared by the workers.
+pub type SharedForge = Arc<dyn Forge>;
+
+/// An account on the forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The numeric id, which survives renaming.
+    pub id: u64,
+    /// The login.
+    pub login: String,
+}
+
+/// A repository on the forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// The default branch.
+    pub default_branch: BranchName,
+    /// The page that people open.
+    pub web_url: String,
+}
+
+/// Where git finds a repository, and the credentials for it.
+#[derive(Debug, Clone)]
+pub struct GitRemote {
+    /// An `http(s)` URL without credentials.
+    pub url: String,
+    /// The value of the `Authorization` header; masked in `Debug`.
+    pub authorization: Option<SecretString>,
+}
+
+/// A pull request as the forge shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequest {
+    /// The number.
+    pub number: PullRequestNumber,
+    /// Open, closed or merged.
+    pub state: PullRequestState,
+    /// The head commit.
+    pub head_sha: String,
+    /// The title.
+    pub title: String,
+    /// The page that people open.
+    pub web_url: String,
+    /// Whether it is a draft.
+    pub draft: bool,
+    /// What the forge says about merging it; [`Mergeable::Unknown`] from lists.
+    pub mergeable: Mergeable,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it was merged or closed.
+    pub ended_at: Option<Timestamp>,
+    /// Who merged it; absent from lists.
+    pub merged_by: Option<String>,
+    /// The commit that merging made on the base branch.
+    pub merge_sha: Option<String>,
+}
+
+/// Where a pull request is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullRequestState {
+    /// Open.
+    Open,
+    /// Closed without merging.
+    Closed,
+    /// Merged.
+    Merged,
+}
+
+/// What the forge says about merging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mergeable {
+    /// The forge has not said yet.
+    Unknown,
+    /// It would merge.
+    Yes,
+    /// Its own conditions (protection, required checks) are not met; the reason in its words.
+    Blocked(String),
+    /// The branches conflict.
+    Conflict,
+}
+
+/// A pull request to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPullRequest {
+    /// The branch to merge.
+    pub head: BranchName,
+    /// The branch to merge into.
+    pub base: BranchName,
+    /// The title.
+    pub title: String,
+    /// The body, Markdown.
+    pub body: String,
+}
+
+/// How to merge a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// The head that was checked.
+    pub expected_head: String,
+    /// The method.
+    pub method: MergeMethod,
+    /// The merge commit's subject.
+    pub title: String,
+    /// The merge commit's body with its trailers.
+    pub message: String,
+}
+
+/// A commit status to post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewStatus {
+    /// The key.
+    pub key: StatusKey,
+    /// The state.
+    pub state: StatusState,
+    /// At most 140 characters; longer texts are cut by the adapter at a character boundary.
+    pub description: String,
+    /// A page about it.
+    pub target_url: Option<String>,
+}
+
+/// Why a forge did not do what was asked, by what the caller does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// The thing is not there, or may not be seen.
+    #[error("{what} was not found on the forge")]
+    NotFound {
+        /// What was asked for.
+        what: String,
+    },
+    /// The credentials are wrong or lack a right; the operator must act.
+    #[error("the forge refused the credentials while it was asked to {what}: {words}")]
+    Unauthorised {
+        /// What was attempted.
+        what: String,
+        /// The forge's words.
+        words: String,
+    },
+    /// The world has moved on: observe again.
+    #[error("the forge has another state than expected: {words}")]
+    Moved {
+        /// The forge's words.
+        words: String,
+    },
+    /// The forge's rules forbid it now; a closed gate in its words.
+    #[error("the forge refused to {what}: {words}")]
+    Refused {
+        /// What was attempted.
+        what: String,
+        /// The forge's words.
+        words: String,
+    },
+    /// Too many calls: nothing more before this time has passed.
+    #[error("the forge asks to wait {} s", retry_after.as_secs())]
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// No usable answer (network, time limit, 5xx): try again later.
+    #[error("the forge did not answer while it was asked to {what}")]
+    Unavailable {
+        /// What was attempted.
+        what: String,
+        /// What went wrong.
+        #[source]
+        source: anyhow::Error,
+    },
+}

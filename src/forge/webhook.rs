@@ -1,0 +1,1 @@
+//! Webhook payloads of the forges, reduced to hints.

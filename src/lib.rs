@@ -1,0 +1,9 @@
+//! Hydromote hydrates dry manifests per environment and promotes them by pull request.
+//!
+//! One loop: *observe* git, the forge and the store into a snapshot, *plan* with a pure function,
+//! *apply* the actions, each a compare-and-swap. Webhooks, timers, comments and commands only say
+//! that a strategy is to be looked at again.
+
+pub mod domain;
+pub mod forge;
+pub mod local_forge;

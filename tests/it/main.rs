@@ -1,0 +1,1 @@
+//! Stories over the real service, real git and the local forge.
