@@ -6,4 +6,6 @@
 
 pub mod domain;
 pub mod forge;
+pub mod git;
 pub mod local_forge;
+pub mod store;

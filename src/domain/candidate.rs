@@ -1,0 +1,107 @@
+//! Which dry SHA an environment wants next.
+//!
+//! Candidates are filtered first and chosen from then: on the line, newer than what was taken,
+//! hydrated without failure here, not rejected. The newest promotable one is proposed; when there
+//! is none, the newest one, shown as waiting. Nothing moves backward.
+
+use super::{
+    content::{Content, Hydration},
+    evidence,
+    gate::StatusWait,
+    ids::{DrySha, Place},
+    ledger::{Ledger, Taken},
+    snapshot::{PlaceState, Proposal, Snapshot},
+    strategy::Environment,
+};
+
+/// How many promotable dry SHAs, newest first, an environment hydrates to find those that change
+/// nothing for it. Older ones are passed over by newer ones.
+const NO_OP_WALK: usize = 16;
+
+/// What an environment wants next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The dry SHA.
+    pub dry: DrySha,
+    /// The content that the environment would hold.
+    pub content: Content,
+}
+
+/// Returns the dry SHAs that must be hydrated before the next one can be chosen, newest first.
+pub fn to_hydrate(ledger: &Ledger<'_>, environment: &Environment, place: &Place, snapshot: &Snapshot) -> Vec<DrySha> {
+    let Some(state) = ledger.place(place) else { return Vec::new() };
+    let unhydrated = |dry: &&DrySha| match state.hydrations.get(*dry) {
+        None => true,
+        Some(Hydration::Failed(failure)) => failure.retry_at.is_some_and(|at| at <= snapshot.now),
+        Some(Hydration::Done { .. }) => false,
+    };
+    let eligible: Vec<_> = snapshot
+        .line
+        .newer_than(ledger.running_position(state))
+        .filter(|dry| ledger.rejection(state, dry).is_none() && !failed_for_good(state, dry, snapshot))
+        .collect();
+    let walk = if state.running().is_some() { NO_OP_WALK } else { 1 };
+    let promotable = eligible.iter().filter(|dry| ledger.is_promotable(environment, &place.lane, dry)).take(walk);
+    let mut wanted: Vec<DrySha> =
+        eligible.first().into_iter().chain(promotable).copied().filter(unhydrated).cloned().collect();
+    wanted.dedup();
+    wanted
+}
+
+fn failed_for_good(state: &PlaceState, dry: &DrySha, snapshot: &Snapshot) -> bool {
+    match state.hydrations.get(dry) {
+        Some(Hydration::Failed(failure)) => failure.retry_at.is_none_or(|at| at > snapshot.now),
+        _ => false,
+    }
+}
+
+/// Returns what the place wants next, or nothing when it has all there is.
+pub fn choose(
+    ledger: &Ledger<'_>,
+    environment: &Environment,
+    place: &Place,
+    taken: Option<&Taken>,
+    snapshot: &Snapshot,
+) -> Option<Wish> {
+    let state = ledger.place(place)?;
+    let running = state.running_content();
+    let position = taken.map(|taken| snapshot.line.position(&taken.dry)).unwrap_or_default();
+    let candidates: Vec<Wish> = snapshot
+        .line
+        .newer_than(position)
+        .filter(|dry| ledger.rejection(state, dry).is_none())
+        .filter_map(|dry| {
+            let content = state.hydrations.get(dry)?.content_over(&running)?;
+            Some(Wish { dry: dry.clone(), content })
+        })
+        .collect();
+    let is_promotable = |wish: &Wish| ledger.is_promotable(environment, &place.lane, &wish.dry);
+    let newest_promotable = candidates.iter().find(|wish| is_promotable(wish));
+    // The newest of all may change nothing and wait to be taken: then there is nothing to propose.
+    let newest = newest_promotable.or(candidates.first()).filter(|wish| wish.content != running)?;
+
+    let proposed = state.proposal.as_ref().and_then(|proposal| candidates.iter().find(|w| w.dry == proposal.dry));
+    match (proposed, &state.proposal) {
+        (Some(stays), Some(proposal)) if is_promotable(stays) && is_pinned(environment, state, proposal, snapshot) => {
+            Some(stays.clone())
+        }
+        (Some(stays), _)
+            if stays.content == newest.content && (is_promotable(stays) || newest_promotable.is_none()) =>
+        {
+            Some(stays.clone())
+        }
+        _ => Some(newest.clone()),
+    }
+}
+
+/// Says whether a person has promoted exactly this proposal, and it may still be merged: newer ones
+/// do not replace it then.
+fn is_pinned(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
+    let promoted = state.promote.as_ref().is_some_and(|promote| promote.proposed == proposal.sha);
+    let reports: Vec<_> = state.proposed_reports.iter().collect();
+    let failed = environment
+        .proposed_statuses
+        .iter()
+        .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
+    promoted && !failed
+}

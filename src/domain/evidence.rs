@@ -1,0 +1,98 @@
+//! Evidence: which reports count, for what, and what they amount to.
+//!
+//! - Missing is pending; nothing reported is never success.
+//! - The newest run of a check counts. A key that exists as a status and as a check run needs both.
+//! - On an active branch a report counts for the content that its commit holds, and only when it
+//!   was made after the commit came onto the branch.
+//! - An error says nothing about the content; only a failure does.
+
+use jiff::Timestamp;
+
+use super::{
+    gate::{StatusWait, Verdict},
+    snapshot::Run,
+    status::{CommitStatus, StatusSource, StatusState},
+    strategy::{Environment, StatusRule},
+};
+
+/// Returns why the reports of one key do not count as a success at `now`, or nothing when they do.
+pub fn status_wait(rule: &StatusRule, reports: &[&CommitStatus], now: Timestamp) -> Option<StatusWait> {
+    let waits = [StatusSource::Status, StatusSource::CheckRun].map(|source| {
+        let mut of_source: Vec<_> =
+            reports.iter().copied().filter(|r| r.key == rule.key && r.source == source).collect();
+        of_source.sort_by_key(|r| std::cmp::Reverse((r.reported_at, r.id)));
+        (!of_source.is_empty()).then(|| newest_run(rule, &of_source, now))
+    });
+    match waits {
+        [None, None] => Some(StatusWait::Missing),
+        [one, other] => worse(one.flatten(), other.flatten()),
+    }
+}
+
+/// Judges the reports of one source, newest first.
+fn newest_run(rule: &StatusRule, newest_first: &[&CommitStatus], now: Timestamp) -> Option<StatusWait> {
+    match newest_first.first()?.state {
+        StatusState::Pending => Some(StatusWait::Pending),
+        StatusState::Error => Some(StatusWait::Error),
+        StatusState::Failure => Some(StatusWait::Failed),
+        StatusState::Success => {
+            let stands_since = newest_first.iter().take_while(|r| r.state == StatusState::Success).last()?.reported_at;
+            let until = stands_since + rule.settle;
+            (now < until).then_some(StatusWait::Settle { until })
+        }
+    }
+}
+
+fn worse(one: Option<StatusWait>, other: Option<StatusWait>) -> Option<StatusWait> {
+    let rank = |wait: &Option<StatusWait>| match wait {
+        None => 0,
+        Some(StatusWait::Settle { .. }) => 1,
+        Some(StatusWait::Pending | StatusWait::Missing) => 2,
+        Some(StatusWait::Error) => 3,
+        Some(StatusWait::Failed) => 4,
+    };
+    if rank(&one) >= rank(&other) { one } else { other }
+}
+
+/// Returns what the reports on a run amount to, leaving its record aside.
+///
+/// `ended` is when other content took its place; what was reported or would have ended after that
+/// proves nothing for it.
+pub fn judge_run(environment: &Environment, run: &Run, ended: Option<Timestamp>, now: Timestamp) -> Verdict {
+    if run.content.is_empty() {
+        return Verdict::Verified;
+    }
+    let now = ended.map_or(now, |end| end.min(now));
+    let counting = counting_reports(run, now);
+    for rule in &environment.active_statuses {
+        if let Some(waits) = status_wait(rule, &counting, now) {
+            return Verdict::Status { key: rule.key.clone(), waits };
+        }
+    }
+    let until = run.since() + environment.soak;
+    if now < until { Verdict::Soak { until } } else { Verdict::Unrecorded }
+}
+
+/// Returns the first listed key whose newest report on the run is a failure.
+///
+/// A failure counts whenever it was reported, also after other content took the run's place.
+pub fn failed_key<'a>(environment: &'a Environment, run: &Run, now: Timestamp) -> Option<&'a StatusRule> {
+    let counting = counting_reports(run, Timestamp::MAX);
+    environment.active_statuses.iter().find(|rule| status_wait(rule, &counting, now) == Some(StatusWait::Failed))
+}
+
+/// Returns the reports that count for the run's content, made until `until`.
+fn counting_reports(run: &Run, until: Timestamp) -> Vec<&CommitStatus> {
+    run.reports
+        .iter()
+        .filter(|report| {
+            run.commits.iter().any(|commit| {
+                let reported = report.status.reported_at;
+                let after_arrival =
+                    if commit.existed_before { reported > commit.arrived_at } else { reported >= commit.arrived_at };
+                commit.sha == report.commit && after_arrival && reported <= until
+            })
+        })
+        .map(|report| &report.status)
+        .collect()
+}

@@ -1,0 +1,267 @@
+//! The conditions of a promotion, each open or closed with a reason.
+//!
+//! The words of a closed gate are written here, once: the status page, `explain`, the commit
+//! status and the pull request all show them as they stand.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{ActiveSha, DrySha, EnvironmentName, PullRequestNumber, StatusKey};
+
+/// What keeps one gate closed.
+///
+/// The order of the variants is the order in which gates are asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "gate")]
+pub enum Gate {
+    /// The newest strategy has a mistake; nothing is promoted on a guess.
+    Strategy {
+        /// The mistake.
+        mistake: String,
+    },
+    /// Somebody else changed what we own on the active branch.
+    Drift {
+        /// The commit that did.
+        commit: ActiveSha,
+        /// Its author.
+        author: String,
+        /// Outputs that it changed.
+        outputs: Vec<String>,
+    },
+    /// The active branch holds something that we did not write where we would write.
+    Obstacle {
+        /// What is in the way.
+        message: String,
+    },
+    /// An environment before this one has not verified the dry SHA.
+    DependsOn {
+        /// That environment.
+        environment: EnvironmentName,
+        /// What it waits for.
+        waits: Verdict,
+    },
+    /// What runs here has neither been verified nor failed.
+    Settling {
+        /// What it waits for.
+        waits: Verdict,
+    },
+    /// A commit status on the proposed SHA.
+    ProposedStatus {
+        /// Its key.
+        key: StatusKey,
+        /// What is wrong with it.
+        waits: StatusWait,
+    },
+    /// The environment merges only when a person asks.
+    Promote,
+    /// The forge's own conditions.
+    Forge {
+        /// The forge's words.
+        words: String,
+    },
+}
+
+/// Names a gate across plans, to remember since when it is closed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GateId(pub String);
+
+/// A closed gate with its times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedGate {
+    /// The gate and what keeps it closed.
+    #[serde(flatten)]
+    pub gate: Gate,
+    /// Since when it is closed.
+    pub since: Timestamp,
+    /// When it opens or is looked at again by itself, where time alone does that.
+    pub until: Option<Timestamp>,
+}
+
+/// Why a commit status does not count as a success yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "wait")]
+pub enum StatusWait {
+    /// Nothing was reported.
+    Missing,
+    /// It is pending.
+    Pending,
+    /// The check itself broke.
+    Error,
+    /// It failed.
+    Failed,
+    /// It succeeded, and must stand until this time.
+    Settle {
+        /// The time.
+        until: Timestamp,
+    },
+}
+
+/// What is known about a dry SHA in one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// It is verified.
+    Verified,
+    /// The environment has not taken it.
+    NotTaken,
+    /// A listed status has not succeeded on what runs.
+    Status {
+        /// The key.
+        key: StatusKey,
+        /// What is wrong with it.
+        waits: StatusWait,
+    },
+    /// The content must run longer.
+    Soak {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Everything has succeeded; the record is about to be written.
+    Unrecorded,
+    /// A status that had succeeded failed later.
+    Revoked,
+    /// A person rejected it here.
+    Rejected {
+        /// The pull request that was closed.
+        number: PullRequestNumber,
+    },
+    /// It changed nothing here and an environment before has not verified it.
+    Upstream {
+        /// That environment.
+        environment: EnvironmentName,
+    },
+    /// It ran, and other content runs now.
+    Overtaken {
+        /// What runs now.
+        by: DrySha,
+    },
+}
+
+impl Verdict {
+    /// Returns the time at which the verdict changes by itself.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Soak { until } | Self::Status { waits: StatusWait::Settle { until }, .. } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+impl StatusWait {
+    /// Returns the time at which the wait ends by itself.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Settle { until } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+impl Gate {
+    /// Returns the name under which the gate is remembered.
+    pub fn id(&self) -> GateId {
+        GateId(match self {
+            Self::Strategy { .. } => "strategy".into(),
+            Self::Drift { commit, .. } => format!("drift:{commit}"),
+            Self::Obstacle { .. } => "obstacle".into(),
+            Self::DependsOn { environment, .. } => format!("depends-on:{environment}"),
+            Self::Settling { .. } => "settling".into(),
+            Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
+            Self::Promote => "promote".into(),
+            Self::Forge { .. } => "forge".into(),
+        })
+    }
+
+    /// Says whether our own commit status waits for this gate: all down to approvals, so that a
+    /// person can merge by hand what only waits for `promote`, and the forge can wait for us.
+    pub fn holds_own_status(&self) -> bool {
+        !matches!(self, Self::Promote | Self::Forge { .. })
+    }
+
+    /// Returns the time at which the gate changes by itself.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::DependsOn { waits, .. } | Self::Settling { waits } => waits.until(),
+            Self::ProposedStatus { waits, .. } => waits.until(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for StatusWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("has not been reported"),
+            Self::Pending => f.write_str("is pending"),
+            Self::Error => f.write_str("could not be checked (error)"),
+            Self::Failed => f.write_str("failed"),
+            Self::Settle { until } => write!(f, "succeeded and must stand until {}", clock(*until)),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified => f.write_str("is verified"),
+            Self::NotTaken => f.write_str("does not run it yet"),
+            Self::Status { key, waits } => write!(f, "`{key}` {waits}"),
+            Self::Soak { until } => write!(f, "soaks until {}", clock(*until)),
+            Self::Unrecorded => f.write_str("is being recorded as verified"),
+            Self::Revoked => f.write_str("was verified and failed later"),
+            Self::Rejected { number } => write!(f, "rejected it by closing {number}"),
+            Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
+            Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strategy { mistake } => write!(f, "the strategy has a mistake: {}", first_line(mistake)),
+            Self::Drift { commit, author, outputs } => {
+                write!(f, "{author} changed {} on the branch in {}", list(outputs), commit.short())
+            }
+            Self::Obstacle { message } => f.write_str(message),
+            Self::DependsOn { environment, waits } => match waits {
+                Verdict::Status { .. } => write!(f, "waits for {waits} on {environment}"),
+                _ => write!(f, "waits for {environment}, which {waits}"),
+            },
+            Self::Settling { waits } => match waits {
+                Verdict::Status { .. } => write!(f, "what runs here is not settled: {waits}"),
+                _ => write!(f, "what runs here {waits}"),
+            },
+            Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
+            Self::Promote => f.write_str("waits for a person to promote it"),
+            Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),
+        }
+    }
+}
+
+impl fmt::Display for ClosedGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.gate.fmt(f)
+    }
+}
+
+/// Returns a time as people read it, in UTC.
+fn clock(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Returns at most three names, and how many more there are.
+fn list(names: &[String]) -> String {
+    let shown = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,79 @@
+//! The dry line: the first-parent history of the dry branch's head as git has it now.
+//!
+//! *Newer* means later on this line, never by date and never by when it was seen. A dry SHA that
+//! left the line (a forced push) is never promoted; where it still runs it counts as just after
+//! the newest commit that it shares with the line.
+
+use std::collections::BTreeMap;
+
+use super::ids::DrySha;
+
+/// A place on the dry line; later is newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct LinePosition(usize);
+
+/// The dry line with what left it and still matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DryLine {
+    shas: Vec<DrySha>,
+    positions: BTreeMap<DrySha, LinePosition>,
+}
+
+impl DryLine {
+    /// Builds the line from its commits, oldest first, and from the commits that left it, each with
+    /// the newest commit that it shares with the line (none when they share nothing).
+    pub fn new(oldest_first: Vec<DrySha>, left: impl IntoIterator<Item = (DrySha, Option<DrySha>)>) -> Self {
+        let mut positions: BTreeMap<_, _> =
+            oldest_first.iter().enumerate().map(|(i, sha)| (sha.clone(), LinePosition(2 * i + 2))).collect();
+        for (sha, shared) in left {
+            let anchor = shared.and_then(|s| positions.get(&s).copied()).unwrap_or_default();
+            positions.entry(sha).or_insert(LinePosition(anchor.0 + 1));
+        }
+        Self { shas: oldest_first, positions }
+    }
+
+    /// Returns the newest dry SHA.
+    pub fn head(&self) -> Option<&DrySha> {
+        self.shas.last()
+    }
+
+    /// Says whether `sha` is on the line now.
+    pub fn contains(&self, sha: &DrySha) -> bool {
+        self.positions.get(sha).is_some_and(|p| p.0 % 2 == 0)
+    }
+
+    /// Returns where `sha` counts; the beginning for one that shares nothing with the line.
+    pub fn position(&self, sha: &DrySha) -> LinePosition {
+        self.positions.get(sha).copied().unwrap_or_default()
+    }
+
+    /// Returns what is on the line after `position`, newest first.
+    pub fn newer_than(&self, position: LinePosition) -> impl Iterator<Item = &DrySha> {
+        self.shas.iter().rev().take_while(move |sha| self.position(sha) > position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dry(name: &str) -> DrySha {
+        DrySha::new(name).expect("a word")
+    }
+
+    #[test]
+    fn what_left_the_line_counts_as_just_after_what_it_shares_with_it() {
+        let line = DryLine::new(vec![dry("dry-1"), dry("dry-3")], [(dry("dry-2"), Some(dry("dry-1")))]);
+        assert!(!line.contains(&dry("dry-2")));
+        assert!(line.position(&dry("dry-2")) > line.position(&dry("dry-1")));
+        assert!(line.position(&dry("dry-2")) < line.position(&dry("dry-3")));
+        let newer: Vec<_> = line.newer_than(line.position(&dry("dry-2"))).map(DrySha::as_str).collect();
+        assert_eq!(newer, ["dry-3"]);
+    }
+
+    #[test]
+    fn what_shares_nothing_with_the_line_is_older_than_all_of_it() {
+        let line = DryLine::new(vec![dry("dry-1")], [(dry("other"), None)]);
+        assert!(line.position(&dry("other")) < line.position(&dry("dry-1")));
+    }
+}

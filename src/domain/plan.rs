@@ -1,0 +1,621 @@
+//! Decides what to do next for one promotion strategy.
+//!
+//! [`plan`] compares the strategy with a [`Snapshot`] and returns a [`Plan`]. It reads no clock and
+//! performs no I/O, so each rule of the product is a function call away from its test.
+//!
+//! Guarantees:
+//! - Every action carries the state it was decided on; applied to a world that has moved on it is
+//!   refused, never an overwrite.
+//! - A plan for a world in which its actions were done contains none of them again.
+//! - A place that stands still has a closed gate, or nothing to wait for.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    candidate::{self, Wish},
+    content::{Content, Hydration},
+    evidence,
+    gate::{ClosedGate, Gate, GateId, StatusWait, Verdict},
+    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    ledger::{Ledger, Taken},
+    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
+    status::StatusState,
+    strategy::{Environment, PromotionStrategy},
+};
+
+/// One change to make outside this process.
+///
+/// A variant carries the state it was decided on. Applying it to a world that has moved on is an
+/// error, never an overwrite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Create a missing active branch with an empty commit.
+    CreateBranch {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Its active branch.
+        branch: BranchName,
+    },
+    /// Render a dry SHA for one place.
+    Hydrate {
+        /// For which place.
+        place: Place,
+        /// The dry SHA.
+        dry: DrySha,
+    },
+    /// Move the proposed branch to a snapshot commit of this content on the active head.
+    Propose {
+        /// For which place.
+        place: Place,
+        /// The dry SHA.
+        dry: DrySha,
+        /// The content to compose.
+        content: Content,
+        /// The head to compose on.
+        expected_active: ActiveSha,
+        /// The proposed branch's head.
+        expected_proposed: Option<ProposedSha>,
+    },
+    /// Open the promotion pull request.
+    OpenPullRequest {
+        /// For which place.
+        place: Place,
+        /// The head.
+        proposed: ProposedSha,
+        /// The dry SHA that it proposes.
+        dry: DrySha,
+    },
+    /// Write title and body of the pull request for another head.
+    DescribePullRequest {
+        /// For which place.
+        place: Place,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The head.
+        proposed: ProposedSha,
+        /// The dry SHA that it proposes.
+        dry: DrySha,
+    },
+    /// Close a pull request that has nothing left to promote.
+    ClosePullRequest {
+        /// For which place.
+        place: Place,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// Its head.
+        head: ProposedSha,
+    },
+    /// Post our own status on the proposed SHA.
+    PostStatus {
+        /// For which place.
+        place: Place,
+        /// The proposed SHA.
+        proposed: ProposedSha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// Report on a dry SHA what came of its hydration.
+    ReportHydration {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// Record on the forge that what runs is verified.
+    RecordVerified {
+        /// In which place.
+        place: Place,
+        /// The commit that brought the content; names the run.
+        brought_by: ActiveSha,
+        /// The newest commit that holds it.
+        active: ActiveSha,
+        /// The dry SHA.
+        dry: DrySha,
+    },
+    /// Take a record of verification back.
+    Revoke {
+        /// In which place.
+        place: Place,
+        /// The commit that brought the content; names the run.
+        brought_by: ActiveSha,
+        /// The newest commit that holds it.
+        active: ActiveSha,
+        /// The dry SHA.
+        dry: DrySha,
+        /// The key that failed.
+        reason: String,
+    },
+    /// Merge the promotion pull request.
+    Merge {
+        /// For which place.
+        place: Place,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The head that the gates were checked on.
+        expected_head: ProposedSha,
+        /// The active head that the result was computed on.
+        expected_active: ActiveSha,
+        /// The tree that the environment must hold afterwards.
+        tree: TreeId,
+        /// The dry SHA.
+        dry: DrySha,
+    },
+}
+
+/// What to do next, and why what stands still does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The actions, in order.
+    pub actions: Vec<Action>,
+    /// Every place, in the order of the strategy.
+    pub places: Vec<PlaceView>,
+    /// When time alone changes something.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// One lane of one environment as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceView {
+    /// Which place.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The active branch.
+    pub branch: BranchName,
+    /// Its head, when it exists.
+    pub active: Option<ActiveSha>,
+    /// The head's tree.
+    pub tree: Option<TreeId>,
+    /// What runs.
+    pub running: Option<RunningView>,
+    /// The newest dry SHA that was taken.
+    pub taken: Option<DrySha>,
+    /// Whether it was taken as a no-op.
+    pub taken_as_no_op: bool,
+    /// The dry SHA that is wanted next.
+    pub wanted: Option<DrySha>,
+    /// The proposed SHA.
+    pub proposed: Option<ProposedSha>,
+    /// The open pull request.
+    pub pull_request: Option<PullRequestNumber>,
+    /// What keeps the wanted dry SHA from being merged, first gate first.
+    pub gates: Vec<ClosedGate>,
+    /// What else people should know.
+    pub notices: Vec<Notice>,
+}
+
+/// What runs in a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningView {
+    /// The dry SHA of its content.
+    pub dry: DrySha,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it is verified, and what it waits for otherwise.
+    pub verdict: Verdict,
+    /// The number of roots.
+    pub roots: usize,
+}
+
+/// Something that people should know though no gate waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "notice")]
+pub enum Notice {
+    /// A dry SHA newer than what was taken could not be hydrated.
+    HydrationFailed {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The author's file, line and the renderer's words.
+        message: String,
+        /// When it is tried again; absent when only a commit mends it.
+        retry_at: Option<Timestamp>,
+    },
+    /// A dry SHA newer than what was taken was rejected by closing its pull request.
+    Rejected {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The pull request.
+        number: PullRequestNumber,
+    },
+    /// A root that failed keeps its last good rendering.
+    Kept {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The root and the reason.
+        message: String,
+    },
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::HydrationFailed { dry, message, .. } => {
+                write!(f, "{} could not be hydrated: {message}", dry.short())
+            }
+            Self::Rejected { dry, number } => {
+                write!(f, "{} was rejected by closing {number}; reopen it to take that back", dry.short())
+            }
+            Self::Kept { dry, message } => write!(f, "in {} {message}", dry.short()),
+        }
+    }
+}
+
+/// Returns the next steps for `strategy`, given what was observed.
+pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
+    let planner = Planner { strategy, snapshot, ledger: Ledger::new(strategy, snapshot) };
+    let mut plan = Plan::default();
+    for environment in &strategy.environments {
+        for lane in strategy.lanes() {
+            let place = Place { environment: environment.name.clone(), lane };
+            if let Some(state) = snapshot.places.get(&place) {
+                planner.plan_place(environment, &place, state, &mut plan);
+            }
+        }
+    }
+    planner.report_hydrations(&mut plan);
+    plan
+}
+
+/// Our own status when nothing stands in the way.
+const READY: &str = "Ready to be promoted";
+
+struct Planner<'a> {
+    strategy: &'a PromotionStrategy,
+    snapshot: &'a Snapshot,
+    ledger: Ledger<'a>,
+}
+
+impl Planner<'_> {
+    fn plan_place(&self, environment: &Environment, place: &Place, state: &PlaceState, plan: &mut Plan) {
+        let taken = self.ledger.taken(environment, place);
+        let mut view = self.view(environment, place, state, taken.as_ref());
+        match &state.active {
+            Active::Missing => {
+                let create =
+                    Action::CreateBranch { environment: environment.name.clone(), branch: environment.branch.clone() };
+                if self.snapshot.mistake.is_none() && !plan.actions.contains(&create) {
+                    plan.actions.push(create);
+                }
+            }
+            Active::Present(branch) => {
+                self.keep_records(environment, place, branch, plan);
+                if self.hydrate_first(environment, place, plan) {
+                    plan.places.push(view);
+                    return;
+                }
+                let wish = candidate::choose(&self.ledger, environment, place, taken.as_ref(), self.snapshot);
+                view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
+                match &wish {
+                    None => self.close_what_is_left(place, state, plan),
+                    Some(wish) => {
+                        view.gates = self.closed_gates(environment, place, state, branch, wish);
+                        self.promote(place, state, branch, wish, &view.gates, plan);
+                    }
+                }
+                self.wake(environment, state, &view, plan);
+            }
+        }
+        plan.places.push(view);
+    }
+
+    fn view(&self, environment: &Environment, place: &Place, state: &PlaceState, taken: Option<&Taken>) -> PlaceView {
+        let branch = state.branch();
+        let runs = branch.map(|branch| branch.runs.as_slice()).unwrap_or_default();
+        PlaceView {
+            place: place.clone(),
+            branch: environment.branch.clone(),
+            active: branch.map(|branch| branch.head.clone()),
+            tree: branch.map(|branch| branch.tree.clone()),
+            running: runs.first().map(|run| RunningView {
+                dry: run.dry.clone(),
+                since: run.since(),
+                verdict: self.ledger.run_verdict(environment, runs, 0),
+                roots: run.content.len(),
+            }),
+            taken: taken.map(|taken| taken.dry.clone()),
+            taken_as_no_op: taken.is_some_and(|taken| taken.no_op),
+            wanted: None,
+            proposed: state.proposal.as_ref().map(|proposal| proposal.sha.clone()),
+            pull_request: state.pull_request.as_ref().map(|pull_request| pull_request.number),
+            gates: Vec::new(),
+            notices: self.notices(state, taken),
+        }
+    }
+
+    fn notices(&self, state: &PlaceState, taken: Option<&Taken>) -> Vec<Notice> {
+        let position = taken.map(|taken| self.snapshot.line.position(&taken.dry)).unwrap_or_default();
+        let mut notices = Vec::new();
+        for dry in self.snapshot.line.newer_than(position) {
+            if let Some(number) = self.ledger.rejection(state, dry) {
+                notices.push(Notice::Rejected { dry: dry.clone(), number });
+            }
+            match state.hydrations.get(dry) {
+                Some(Hydration::Failed(failure)) => notices.push(Notice::HydrationFailed {
+                    dry: dry.clone(),
+                    message: failure.to_string(),
+                    retry_at: failure.retry_at,
+                }),
+                Some(Hydration::Done { kept, .. }) => notices.extend(kept.iter().map(|(root, reason)| Notice::Kept {
+                    dry: dry.clone(),
+                    message: format!("`{root}` keeps its last good rendering: {reason}"),
+                })),
+                None => {}
+            }
+        }
+        notices
+    }
+
+    /// Writes records of what was verified since, and takes back those that failed later.
+    fn keep_records(&self, environment: &Environment, place: &Place, branch: &ActiveBranch, plan: &mut Plan) {
+        for (index, run) in branch.runs.iter().enumerate() {
+            let (Some(brought_by), Some(newest)) = (run.brought_by(), run.commits.first()) else { continue };
+            let (place, brought_by, active, dry) =
+                (place.clone(), brought_by.clone(), newest.sha.clone(), run.dry.clone());
+            match self.ledger.run_verdict(environment, &branch.runs, index) {
+                Verdict::Unrecorded if branch.drift.is_none() || index > 0 => {
+                    plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
+                }
+                Verdict::Revoked if matches!(run.record, Some(Record::Verified { .. })) => {
+                    let key = evidence::failed_key(environment, run, self.snapshot.now);
+                    let reason = key.map_or("the same content failed later".into(), |k| format!("`{}` failed", k.key));
+                    plan.actions.push(Action::Revoke { place, brought_by, active, dry, reason });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks for what must be hydrated before anything can be chosen; says whether there is any.
+    fn hydrate_first(&self, environment: &Environment, place: &Place, plan: &mut Plan) -> bool {
+        if self.snapshot.mistake.is_some() {
+            return false;
+        }
+        let missing = candidate::to_hydrate(&self.ledger, environment, place, self.snapshot);
+        let any = !missing.is_empty();
+        plan.actions.extend(missing.into_iter().map(|dry| Action::Hydrate { place: place.clone(), dry }));
+        any
+    }
+
+    /// Closes a pull request whose difference has gone. Our closing is never a rejection.
+    fn close_what_is_left(&self, place: &Place, state: &PlaceState, plan: &mut Plan) {
+        let stopped = self.snapshot.mistake.is_some() || state.branch().is_some_and(|b| b.drift.is_some());
+        if let Some(pull_request) = state.pull_request.as_ref().filter(|_| !stopped) {
+            plan.actions.push(Action::ClosePullRequest {
+                place: place.clone(),
+                number: pull_request.number,
+                head: pull_request.head.clone(),
+            });
+        }
+    }
+
+    /// Returns the closed gates of a promotion in the order in which they are asked.
+    fn closed_gates(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        branch: &ActiveBranch,
+        wish: &Wish,
+    ) -> Vec<ClosedGate> {
+        let mut gates = Vec::new();
+        gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
+        gates.extend(branch.drift.clone().map(|d| Gate::Drift {
+            commit: d.commit,
+            author: d.author,
+            outputs: d.outputs,
+        }));
+        gates.extend(
+            state
+                .obstacle
+                .as_ref()
+                .filter(|o| o.dry == wish.dry && o.active == branch.head)
+                .map(|o| Gate::Obstacle { message: o.message.clone() }),
+        );
+        gates.extend(environment.depends_on.iter().filter_map(|before| {
+            let waits = self.ledger.verdict(before, &place.lane, &wish.dry);
+            (waits != Verdict::Verified).then(|| Gate::DependsOn { environment: before.clone(), waits })
+        }));
+        gates.extend(self.settling(environment, branch));
+        let proposal = state.proposal.as_ref().filter(|proposal| proposal.dry == wish.dry);
+        let reports: Vec<_> = proposal.iter().flat_map(|_| &state.proposed_reports).collect();
+        gates.extend(environment.proposed_statuses.iter().filter_map(|rule| {
+            evidence::status_wait(rule, &reports, self.snapshot.now)
+                .map(|waits| Gate::ProposedStatus { key: rule.key.clone(), waits })
+        }));
+        let promoted = |p: &&super::snapshot::PromoteRequest| proposal.is_some_and(|q| q.sha == p.proposed);
+        if !environment.auto_merge && state.promote.as_ref().filter(promoted).is_none() {
+            gates.push(Gate::Promote);
+        }
+        gates.extend(
+            state
+                .refusal
+                .as_ref()
+                .filter(|r| proposal.is_some_and(|p| p.sha == r.proposed) && r.retry_at > self.snapshot.now)
+                .map(|r| Gate::Forge { words: r.words.clone() }),
+        );
+        gates.into_iter().map(|gate| self.since(environment, place, state, gate)).collect()
+    }
+
+    /// While what runs is neither verified nor failed, nothing is merged, until the deadline.
+    fn settling(&self, environment: &Environment, branch: &ActiveBranch) -> Option<Gate> {
+        let run = branch.runs.first()?;
+        let waits = match self.ledger.run_verdict(environment, &branch.runs, 0) {
+            Verdict::Verified | Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. } => return None,
+            waits => waits,
+        };
+        let overdue = self.snapshot.now >= run.since() + environment.settle_deadline();
+        (!overdue).then_some(Gate::Settling { waits })
+    }
+
+    fn since(&self, environment: &Environment, place: &Place, state: &PlaceState, gate: Gate) -> ClosedGate {
+        let key: (Place, GateId) = (place.clone(), gate.id());
+        let since = self.snapshot.closed_since.get(&key).copied().unwrap_or(self.snapshot.now);
+        let until = match &gate {
+            Gate::Settling { .. } => {
+                let deadline = state.running().map(|run| run.since() + environment.settle_deadline());
+                gate.until().into_iter().chain(deadline).min()
+            }
+            Gate::Forge { .. } => state.refusal.as_ref().map(|refusal| refusal.retry_at),
+            _ => gate.until(),
+        };
+        ClosedGate { gate, since, until }
+    }
+
+    /// Takes the next step of a promotion: propose, open, describe, report, merge.
+    fn promote(
+        &self,
+        place: &Place,
+        state: &PlaceState,
+        branch: &ActiveBranch,
+        wish: &Wish,
+        gates: &[ClosedGate],
+        plan: &mut Plan,
+    ) {
+        let stopped =
+            gates.iter().any(|g| matches!(g.gate, Gate::Strategy { .. } | Gate::Drift { .. } | Gate::Obstacle { .. }));
+        let proposal = state
+            .proposal
+            .as_ref()
+            .filter(|p| p.dry == wish.dry && p.content == wish.content && p.parent == branch.head);
+        let Some(proposal) = proposal else {
+            match &state.proposal {
+                // The old proposal must not look ready while it cannot be made again.
+                Some(old) if stopped => self.post_own_status(place, state, &old.sha, gates, plan),
+                _ if stopped => {}
+                old => plan.actions.push(Action::Propose {
+                    place: place.clone(),
+                    dry: wish.dry.clone(),
+                    content: wish.content.clone(),
+                    expected_active: branch.head.clone(),
+                    expected_proposed: old.as_ref().map(|proposal| proposal.sha.clone()),
+                }),
+            }
+            return;
+        };
+        let (proposed, dry) = (proposal.sha.clone(), wish.dry.clone());
+        let Some(pull_request) = &state.pull_request else {
+            if !stopped {
+                plan.actions.push(Action::OpenPullRequest { place: place.clone(), proposed, dry });
+            }
+            return;
+        };
+        if pull_request.head != proposed {
+            // The forge has not caught up with the push; it is looked at again soon.
+            plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
+            return;
+        }
+        if pull_request.described.as_ref() != Some(&proposed) && !stopped {
+            plan.actions.push(Action::DescribePullRequest {
+                place: place.clone(),
+                number: pull_request.number,
+                proposed: proposed.clone(),
+                dry: dry.clone(),
+            });
+        }
+        self.post_own_status(place, state, &proposed, gates, plan);
+        if gates.is_empty() {
+            plan.actions.push(Action::Merge {
+                place: place.clone(),
+                number: pull_request.number,
+                expected_head: proposed,
+                expected_active: branch.head.clone(),
+                tree: proposal.tree.clone(),
+                dry,
+            });
+        }
+    }
+
+    /// Our own status is success exactly while every gate down to approvals is open.
+    fn post_own_status(
+        &self,
+        place: &Place,
+        state: &PlaceState,
+        proposed: &ProposedSha,
+        gates: &[ClosedGate],
+        plan: &mut Plan,
+    ) {
+        let status = match gates.iter().find(|closed| closed.gate.holds_own_status()) {
+            Some(closed) => PostedStatus { state: StatusState::Pending, description: sentence(&closed.to_string()) },
+            None => PostedStatus { state: StatusState::Success, description: READY.into() },
+        };
+        let stands = state.own_status.as_ref().is_some_and(|(sha, posted)| sha == proposed && *posted == status);
+        if !stands {
+            plan.actions.push(Action::PostStatus { place: place.clone(), proposed: proposed.clone(), status });
+        }
+    }
+
+    /// Reports on each dry SHA that was hydrated whether that worked everywhere it was tried.
+    fn report_hydrations(&self, plan: &mut Plan) {
+        let mut by_dry: BTreeMap<&DrySha, Vec<(&Place, &Hydration)>> = BTreeMap::new();
+        for (place, state) in &self.snapshot.places {
+            for (dry, hydration) in &state.hydrations {
+                if self.snapshot.line.contains(dry) {
+                    by_dry.entry(dry).or_default().push((place, hydration));
+                }
+            }
+        }
+        for (dry, outcomes) in by_dry {
+            let status = hydrate_status(&outcomes);
+            if self.snapshot.hydrate_reports.get(dry) != Some(&status) {
+                plan.actions.push(Action::ReportHydration { dry: dry.clone(), status });
+            }
+        }
+    }
+
+    /// Notes when time alone will change something here.
+    fn wake(&self, environment: &Environment, state: &PlaceState, view: &PlaceView, plan: &mut Plan) {
+        let verdict = view.running.as_ref().and_then(|running| running.verdict.until());
+        let gates = view.gates.iter().filter_map(|gate| gate.until);
+        let deadline = view
+            .gates
+            .iter()
+            .any(|gate| matches!(gate.gate, Gate::Settling { .. }))
+            .then(|| state.running().map(|run| run.since() + environment.settle_deadline()))
+            .flatten();
+        let retries = view.notices.iter().filter_map(|notice| match notice {
+            Notice::HydrationFailed { retry_at, .. } => *retry_at,
+            _ => None,
+        });
+        let next =
+            verdict.into_iter().chain(gates).chain(deadline).chain(retries).filter(|t| *t > self.snapshot.now).min();
+        plan.wake_at = earlier(plan.wake_at, next);
+    }
+}
+
+/// How long the forge may take to show a push in its pull request before it is asked again.
+const FORGE_LAG: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
+
+/// Returns what is reported on a dry SHA: the first failure, else success.
+fn hydrate_status(outcomes: &[(&Place, &Hydration)]) -> PostedStatus {
+    let failure = outcomes.iter().find_map(|(place, outcome)| match outcome {
+        Hydration::Failed(failure) => Some((place, failure)),
+        Hydration::Done { .. } => None,
+    });
+    let kept = outcomes.iter().find_map(|(place, outcome)| match outcome {
+        Hydration::Done { kept, .. } => kept.iter().next().map(|(root, reason)| (place, root, reason)),
+        Hydration::Failed(_) => None,
+    });
+    match (failure, kept) {
+        (Some((place, failure)), _) => PostedStatus {
+            state: if failure.retry_at.is_some() { StatusState::Error } else { StatusState::Failure },
+            description: format!("{place}: {failure}"),
+        },
+        (None, Some((place, root, reason))) => PostedStatus {
+            state: StatusState::Success,
+            description: format!("Hydrated; in {place} `{root}` keeps its last good rendering: {reason}"),
+        },
+        (None, None) => PostedStatus { state: StatusState::Success, description: "Hydrated".into() },
+    }
+}
+
+/// Returns the text with a capital first letter.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}

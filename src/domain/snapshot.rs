@@ -1,0 +1,242 @@
+//! What was observed of one strategy: plain data, with the time as one of its fields.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    content::{Content, Hydration},
+    gate::GateId,
+    ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+    line::DryLine,
+    status::{CommitStatus, StatusState},
+};
+
+/// One look at git, the forge and the store.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub now: Timestamp,
+    /// The dry line.
+    pub line: DryLine,
+    /// Each lane of each environment of the strategy.
+    pub places: BTreeMap<Place, PlaceState>,
+    /// Why the strategy in force is not the newest one: the newest has this mistake.
+    pub mistake: Option<String>,
+    /// Since when gates are closed, as remembered from earlier plans.
+    pub closed_since: BTreeMap<(Place, GateId), Timestamp>,
+    /// What was last reported on dry SHAs about their hydration.
+    pub hydrate_reports: BTreeMap<DrySha, PostedStatus>,
+}
+
+/// One lane of one environment.
+#[derive(Debug, Clone, Default)]
+pub struct PlaceState {
+    /// The active branch.
+    pub active: Active,
+    /// What is known of hydrating dry SHAs for this place.
+    pub hydrations: BTreeMap<DrySha, Hydration>,
+    /// What the proposed branch holds.
+    pub proposal: Option<Proposal>,
+    /// The open promotion pull request.
+    pub pull_request: Option<OpenPullRequest>,
+    /// Reports on the proposed SHA.
+    pub proposed_reports: Vec<CommitStatus>,
+    /// Dry SHAs whose pull request a person closed here.
+    pub rejected: BTreeMap<DrySha, PullRequestNumber>,
+    /// A person's wish to promote, bound to one proposed SHA.
+    pub promote: Option<PromoteRequest>,
+    /// Our own status on the proposed SHA.
+    pub own_status: Option<(ProposedSha, PostedStatus)>,
+    /// The forge's last refusal to merge.
+    pub refusal: Option<Refusal>,
+    /// Why the last proposal could not be composed.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// An active branch.
+#[derive(Debug, Clone, Default)]
+pub enum Active {
+    /// The branch does not exist.
+    #[default]
+    Missing,
+    /// The branch exists.
+    Present(ActiveBranch),
+}
+
+/// An active branch that exists, seen from one lane.
+#[derive(Debug, Clone)]
+pub struct ActiveBranch {
+    /// Its head.
+    pub head: ActiveSha,
+    /// The head's tree.
+    pub tree: TreeId,
+    /// A commit by somebody else that changed what we own, and was not taken back.
+    pub drift: Option<Drift>,
+    /// What ran, newest first; empty when nothing was ever promoted.
+    pub runs: Vec<Run>,
+}
+
+/// A stretch of the active branch over which the lane's content stayed the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The dry SHA that the content came from.
+    pub dry: DrySha,
+    /// The content.
+    pub content: Content,
+    /// The commits that hold it, newest first; the last one brought it.
+    pub commits: Vec<ActiveCommit>,
+    /// The record of verification, as last written.
+    pub record: Option<Record>,
+    /// Reports on these commits.
+    pub reports: Vec<Report>,
+}
+
+/// A commit on the active branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveCommit {
+    /// The commit.
+    pub sha: ActiveSha,
+    /// When it came onto the branch.
+    pub arrived_at: Timestamp,
+    /// Whether the commit existed before it came onto the branch (a fast-forward), so that
+    /// something may have been reported on it earlier.
+    pub existed_before: bool,
+}
+
+/// A commit status on a commit of the active branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The commit.
+    pub commit: ActiveSha,
+    /// What was reported.
+    pub status: CommitStatus,
+}
+
+/// The record of verification: written once to the forge, and taken back by a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Record {
+    /// The content was verified.
+    Verified {
+        /// When.
+        at: Timestamp,
+    },
+    /// It failed later.
+    Revoked {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A change of what we own by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The commit that brought it.
+    pub commit: ActiveSha,
+    /// Its author's name.
+    pub author: String,
+    /// Some of the outputs that it changed.
+    pub outputs: Vec<String>,
+}
+
+/// What a proposed branch holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Its head.
+    pub sha: ProposedSha,
+    /// The head's only parent.
+    pub parent: ActiveSha,
+    /// The head's tree: exactly what the environment holds after the merge.
+    pub tree: TreeId,
+    /// The dry SHA that it proposes.
+    pub dry: DrySha,
+    /// The content that it proposes.
+    pub content: Content,
+}
+
+/// An open promotion pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPullRequest {
+    /// The number.
+    pub number: PullRequestNumber,
+    /// The head as the forge sees it.
+    pub head: ProposedSha,
+    /// The proposed SHA that its title and body describe, as far as we know.
+    pub described: Option<ProposedSha>,
+}
+
+/// A person's wish to promote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromoteRequest {
+    /// The head that it is bound to.
+    pub proposed: ProposedSha,
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A status of ours as it stands on the forge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostedStatus {
+    /// The state.
+    pub state: StatusState,
+    /// The description.
+    pub description: String,
+}
+
+/// A merge that the forge refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The head that was to be merged.
+    pub proposed: ProposedSha,
+    /// The forge's words.
+    pub words: String,
+    /// When to ask again, unless something changes before.
+    pub retry_at: Timestamp,
+}
+
+/// Why a proposal could not be composed on the active branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// The dry SHA that was to be proposed.
+    pub dry: DrySha,
+    /// The head that it was to be composed on.
+    pub active: ActiveSha,
+    /// What is in the way.
+    pub message: String,
+}
+
+impl PlaceState {
+    /// Returns the active branch when it exists.
+    pub fn branch(&self) -> Option<&ActiveBranch> {
+        match &self.active {
+            Active::Missing => None,
+            Active::Present(branch) => Some(branch),
+        }
+    }
+
+    /// Returns what runs.
+    pub fn running(&self) -> Option<&Run> {
+        self.branch().and_then(|branch| branch.runs.first())
+    }
+
+    /// Returns the content that runs; empty when nothing does.
+    pub fn running_content(&self) -> Content {
+        self.running().map(|run| run.content.clone()).unwrap_or_default()
+    }
+}
+
+impl Run {
+    /// Returns when the content came onto the branch.
+    pub fn since(&self) -> Timestamp {
+        self.commits.last().map(|commit| commit.arrived_at).unwrap_or_default()
+    }
+
+    /// Returns the commit that brought the content.
+    pub fn brought_by(&self) -> Option<&ActiveSha> {
+        self.commits.last().map(|commit| &commit.sha)
+    }
+}

@@ -1,0 +1,229 @@
+//! Environment trees, composed root by root, and the snapshot commits that hold them.
+//!
+//! A composed tree is: other people's files as they are, and for each root either the new
+//! rendering or the one that is there. Files of a root whose rendering stays are not touched, so
+//! its metadata keeps naming the last dry SHA that changed it.
+
+use std::collections::BTreeMap;
+
+use git2::{Oid, Repository, Signature};
+
+use super::{
+    GitError,
+    batch::{Batch, Entry},
+    history::DryCommit,
+    metadata::{self, BranchMetadata, Origin, OutputMetadata, OutputOwnership},
+    tree::{self, Edits, Owned},
+};
+use crate::domain::{
+    content::Content,
+    ids::{RenderingId, RootName},
+};
+
+/// Who made a rendering, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RootInfo {
+    /// The commands, reproducible in a checkout of the dry SHA.
+    pub commands: Vec<String>,
+    /// Name and version of the renderer.
+    pub renderer: String,
+    /// The labels of the root.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a snapshot commit is composed of.
+#[derive(Debug, Clone)]
+pub struct Composition {
+    /// The active head; absent when a tree without history is composed.
+    pub parent: Option<Oid>,
+    /// The content of the lane.
+    pub content: Content,
+    /// About each root that is rendered anew.
+    pub roots: BTreeMap<RootName, RootInfo>,
+    /// The dry commit.
+    pub dry: DryCommit,
+    /// Strategy, environment and lane.
+    pub origin: Origin,
+    /// The dry repository's address, for metadata.
+    pub repo_url: String,
+    /// README text by root, for those rendered anew.
+    pub readmes: BTreeMap<RootName, String>,
+}
+
+/// A composed commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Composed {
+    /// The commit.
+    pub commit: Oid,
+    /// Its tree.
+    pub tree: Oid,
+}
+
+/// The name and address on our commits.
+pub const COMMITTER: (&str, &str) = ("Hydromote", "hydromote@users.noreply.hydromote.dev");
+
+/// Writes the files of a root to the mirror; returns the rendering.
+pub fn write_rendering(repository: &Repository, files: &BTreeMap<String, Vec<u8>>) -> Result<RenderingId, GitError> {
+    let mut batch = Batch::default();
+    let rendering = add_rendering(repository, &mut batch, files)?;
+    batch.write(repository)?;
+    Ok(rendering)
+}
+
+/// Adds the files of a root to a batch; returns the rendering.
+pub fn add_rendering(
+    repository: &Repository,
+    batch: &mut Batch,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<RenderingId, GitError> {
+    let mut edits = Edits::new();
+    for (path, bytes) in files {
+        edits.insert(path.clone(), Some(Entry::file(batch.blob(bytes.clone())?)));
+    }
+    let tree = match tree::edit(repository, batch, None, &edits)? {
+        Some(tree) => tree,
+        None => batch.tree(&BTreeMap::new())?,
+    };
+    Ok(RenderingId::new(tree.to_string()).expect("because git's ids are hexadecimal"))
+}
+
+/// Composes the tree of `composition` on `base` and writes it.
+pub fn compose_tree(
+    repository: &Repository,
+    batch: &mut Batch,
+    base: Option<Oid>,
+    owned: &Owned,
+    composition: &Composition,
+) -> Result<Oid, GitError> {
+    let mut edits = Edits::new();
+    for root in owned.content.differing(&composition.content) {
+        for path in owned.files.get(root).into_iter().flat_map(BTreeMap::keys) {
+            edits.insert(path.clone(), None);
+        }
+    }
+    for (root, rendering) in composition.content.iter() {
+        if owned.content.get(root) != Some(rendering) {
+            edits.extend(root_files(repository, batch, composition, root, rendering)?);
+        }
+    }
+    refuse_foreign_files(repository, base, owned, &edits)?;
+    let metadata = branch_metadata(composition).render();
+    edits.insert(metadata::FILE_NAME.to_owned(), Some(Entry::file(batch.blob(metadata)?)));
+    match tree::edit(repository, batch, base, &edits)? {
+        Some(tree) => Ok(tree),
+        None => batch.tree(&BTreeMap::new()),
+    }
+}
+
+/// Composes a snapshot commit: the active head as its only parent, exactly the composed tree.
+///
+/// Its times are the dry commit's, so that composing again gives the same commit.
+pub fn compose_commit(
+    repository: &Repository,
+    owned: &Owned,
+    composition: &Composition,
+    message: &str,
+) -> Result<Composed, GitError> {
+    let base = match composition.parent {
+        Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
+        None => None,
+    };
+    let mut batch = Batch::default();
+    let tree = compose_tree(repository, &mut batch, base, owned, composition)?;
+    let commit = batch.commit(commit_bytes(tree, composition.parent, composition.dry.committed_seconds, message))?;
+    batch.write(repository)?;
+    Ok(Composed { commit, tree })
+}
+
+/// Writes an empty commit without parents: the first commit of an active branch.
+pub fn empty_commit(repository: &Repository, message: &str, seconds: i64) -> Result<Oid, GitError> {
+    let mut batch = Batch::default();
+    let tree = batch.tree(&BTreeMap::new())?;
+    let commit = batch.commit(commit_bytes(tree, None, seconds, message))?;
+    batch.write(repository)?;
+    Ok(commit)
+}
+
+/// Returns our signature for commits that libgit2 writes.
+pub fn signature(seconds: i64) -> Result<Signature<'static>, GitError> {
+    Ok(Signature::new(COMMITTER.0, COMMITTER.1, &git2::Time::new(seconds, 0))?)
+}
+
+fn commit_bytes(tree: Oid, parent: Option<Oid>, seconds: i64, message: &str) -> Vec<u8> {
+    let parent = parent.map(|id| format!("parent {id}\n")).unwrap_or_default();
+    let (name, mail) = COMMITTER;
+    let who = format!("{name} <{mail}> {seconds} +0000");
+    format!("tree {tree}\n{parent}author {who}\ncommitter {who}\n\n{message}").into_bytes()
+}
+
+/// Returns the files of one root: its rendering, metadata and README.
+fn root_files(
+    repository: &Repository,
+    batch: &mut Batch,
+    composition: &Composition,
+    root: &RootName,
+    rendering: &RenderingId,
+) -> Result<Edits, GitError> {
+    let id = Oid::from_str(rendering.as_str()).map_err(GitError::from)?;
+    let rendered = tree::files(repository, id)?;
+    let mut listed: Vec<String> = rendered.keys().cloned().collect();
+    listed.push(metadata::FILE_NAME.to_owned());
+    let mut edits: Edits = rendered.into_iter().map(|(path, entry)| (format!("{root}/{path}"), Some(entry))).collect();
+    if let Some(readme) = composition.readmes.get(root) {
+        listed.push(metadata::README.to_owned());
+        let blob = batch.blob(readme.clone().into_bytes())?;
+        edits.insert(format!("{root}/{}", metadata::README), Some(Entry::file(blob)));
+    }
+    listed.sort();
+    let info = composition.roots.get(root);
+    let text = OutputMetadata {
+        commands: info.map(|info| info.commands.clone()).unwrap_or_default(),
+        dry_sha: composition.dry.sha.to_string(),
+        repo_url: composition.repo_url.clone(),
+        hydromote: OutputOwnership {
+            files: listed,
+            renderer: info.map(|info| info.renderer.clone()).unwrap_or_default(),
+            labels: info.map(|info| info.labels.clone()).unwrap_or_default(),
+        },
+    };
+    let blob = batch.blob(text.render())?;
+    edits.insert(format!("{root}/{}", metadata::FILE_NAME), Some(Entry::file(blob)));
+    Ok(edits)
+}
+
+/// Refuses to write over a file that is not ours, or where a file stands that is not ours.
+fn refuse_foreign_files(
+    repository: &Repository,
+    base: Option<Oid>,
+    owned: &Owned,
+    edits: &Edits,
+) -> Result<(), GitError> {
+    let Some(base) = base else { return Ok(()) };
+    let ours = owned.paths();
+    let tree = repository.find_tree(base)?;
+    for path in edits.iter().filter(|(_, change)| change.is_some()).map(|(path, _)| path) {
+        let prefixes = path.char_indices().filter(|(_, c)| *c == '/').map(|(i, _)| &path[..i]);
+        let blocking = prefixes
+            .filter(|p| tree.get_path(std::path::Path::new(p)).is_ok_and(|e| e.kind() != Some(git2::ObjectType::Tree)))
+            .chain(tree.get_path(std::path::Path::new(path)).is_ok().then_some(path.as_str()))
+            .find(|p| !ours.contains(p));
+        if let Some(path) = blocking {
+            return Err(GitError::Obstacle {
+                message: format!("`{path}` on the branch was not written by Hydromote, and would be overwritten"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn branch_metadata(composition: &Composition) -> BranchMetadata {
+    BranchMetadata {
+        repo_url: composition.repo_url.clone(),
+        dry_sha: composition.dry.sha.to_string(),
+        author: composition.dry.author.clone(),
+        date: composition.dry.authored_at.to_string(),
+        subject: composition.dry.subject.clone(),
+        body: composition.dry.body.clone(),
+        hydromote: composition.origin.clone(),
+    }
+}

@@ -1,0 +1,180 @@
+//! Histories: the dry line, and what an active branch went through.
+
+use git2::{Commit, Oid, Repository, Sort};
+use jiff::Timestamp;
+
+use super::{GitError, metadata::Trailers, mirror::local};
+use crate::domain::{
+    ids::{BranchName, DrySha},
+    line::DryLine,
+};
+
+/// How much of a first-parent history is read: older dry SHAs are older than everything that counts.
+const LINE_LIMIT: usize = 5_000;
+
+/// How many commits of an active branch are looked at.
+const ACTIVE_LIMIT: usize = 200;
+
+/// A commit of an environment branch, with what is known from itself.
+#[derive(Debug, Clone)]
+pub struct BranchCommit {
+    /// Its id.
+    pub id: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// The commit before it on the branch.
+    pub parent: Option<Oid>,
+    /// The commit that was merged by it: the second parent.
+    pub merged: Option<Oid>,
+    /// Trailers of its own message.
+    pub trailers: Option<Trailers>,
+    /// Trailers of the merged commit, when that commit has the very same tree.
+    pub merged_trailers: Option<Trailers>,
+    /// The committer's time.
+    pub committed_at: Timestamp,
+    /// The author's name.
+    pub author: String,
+}
+
+/// A dry commit as people wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DryCommit {
+    /// The commit.
+    pub sha: DrySha,
+    /// `Name <mail>`.
+    pub author: String,
+    /// When it was authored.
+    pub authored_at: Timestamp,
+    /// The committer's time in seconds since 1970.
+    pub committed_seconds: i64,
+    /// The first line of the message.
+    pub subject: String,
+    /// The rest of it.
+    pub body: String,
+}
+
+/// Returns the dry line and whether it was read to its beginning.
+///
+/// `running` are dry SHAs that run somewhere: those that left the line are placed on it.
+pub fn dry_line(
+    repository: &Repository,
+    branch: &BranchName,
+    running: &[DrySha],
+) -> Result<(DryLine, Reach), GitError> {
+    let head = repository.refname_to_id(&local(branch))?;
+    let mut walk = repository.revwalk()?;
+    walk.simplify_first_parent()?;
+    walk.set_sorting(Sort::TOPOLOGICAL)?;
+    walk.push(head)?;
+    let mut newest_first = Vec::new();
+    for id in walk.take(LINE_LIMIT) {
+        newest_first.push(id?);
+    }
+    let known: std::collections::HashSet<Oid> = newest_first.iter().copied().collect();
+    let shallow = repository.path().join("shallow").exists();
+    let mut left = Vec::new();
+    let mut reach = Reach::Enough;
+    for dry in running {
+        let Ok(id) = Oid::from_str(dry.as_str()) else { continue };
+        if known.contains(&id) {
+            continue;
+        }
+        let shared = newest_shared(repository, id, &known);
+        if shared.is_none() && shallow {
+            reach = Reach::TooShort;
+        }
+        left.push((dry.clone(), shared.map(dry_sha)));
+    }
+    Ok((DryLine::new(newest_first.into_iter().rev().map(dry_sha).collect(), left), reach))
+}
+
+/// Whether the fetched part of the dry branch answers what was asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It does.
+    Enough,
+    /// Something runs that may be older than what was fetched.
+    TooShort,
+}
+
+/// Follows first parents from a commit until one that is on the line.
+fn newest_shared(repository: &Repository, from: Oid, line: &std::collections::HashSet<Oid>) -> Option<Oid> {
+    let mut current = repository.find_commit(from).ok();
+    for _ in 0..LINE_LIMIT {
+        let commit = current?;
+        if line.contains(&commit.id()) {
+            return Some(commit.id());
+        }
+        current = commit.parent(0).ok();
+    }
+    None
+}
+
+/// Returns the first-parent history of an active branch, newest first, or nothing when the branch
+/// is not there.
+pub fn active_history(repository: &Repository, branch: &BranchName) -> Result<Option<Vec<BranchCommit>>, GitError> {
+    let Ok(head) = repository.refname_to_id(&local(branch)) else { return Ok(None) };
+    let mut commits = Vec::new();
+    let mut current = Some(head);
+    while let Some(id) = current.filter(|_| commits.len() < ACTIVE_LIMIT) {
+        let Ok(commit) = repository.find_commit(id) else { break };
+        let read = branch_commit(repository, &commit);
+        current = read.parent;
+        commits.push(read);
+    }
+    Ok(Some(commits))
+}
+
+/// Returns the head of a branch as a commit.
+pub fn head_commit(repository: &Repository, branch: &BranchName) -> Result<Option<BranchCommit>, GitError> {
+    let Ok(head) = repository.refname_to_id(&local(branch)) else { return Ok(None) };
+    Ok(Some(branch_commit(repository, &repository.find_commit(head)?)))
+}
+
+fn branch_commit(repository: &Repository, commit: &Commit<'_>) -> BranchCommit {
+    let merged = commit.parent_id(1).ok();
+    let merged_trailers = merged
+        .and_then(|id| repository.find_commit(id).ok())
+        .filter(|merged| merged.tree_id() == commit.tree_id())
+        .and_then(|merged| Trailers::parse(&String::from_utf8_lossy(merged.message_bytes())));
+    BranchCommit {
+        id: commit.id(),
+        tree: commit.tree_id(),
+        parent: commit.parent_id(0).ok(),
+        merged,
+        trailers: Trailers::parse(&String::from_utf8_lossy(commit.message_bytes())),
+        merged_trailers,
+        committed_at: timestamp(commit.committer().when().seconds()),
+        author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+    }
+}
+
+/// Returns a dry commit.
+pub fn dry_commit(repository: &Repository, sha: &DrySha) -> Result<DryCommit, GitError> {
+    let missing = || GitError::Missing { id: sha.to_string() };
+    let commit = Oid::from_str(sha.as_str()).ok().and_then(|id| repository.find_commit(id).ok()).ok_or_else(missing)?;
+    let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
+    let (subject, body) = message.split_once('\n').unwrap_or((&message, ""));
+    let author = commit.author();
+    Ok(DryCommit {
+        sha: sha.clone(),
+        author: format!(
+            "{} <{}>",
+            String::from_utf8_lossy(author.name_bytes()),
+            String::from_utf8_lossy(author.email_bytes())
+        ),
+        authored_at: timestamp(author.when().seconds()),
+        committed_seconds: commit.committer().when().seconds(),
+        subject: subject.trim().to_owned(),
+        body: body.trim().to_owned(),
+    })
+}
+
+/// Returns the dry SHA of a commit.
+pub fn dry_sha(id: Oid) -> DrySha {
+    DrySha::new(id.to_string()).expect("because git's ids are hexadecimal")
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or_default()
+}

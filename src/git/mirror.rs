@@ -1,0 +1,263 @@
+//! The bare mirror of one remote repository.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use git2::{Oid, Repository};
+use secrecy::SecretString;
+
+use super::{GitError, program, tree::OwnedCache};
+use crate::domain::ids::BranchName;
+
+/// How many commits of the dry branch are fetched at first; more only when something runs that is
+/// older.
+const FIRST_DEPTH: usize = 100;
+
+/// How many trees are remembered as read.
+const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it is not zero");
+
+/// The bare mirror of one remote repository. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    /// One transfer at a time: refs of the mirror have one writer.
+    transfer: tokio::sync::Mutex<()>,
+    owned: Mutex<OwnedCache>,
+}
+
+/// The remote end of a transfer.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// An address without credentials.
+    pub url: String,
+    /// The `Authorization` header.
+    pub authorization: Option<SecretString>,
+}
+
+/// One branch to move on the remote.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// The branch.
+    pub branch: BranchName,
+    /// Where it must be now; absent when it must not exist.
+    pub expected: Option<Oid>,
+    /// Where it goes; absent to delete it.
+    pub new: Option<Oid>,
+}
+
+impl Mirror {
+    /// Opens the mirror in `path`, made when it is not there.
+    pub fn open(path: &Path) -> Result<Self, GitError> {
+        if !path.join("HEAD").exists() {
+            std::fs::create_dir_all(path).map_err(GitError::Folder)?;
+            Repository::init_bare(path)?;
+        }
+        let owned = Mutex::new(OwnedCache::new(TREES_REMEMBERED));
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), transfer: Default::default(), owned }) })
+    }
+
+    /// Returns the folder.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Runs `work` on the repository, away from the async threads.
+    pub async fn read<T, F>(&self, work: F) -> Result<T, GitError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Repository, &mut OwnedCache) -> Result<T, GitError> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        tokio::task::spawn_blocking(move || {
+            let repository = Repository::open_bare(&inner.path)?;
+            let mut owned = inner.owned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            work(&repository, &mut owned)
+        })
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// Returns where a branch of the remote was when it was last seen.
+    pub async fn branch(&self, branch: &BranchName) -> Result<Option<Oid>, GitError> {
+        let reference = local(branch);
+        self.read(move |repository, _| Ok(repository.refname_to_id(&reference).ok())).await
+    }
+
+    /// Brings these branches up to date; says whether any has moved.
+    ///
+    /// `dry` is fetched shallow at first. A branch that is gone on the remote is gone here.
+    pub async fn refresh(&self, remote: &Remote, dry: &BranchName, others: &[BranchName]) -> Result<bool, GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
+        let all: Vec<BranchName> = std::iter::once(dry).chain(others).cloned().collect();
+        let there = self.list(remote, &all).await?;
+        let mut stale = Vec::new();
+        let mut moved = false;
+        for branch in &all {
+            let here = self.branch(branch).await?;
+            match there.get(branch) {
+                Some(id) if here != Some(*id) => stale.push(branch.clone()),
+                None if here.is_some() => {
+                    self.forget(branch).await?;
+                    moved = true;
+                }
+                _ => {}
+            }
+        }
+        if stale.is_empty() {
+            return Ok(moved);
+        }
+        if stale.contains(dry) && self.branch(dry).await?.is_none() {
+            self.fetch(remote, std::slice::from_ref(dry), &[format!("--depth={FIRST_DEPTH}")]).await?;
+            stale.retain(|branch| branch != dry);
+        }
+        if !stale.is_empty() {
+            self.fetch(remote, &stale, &[]).await?;
+        }
+        Ok(true)
+    }
+
+    /// Fetches branches that are known to exist and to have moved.
+    pub async fn fetch_branches(&self, remote: &Remote, branches: &[BranchName]) -> Result<(), GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
+        self.fetch(remote, branches, &[]).await
+    }
+
+    /// Fetches the rest of a shallow dry branch.
+    pub async fn deepen(&self, remote: &Remote, dry: &BranchName) -> Result<(), GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
+        if !self.path().join("shallow").exists() {
+            return Ok(());
+        }
+        self.fetch(remote, std::slice::from_ref(dry), &["--unshallow".to_owned()]).await
+    }
+
+    async fn fetch(&self, remote: &Remote, branches: &[BranchName], options: &[String]) -> Result<(), GitError> {
+        let mut arguments: Vec<String> = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(options.iter().cloned())
+            .collect();
+        arguments.push(remote.url.clone());
+        arguments.extend(branches.iter().map(|b| format!("+refs/heads/{b}:{}", local(b))));
+        let names = branches.iter().map(|b| format!("`{b}`")).collect::<Vec<_>>().join(", ");
+        let what = format!("fetch {names}");
+        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
+    }
+
+    async fn list(&self, remote: &Remote, branches: &[BranchName]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
+        let mut arguments = vec!["ls-remote".to_owned(), "--quiet".to_owned(), remote.url.clone()];
+        arguments.extend(branches.iter().map(|b| format!("refs/heads/{b}")));
+        let what = "list the branches of the repository".to_owned();
+        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        if !run.ok {
+            return Err(GitError::Transfer { what, words: run.stderr });
+        }
+        Ok(run
+            .stdout
+            .lines()
+            .filter_map(|line| {
+                let (id, name) = line.split_once('\t')?;
+                let branch = BranchName::new(name.strip_prefix("refs/heads/")?).ok()?;
+                Some((branch, Oid::from_str(id).ok()?))
+            })
+            .collect())
+    }
+
+    /// Moves branches on the remote, all or none, each only from where it is expected.
+    pub async fn push(&self, remote: &Remote, pushes: &[Push]) -> Result<(), GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
+        let mut arguments: Vec<String> = ["push", "--porcelain", "--quiet", "--atomic"].map(str::to_owned).into();
+        for push in pushes {
+            let expected = push.expected.map(|id| id.to_string()).unwrap_or_default();
+            arguments.push(format!("--force-with-lease=refs/heads/{}:{expected}", push.branch));
+        }
+        arguments.push(remote.url.clone());
+        for push in pushes {
+            let new = push.new.map(|id| id.to_string()).unwrap_or_default();
+            arguments.push(format!("{new}:refs/heads/{}", push.branch));
+        }
+        let names = pushes.iter().map(|p| format!("`{}`", p.branch)).collect::<Vec<_>>().join(", ");
+        let what = format!("push {names}");
+        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        if !run.ok {
+            return Err(refusal(&run.stdout).unwrap_or(GitError::Transfer { what, words: run.stderr }));
+        }
+        for push in pushes {
+            match push.new {
+                Some(id) => self.remember(&push.branch, id).await?,
+                None => self.forget(&push.branch).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn remember(&self, branch: &BranchName, id: Oid) -> Result<(), GitError> {
+        let reference = local(branch);
+        self.read(move |repository, _| {
+            repository.reference(&reference, id, true, "pushed")?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Drops what is known of a branch; a lease that failed makes the next look fetch it again.
+    pub async fn forget(&self, branch: &BranchName) -> Result<(), GitError> {
+        let reference = local(branch);
+        self.read(move |repository, _| {
+            if let Ok(mut found) = repository.find_reference(&reference) {
+                found.delete()?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Returns the mirror's own name for a branch of the remote.
+pub(super) fn local(branch: &BranchName) -> String {
+    format!("refs/remotes/origin/{branch}")
+}
+
+/// Reads from `git push --porcelain` which ref was refused, and whether because it had moved.
+fn refusal(porcelain: &str) -> Option<GitError> {
+    let refused = |line: &&str| line.starts_with('!');
+    // With `--atomic` the other refs fail along; the one with its own reason says why.
+    let line = porcelain
+        .lines()
+        .filter(refused)
+        .find(|line| !line.contains("atomic"))
+        .or_else(|| porcelain.lines().find(refused))?;
+    let mut fields = line.split('\t').skip(1);
+    let reference = fields.next()?.rsplit(':').next()?.trim_start_matches("refs/heads/").to_owned();
+    let words = fields.next().unwrap_or_default().to_owned();
+    let moved = ["stale info", "fetch first", "non-fast-forward", "cannot lock ref", "already exists"];
+    if moved.iter().any(|sign| words.contains(sign)) {
+        Some(GitError::Moved { reference })
+    } else {
+        Some(GitError::Refused { reference, words })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_lease_is_told_from_a_refusal() {
+        let stale = "To x\n!\tabc:refs/heads/env/dev\t[rejected] (stale info)\nDone";
+        assert!(matches!(refusal(stale), Some(GitError::Moved { reference }) if reference == "env/dev"));
+        let denied =
+            "!\ta:refs/heads/a\t[rejected] (atomic push failed)\n!\tb:refs/heads/b\t[remote rejected] (protected)";
+        assert!(matches!(refusal(denied), Some(GitError::Refused { reference, .. }) if reference == "b"));
+    }
+}

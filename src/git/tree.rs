@@ -1,0 +1,198 @@
+//! Trees: edited path by path, and read as the content of an environment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+};
+
+use git2::{Oid, Repository};
+
+use super::{
+    GitError,
+    batch::{Batch, Entry, FOLDER, read_entries, tree_id},
+    metadata::{self, OutputMetadata},
+};
+use crate::domain::{
+    content::Content,
+    ids::{RenderingId, RootName},
+};
+
+/// Changes to a tree by path: a new entry, or none to delete.
+pub type Edits = BTreeMap<String, Option<Entry>>;
+
+/// Returns `base` with `edits`, or nothing when the tree became empty. Folders without files vanish.
+pub fn edit(
+    repository: &Repository,
+    batch: &mut Batch,
+    base: Option<Oid>,
+    edits: &Edits,
+) -> Result<Option<Oid>, GitError> {
+    let mut entries = match base {
+        Some(id) => batch.entries(repository, id)?,
+        None => BTreeMap::new(),
+    };
+    let mut below: BTreeMap<&str, Edits> = BTreeMap::new();
+    for (path, change) in edits {
+        match path.split_once('/') {
+            Some((folder, rest)) => {
+                below.entry(folder).or_default().insert(rest.to_owned(), *change);
+            }
+            None => match change {
+                Some(entry) => {
+                    entries.insert(path.clone(), *entry);
+                }
+                None => {
+                    entries.remove(path);
+                }
+            },
+        }
+    }
+    for (folder, edits) in below {
+        let inside = entries.get(folder).filter(|entry| entry.is_folder()).map(|entry| entry.id);
+        match edit(repository, batch, inside, &edits)? {
+            Some(id) => {
+                entries.insert(folder.to_owned(), Entry { mode: FOLDER, id });
+            }
+            // A deletion below a name that is a file now deletes nothing.
+            None if inside.is_some() => {
+                entries.remove(folder);
+            }
+            None => {}
+        }
+    }
+    if entries.is_empty() { Ok(None) } else { batch.tree(&entries).map(Some) }
+}
+
+/// Returns every file below a tree, by path.
+pub fn files(repository: &Repository, tree: Oid) -> Result<BTreeMap<String, Entry>, GitError> {
+    let mut found = BTreeMap::new();
+    collect(repository, tree, "", &mut found)?;
+    Ok(found)
+}
+
+fn collect(
+    repository: &Repository,
+    tree: Oid,
+    prefix: &str,
+    found: &mut BTreeMap<String, Entry>,
+) -> Result<(), GitError> {
+    for (name, entry) in read_entries(repository, tree)? {
+        let path = format!("{prefix}{name}");
+        if entry.is_folder() {
+            collect(repository, entry.id, &format!("{path}/"), found)?;
+        } else {
+            found.insert(path, entry);
+        }
+    }
+    Ok(())
+}
+
+/// What Hydromote owns in the tree of an environment branch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// Root and rendering.
+    pub content: Content,
+    /// Every owned file of each root, by path from the branch's root.
+    pub files: BTreeMap<RootName, BTreeMap<String, Entry>>,
+}
+
+impl Owned {
+    /// Returns all owned paths.
+    pub fn paths(&self) -> BTreeSet<&str> {
+        self.files.values().flat_map(BTreeMap::keys).map(String::as_str).collect()
+    }
+}
+
+/// Reads what we own in a tree from the lists in the outputs' metadata.
+///
+/// A listed file that is gone is missing from the rendering, so the content differs from what was
+/// promoted: that is drift.
+pub fn owned(repository: &Repository, tree: Oid) -> Result<Owned, GitError> {
+    let all = files(repository, tree)?;
+    let mut owned = Owned::default();
+    for (path, entry) in &all {
+        let Some(folder) = path.strip_suffix(metadata::FILE_NAME).and_then(|p| p.strip_suffix('/')) else { continue };
+        let (Ok(root), Ok(blob)) = (RootName::new(folder), repository.find_blob(entry.id)) else { continue };
+        let Some(parsed) = OutputMetadata::parse(blob.content()) else { continue };
+        let listed: BTreeMap<String, Entry> = parsed
+            .files()
+            .iter()
+            .map(|file| format!("{folder}/{file}"))
+            .filter_map(|path| all.get(&path).map(|entry| (path, *entry)))
+            .collect();
+        owned.content.insert(root.clone(), rendering(folder, &listed)?);
+        owned.files.insert(root, listed);
+    }
+    Ok(owned)
+}
+
+/// Returns the rendering that a root's owned files make: the tree of all but those that name the
+/// dry SHA.
+fn rendering(folder: &str, listed: &BTreeMap<String, Entry>) -> Result<RenderingId, GitError> {
+    let mut top = Level::default();
+    for (path, entry) in listed {
+        let inside = path.strip_prefix(folder).and_then(|p| p.strip_prefix('/')).unwrap_or(path);
+        if !metadata::names_the_dry_sha(inside) {
+            top.insert(inside, *entry);
+        }
+    }
+    let id = top.id()?.to_string();
+    Ok(RenderingId::new(id).expect("because git's ids are hexadecimal"))
+}
+
+/// A folder in memory, to know the id of its tree without writing it.
+#[derive(Default)]
+struct Level {
+    files: BTreeMap<String, Entry>,
+    folders: BTreeMap<String, Level>,
+}
+
+impl Level {
+    fn insert(&mut self, path: &str, entry: Entry) {
+        match path.split_once('/') {
+            Some((folder, rest)) => self.folders.entry(folder.to_owned()).or_default().insert(rest, entry),
+            None => {
+                self.files.insert(path.to_owned(), entry);
+            }
+        }
+    }
+
+    fn id(&self) -> Result<Oid, GitError> {
+        let mut entries = self.files.clone();
+        for (name, level) in &self.folders {
+            entries.insert(name.clone(), Entry { mode: FOLDER, id: level.id()? });
+        }
+        tree_id(&entries)
+    }
+}
+
+/// Remembers what is owned in trees that were read: a tree never changes.
+#[derive(Debug)]
+pub struct OwnedCache {
+    known: std::collections::HashMap<Oid, std::sync::Arc<Owned>>,
+    oldest_first: std::collections::VecDeque<Oid>,
+    capacity: NonZeroUsize,
+}
+
+impl OwnedCache {
+    /// Makes a cache for so many trees.
+    pub fn new(capacity: NonZeroUsize) -> Self {
+        Self { known: Default::default(), oldest_first: Default::default(), capacity }
+    }
+
+    /// Returns what is owned in `tree`.
+    pub fn read(&mut self, repository: &Repository, tree: Oid) -> Result<std::sync::Arc<Owned>, GitError> {
+        if let Some(known) = self.known.get(&tree) {
+            return Ok(known.clone());
+        }
+        let read = std::sync::Arc::new(owned(repository, tree)?);
+        if self.known.len() >= self.capacity.get()
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        self.known.insert(tree, read.clone());
+        self.oldest_first.push_back(tree);
+        Ok(read)
+    }
+}

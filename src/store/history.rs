@@ -1,0 +1,157 @@
+//! What happened: promotions as they stand on the branches, events for people, and open intents.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{Store, StoreError, from_millis, to_millis};
+use crate::domain::ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, PullRequestNumber, StrategyId, TreeId};
+
+/// A promotion as it stands on an active branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Promotion {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The lane.
+    pub lane: LaneName,
+    /// The dry SHA.
+    pub dry_sha: DrySha,
+    /// The commit that brought the content.
+    pub active_sha: ActiveSha,
+    /// Its tree.
+    pub tree: TreeId,
+    /// The pull request.
+    pub pull_request: Option<PullRequestNumber>,
+    /// Who merged it, where the forge says so.
+    pub merged_by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Something that happened, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Where, when it was about one place.
+    pub environment: Option<EnvironmentName>,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub who: String,
+    /// What was done.
+    pub what: String,
+}
+
+impl Store {
+    /// Writes a promotion that was seen on a branch; says whether it was new.
+    pub async fn save_promotion(&self, strategy: &StrategyId, promotion: &Promotion) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO promotions
+                 (strategy, environment, lane, dry, brought_by, tree, pull_request, merged_by, at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             ON CONFLICT (strategy, environment, lane, brought_by) DO NOTHING",
+        )
+        .bind(strategy.to_string())
+        .bind(promotion.environment.as_str())
+        .bind(promotion.lane.as_str())
+        .bind(promotion.dry_sha.as_str())
+        .bind(promotion.active_sha.as_str())
+        .bind(promotion.tree.as_str())
+        .bind(promotion.pull_request.map(|number| number.0.cast_signed()))
+        .bind(&promotion.merged_by)
+        .bind(to_millis(promotion.at))
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Returns the promotions of a strategy in the order in which they happened.
+    pub async fn promotions(&self, strategy: &StrategyId) -> Result<Vec<Promotion>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT environment, lane, dry, brought_by, tree, pull_request, merged_by, at
+             FROM promotions WHERE strategy = $1 ORDER BY id",
+        )
+        .bind(strategy.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.iter().filter_map(promotion).collect())
+    }
+
+    /// Writes down something that happened.
+    pub async fn save_event(
+        &self,
+        strategy: &StrategyId,
+        place: Option<&Place>,
+        at: Timestamp,
+        who: &str,
+        what: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO events (strategy, environment, lane, at, who, what) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(strategy.to_string())
+            .bind(place.map(|place| place.environment.as_str()))
+            .bind(place.map(|place| place.lane.as_str()))
+            .bind(to_millis(at))
+            .bind(who)
+            .bind(what)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Returns what happened, newest first.
+    pub async fn events(&self, strategy: &StrategyId, at_most: u32) -> Result<Vec<Event>, StoreError> {
+        let rows =
+            sqlx::query("SELECT environment, at, who, what FROM events WHERE strategy = $1 ORDER BY id DESC LIMIT $2")
+                .bind(strategy.to_string())
+                .bind(at_most)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows
+            .iter()
+            .map(|row| Event {
+                environment: row.get::<Option<String>, _>(0).and_then(|name| EnvironmentName::new(name).ok()),
+                at: from_millis(row.get(1)),
+                who: row.get(2),
+                what: row.get(3),
+            })
+            .collect())
+    }
+
+    /// Writes, before an outside act, that it is about to be done.
+    pub async fn begin_intent(&self, strategy: &StrategyId, act: &str, now: Timestamp) -> Result<i64, StoreError> {
+        let done = sqlx::query("INSERT INTO intents (strategy, act, begun_at) VALUES ($1, $2, $3)")
+            .bind(strategy.to_string())
+            .bind(act)
+            .bind(to_millis(now))
+            .execute(&self.pool)
+            .await?;
+        Ok(done.last_insert_rowid())
+    }
+
+    /// Writes that the outcome of an act is known.
+    pub async fn end_intent(&self, intent: i64) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM intents WHERE id = $1").bind(intent).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Returns the acts whose outcome is not known, and forgets them: the caller reads the forge anew.
+    pub async fn take_open_intents(&self, strategy: &StrategyId) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar("DELETE FROM intents WHERE strategy = $1 RETURNING act")
+            .bind(strategy.to_string())
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}
+
+fn promotion(row: &SqliteRow) -> Option<Promotion> {
+    Some(Promotion {
+        environment: EnvironmentName::new(row.get::<String, _>(0)).ok()?,
+        lane: LaneName::new(row.get::<String, _>(1)).ok()?,
+        dry_sha: DrySha::new(row.get::<String, _>(2)).ok()?,
+        active_sha: ActiveSha::new(row.get::<String, _>(3)).ok()?,
+        tree: TreeId::new(row.get::<String, _>(4)).ok()?,
+        pull_request: row.get::<Option<i64>, _>(5).map(|number| PullRequestNumber(number.cast_unsigned())),
+        merged_by: row.get(6),
+        at: from_millis(row.get(7)),
+    })
+}

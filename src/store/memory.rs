@@ -1,0 +1,276 @@
+//! Small things that are remembered between looks.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::Row;
+
+use super::{Store, StoreError, from_json, from_millis, to_json, to_millis};
+use crate::domain::{
+    gate::GateId,
+    ids::{
+        DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RepositoryId, StatusKey, StrategyId,
+    },
+    snapshot::{Obstacle, PostedStatus, PromoteRequest, Refusal},
+};
+
+/// A note about one place, of which there is at most one of a kind.
+pub trait PlaceNote: Serialize + DeserializeOwned {
+    /// The kind's name in the database.
+    const KIND: &'static str;
+}
+
+impl PlaceNote for PromoteRequest {
+    const KIND: &'static str = "promote";
+}
+
+impl PlaceNote for Refusal {
+    const KIND: &'static str = "refusal";
+}
+
+impl PlaceNote for Obstacle {
+    const KIND: &'static str = "obstacle";
+}
+
+/// The last strategy document without mistakes, and what is wrong with a newer one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The strategy.
+    pub strategy: StrategyId,
+    /// The dry SHA that the good document was read from.
+    pub dry: DrySha,
+    /// The file.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+    /// The mistake of the newest document, when that is not the good one.
+    pub mistake: Option<String>,
+}
+
+impl Store {
+    /// Returns the note of a kind about a place.
+    pub async fn note<N: PlaceNote>(&self, strategy: &StrategyId, place: &Place) -> Result<Option<N>, StoreError> {
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT note FROM place_notes WHERE strategy = $1 AND environment = $2 AND lane = $3 AND kind = $4",
+        )
+        .bind(strategy.to_string())
+        .bind(place.environment.as_str())
+        .bind(place.lane.as_str())
+        .bind(N::KIND)
+        .fetch_optional(&self.pool)
+        .await?;
+        text.map(|text| from_json(N::KIND, &text)).transpose()
+    }
+
+    /// Writes the note of a kind about a place.
+    pub async fn save_note<N: PlaceNote>(
+        &self,
+        strategy: &StrategyId,
+        place: &Place,
+        note: &N,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO place_notes (strategy, environment, lane, kind, note) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (strategy, environment, lane, kind) DO UPDATE SET note = excluded.note",
+        )
+        .bind(strategy.to_string())
+        .bind(place.environment.as_str())
+        .bind(place.lane.as_str())
+        .bind(N::KIND)
+        .bind(to_json(note))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets the notes of a kind about every place of a strategy.
+    pub async fn forget_notes<N: PlaceNote>(&self, strategy: &StrategyId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM place_notes WHERE strategy = $1 AND kind = $2")
+            .bind(strategy.to_string())
+            .bind(N::KIND)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Returns since when gates are closed.
+    pub async fn closed_gates(
+        &self,
+        strategy: &StrategyId,
+    ) -> Result<BTreeMap<(Place, GateId), Timestamp>, StoreError> {
+        let rows = sqlx::query("SELECT environment, lane, gate, since FROM closed_gates WHERE strategy = $1")
+            .bind(strategy.to_string())
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| {
+                let environment = EnvironmentName::new(row.get::<String, _>(0)).ok()?;
+                let lane = LaneName::new(row.get::<String, _>(1)).ok()?;
+                Some(((Place { environment, lane }, GateId(row.get(2))), from_millis(row.get(3))))
+            })
+            .collect())
+    }
+
+    /// Writes which gates are closed now, and since when.
+    pub async fn save_closed_gates(
+        &self,
+        strategy: &StrategyId,
+        gates: &BTreeMap<(Place, GateId), Timestamp>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("DELETE FROM closed_gates WHERE strategy = $1")
+            .bind(strategy.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        for ((place, gate), since) in gates {
+            sqlx::query(
+                "INSERT INTO closed_gates (strategy, environment, lane, gate, since) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(strategy.to_string())
+            .bind(place.environment.as_str())
+            .bind(place.lane.as_str())
+            .bind(&gate.0)
+            .bind(to_millis(*since))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Returns our statuses of one key, by commit.
+    pub async fn posted_statuses(
+        &self,
+        repository: &RepositoryId,
+        key: &StatusKey,
+    ) -> Result<BTreeMap<String, PostedStatus>, StoreError> {
+        let rows = sqlx::query("SELECT sha, status FROM posted_statuses WHERE repository = $1 AND key = $2")
+            .bind(repository.as_str())
+            .bind(key.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| Ok((row.get(0), from_json("status", row.get(1))?))).collect()
+    }
+
+    /// Writes that a status of ours stands on the forge.
+    pub async fn save_posted_status(
+        &self,
+        repository: &RepositoryId,
+        sha: &str,
+        key: &StatusKey,
+        status: &PostedStatus,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO posted_statuses (repository, sha, key, status) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (repository, sha, key) DO UPDATE SET status = excluded.status",
+        )
+        .bind(repository.as_str())
+        .bind(sha)
+        .bind(key.as_str())
+        .bind(to_json(status))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Writes which head the title and body of a pull request describe.
+    pub async fn save_described(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        proposed: &ProposedSha,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO pull_requests (repository, number, described) VALUES ($1, $2, $3)
+             ON CONFLICT (repository, number) DO UPDATE SET described = excluded.described",
+        )
+        .bind(repository.as_str())
+        .bind(number.0.cast_signed())
+        .bind(proposed.as_str())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Returns which head the title and body of a pull request describe.
+    pub async fn described(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+    ) -> Result<Option<ProposedSha>, StoreError> {
+        let text: Option<Option<String>> =
+            sqlx::query_scalar("SELECT described FROM pull_requests WHERE repository = $1 AND number = $2")
+                .bind(repository.as_str())
+                .bind(number.0.cast_signed())
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(text.flatten().and_then(|text| ProposedSha::new(text).ok()))
+    }
+
+    /// Writes, before the act, that we close a pull request; such a closing is never a rejection.
+    pub async fn save_closed_by_us(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO pull_requests (repository, number, closed_by_us) VALUES ($1, $2, 1)
+             ON CONFLICT (repository, number) DO UPDATE SET closed_by_us = 1",
+        )
+        .bind(repository.as_str())
+        .bind(number.0.cast_signed())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Returns the pull requests that we closed.
+    pub async fn closed_by_us(&self, repository: &RepositoryId) -> Result<Vec<PullRequestNumber>, StoreError> {
+        let numbers: Vec<i64> =
+            sqlx::query_scalar("SELECT number FROM pull_requests WHERE repository = $1 AND closed_by_us = 1")
+                .bind(repository.as_str())
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(numbers.into_iter().map(|number| PullRequestNumber(number.cast_unsigned())).collect())
+    }
+
+    /// Writes the last good document of a strategy.
+    pub async fn save_document(&self, document: &Document) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO strategies (strategy, dry, path, document, mistake) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (strategy) DO UPDATE SET dry = excluded.dry, path = excluded.path,
+                 document = excluded.document, mistake = excluded.mistake",
+        )
+        .bind(document.strategy.to_string())
+        .bind(document.dry.as_str())
+        .bind(&document.path)
+        .bind(&document.text)
+        .bind(&document.mistake)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Returns the last good documents of a repository's strategies.
+    pub async fn documents(&self, repository: &RepositoryId) -> Result<Vec<Document>, StoreError> {
+        let rows = sqlx::query("SELECT strategy, dry, path, document, mistake FROM strategies ORDER BY strategy")
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| {
+                let strategy: String = row.get(0);
+                let name = strategy.strip_prefix(repository.as_str())?.strip_prefix('/')?;
+                Some(Document {
+                    strategy: StrategyId { repository: repository.clone(), name: name.to_owned().try_into().ok()? },
+                    dry: DrySha::new(row.get::<String, _>(1)).ok()?,
+                    path: row.get(2),
+                    text: row.get(3),
+                    mistake: row.get(4),
+                })
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,126 @@
+//! What must survive a restart, in one SQLite file.
+//!
+//! The store decides nothing. What it holds about promotions is a copy of what is on the forge and
+//! in git, except webhook deliveries, which are written before they are answered.
+
+mod deliveries;
+mod history;
+mod memory;
+mod promotions;
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+pub use deliveries::{Delivery, NewDelivery, Recorded};
+pub use history::{Event, Promotion};
+pub use memory::{Document, PlaceNote};
+pub use promotions::HydratedRoots;
+
+/// The version of the schema, in SQLite's `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+
+/// How long a writer waits for another.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
+
+/// The store. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+/// Why the store did not answer; every one of these is for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be read or written.
+    #[error("could not use the database")]
+    Database(#[from] sqlx::Error),
+    /// A document in the database is not what it should be.
+    #[error("could not read a {kind} from the database")]
+    Document {
+        /// What it should be.
+        kind: &'static str,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The database was written by another version.
+    #[error("the database has schema version {found}, and this program knows {SCHEMA_VERSION}")]
+    Version {
+        /// The version found.
+        found: i64,
+    },
+}
+
+impl Store {
+    /// Opens the database file, made when it is not there.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        Self::connect(options, 4).await
+    }
+
+    /// Opens a database that lives as long as the value.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        Self::connect(SqliteConnectOptions::from_str("sqlite::memory:")?, 1).await
+    }
+
+    async fn connect(options: SqliteConnectOptions, connections: u32) -> Result<Self, StoreError> {
+        let options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_LIMIT)
+            .foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(connections)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        let store = Self { pool };
+        store.prepare().await?;
+        Ok(store)
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&self.pool).await?;
+        match found {
+            0 => {
+                let mut transaction = self.pool.begin().await?;
+                sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
+                sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok(())
+            }
+            SCHEMA_VERSION => Ok(()),
+            found => Err(StoreError::Version { found }),
+        }
+    }
+
+    /// Says whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        sqlx::query_scalar::<_, i64>("SELECT 1").fetch_one(&self.pool).await.is_ok()
+    }
+
+    /// Closes the database after what is under way.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("because stored documents have text keys only")
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(kind: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Document { kind, source })
+}
+
+fn to_millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+fn from_millis(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or_default()
+}
