@@ -8,4 +8,5 @@ pub mod domain;
 pub mod forge;
 pub mod git;
 pub mod local_forge;
+pub mod messages;
 pub mod store;

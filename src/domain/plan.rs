@@ -244,7 +244,7 @@ impl std::fmt::Display for Notice {
 
 /// Returns the next steps for `strategy`, given what was observed.
 pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
-    let planner = Planner { strategy, snapshot, ledger: Ledger::new(strategy, snapshot) };
+    let planner = Planner { snapshot, ledger: Ledger::new(strategy, snapshot) };
     let mut plan = Plan::default();
     for environment in &strategy.environments {
         for lane in strategy.lanes() {
@@ -262,7 +262,6 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
 const READY: &str = "Ready to be promoted";
 
 struct Planner<'a> {
-    strategy: &'a PromotionStrategy,
     snapshot: &'a Snapshot,
     ledger: Ledger<'a>,
 }
@@ -537,8 +536,8 @@ impl Planner<'_> {
         plan: &mut Plan,
     ) {
         let status = match gates.iter().find(|closed| closed.gate.holds_own_status()) {
-            Some(closed) => PostedStatus { state: StatusState::Pending, description: sentence(&closed.to_string()) },
-            None => PostedStatus { state: StatusState::Success, description: READY.into() },
+            Some(closed) => PostedStatus::new(StatusState::Pending, &sentence(&closed.to_string())),
+            None => PostedStatus::new(StatusState::Success, READY),
         };
         let stands = state.own_status.as_ref().is_some_and(|(sha, posted)| sha == proposed && *posted == status);
         if !stands {
@@ -598,15 +597,15 @@ fn hydrate_status(outcomes: &[(&Place, &Hydration)]) -> PostedStatus {
         Hydration::Failed(_) => None,
     });
     match (failure, kept) {
-        (Some((place, failure)), _) => PostedStatus {
-            state: if failure.retry_at.is_some() { StatusState::Error } else { StatusState::Failure },
-            description: format!("{place}: {failure}"),
-        },
-        (None, Some((place, root, reason))) => PostedStatus {
-            state: StatusState::Success,
-            description: format!("Hydrated; in {place} `{root}` keeps its last good rendering: {reason}"),
-        },
-        (None, None) => PostedStatus { state: StatusState::Success, description: "Hydrated".into() },
+        (Some((place, failure)), _) => {
+            let state = if failure.retry_at.is_some() { StatusState::Error } else { StatusState::Failure };
+            PostedStatus::new(state, &format!("{place}: {failure}"))
+        }
+        (None, Some((place, root, reason))) => PostedStatus::new(
+            StatusState::Success,
+            &format!("Hydrated; in {place} `{root}` keeps its last good rendering: {reason}"),
+        ),
+        (None, None) => PostedStatus::new(StatusState::Success, "Hydrated"),
     }
 }
 

@@ -196,6 +196,8 @@ pub struct Refusal {
     pub words: String,
     /// When to ask again, unless something changes before.
     pub retry_at: Timestamp,
+    /// How often it was asked again for this head.
+    pub tries: u32,
 }
 
 /// Why a proposal could not be composed on the active branch.
@@ -207,6 +209,22 @@ pub struct Obstacle {
     pub active: ActiveSha,
     /// What is in the way.
     pub message: String,
+}
+
+/// The most characters of a description that forges keep.
+const DESCRIPTION_LIMIT: usize = 140;
+
+impl PostedStatus {
+    /// Makes a status; a description longer than forges keep is cut.
+    pub fn new(state: StatusState, description: &str) -> Self {
+        let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let description = if line.chars().count() <= DESCRIPTION_LIMIT {
+            line
+        } else {
+            line.chars().take(DESCRIPTION_LIMIT - 1).chain(['…']).collect()
+        };
+        Self { state, description }
+    }
 }
 
 impl PlaceState {

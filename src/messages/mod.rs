@@ -1,0 +1,273 @@
+//! All prose that people read in commits and on a forge, from `templates/messages`.
+//!
+//! Templates get a context and return text. Trailers are appended by code, so that no template can
+//! break them. Text from users is escaped: it mentions nobody, hides nothing and ends no fence.
+
+use minijinja::{Environment, UndefinedBehavior, value::Serde};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::domain::{
+    content::Content,
+    ids::{DrySha, Place, RootName},
+};
+
+/// How much work one template may do.
+const FUEL: u64 = 200_000;
+
+/// The most characters of a subject that stand in a title.
+const SUBJECT_LIMIT: usize = 120;
+
+/// The most roots named in one list.
+const NAMES_LIMIT: usize = 40;
+
+/// Renders messages.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    templates: Environment<'static>,
+}
+
+/// A message could not be rendered.
+#[derive(Debug, thiserror::Error)]
+#[error("could not render the message `{name}`")]
+pub struct MessageError {
+    name: &'static str,
+    #[source]
+    source: minijinja::Error,
+}
+
+/// The dry commit as messages show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct DryText {
+    sha: String,
+    short: String,
+    subject: String,
+    author: String,
+}
+
+/// Which roots a promotion adds, changes and removes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// New roots.
+    pub added: Vec<String>,
+    /// Roots with another rendering.
+    pub changed: Vec<String>,
+    /// Roots that are gone.
+    pub removed: Vec<String>,
+}
+
+/// What a pull request says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestText {
+    /// Its title.
+    pub title: String,
+    /// Its body.
+    pub body: String,
+}
+
+/// About one promotion.
+#[derive(Debug, Clone)]
+pub struct PromotionText {
+    /// The dry commit.
+    pub dry: DryText,
+    /// Where it goes.
+    pub place: Place,
+    /// What it changes.
+    pub changes: Changes,
+}
+
+impl DryText {
+    /// Makes the text of a dry commit; people wrote `subject` and `author`.
+    pub fn new(sha: &DrySha, subject: &str, author: &str) -> Self {
+        let name = author.split(" <").next().unwrap_or(author);
+        Self {
+            sha: sha.to_string(),
+            short: sha.short().to_owned(),
+            subject: escape(&cut(subject, SUBJECT_LIMIT)),
+            author: escape(&cut(name, SUBJECT_LIMIT)),
+        }
+    }
+}
+
+impl DryText {
+    /// Returns the subject, harmless and short.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+}
+
+impl Changes {
+    /// Compares two contents.
+    pub fn between(old: &Content, new: &Content) -> Self {
+        let mut changes = Self::default();
+        for root in old.differing(new) {
+            let list = match (old.get(root), new.get(root)) {
+                (None, _) => &mut changes.added,
+                (_, None) => &mut changes.removed,
+                _ => &mut changes.changed,
+            };
+            list.push(format!("`{root}`"));
+        }
+        for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
+            if list.len() > NAMES_LIMIT {
+                let more = list.len() - NAMES_LIMIT;
+                list.truncate(NAMES_LIMIT);
+                list.push(format!("and {more} more"));
+            }
+        }
+        changes
+    }
+}
+
+impl Messages {
+    /// Returns the messages that the program brings.
+    pub fn built_in() -> Self {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_fuel(Some(FUEL));
+        templates.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        for (name, text) in [
+            (COMMIT, include_str!("../../templates/messages/commit.txt")),
+            (TITLE, include_str!("../../templates/messages/pull_request_title.txt")),
+            (BODY, include_str!("../../templates/messages/pull_request_body.md")),
+            (MERGE, include_str!("../../templates/messages/merge.txt")),
+            (README, include_str!("../../templates/messages/readme.md")),
+        ] {
+            templates.add_template(name, text).expect("because the tests render every built-in template");
+        }
+        Self { templates }
+    }
+
+    /// Returns the message of a proposed commit; `trailers` end it.
+    pub fn commit(&self, text: &PromotionText, trailers: &str) -> Result<String, MessageError> {
+        Ok(with_trailers(&self.render(COMMIT, &promotion_context(text))?, trailers))
+    }
+
+    /// Returns title and body of a promotion pull request.
+    pub fn pull_request(
+        &self,
+        text: &PromotionText,
+        auto_merge: bool,
+        status_key: &str,
+        status_url: Option<&str>,
+    ) -> Result<PullRequestText, MessageError> {
+        let mut context = promotion_context(text);
+        context["auto_merge"] = json!(auto_merge);
+        context["status_key"] = json!(status_key);
+        context["status_url"] = json!(status_url);
+        let title = self.render(TITLE, &context)?;
+        Ok(PullRequestText { title: title.trim().to_owned(), body: self.render(BODY, &context)? })
+    }
+
+    /// Returns the message of a merge commit; `trailers` end it.
+    pub fn merge(&self, gates: &[String], trailers: &str) -> Result<String, MessageError> {
+        Ok(with_trailers(&self.render(MERGE, &json!({ "gates": gates }))?, trailers))
+    }
+
+    /// Returns the README of an output.
+    pub fn readme(
+        &self,
+        root: &RootName,
+        dry: &DryText,
+        repo_url: &str,
+        commands: &[String],
+    ) -> Result<String, MessageError> {
+        self.render(README, &json!({ "root": root, "dry": dry, "repo_url": repo_url, "commands": commands }))
+    }
+
+    fn render(&self, name: &'static str, context: &serde_json::Value) -> Result<String, MessageError> {
+        self.templates
+            .get_template(name)
+            .and_then(|template| template.render(minijinja::Value::from(Serde(context))))
+            .map_err(|source| MessageError { name, source })
+    }
+}
+
+fn promotion_context(text: &PromotionText) -> serde_json::Value {
+    json!({
+        "dry": text.dry,
+        "place": text.place.to_string(),
+        "environment": text.place.environment,
+        "changes": text.changes,
+    })
+}
+
+const COMMIT: &str = "commit.txt";
+const TITLE: &str = "pull_request_title.txt";
+const BODY: &str = "pull_request_body.md";
+const MERGE: &str = "merge.txt";
+const README: &str = "readme.md";
+
+/// Ends `body` with the trailers as its last paragraph.
+fn with_trailers(body: &str, trailers: &str) -> String {
+    format!("{}\n\n{trailers}", body.trim_end())
+}
+
+/// Makes text from users harmless in Markdown: no mentions, no HTML, no fences, one line.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '@' => safe.push_str("@\u{200b}"),
+            '<' => safe.push_str("&lt;"),
+            '`' => safe.push('\''),
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Returns at most `limit` characters.
+fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{EnvironmentName, LaneName, RenderingId};
+
+    fn text() -> PromotionText {
+        let content = |roots: &[(&str, &str)]| {
+            roots
+                .iter()
+                .map(|(r, i)| (RootName::new(*r).expect("a folder"), RenderingId::new(*i).expect("an id")))
+                .collect::<Content>()
+        };
+        PromotionText {
+            dry: DryText::new(&DrySha::new("0123456789").expect("an id"), "ping @all <b> ```", "Ada <ada@example.com>"),
+            place: Place { environment: EnvironmentName::new("dev").expect("a name"), lane: LaneName::single() },
+            changes: Changes::between(
+                &content(&[("shop", "1"), ("old", "1")]),
+                &content(&[("shop", "2"), ("new", "1")]),
+            ),
+        }
+    }
+
+    #[test]
+    fn commit_message_lists_changes_and_ends_with_trailers() {
+        let message = Messages::built_in().commit(&text(), "A: b\n").expect("is rendered");
+        insta::assert_snapshot!(message, @"");
+    }
+
+    #[test]
+    fn pull_request_text_mentions_nobody() {
+        let text = Messages::built_in()
+            .pull_request(&text(), false, "hydromote/dev", Some("http://localhost/x"))
+            .expect("is rendered");
+        insta::assert_snapshot!(format!("{}\n\n{}", text.title, text.body), @"");
+    }
+
+    #[test]
+    fn readme_and_merge_message_render() {
+        let messages = Messages::built_in();
+        let root = RootName::new("shop").expect("a folder");
+        let readme = messages.readme(&root, &text().dry, "https://example.com/a/b", &["kustomize build x".into()]);
+        insta::assert_snapshot!(readme.expect("is rendered"), @"");
+        insta::assert_snapshot!(messages.merge(&["health on dev: success".into()], "A: b\n").expect("is rendered"), @"");
+    }
+}

@@ -1,0 +1,182 @@
+//! Reads an active branch as what ran on it.
+//!
+//! - A *run* is a stretch of first-parent history over which the content stayed the same. It
+//!   begins with a commit that holds the tree of a proposal of ours, whoever merged it and by
+//!   whichever method.
+//! - A commit by somebody else that touches nothing we own belongs to the run that it stands on.
+//! - One that changes what we own is *drift*, until the content is again what the run held or a
+//!   proposal of ours is merged on it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        ids::{ActiveSha, DrySha, Place, ProposedSha, StrategyName, TreeId},
+        snapshot::{ActiveCommit, Drift, Run},
+    },
+    git::{history::BranchCommit, metadata::Trailers, tree::Owned},
+};
+
+/// What is known about proposals of one place.
+#[derive(Debug, Default)]
+pub struct KnownProposals {
+    /// The dry SHA that each proposed tree stands for.
+    pub trees: BTreeMap<TreeId, DrySha>,
+    /// The dry SHA that each proposed commit stands for.
+    pub commits: BTreeMap<ProposedSha, DrySha>,
+    /// When the pull request with each head was merged.
+    pub merged_at: BTreeMap<String, Timestamp>,
+}
+
+/// What ran on an active branch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct BranchReading {
+    /// Newest first.
+    pub runs: Vec<Run>,
+    /// What somebody else changed at the head.
+    pub drift: Option<Drift>,
+}
+
+/// Reads the first-parent history of an active branch, newest first, with what we own in each tree.
+pub fn read_branch(
+    strategy: &StrategyName,
+    place: &Place,
+    history: &[(BranchCommit, Arc<Owned>)],
+    known: &KnownProposals,
+) -> BranchReading {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut drift = None;
+    for (commit, owned) in history.iter().rev() {
+        let holds = runs.last().map(|run| run.content == owned.content);
+        if holds == Some(true) || (holds.is_none() && owned.content.is_empty()) {
+            if let Some(run) = runs.last_mut() {
+                run.commits.insert(0, active_commit(commit, known));
+            }
+            drift = None;
+        } else if let Some(dry) = proposed_dry(strategy, place, commit, known) {
+            drift = None;
+            runs.push(Run {
+                dry,
+                content: owned.content.clone(),
+                commits: vec![active_commit(commit, known)],
+                record: None,
+                reports: Vec::new(),
+            });
+        } else if drift.is_none() {
+            let last = runs.last().map(|run| run.content.clone()).unwrap_or_default();
+            drift = Some(Drift {
+                commit: active_sha(commit),
+                author: commit.author.clone(),
+                outputs: last.differing(&owned.content).into_iter().map(ToString::to_string).collect(),
+            });
+        }
+    }
+    runs.reverse();
+    BranchReading { runs, drift }
+}
+
+/// Returns the dry SHA of a commit that brought a proposal of ours: by its tree, else by trailers of
+/// its own or of the merged commit with the same tree.
+fn proposed_dry(
+    strategy: &StrategyName,
+    place: &Place,
+    commit: &BranchCommit,
+    known: &KnownProposals,
+) -> Option<DrySha> {
+    let ours = |trailers: &&Trailers| {
+        trailers.origin.strategy == *strategy
+            && trailers.origin.environment == place.environment
+            && trailers.origin.lane == place.lane
+    };
+    let merged = commit.merged.and_then(|id| ProposedSha::new(id.to_string()).ok());
+    let own = ProposedSha::new(commit.id.to_string()).ok();
+    let trailers = commit.merged_trailers.as_ref().filter(ours).or(commit.trailers.as_ref().filter(ours));
+    let tree = TreeId::new(commit.tree.to_string()).ok()?;
+    let by_commit = merged.iter().chain(&own).find_map(|sha| known.commits.get(sha));
+    known.trees.get(&tree).map(|by_tree| by_commit.unwrap_or(by_tree).clone()).or(trailers.map(|t| t.dry.clone()))
+}
+
+fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
+    let proposed = ProposedSha::new(commit.id.to_string()).ok();
+    let existed_before = proposed.is_some_and(|sha| known.commits.contains_key(&sha));
+    let merged_at = known.merged_at.get(&commit.id.to_string()).filter(|_| existed_before);
+    ActiveCommit {
+        sha: active_sha(commit),
+        arrived_at: merged_at.copied().unwrap_or(commit.committed_at),
+        existed_before,
+    }
+}
+
+/// Returns the active SHA of a commit.
+pub fn active_sha(commit: &BranchCommit) -> ActiveSha {
+    ActiveSha::new(commit.id.to_string()).expect("because git's ids are hexadecimal")
+}
+
+#[cfg(test)]
+mod tests {
+    use git2::Oid;
+
+    use super::*;
+    use crate::domain::{
+        content::Content,
+        ids::{EnvironmentName, LaneName, RenderingId, RootName},
+    };
+
+    fn id(n: u8) -> Oid {
+        Oid::from_bytes(&[n; 20]).expect("twenty bytes")
+    }
+
+    fn commit(n: u8, tree: u8, owned: Option<&str>) -> (BranchCommit, Arc<Owned>) {
+        let commit = BranchCommit {
+            id: id(n),
+            tree: id(tree),
+            parent: (n > 1).then(|| id(n - 1)),
+            merged: None,
+            trailers: None,
+            merged_trailers: None,
+            committed_at: Timestamp::from_second(i64::from(n)).expect("a time"),
+            author: "Ada".into(),
+        };
+        let content: Content = owned
+            .iter()
+            .map(|r| (RootName::new("shop").expect("a folder"), RenderingId::new(*r).expect("an id")))
+            .collect();
+        (commit, Arc::new(Owned { content, files: BTreeMap::new() }))
+    }
+
+    fn read(oldest_first: Vec<(BranchCommit, Arc<Owned>)>) -> BranchReading {
+        let place = Place { environment: EnvironmentName::new("dev").expect("a name"), lane: LaneName::single() };
+        let trees = [(1, "dry-1"), (2, "dry-2")]
+            .map(|(n, dry)| (TreeId::new(id(n).to_string()).expect("an id"), DrySha::new(dry).expect("a word")));
+        let known = KnownProposals { trees: trees.into(), ..Default::default() };
+        let newest_first: Vec<_> = oldest_first.into_iter().rev().collect();
+        read_branch(&StrategyName::new("shop").expect("a name"), &place, &newest_first, &known)
+    }
+
+    #[test]
+    fn a_foreign_commit_that_touches_nothing_of_ours_belongs_to_the_run() {
+        let reading = read(vec![commit(1, 9, None), commit(2, 1, Some("a")), commit(3, 8, Some("a"))]);
+        assert_eq!(reading.drift, None);
+        assert_eq!(reading.runs.len(), 1);
+        assert_eq!(reading.runs[0].commits.len(), 2);
+        assert_eq!(reading.runs[0].since(), Timestamp::from_second(2).expect("a time"));
+    }
+
+    #[test]
+    fn a_foreign_change_of_our_files_is_drift_until_it_is_taken_back() {
+        let drifted = vec![commit(2, 1, Some("a")), commit(3, 8, Some("hand")), commit(4, 7, Some("hand2"))];
+        let reading = read(drifted.clone());
+        assert_eq!(reading.drift.as_ref().map(|d| d.commit.as_str()), Some(id(3).to_string().as_str()));
+        assert_eq!(reading.runs.len(), 1);
+        let healed = drifted.into_iter().chain([commit(5, 6, Some("a"))]).collect();
+        assert_eq!(read(healed).drift, None);
+    }
+
+    #[test]
+    fn a_squash_merge_is_known_by_its_tree() {
+        let reading = read(vec![commit(2, 1, Some("a")), commit(3, 2, Some("b"))]);
+        assert_eq!(reading.runs.iter().map(|r| r.dry.as_str()).collect::<Vec<_>>(), ["dry-2", "dry-1"]);
+    }
+}

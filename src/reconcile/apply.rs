@@ -1,0 +1,459 @@
+//! Performs the actions of a plan, each against the state that it was decided on.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    LookError,
+    context::{StrategyContext, hydrate_key, own_status_key, verified_key},
+    forge_view::ForgeView,
+};
+use crate::{
+    domain::{
+        content::Content,
+        gate::Verdict,
+        ids::{
+            ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, TreeId,
+        },
+        plan::{Action, Plan},
+        snapshot::{Obstacle, PostedStatus, Record, Refusal, Snapshot},
+        status::StatusState,
+    },
+    forge::{ForgeError, Merge, NewPullRequest, NewStatus},
+    git::{
+        GitError,
+        compose::{self, Composition},
+        history::{self, DryCommit},
+        metadata::Trailers,
+        mirror::Push,
+    },
+    messages::{Changes, DryText, PromotionText},
+};
+
+/// The first pause after the forge refused a merge; it doubles with each refusal.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// The longest pause between two tries to merge.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What became of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything was done.
+    Done,
+    /// The world had moved on: what was read from the remote is stale.
+    Moved,
+}
+
+/// Applies plans of one strategy.
+pub struct Applier<'a> {
+    /// The strategy.
+    pub context: &'a StrategyContext,
+    /// The forge as it was read.
+    pub view: &'a mut ForgeView,
+    /// What the plan was made from.
+    pub snapshot: &'a Snapshot,
+    /// The plan.
+    pub plan: &'a Plan,
+}
+
+impl Applier<'_> {
+    /// Performs the actions in order, up to the first whose world has moved.
+    pub async fn apply(&mut self) -> Result<Applied, LookError> {
+        for action in &self.plan.actions {
+            match self.perform(action).await {
+                Ok(()) => {}
+                Err(LookError::Git(GitError::Moved { reference })) => {
+                    tracing::info!(reference, "a branch has moved since it was looked at");
+                    return Ok(Applied::Moved);
+                }
+                Err(LookError::Forge(ForgeError::Moved { words })) => {
+                    tracing::info!(words, "the forge has moved on since it was looked at");
+                    return Ok(Applied::Moved);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Applied::Done)
+    }
+
+    async fn perform(&mut self, action: &Action) -> Result<(), LookError> {
+        match action {
+            Action::CreateBranch { environment, branch } => self.create_branch(environment, branch).await,
+            Action::Hydrate { place, dry } => self.hydrate(place, dry).await,
+            Action::Propose { place, dry, content, expected_active, expected_proposed } => {
+                self.propose(place, dry, content, expected_active, expected_proposed.as_ref()).await
+            }
+            Action::OpenPullRequest { place, proposed, dry } => self.open(place, proposed, dry).await,
+            Action::DescribePullRequest { place, number, proposed, dry } => {
+                self.describe(place, *number, proposed, dry).await
+            }
+            Action::ClosePullRequest { place, number, head } => self.close(place, *number, head).await,
+            Action::PostStatus { place, proposed, status } => {
+                self.post(proposed.as_str(), &own_status_key(place), status).await
+            }
+            Action::ReportHydration { dry, status } => self.post(dry.as_str(), &hydrate_key(), status).await,
+            Action::RecordVerified { place, brought_by, active, dry } => {
+                self.record_verified(place, brought_by, active, dry).await
+            }
+            Action::Revoke { place, brought_by, active, dry, reason } => {
+                self.revoke(place, brought_by, active, dry, reason).await
+            }
+            Action::Merge { place, number, expected_head, expected_active, tree, dry } => {
+                self.merge(place, *number, expected_head, expected_active, tree, dry).await
+            }
+        }
+    }
+
+    async fn create_branch(&self, environment: &EnvironmentName, branch: &BranchName) -> Result<(), LookError> {
+        let message = format!("Start the environment {environment}\n");
+        let seconds = self.now().as_second();
+        let mirror = &self.context.repository.mirror;
+        let commit = mirror.read(move |repository, _| compose::empty_commit(repository, &message, seconds)).await?;
+        let push = Push { branch: branch.clone(), expected: None, new: Some(commit) };
+        self.intend(&format!("create {branch}"), mirror.push(&self.context.remote().await?, &[push])).await?;
+        tracing::info!(environment.name = %environment, %branch, "created the branch of {environment}");
+        Ok(())
+    }
+
+    async fn hydrate(&self, place: &Place, dry: &DrySha) -> Result<(), LookError> {
+        let shared = &self.context.repository.shared;
+        let (hydration, roots) = shared.hydrator.hydrate(self.context, place, dry).await?;
+        shared.store.save_hydration(&self.context.id, place, dry, &hydration, &roots).await?;
+        Ok(())
+    }
+
+    async fn propose(
+        &mut self,
+        place: &Place,
+        dry: &DrySha,
+        content: &Content,
+        expected_active: &ActiveSha,
+        expected_proposed: Option<&ProposedSha>,
+    ) -> Result<(), LookError> {
+        let store = &self.context.repository.shared.store;
+        let composed = match self.compose(place, dry, content, expected_active).await {
+            Ok(composed) => composed,
+            Err(LookError::Git(GitError::Obstacle { message })) => {
+                let obstacle = Obstacle { dry: dry.clone(), active: expected_active.clone(), message };
+                store.save_note(&self.context.id, place, &obstacle).await?;
+                return Ok(());
+            }
+            Err(LookError::Git(GitError::Missing { id })) => {
+                tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
+                store.forget_hydration(&self.context.id, place, dry).await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
+        let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
+        store.save_proposal(&self.context.id, place, &proposed, &tree, dry).await?;
+        let branch = self.proposed_branch(place);
+        let expected = expected_proposed.and_then(|sha| git2::Oid::from_str(sha.as_str()).ok());
+        let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
+        let mirror = &self.context.repository.mirror;
+        self.intend(&format!("propose {dry} for {place}"), mirror.push(&self.context.remote().await?, &[push])).await?;
+        self.view.note_push(place, proposed.as_str());
+        tracing::info!(
+            environment.name = %place.environment, dry.sha = %dry, proposed.sha = %proposed,
+            "proposed {} for {place}", dry.short()
+        );
+        Ok(())
+    }
+
+    async fn compose(
+        &self,
+        place: &Place,
+        dry: &DrySha,
+        content: &Content,
+        active: &ActiveSha,
+    ) -> Result<compose::Composed, LookError> {
+        let shared = &self.context.repository.shared;
+        let roots = shared.store.hydrated_roots(&self.context.id, place, dry).await?;
+        let commit = self.dry_commit(dry).await?;
+        let text = self.text(place, &commit, content);
+        let origin = self.context.origin(place);
+        let trailers = Trailers { dry: dry.clone(), origin: origin.clone() };
+        let message = shared.messages.commit(&text, &trailers.render())?;
+        let repo_url = self.context.repository.details.web_url.clone();
+        let mut readmes = std::collections::BTreeMap::new();
+        for (root, info) in &roots {
+            readmes.insert(root.clone(), shared.messages.readme(root, &text.dry, &repo_url, &info.commands)?);
+        }
+        let parent = git2::Oid::from_str(active.as_str()).ok();
+        let composition =
+            Composition { parent, content: content.clone(), roots, dry: commit, origin, repo_url, readmes };
+        let composed = self.context.repository.mirror.read(move |repository, cache| {
+            let base = match composition.parent {
+                Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
+                None => None,
+            };
+            let owned = match base {
+                Some(base) => cache.read(repository, base)?,
+                None => Default::default(),
+            };
+            compose::compose_commit(repository, &owned, &composition, &message)
+        });
+        Ok(composed.await?)
+    }
+
+    async fn open(&mut self, place: &Place, proposed: &ProposedSha, dry: &DrySha) -> Result<(), LookError> {
+        let text = self.pull_request_text(place, dry).await?;
+        let environment = self.context.strategy.environment(&place.environment);
+        let base = environment.map(|e| e.branch.clone()).expect("because the plan is of this strategy");
+        let head = self.proposed_branch(place);
+        let new = NewPullRequest { head, base, title: text.title, body: text.body };
+        let forge = &self.context.repository.forge;
+        let opened = self
+            .intend(
+                &format!("open a pull request for {place}"),
+                forge.open_pull_request(&self.context.id.repository, &new),
+            )
+            .await?;
+        let store = &self.context.repository.shared.store;
+        store.save_described(&self.context.id.repository, opened.number, proposed).await?;
+        tracing::info!(
+            environment.name = %place.environment, pull_request.number = opened.number.0, dry.sha = %dry,
+            "opened {} to promote {} to {place}", opened.number, dry.short()
+        );
+        self.view.remember_pull_request(place, opened);
+        Ok(())
+    }
+
+    async fn describe(
+        &self,
+        place: &Place,
+        number: PullRequestNumber,
+        proposed: &ProposedSha,
+        dry: &DrySha,
+    ) -> Result<(), LookError> {
+        let text = self.pull_request_text(place, dry).await?;
+        let repository = &self.context.id.repository;
+        self.context.repository.forge.edit_pull_request(repository, number, &text.title, &text.body).await?;
+        self.context.repository.shared.store.save_described(repository, number, proposed).await?;
+        Ok(())
+    }
+
+    async fn close(&mut self, place: &Place, number: PullRequestNumber, head: &ProposedSha) -> Result<(), LookError> {
+        let repository = &self.context.id.repository;
+        // Written down first: what we close is never taken for a rejection, also after a crash.
+        self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+        let status = PostedStatus::new(StatusState::Error, "Closed by Hydromote: nothing is left to promote");
+        self.post(head.as_str(), &own_status_key(place), &status).await?;
+        let forge = &self.context.repository.forge;
+        self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
+        self.view.forget_pull_requests(place);
+        tracing::info!(
+            environment.name = %place.environment, pull_request.number = number.0,
+            "closed {number}: nothing is left to promote to {place}"
+        );
+        Ok(())
+    }
+
+    async fn record_verified(
+        &self,
+        place: &Place,
+        brought_by: &ActiveSha,
+        active: &ActiveSha,
+        dry: &DrySha,
+    ) -> Result<(), LookError> {
+        let status = PostedStatus::new(StatusState::Success, &format!("{} is verified in {place}", dry.short()));
+        self.post(active.as_str(), &verified_key(), &status).await?;
+        let record = Record::Verified { at: self.now() };
+        let store = &self.context.repository.shared.store;
+        store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
+        self.tell(Some(place), &format!("{} is verified", dry.short())).await?;
+        tracing::info!(environment.name = %place.environment, dry.sha = %dry, "{} is verified in {place}", dry.short());
+        Ok(())
+    }
+
+    async fn revoke(
+        &self,
+        place: &Place,
+        brought_by: &ActiveSha,
+        active: &ActiveSha,
+        dry: &DrySha,
+        reason: &str,
+    ) -> Result<(), LookError> {
+        let words = format!("{} is no longer verified in {place}: {reason}", dry.short());
+        self.post(active.as_str(), &verified_key(), &PostedStatus::new(StatusState::Failure, &words)).await?;
+        let record = Record::Revoked { at: self.now() };
+        let store = &self.context.repository.shared.store;
+        store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
+        self.tell(Some(place), &format!("{} is no longer verified: {reason}", dry.short())).await?;
+        tracing::info!(environment.name = %place.environment, dry.sha = %dry, "{words}");
+        Ok(())
+    }
+
+    async fn merge(
+        &mut self,
+        place: &Place,
+        number: PullRequestNumber,
+        expected_head: &ProposedSha,
+        expected_active: &ActiveSha,
+        tree: &TreeId,
+        dry: &DrySha,
+    ) -> Result<(), LookError> {
+        let environment =
+            self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
+        let mirror = &self.context.repository.mirror;
+        // No forge guards the base of a merge: the branch is asked for right before.
+        let remote = self.context.remote().await?;
+        mirror.refresh(&remote, &self.context.dry_branch, std::slice::from_ref(&environment.branch)).await?;
+        let base = mirror.branch(&environment.branch).await?.map(|id| id.to_string());
+        if base.as_deref() != Some(expected_active.as_str()) {
+            return Err(GitError::Moved { reference: environment.branch.to_string() }.into());
+        }
+        let commit = self.dry_commit(dry).await?;
+        let trailers = Trailers { dry: dry.clone(), origin: self.context.origin(place) };
+        let message = self.context.repository.shared.messages.merge(&self.evidence(place, dry), &trailers.render())?;
+        let subject = DryText::new(dry, &commit.subject, &commit.author).subject().to_owned();
+        let merge = Merge {
+            expected_head: expected_head.to_string(),
+            method: environment.merge_method,
+            title: format!("Promote {} to {place}: {subject} ({number})", dry.short()),
+            message,
+        };
+        let forge = &self.context.repository.forge;
+        let merged = self
+            .intend(
+                &format!("merge {number} into {place}"),
+                forge.merge_pull_request(&self.context.id.repository, number, &merge),
+            )
+            .await;
+        match merged {
+            Ok(active) => {
+                self.view.forget_pull_requests(place);
+                mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
+                metrics::counter!("hydromote_promotions_total").increment(1);
+                tracing::info!(
+                    environment.name = %place.environment, dry.sha = %dry, pull_request.number = number.0,
+                    active.sha = active, tree = %tree, "merged {number}: {place} runs {}", dry.short()
+                );
+                Ok(())
+            }
+            Err(ForgeError::Refused { words, .. }) => self.note_refusal(place, expected_head, words).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn note_refusal(&self, place: &Place, proposed: &ProposedSha, words: String) -> Result<(), LookError> {
+        let store = &self.context.repository.shared.store;
+        let before: Option<Refusal> = store.note(&self.context.id, place).await?;
+        let now = self.now();
+        let tries = before.filter(|r| r.proposed == *proposed).map_or(0, |r| r.tries + 1);
+        let pause = (0..tries).fold(FIRST_PAUSE, |pause, _| (pause * 2).min(LONGEST_PAUSE));
+        tracing::info!(environment.name = %place.environment, words, "the forge refused to merge into {place}");
+        let refusal = Refusal { proposed: proposed.clone(), words, retry_at: now + pause, tries };
+        Ok(store.save_note(&self.context.id, place, &refusal).await?)
+    }
+
+    /// Returns the evidence on which this merge was decided, a line each.
+    fn evidence(&self, place: &Place, dry: &DrySha) -> Vec<String> {
+        let ledger = crate::domain::ledger::Ledger::new(&self.context.strategy, self.snapshot);
+        let Some(environment) = self.context.strategy.environment(&place.environment) else { return Vec::new() };
+        let mut lines: Vec<String> = environment
+            .depends_on
+            .iter()
+            .map(|before| {
+                let verdict = ledger.verdict(before, &place.lane, dry);
+                debug_assert_eq!(verdict, Verdict::Verified);
+                format!("{before} {verdict}")
+            })
+            .collect();
+        lines.extend(environment.proposed_statuses.iter().map(|rule| format!("`{}` succeeded", rule.key)));
+        let promote = self.snapshot.places.get(place).and_then(|state| state.promote.as_ref());
+        lines.extend(promote.filter(|_| !environment.auto_merge).map(|p| format!("promoted by {}", p.by)));
+        if lines.is_empty() {
+            lines.push("nothing comes before this environment".to_owned());
+        }
+        lines
+    }
+
+    async fn post(&self, sha: &str, key: &StatusKey, status: &PostedStatus) -> Result<(), LookError> {
+        let repository = &self.context.id.repository;
+        let new = NewStatus {
+            key: key.clone(),
+            state: status.state,
+            description: status.description.clone(),
+            target_url: self.context.page(),
+        };
+        self.context.repository.forge.post_status(repository, sha, &new).await?;
+        self.context.repository.shared.store.save_posted_status(repository, sha, key, status).await?;
+        Ok(())
+    }
+
+    async fn pull_request_text(
+        &self,
+        place: &Place,
+        dry: &DrySha,
+    ) -> Result<crate::messages::PullRequestText, LookError> {
+        let commit = self.dry_commit(dry).await?;
+        let state = self.snapshot.places.get(place);
+        let content = state.and_then(|s| s.proposal.as_ref()).map(|p| p.content.clone()).unwrap_or_default();
+        let auto_merge = self.context.strategy.environment(&place.environment).is_some_and(|e| e.auto_merge);
+        let text = self.text(place, &commit, &content);
+        let key = own_status_key(place);
+        let page = self.context.page();
+        Ok(self.context.repository.shared.messages.pull_request(&text, auto_merge, key.as_str(), page.as_deref())?)
+    }
+
+    fn text(&self, place: &Place, commit: &DryCommit, content: &Content) -> PromotionText {
+        let running = self.snapshot.places.get(place).map(|state| state.running_content()).unwrap_or_default();
+        PromotionText {
+            dry: DryText::new(&commit.sha, &commit.subject, &commit.author),
+            place: place.clone(),
+            changes: Changes::between(&running, content),
+        }
+    }
+
+    async fn dry_commit(&self, dry: &DrySha) -> Result<DryCommit, LookError> {
+        let dry = dry.clone();
+        Ok(self.context.repository.mirror.read(move |repository, _| history::dry_commit(repository, &dry)).await?)
+    }
+
+    fn proposed_branch(&self, place: &Place) -> BranchName {
+        self.context
+            .strategy
+            .environment(&place.environment)
+            .map(|environment| environment.proposed_branch(&place.lane))
+            .expect("because the plan is of this strategy")
+    }
+
+    /// Writes the intent, acts, and writes that the outcome is known, whatever it is.
+    async fn intend<T, E>(&self, act: &str, doing: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: From<StoreFailure>,
+    {
+        let store = &self.context.repository.shared.store;
+        let intent = store.begin_intent(&self.context.id, act, self.now()).await.map_err(StoreFailure)?;
+        let outcome = doing.await;
+        store.end_intent(intent).await.map_err(StoreFailure)?;
+        outcome
+    }
+
+    async fn tell(&self, place: Option<&Place>, what: &str) -> Result<(), LookError> {
+        let store = &self.context.repository.shared.store;
+        store.save_event(&self.context.id, place, self.now(), "hydromote", what).await?;
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.now()
+    }
+}
+
+/// The store failed around an outside act.
+pub struct StoreFailure(crate::store::StoreError);
+
+impl From<StoreFailure> for GitError {
+    fn from(StoreFailure(error): StoreFailure) -> Self {
+        Self::Transfer { what: "write the intent down".into(), words: error.to_string() }
+    }
+}
+
+impl From<StoreFailure> for ForgeError {
+    fn from(StoreFailure(error): StoreFailure) -> Self {
+        Self::Unavailable { what: "act with its intent written down".into(), source: error.into() }
+    }
+}

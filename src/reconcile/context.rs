@@ -1,0 +1,143 @@
+//! What the worker of one strategy works with.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::hydrate::Hydrator;
+use crate::{
+    domain::{
+        ids::{BranchName, Place, StatusKey, StrategyId},
+        strategy::PromotionStrategy,
+    },
+    forge::{Account, Repository, SharedForge},
+    git::{
+        metadata::Origin,
+        mirror::{Mirror, Remote},
+    },
+    messages::Messages,
+    store::Store,
+};
+
+/// Tells the time; a value in tests.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The store.
+    pub store: Store,
+    /// Prose.
+    pub messages: Messages,
+    /// Renders.
+    pub hydrator: Arc<Hydrator>,
+    /// The time.
+    pub clock: Clock,
+    /// The service's own address for people, without a slash at its end.
+    pub public_url: Option<String>,
+}
+
+/// One repository as the workers see it.
+#[derive(Clone)]
+pub struct RepositoryContext {
+    /// What all workers share.
+    pub shared: Shared,
+    /// The forge.
+    pub forge: SharedForge,
+    /// Our account on it.
+    pub account: Account,
+    /// What the forge says of the repository.
+    pub details: Repository,
+    /// Its mirror.
+    pub mirror: Mirror,
+}
+
+/// One strategy as its worker sees it.
+#[derive(Clone)]
+pub struct StrategyContext {
+    /// The repository.
+    pub repository: RepositoryContext,
+    /// The strategy's name.
+    pub id: StrategyId,
+    /// The dry branch.
+    pub dry_branch: BranchName,
+    /// The strategy in force: the last one without mistakes.
+    pub strategy: Arc<PromotionStrategy>,
+    /// What is wrong with the newest one, when that is another.
+    pub mistake: Option<String>,
+}
+
+impl StrategyContext {
+    /// Returns every place of the strategy.
+    pub fn places(&self) -> Vec<Place> {
+        let lanes = self.strategy.lanes();
+        self.strategy
+            .environments
+            .iter()
+            .flat_map(|environment| {
+                lanes.iter().map(|lane| Place { environment: environment.name.clone(), lane: lane.clone() })
+            })
+            .collect()
+    }
+
+    /// Returns the active and proposed branches of the strategy.
+    pub fn branches(&self) -> Vec<BranchName> {
+        let lanes = self.strategy.lanes();
+        self.strategy
+            .environments
+            .iter()
+            .flat_map(|e| std::iter::once(e.branch.clone()).chain(lanes.iter().map(|lane| e.proposed_branch(lane))))
+            .collect()
+    }
+
+    /// Returns what commits of a place say about where they belong.
+    pub fn origin(&self, place: &Place) -> Origin {
+        Origin {
+            strategy: self.id.name.clone(),
+            environment: place.environment.clone(),
+            lane: place.lane.clone(),
+        }
+    }
+
+    /// Returns the address and fresh credentials of the repository.
+    pub async fn remote(&self) -> Result<Remote, crate::forge::ForgeError> {
+        self.repository.remote(&self.id).await
+    }
+
+    /// Returns the page of the strategy.
+    pub fn page(&self) -> Option<String> {
+        self.repository.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", self.id))
+    }
+
+    /// Returns the time.
+    pub fn now(&self) -> Timestamp {
+        (self.repository.shared.clock)()
+    }
+}
+
+impl RepositoryContext {
+    /// Returns the address and fresh credentials of the repository.
+    pub async fn remote(&self, id: &StrategyId) -> Result<Remote, crate::forge::ForgeError> {
+        let remote = self.forge.git_remote(&id.repository).await?;
+        Ok(Remote { url: remote.url, authorization: remote.authorization })
+    }
+}
+
+/// Returns the key of our own status on proposals of a place.
+pub fn own_status_key(place: &Place) -> StatusKey {
+    status_key(&place.to_string())
+}
+
+/// Returns the key under which hydration is reported on dry SHAs.
+pub fn hydrate_key() -> StatusKey {
+    status_key("hydrate")
+}
+
+/// Returns the key of the record of verification on active SHAs.
+pub fn verified_key() -> StatusKey {
+    status_key("verified")
+}
+
+fn status_key(name: &str) -> StatusKey {
+    StatusKey::new(format!("hydromote/{name}")).expect("because names of places are short")
+}

@@ -1,0 +1,86 @@
+//! What was read from the forge and nothing has made stale since.
+//!
+//! Webhooks say what to read again; the timer has everything read again, so a lost webhook costs
+//! time and nothing else.
+
+use std::collections::HashMap;
+
+use super::{attention::Attention, context::StrategyContext};
+use crate::{
+    domain::{
+        ids::{BranchName, Place},
+        status::CommitStatus,
+    },
+    forge::{ForgeError, PullRequest},
+};
+
+/// The forge as it was last read.
+#[derive(Debug, Default)]
+pub struct ForgeView {
+    pull_requests: HashMap<Place, Vec<PullRequest>>,
+    statuses: HashMap<String, Vec<CommitStatus>>,
+}
+
+impl ForgeView {
+    /// Forgets what `attention` makes stale.
+    pub fn forget(&mut self, attention: &Attention) {
+        match attention {
+            Attention::Branch(_) | Attention::Command => {}
+            Attention::Commit(sha) => {
+                self.statuses.remove(sha);
+            }
+            Attention::PullRequest(_) => self.pull_requests.clear(),
+            Attention::Everything => {
+                self.pull_requests.clear();
+                self.statuses.clear();
+            }
+        }
+    }
+
+    /// Forgets the pull requests of a place.
+    pub fn forget_pull_requests(&mut self, place: &Place) {
+        self.pull_requests.remove(place);
+    }
+
+    /// Remembers a pull request that was just opened or read.
+    pub fn remember_pull_request(&mut self, place: &Place, pull_request: PullRequest) {
+        let known = self.pull_requests.entry(place.clone()).or_default();
+        known.retain(|other| other.number != pull_request.number);
+        known.insert(0, pull_request);
+    }
+
+    /// Notes that our push moved the head of the open pull request of a place.
+    pub fn note_push(&mut self, place: &Place, head: &str) {
+        for pull_request in self.pull_requests.get_mut(place).into_iter().flatten() {
+            if pull_request.state == crate::forge::PullRequestState::Open {
+                head.clone_into(&mut pull_request.head_sha);
+            }
+        }
+    }
+
+    /// Returns the pull requests of a place in every state, newest first.
+    pub async fn pull_requests(
+        &mut self,
+        context: &StrategyContext,
+        place: &Place,
+        head: &BranchName,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        if let Some(known) = self.pull_requests.get(place) {
+            return Ok(known.clone());
+        }
+        let read = context.repository.forge.pull_requests(&context.id.repository, head, base).await?;
+        self.pull_requests.insert(place.clone(), read.clone());
+        Ok(read)
+    }
+
+    /// Returns what was reported on a commit.
+    pub async fn statuses(&mut self, context: &StrategyContext, sha: &str) -> Result<Vec<CommitStatus>, ForgeError> {
+        if let Some(known) = self.statuses.get(sha) {
+            return Ok(known.clone());
+        }
+        let read = context.repository.forge.commit_statuses(&context.id.repository, sha).await?;
+        self.statuses.insert(sha.to_owned(), read.clone());
+        Ok(read)
+    }
+}

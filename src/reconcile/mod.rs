@@ -1,0 +1,48 @@
+//! Observe, plan, apply: in which order effects happen, what is retried, what is logged.
+//!
+//! - One strategy is looked at by one worker at a time.
+//! - Nothing is decided in a handler: webhooks, timers and commands only draw attention.
+//! - Applying stops at the first action whose world has moved; the next look decides anew.
+//! - An intent is written before each outside act. Whatever a crash leaves open is resolved by
+//!   looking again, since every act is a compare-and-swap or a repeatable write.
+
+pub mod active;
+pub mod apply;
+pub mod attention;
+pub mod board;
+pub mod context;
+pub mod forge_view;
+pub mod hub;
+pub mod hydrate;
+pub mod observe;
+pub mod repository;
+pub mod source_tree;
+pub mod worker;
+
+use crate::{forge::ForgeError, git::GitError, messages::MessageError, store::StoreError};
+
+/// Why a look could not be finished; it is repeated after a pause.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// Git, or the remote repository.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The forge.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A template.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The renderers cannot run at all; the operator must act.
+    #[error("could not render: {0}")]
+    Renderers(String),
+    /// The plan did not come to rest.
+    #[error("did not come to rest after {rounds} rounds")]
+    Restless {
+        /// How many rounds were made.
+        rounds: usize,
+    },
+}

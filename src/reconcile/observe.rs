@@ -1,0 +1,258 @@
+//! Reads git, the forge and the store into a [`Snapshot`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use git2::Oid;
+
+use super::{
+    LookError,
+    active::{self, KnownProposals},
+    context::{StrategyContext, hydrate_key, own_status_key, verified_key},
+    forge_view::ForgeView,
+};
+use crate::{
+    domain::{
+        ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, TreeId},
+        line::DryLine,
+        snapshot::{
+            Active, ActiveBranch, OpenPullRequest, PlaceState, Proposal, Record, Report, Run, Snapshot,
+        },
+        status::{CommitStatus, StatusState},
+        strategy::Environment,
+    },
+    forge::{PullRequest, PullRequestState},
+    git::{
+        history::{self, BranchCommit, Reach},
+        metadata::Trailers,
+        tree::Owned,
+    },
+};
+
+/// How many commits of what runs are asked for reports, newest first.
+const COMMITS_ASKED: usize = 5;
+
+/// How many runs are asked for reports: what runs, and what ran before and may still be on its way
+/// through later environments.
+const RUNS_ASKED: usize = 3;
+
+/// How many older runs are searched for records on the forge when the store has none.
+const RECORDS_SEARCHED: usize = 10;
+
+/// An active branch and a proposed branch as git has them.
+struct Branches {
+    history: Option<Vec<(BranchCommit, Arc<Owned>)>>,
+    proposal: Option<(BranchCommit, Arc<Owned>)>,
+}
+
+/// Brings the mirror up to date with the remote.
+pub async fn refresh(context: &StrategyContext) -> Result<(), LookError> {
+    let remote = context.remote().await?;
+    context.repository.mirror.refresh(&remote, &context.dry_branch, &context.branches()).await?;
+    Ok(())
+}
+
+/// Observes the strategy. The mirror is read as it is; see [`refresh`].
+pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<Snapshot, LookError> {
+    let mut places = BTreeMap::new();
+    for environment in &context.strategy.environments {
+        for lane in context.strategy.lanes() {
+            let place = Place { environment: environment.name.clone(), lane };
+            let state = observe_place(context, view, environment, &place).await?;
+            places.insert(place, state);
+        }
+    }
+    let line = dry_line(context, &places).await?;
+    let store = &context.repository.shared.store;
+    let reports = store.posted_statuses(&context.id.repository, &hydrate_key()).await?;
+    Ok(Snapshot {
+        now: context.now(),
+        line,
+        places,
+        mistake: context.mistake.clone(),
+        closed_since: store.closed_gates(&context.id).await?,
+        hydrate_reports: reports.into_iter().filter_map(|(sha, s)| Some((DrySha::new(sha).ok()?, s))).collect(),
+    })
+}
+
+async fn dry_line(context: &StrategyContext, places: &BTreeMap<Place, PlaceState>) -> Result<DryLine, LookError> {
+    let running: Vec<DrySha> = places
+        .values()
+        .filter_map(PlaceState::branch)
+        .flat_map(|branch| branch.runs.iter().take(RUNS_ASKED).map(|run| run.dry.clone()))
+        .collect();
+    let read = |running: Vec<DrySha>, branch: BranchName| {
+        context.repository.mirror.read(move |repository, _| history::dry_line(repository, &branch, &running))
+    };
+    let (line, reach) = read(running.clone(), context.dry_branch.clone()).await?;
+    if reach == Reach::Enough {
+        return Ok(line);
+    }
+    let remote = context.remote().await?;
+    context.repository.mirror.deepen(&remote, &context.dry_branch).await?;
+    Ok(read(running, context.dry_branch.clone()).await?.0)
+}
+
+async fn observe_place(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    environment: &Environment,
+    place: &Place,
+) -> Result<PlaceState, LookError> {
+    let store = &context.repository.shared.store;
+    let proposed_branch = environment.proposed_branch(&place.lane);
+    let branches = read_branches(context, &environment.branch, &proposed_branch).await?;
+    let Some(history) = branches.history.filter(|history| !history.is_empty()) else {
+        return Ok(PlaceState::default());
+    };
+    let pull_requests = view.pull_requests(context, place, &proposed_branch, &environment.branch).await?;
+    let known = KnownProposals {
+        trees: store.proposed_trees(&context.id, place).await?,
+        commits: store.proposed_commits(&context.id, place).await?,
+        merged_at: pull_requests.iter().filter_map(|pr| Some((pr.head_sha.clone(), pr.ended_at?))).collect(),
+    };
+    let reading = active::read_branch(&context.id.name, place, &history, &known);
+    let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
+    let mut runs = reading.runs;
+    read_reports(context, view, place, environment, &mut runs).await?;
+    let proposal = branches.proposal.and_then(|(commit, owned)| proposal(context, place, &commit, &owned, &known));
+    let rejected = rejections(context, &pull_requests, &known).await?;
+    let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
+    let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
+    let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
+    let proposed_reports = match (&proposal, open) {
+        (Some(p), Some(_)) if !environment.proposed_statuses.is_empty() => {
+            view.statuses(context, p.sha.as_str()).await?
+        }
+        _ => Vec::new(),
+    };
+    Ok(PlaceState {
+        active: Active::Present(ActiveBranch { head, tree, drift: reading.drift, runs }),
+        hydrations: store.hydrations(&context.id, place).await?,
+        pull_request: match open {
+            Some(pull_request) => Some(OpenPullRequest {
+                number: pull_request.number,
+                head: ProposedSha::new(pull_request.head_sha.clone())
+                    .map_err(|_| crate::forge::ForgeError::NotFound { what: "the head of the pull request".into() })?,
+                described: store.described(&context.id.repository, pull_request.number).await?,
+            }),
+            None => None,
+        },
+        proposed_reports,
+        rejected,
+        promote: store.note(&context.id, place).await?,
+        own_status,
+        refusal: store.note(&context.id, place).await?,
+        obstacle: store.note(&context.id, place).await?,
+        proposal,
+    })
+}
+
+async fn read_branches(
+    context: &StrategyContext,
+    active: &BranchName,
+    proposed: &BranchName,
+) -> Result<Branches, LookError> {
+    let (active, proposed) = (active.clone(), proposed.clone());
+    let read = context.repository.mirror.read(move |repository, cache| {
+        let history = match history::active_history(repository, &active)? {
+            None => None,
+            Some(commits) => Some(
+                commits
+                    .into_iter()
+                    .map(|commit| Ok((commit.clone(), cache.read(repository, commit.tree)?)))
+                    .collect::<Result<Vec<_>, crate::git::GitError>>()?,
+            ),
+        };
+        let proposal = match history::head_commit(repository, &proposed)? {
+            None => None,
+            Some(commit) => Some((commit.clone(), cache.read(repository, commit.tree)?)),
+        };
+        Ok(Branches { history, proposal })
+    });
+    Ok(read.await?)
+}
+
+/// Reads the head of a proposed branch as a proposal, when it is one of ours.
+fn proposal(
+    context: &StrategyContext,
+    place: &Place,
+    commit: &BranchCommit,
+    owned: &Owned,
+    known: &KnownProposals,
+) -> Option<Proposal> {
+    let sha = ProposedSha::new(commit.id.to_string()).ok()?;
+    let origin = context.origin(place);
+    let ours = |trailers: &&Trailers| trailers.origin == origin;
+    let dry = known.commits.get(&sha).cloned().or(commit.trailers.as_ref().filter(ours).map(|t| t.dry.clone()));
+    Some(Proposal {
+        parent: ActiveSha::new(commit.parent?.to_string()).ok()?,
+        tree: tree_id(commit.tree),
+        // A commit by somebody else on our branch proposes nothing that we want: it is replaced.
+        dry: dry.unwrap_or_else(|| history::dry_sha(commit.id)),
+        content: owned.content.clone(),
+        sha,
+    })
+}
+
+/// Returns the dry SHAs whose pull request a person closed.
+async fn rejections(
+    context: &StrategyContext,
+    pull_requests: &[PullRequest],
+    known: &KnownProposals,
+) -> Result<BTreeMap<DrySha, crate::domain::ids::PullRequestNumber>, LookError> {
+    let ours = context.repository.shared.store.closed_by_us(&context.id.repository).await?;
+    let closed = pull_requests.iter().filter(|pr| pr.state == PullRequestState::Closed && !ours.contains(&pr.number));
+    Ok(closed
+        .filter_map(|pr| {
+            let head = ProposedSha::new(pr.head_sha.clone()).ok()?;
+            Some((known.commits.get(&head)?.clone(), pr.number))
+        })
+        .collect())
+}
+
+/// Fills in what was reported on the commits of runs, and their records.
+async fn read_reports(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    place: &Place,
+    environment: &Environment,
+    runs: &mut [Run],
+) -> Result<(), LookError> {
+    let store = &context.repository.shared.store;
+    let records = store.records(&context.id, place).await?;
+    for (index, run) in runs.iter_mut().enumerate() {
+        run.record = run.brought_by().and_then(|sha| records.get(sha.as_str())).copied();
+        let asked = index < RUNS_ASKED && !environment.active_statuses.is_empty();
+        let lost = run.record.is_none() && index < RECORDS_SEARCHED && records.is_empty();
+        if !asked && !lost {
+            continue;
+        }
+        for commit in run.commits.iter().take(COMMITS_ASKED).cloned().collect::<Vec<_>>() {
+            let statuses = view.statuses(context, commit.sha.as_str()).await?;
+            run.reports.extend(statuses.into_iter().map(|status| Report { commit: commit.sha.clone(), status }));
+        }
+        if run.record.is_none() {
+            run.record = record_on_forge(context, &run.reports);
+            if let (Some(record), Some(sha)) = (&run.record, run.brought_by()) {
+                store.save_record(&context.id, place, sha.as_str(), record).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the record of verification that we wrote to the forge.
+fn record_on_forge(context: &StrategyContext, reports: &[Report]) -> Option<Record> {
+    let key = verified_key();
+    let ours = |status: &&CommitStatus| status.key == key && status.creator == Some(context.repository.account.id);
+    let newest = reports.iter().map(|r| &r.status).filter(ours).max_by_key(|s| (s.reported_at, s.id))?;
+    match newest.state {
+        StatusState::Success => Some(Record::Verified { at: newest.reported_at }),
+        StatusState::Failure => Some(Record::Revoked { at: newest.reported_at }),
+        StatusState::Pending | StatusState::Error => None,
+    }
+}
+
+fn tree_id(id: Oid) -> TreeId {
+    TreeId::new(id.to_string()).expect("because git's ids are hexadecimal")
+}

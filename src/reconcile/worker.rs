@@ -1,0 +1,170 @@
+//! Looks at one strategy until it comes to rest.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    LookError,
+    apply::{Applied, Applier},
+    attention::Attention,
+    board::{Boards, CommitText, StrategyBoard},
+    context::StrategyContext,
+    forge_view::ForgeView,
+    observe,
+};
+use crate::{
+    domain::{
+        ids::{DrySha, Place},
+        plan::{Plan, plan},
+        snapshot::{Run, Snapshot},
+    },
+    forge::PullRequestState,
+    git::history,
+    store::Promotion,
+};
+
+/// How many rounds of observe, plan and apply one look may take: far more than any honest course.
+const ROUNDS_LIMIT: usize = 100;
+
+/// The worker of one strategy.
+#[derive(Debug, Default)]
+pub struct StrategyWorker {
+    view: ForgeView,
+}
+
+impl StrategyWorker {
+    /// Forgets what `attention` makes stale.
+    pub fn heed(&mut self, attention: &Attention) {
+        self.view.forget(attention);
+    }
+
+    /// Observes, plans and applies until there is nothing to do; returns when time alone will change
+    /// something.
+    pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
+        for _ in 0..ROUNDS_LIMIT {
+            let snapshot = observe::observe(context, &mut self.view).await?;
+            let plan = plan(&context.strategy, &snapshot);
+            self.remember(context, &snapshot, &plan).await?;
+            boards.publish(board(context, &snapshot, &plan).await?);
+            metrics::counter!("hydromote_plans_total").increment(1);
+            if plan.actions.is_empty() {
+                return Ok(plan.wake_at);
+            }
+            let mut applier = Applier { context, view: &mut self.view, snapshot: &snapshot, plan: &plan };
+            if applier.apply().await? == Applied::Moved {
+                self.view.forget(&Attention::Everything);
+                observe::refresh(context).await?;
+            }
+        }
+        Err(LookError::Restless { rounds: ROUNDS_LIMIT })
+    }
+
+    /// Writes down since when gates are closed, and promotions that are new on the branches.
+    async fn remember(
+        &mut self,
+        context: &StrategyContext,
+        snapshot: &Snapshot,
+        plan: &Plan,
+    ) -> Result<(), LookError> {
+        let store = &context.repository.shared.store;
+        let gates: BTreeMap<_, _> = plan
+            .places
+            .iter()
+            .flat_map(|view| view.gates.iter().map(|g| ((view.place.clone(), g.gate.id()), g.since)))
+            .collect();
+        if gates != snapshot.closed_since {
+            store.save_closed_gates(&context.id, &gates).await?;
+        }
+        for (place, state) in &snapshot.places {
+            for run in state.branch().into_iter().flat_map(|branch| branch.runs.iter().rev()) {
+                self.remember_promotion(context, place, run).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remember_promotion(
+        &mut self,
+        context: &StrategyContext,
+        place: &Place,
+        run: &Run,
+    ) -> Result<(), LookError> {
+        let store = &context.repository.shared.store;
+        let Some(brought_by) = run.brought_by() else { return Ok(()) };
+        if self.view.knows_promotion(brought_by.as_str()) {
+            return Ok(());
+        }
+        let id = brought_by.as_str().to_owned();
+        let mirror = &context.repository.mirror;
+        let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+        let Some(environment) = context.strategy.environment(&place.environment) else { return Ok(()) };
+        let head = environment.proposed_branch(&place.lane);
+        let proposed = commit.merged.map(|id| id.to_string());
+        let merged = self
+            .view
+            .pull_requests(context, place, &head, &environment.branch)
+            .await?
+            .into_iter()
+            .filter(|pr| pr.state == PullRequestState::Merged)
+            .find(|pr| {
+                pr.merge_sha.as_deref() == Some(brought_by.as_str())
+                    || Some(&pr.head_sha) == proposed.as_ref()
+                    || pr.head_sha == brought_by.as_str()
+            });
+        let promotion = Promotion {
+            environment: place.environment.clone(),
+            lane: place.lane.clone(),
+            dry_sha: run.dry.clone(),
+            active_sha: brought_by.clone(),
+            tree: crate::domain::ids::TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal"),
+            pull_request: merged.as_ref().map(|pr| pr.number),
+            merged_by: merged.and_then(|pr| pr.merged_by),
+            at: run.since(),
+        };
+        if store.save_promotion(&context.id, &promotion).await? {
+            let by = promotion.pull_request.map(|number| format!(" with {number}")).unwrap_or_default();
+            let what = format!("{place} runs {}{by}", run.dry.short());
+            store.save_event(&context.id, Some(place), run.since(), "hydromote", &what).await?;
+        }
+        self.view.note_promotion(brought_by.as_str());
+        Ok(())
+    }
+}
+
+/// Returns what people see of the strategy now.
+async fn board(context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> Result<StrategyBoard, LookError> {
+    let mut named: Vec<DrySha> = plan
+        .places
+        .iter()
+        .flat_map(|view| {
+            view.running.iter().map(|r| r.dry.clone()).chain(view.taken.clone()).chain(view.wanted.clone())
+        })
+        .chain(snapshot.line.head().cloned())
+        .collect();
+    named.sort();
+    named.dedup();
+    let commits = context.repository.mirror.read(move |repository, _| {
+        Ok(named
+            .into_iter()
+            .filter_map(|sha| {
+                let commit = history::dry_commit(repository, &sha).ok()?;
+                let author = commit.author.split(" <").next().unwrap_or_default().to_owned();
+                Some((sha, CommitText { subject: commit.subject, author }))
+            })
+            .collect())
+    });
+    Ok(StrategyBoard {
+        id: context.id.clone(),
+        dry_branch: context.dry_branch.clone(),
+        dry_head: snapshot.line.head().cloned(),
+        repository_url: context.repository.details.web_url.clone(),
+        mistake: context.mistake.clone(),
+        trouble: None,
+        places: plan.places.clone(),
+        next: plan.actions.iter().map(ToString::to_string).collect(),
+        looked_at: snapshot.now,
+        wake_at: plan.wake_at,
+        commits: commits.await?,
+    })
+}
