@@ -4,9 +4,23 @@
 //! How the document is read from YAML, and which mistakes are found in it, is in `document` and
 //! `check`.
 
+pub mod check;
+pub mod document;
+mod duration;
+pub mod mistake;
+mod nearest;
+pub mod pattern;
+pub mod position;
+pub mod read;
+pub mod word;
+mod yaml_error;
+
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+
+pub use mistake::{Mistake, Severity};
+pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
 
 use super::ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName};
 
