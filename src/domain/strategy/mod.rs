@@ -11,6 +11,7 @@ pub mod mistake;
 mod nearest;
 pub mod pattern;
 pub mod position;
+pub mod proposal;
 pub mod read;
 pub mod word;
 mod yaml_error;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 pub use mistake::{Mistake, Severity};
+pub use proposal::propose_strategy;
 pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
 
 use super::ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName};
