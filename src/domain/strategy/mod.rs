@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod position;
 pub mod proposal;
 pub mod read;
+mod schema;
 pub mod word;
 mod yaml_error;
 
@@ -23,6 +24,7 @@ use jiff::SignedDuration;
 pub use mistake::{Mistake, Severity};
 pub use proposal::propose_strategy;
 pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
+pub use schema::schema;
 
 use super::ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName};
 

@@ -124,5 +124,9 @@ fn options() -> serde_saphyr::Options {
         duplicate_keys: DuplicateKeyPolicy::Error,
         strict_booleans: true,
         with_snippet: false,
+        emit_comments: false,
     }
 }
+
+#[cfg(test)]
+mod tests;
