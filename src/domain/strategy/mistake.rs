@@ -58,18 +58,21 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// Nobody reads more mistakes than this in one go; also bounds the work on hostile files.
+const MOST_MISTAKES: usize = 100;
+
 /// A strategy file and what has been found wrong in it so far.
 #[derive(Debug)]
 pub struct Report<'a> {
     path: &'a str,
-    text: &'a str,
+    lines: Vec<&'a str>,
     found: Vec<Mistake>,
 }
 
 impl<'a> Report<'a> {
     /// Returns an empty report on the file `path` with the content `text`.
     pub fn new(path: &'a str, text: &'a str) -> Self {
-        Self { path, text, found: Vec::new() }
+        Self { path, lines: text.lines().collect(), found: Vec::new() }
     }
 
     /// Returns the file, as a path in the repository.
@@ -87,9 +90,10 @@ impl<'a> Report<'a> {
         self.add(Severity::Warning, position, message.into(), help.into());
     }
 
-    /// Says whether there is a mistake that is more than a warning.
-    pub fn has_errors(&self) -> bool {
-        self.found.iter().any(|mistake| mistake.severity == Severity::Error)
+    /// Says whether there are so many mistakes that no more are taken. Warnings do not count, so
+    /// that they can never crowd out a mistake.
+    pub fn is_full(&self) -> bool {
+        self.is_full_of(Severity::Error)
     }
 
     /// Returns where `key` is written, given where its value begins.
@@ -124,6 +128,9 @@ impl<'a> Report<'a> {
     }
 
     fn add(&mut self, severity: Severity, position: Position, message: String, help: String) {
+        if self.is_full_of(severity) {
+            return;
+        }
         let position = self.inside(position);
         let line = self.line(usize::try_from(position.line).unwrap_or(1));
         let rest = line.get(char_offset(line, position.column)..).unwrap_or("");
@@ -139,18 +146,22 @@ impl<'a> Report<'a> {
         });
     }
 
+    fn is_full_of(&self, severity: Severity) -> bool {
+        self.found.iter().filter(|mistake| mistake.severity == severity).count() >= MOST_MISTAKES
+    }
+
     /// Returns the nearest place that exists: positions behind the end come from unfinished files.
     fn inside(&self, position: Position) -> Position {
-        let lines = self.text.lines().count().max(1) as u64;
+        let lines = self.lines.len().max(1) as u64;
         if position.line > lines {
-            let column = self.line(lines as usize).chars().count() as u64 + 1;
+            let column = self.line(self.lines.len()).chars().count() as u64 + 1;
             return Position { line: lines, column };
         }
         Position { line: position.line.max(1), column: position.column.max(1) }
     }
 
     fn line(&self, line: usize) -> &'a str {
-        self.text.lines().nth(line.saturating_sub(1)).unwrap_or("").trim_start_matches('\u{feff}')
+        self.lines.get(line.saturating_sub(1)).unwrap_or(&"").trim_start_matches('\u{feff}')
     }
 }
 

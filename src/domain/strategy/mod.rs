@@ -197,6 +197,18 @@ impl PromotionStrategy {
         self.environments.iter().find(|e| &e.name == name)
     }
 
+    /// Returns the environment whose branches would be in the way of `dry`, when the document leaves
+    /// the dry branch to the branch that it was read from.
+    pub fn conflict_with_dry_branch(&self, dry: &BranchName) -> Option<&Environment> {
+        let inside = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        let is_in_the_way =
+            |branch: &str| branch == dry.as_str() || inside(branch, dry.as_str()) || inside(dry.as_str(), branch);
+        self.environments.iter().find(|environment| {
+            let branch = environment.branch.as_str();
+            is_in_the_way(branch) || is_in_the_way(&format!("{branch}-next"))
+        })
+    }
+
     /// Returns the lanes of the strategy. There is one as long as roots are not divided.
     pub fn lanes(&self) -> Vec<LaneName> {
         vec![LaneName::single()]

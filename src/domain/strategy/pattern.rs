@@ -17,6 +17,9 @@ pub enum Piece {
     Segments,
 }
 
+/// Longer patterns and templates are refused; git and the file systems have lower limits.
+const LONGEST: usize = 1024;
+
 /// Why a text is not a pattern or template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
@@ -60,6 +63,9 @@ pub fn parse_pattern(text: &str) -> Result<Vec<Piece>, Malformed> {
 /// # Errors
 /// When braces are unbalanced or hold something that is not a name.
 pub fn parse_template(text: &str) -> Result<Vec<Piece>, Malformed> {
+    if text.len() > LONGEST {
+        return Err(malformed(format!("the text is longer than {LONGEST} characters"), "make it shorter"));
+    }
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {

@@ -5,12 +5,20 @@ use std::collections::BTreeSet;
 use crate::domain::strategy::{document::Spec, mistake::Report, position::Position};
 
 /// A branch that this strategy reads or writes.
-struct Branch {
-    name: String,
+pub(super) struct Branch {
+    pub(super) name: String,
     role: String,
-    position: Position,
+    /// Where the branch, or the one that its name is made from, is written.
+    pub(super) position: Position,
     /// The environment it is of, as an index; the dry branch has none.
     environment: Option<usize>,
+}
+
+impl Branch {
+    /// Says whether people commit to it.
+    pub(super) fn is_dry(&self) -> bool {
+        self.environment.is_none()
+    }
 }
 
 /// Reports branches that are the same, or of which git can hold only one.
@@ -34,7 +42,8 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     }
 }
 
-fn branches(spec: &Spec) -> Vec<Branch> {
+/// Returns the branches of a strategy: dry, active, proposed.
+pub(super) fn branches(spec: &Spec) -> Vec<Branch> {
     let dry = spec.dry_branch.iter().map(|branch| Branch {
         name: branch.value.clone(),
         role: "the dry branch".to_owned(),

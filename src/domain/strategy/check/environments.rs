@@ -16,6 +16,23 @@ use crate::domain::{
     },
 };
 
+/// More environments are refused: each is compared with each other.
+const MOST: usize = 100;
+
+/// Longer active branches are refused: the branches of proposals and rollbacks add to the name.
+const LONGEST_BRANCH: usize = 160;
+
+/// Says whether there are so many environments that nothing more is checked, and reports it.
+pub(super) fn are_too_many(spec: &Spec, report: &mut Report<'_>) -> bool {
+    let count = spec.environments.value.len();
+    if count > MOST {
+        let position = report.key("environments", spec.environments.position);
+        let message = format!("there are {count} environments; at most {MOST} can be in a strategy");
+        report.mistake(position, message, "divide them into several strategies");
+    }
+    count > MOST
+}
+
 /// Returns the environments of `spec` in its order; nothing for one with a mistake.
 pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<Environment>> {
     let documents = &spec.environments;
@@ -47,6 +64,10 @@ fn environment(
         None => unnamed(&document.branch, report),
     };
     let branch = identifier(&document.branch, BranchName::new, report);
+    if branch.as_ref().is_some_and(|branch| branch.as_str().len() > LONGEST_BRANCH) {
+        let message = format!("the name of the branch is longer than {LONGEST_BRANCH} characters");
+        report.mistake(document.branch.position, message, "choose a shorter one; proposals add to it");
+    }
     let statuses = strategy.with(&document.active_commit_statuses, &document.proposed_commit_statuses, report);
     if statuses.active.is_empty() {
         report.warning(

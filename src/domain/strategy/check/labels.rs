@@ -73,7 +73,8 @@ impl<'a> Bound<'a> {
 
     /// Reports `label` when it has no value here. `captures` are those that the source's own pattern binds.
     pub(super) fn check_used(&self, label: &str, captures: &[String], position: Position, report: &mut Report<'_>) {
-        if self.is_bound(label)
+        if report.is_full()
+            || self.is_bound(label)
             || captures.iter().any(|capture| capture == label)
             || self.check_partly_bound(label, position, report)
         {
@@ -95,12 +96,12 @@ pub(super) fn values(vars: &Vars) -> BTreeMap<String, String> {
 
 fn check_vars(vars: &Vars, report: &mut Report<'_>) {
     for (name, value) in vars {
-        let key = report.key(name, value.position);
+        let key = |report: &Report<'_>| report.key(name, value.position);
         if name == ENVIRONMENT || name == TARGET {
-            report.mistake(key, format!("`{name}` is always set by Hydromote"), "give the label another name");
+            report.mistake(key(report), format!("`{name}` is always set by Hydromote"), "give the label another name");
         } else if !is_label(name) {
             let help = "use letters, digits, `-` and `_`, beginning with a letter";
-            report.mistake(key, format!("`{name}` cannot be the name of a label"), help);
+            report.mistake(key(report), format!("`{name}` cannot be the name of a label"), help);
         }
         match parse_template(&value.value) {
             Err(error) => report.mistake(value.position, error.problem, error.remedy),

@@ -35,6 +35,9 @@ pub(super) fn strategy(
     document.kind.read(report);
     refuse_not_yet(spec, report);
 
+    if environments::are_too_many(spec, report) {
+        return None;
+    }
     let name = identifier(&document.metadata.name, StrategyName::new, report);
     let dry_branch = spec.dry_branch.as_ref().map(|branch| identifier(branch, BranchName::new, report));
     let destination = destination(spec, repository, report);

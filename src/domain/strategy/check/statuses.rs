@@ -13,6 +13,9 @@ use crate::domain::{
 /// Keys that begin with this are our own reports; waiting for one would wait for ourselves.
 const OWN_PREFIX: &str = "hydromote/";
 
+/// More statuses of one kind are refused.
+const MOST: usize = 100;
+
 /// The rules on the active branch and those on the proposed commit.
 pub(super) struct Both {
     /// On the active branch.
@@ -40,10 +43,17 @@ impl Both {
         report: &mut Report<'_>,
     ) -> Self {
         let mut lines = self.lines.clone();
+        for statuses in [active, proposed] {
+            if let Some(extra) = statuses.get(MOST) {
+                let message = format!("a list has at most {MOST} statuses");
+                report.mistake(extra.value.key.position, message, "report one status that sums up the others");
+            }
+        }
         let [active_lines, proposed_lines] = &mut lines;
         let mut both = Self { active: self.active.clone(), proposed: self.proposed.clone(), lines: Default::default() };
-        both.active.extend(active.iter().filter_map(|status| rule(&status.value, active_lines, report)));
-        both.proposed.extend(proposed.iter().filter_map(|status| rule(&status.value, proposed_lines, report)));
+        both.active.extend(active.iter().take(MOST).filter_map(|status| rule(&status.value, active_lines, report)));
+        both.proposed
+            .extend(proposed.iter().take(MOST).filter_map(|status| rule(&status.value, proposed_lines, report)));
         both.lines = lines;
         both
     }

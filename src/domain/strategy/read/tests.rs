@@ -3,6 +3,8 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use crate::domain::ids::BranchName;
+
 use super::super::{Layout, MergeMethod, OnFailure, PromotionStrategy, SecretPolicy, SourceKind, parse_strategies};
 
 const FULL: &str = r#"
@@ -101,6 +103,19 @@ fn environments_have_their_defaults() {
     let keys: Vec<_> = prod.active_statuses.iter().map(|rule| rule.key.as_str()).collect();
     assert_eq!(keys, ["health", "smoke"]);
     assert_eq!(prod.proposed_statuses[0].key.as_str(), "change-ticket");
+}
+
+#[test]
+fn the_branch_that_the_document_was_read_from_may_be_in_the_way() {
+    let strategy = full();
+    let conflict = |dry: &str| {
+        let dry = BranchName::new(dry).expect("because it is a branch name");
+        strategy.conflict_with_dry_branch(&dry).map(|environment| environment.name.as_str())
+    };
+    assert_eq!(conflict("main"), None);
+    assert_eq!(conflict("env/stage"), Some("staging"));
+    assert_eq!(conflict("env"), Some("dev"));
+    assert_eq!(conflict("env/prod-next/x"), Some("prod"));
 }
 
 #[test]
