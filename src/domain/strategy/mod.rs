@@ -4,9 +4,27 @@
 //! How the document is read from YAML, and which mistakes are found in it, is in `document` and
 //! `check`.
 
+pub mod check;
+pub mod document;
+mod duration;
+pub mod mistake;
+mod nearest;
+pub mod pattern;
+pub mod position;
+pub mod proposal;
+pub mod read;
+mod schema;
+pub mod word;
+mod yaml_error;
+
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+
+pub use mistake::{Mistake, Severity};
+pub use proposal::propose_strategy;
+pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
+pub use schema::schema;
 
 use super::ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName};
 
@@ -177,6 +195,18 @@ impl PromotionStrategy {
     /// Returns the environment of that name.
     pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
         self.environments.iter().find(|e| &e.name == name)
+    }
+
+    /// Returns the environment whose branches would be in the way of `dry`, when the document leaves
+    /// the dry branch to the branch that it was read from.
+    pub fn conflict_with_dry_branch(&self, dry: &BranchName) -> Option<&Environment> {
+        let inside = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        let is_in_the_way =
+            |branch: &str| branch == dry.as_str() || inside(branch, dry.as_str()) || inside(dry.as_str(), branch);
+        self.environments.iter().find(|environment| {
+            let branch = environment.branch.as_str();
+            is_in_the_way(branch) || is_in_the_way(&format!("{branch}-next"))
+        })
     }
 
     /// Returns the lanes of the strategy. There is one as long as roots are not divided.

@@ -1,0 +1,138 @@
+//! Environments, each by itself: names, branches, durations.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::{identifier, name_of, statuses};
+use crate::domain::{
+    ids::{BranchName, EnvironmentName},
+    strategy::{
+        Environment,
+        document::{DurationText, EnvironmentDocument, Spec},
+        duration::parse_duration,
+        mistake::Report,
+        position::At,
+    },
+};
+
+/// More environments are refused: each is compared with each other.
+const MOST: usize = 100;
+
+/// Longer active branches are refused: the branches of proposals and rollbacks add to the name.
+const LONGEST_BRANCH: usize = 160;
+
+/// Says whether there are so many environments that nothing more is checked, and reports it.
+pub(super) fn are_too_many(spec: &Spec, report: &mut Report<'_>) -> bool {
+    let count = spec.environments.value.len();
+    if count > MOST {
+        let position = report.key("environments", spec.environments.position);
+        let message = format!("there are {count} environments; at most {MOST} can be in a strategy");
+        report.mistake(position, message, "divide them into several strategies");
+    }
+    count > MOST
+}
+
+/// Returns the environments of `spec` in its order; nothing for one with a mistake.
+pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<Environment>> {
+    let documents = &spec.environments;
+    if documents.value.is_empty() {
+        let position = report.key("environments", documents.position);
+        report.mistake(position, "there are no environments", "list at least one, with its `branch`");
+    }
+    refuse_duplicate_names(spec, report);
+    let strategy = statuses::Both::read(&spec.active_commit_statuses, &spec.proposed_commit_statuses, report);
+    documents
+        .value
+        .iter()
+        .enumerate()
+        .map(|(index, document)| {
+            let before = index.checked_sub(1).and_then(|before| documents.value.get(before));
+            environment(document, before.map(|before| &before.value), &strategy, report)
+        })
+        .collect()
+}
+
+fn environment(
+    At { value: document, position }: &At<EnvironmentDocument>,
+    before: Option<&EnvironmentDocument>,
+    strategy: &statuses::Both,
+    report: &mut Report<'_>,
+) -> Option<Environment> {
+    let name = match &document.name {
+        Some(name) => identifier(name, EnvironmentName::new, report),
+        None => unnamed(&document.branch, report),
+    };
+    let branch = identifier(&document.branch, BranchName::new, report);
+    if branch.as_ref().is_some_and(|branch| branch.as_str().len() > LONGEST_BRANCH) {
+        let message = format!("the name of the branch is longer than {LONGEST_BRANCH} characters");
+        report.mistake(document.branch.position, message, "choose a shorter one; proposals add to it");
+    }
+    let statuses = strategy.with(&document.active_commit_statuses, &document.proposed_commit_statuses, report);
+    if statuses.active.is_empty() {
+        report.warning(
+            *position,
+            format!("environment `{}` has no active commit status", name_of(document)),
+            "content counts as verified when it is merged and its soak has passed; add `activeCommitStatuses` to ask more",
+        );
+    }
+    let depends_on = match (&document.depends_on, before) {
+        (Some(names), _) => names.iter().filter_map(|name| EnvironmentName::new(name.value.as_str()).ok()).collect(),
+        (None, Some(before)) => EnvironmentName::new(name_of(before)).into_iter().collect(),
+        (None, None) => Vec::new(),
+    };
+    let soak = document.soak.as_ref().map_or(Some(SignedDuration::ZERO), |soak| duration(soak, report));
+    let merge_method = document.merge_method.as_ref().map_or(Some(Default::default()), |method| method.read(report));
+    Some(Environment {
+        name: name?,
+        branch: branch?,
+        depends_on,
+        auto_merge: document.auto_merge.unwrap_or(true),
+        soak: soak?,
+        active_statuses: statuses.active,
+        proposed_statuses: statuses.proposed,
+        merge_method: merge_method?,
+    })
+}
+
+/// Returns the last segment of the branch as a name.
+fn unnamed(branch: &At<String>, report: &mut Report<'_>) -> Option<EnvironmentName> {
+    let segment = branch.value.rsplit('/').next().unwrap_or_default();
+    let name = EnvironmentName::new(segment).ok();
+    if name.is_none() && BranchName::new(branch.value.as_str()).is_ok() {
+        report.mistake(
+            branch.position,
+            format!("the environment has no name, and `{segment}`, the end of its branch, cannot be one"),
+            "add `name:` with letters, digits, `-`, `_` and `.`",
+        );
+    }
+    name
+}
+
+fn refuse_duplicate_names(spec: &Spec, report: &mut Report<'_>) {
+    let mut lines = BTreeMap::new();
+    for At { value: document, .. } in &spec.environments.value {
+        let name = name_of(document);
+        let position = document.name.as_ref().unwrap_or(&document.branch).position;
+        if let Some(line) = lines.insert(name.to_lowercase(), position.line) {
+            report.mistake(
+                position,
+                format!("another environment, in line {line}, is called `{name}` too"),
+                "give each environment its own `name`; upper and lower case count as equal",
+            );
+        }
+    }
+}
+
+/// Returns the duration that `text` spells, or reports a mistake.
+pub(super) fn duration(text: &At<DurationText>, report: &mut Report<'_>) -> Option<SignedDuration> {
+    let duration = parse_duration(&text.value.0);
+    if duration.is_none() {
+        report.mistake(
+            text.position,
+            format!("`{}` is not a duration", text.value.0),
+            "write a number and a unit, such as `30s`, `10m`, `1h30m` or `2d`; at most a year",
+        );
+    }
+    duration
+}

@@ -1,0 +1,156 @@
+//! Finds what is wrong in a well-formed document, and builds the strategy when nothing is.
+//!
+//! Every check goes on after a mistake, so that one run names them all.
+
+mod across;
+mod branches;
+mod environments;
+mod labels;
+mod order;
+mod render;
+mod sources;
+mod statuses;
+#[cfg(test)]
+mod tests;
+
+pub(super) use across::check_across;
+
+use super::{
+    PromotionStrategy, Sources,
+    document::{Document, EnvironmentDocument, RollbackDocument, Spec},
+    mistake::Report,
+    position::At,
+    word::{MergeMode, Word},
+};
+use crate::domain::ids::{BranchName, InvalidId, RepositoryId, StrategyName};
+
+/// Returns the strategy of `document`, or nothing when it has mistakes; they are in `report` then.
+pub(super) fn strategy(
+    document: &Document,
+    repository: Option<&RepositoryId>,
+    report: &mut Report<'_>,
+) -> Option<PromotionStrategy> {
+    let spec = &document.spec;
+    document.api_version.read(report);
+    document.kind.read(report);
+    refuse_not_yet(spec, report);
+
+    if environments::are_too_many(spec, report) {
+        return None;
+    }
+    let name = identifier(&document.metadata.name, StrategyName::new, report);
+    let dry_branch = spec.dry_branch.as_ref().map(|branch| identifier(branch, BranchName::new, report));
+    let destination = destination(spec, repository, report);
+    let environments = environments::environments(spec, report);
+    branches::check(spec, report);
+    order::check(spec, report);
+    let sources = sources(spec, &environments, report);
+
+    let environments = environments.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(PromotionStrategy {
+        name: name?,
+        dry_branch: dry_branch.map_or(Some(None), |branch| branch.map(Some))?,
+        destination,
+        sources,
+        environments,
+    })
+}
+
+fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mut Report<'_>) -> Sources {
+    let named: Vec<_> = spec.environments.value.iter().zip(environments).collect();
+    let bound = labels::Bound::new(spec, report);
+    Sources {
+        sources: sources::sources(&spec.sources, &bound, report),
+        vars: labels::values(&spec.vars),
+        environment_vars: named
+            .iter()
+            .filter_map(|(document, built)| Some((built.as_ref()?.name.clone(), labels::values(&document.value.vars))))
+            .filter(|(_, vars)| !vars.is_empty())
+            .collect(),
+        render: spec.render.as_ref().map(|options| render::options(options, report)).unwrap_or_default(),
+        environment_render: named
+            .iter()
+            .filter_map(|(document, built)| {
+                let options = render::options(document.value.render.as_ref()?, report);
+                Some((built.as_ref()?.name.clone(), options))
+            })
+            .collect(),
+    }
+}
+
+/// Refuses words that ask for a behaviour that is not there: a gate that is read and not kept
+/// would be worse than none.
+fn refuse_not_yet(spec: &Spec, report: &mut Report<'_>) {
+    refuse_words(&spec.not_yet(), report);
+    refuse_modes(spec.merge_mode.as_ref(), spec.rollback.as_ref(), report);
+    for At { value: environment, .. } in &spec.environments.value {
+        refuse_words(&environment.not_yet(), report);
+        refuse_modes(environment.merge_mode.as_ref(), environment.rollback.as_ref(), report);
+    }
+}
+
+fn refuse_words(words: &[(&str, &super::document::NotYet)], report: &mut Report<'_>) {
+    for (word, value) in words {
+        if let Some(value) = value {
+            let position = report.key(word, value.position);
+            report.mistake(
+                position,
+                format!("`{word}` is not yet supported"),
+                format!("remove `{word}`; it would have no effect"),
+            );
+        }
+    }
+}
+
+fn refuse_modes(mode: Option<&Word<MergeMode>>, rollback: Option<&RollbackDocument>, report: &mut Report<'_>) {
+    if let Some(mode) = mode {
+        mode.read(report);
+    }
+    if let Some(automatic) = rollback.and_then(|rollback| rollback.automatic.as_ref())
+        && automatic.value
+    {
+        report.mistake(
+            automatic.position,
+            "automatic rollback is not yet supported",
+            "write `false`, or remove `rollback`",
+        );
+    }
+}
+
+fn destination(spec: &Spec, repository: Option<&RepositoryId>, report: &mut Report<'_>) -> Option<RepositoryId> {
+    let text = &spec.destination.as_ref()?.repository;
+    let destination = identifier(text, RepositoryId::new, report)?;
+    if repository != Some(&destination) {
+        report.mistake(
+            text.position,
+            format!("environment branches in another repository, `{destination}`, are not yet supported"),
+            "remove `destination`; the branches are then in the repository of this file",
+        );
+    }
+    Some(destination)
+}
+
+/// Returns the identifier that `text` spells, or reports a mistake.
+fn identifier<T>(
+    text: &At<String>,
+    new: impl Fn(String) -> Result<T, InvalidId>,
+    report: &mut Report<'_>,
+) -> Option<T> {
+    match new(text.value.clone()) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            let message = error.to_string();
+            let expected = message.rsplit(" is not ").next().unwrap_or("another text");
+            report.mistake(text.position, &message, format!("write {expected}"));
+            None
+        }
+    }
+}
+
+/// Returns the name that an environment goes by, valid or not.
+fn name_of(environment: &EnvironmentDocument) -> &str {
+    match &environment.name {
+        Some(name) => &name.value,
+        None => environment.branch.value.rsplit('/').next().unwrap_or(&environment.branch.value),
+    }
+}

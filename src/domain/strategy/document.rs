@@ -1,0 +1,355 @@
+//! The strategy as it is written in YAML, word for word.
+//!
+//! These types say which words the document has; the JSON Schema is made from them. They refuse
+//! unknown words and wrong types, one at a time. Everything else that can be wrong is found, all
+//! at once, by `check`. Words whose behaviour is not built yet are fields too, so that they get a
+//! better answer than "unknown"; the schema leaves them out.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
+use super::{
+    Layout, MergeMethod, OnFailure, SecretPolicy, SourceKind, duration,
+    position::At,
+    word::{ApiVersion, Kind, MergeMode, Word},
+};
+
+/// The value of a word that is not built yet.
+pub type NotYet = Option<At<IgnoredAny>>;
+
+/// Labels by name. The text may contain `{environment}`.
+pub type Vars = BTreeMap<String, At<String>>;
+
+/// What Hydromote renders from a repository, and in which order environments take it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "PromotionStrategy")]
+pub struct Document {
+    /// The version of this format.
+    pub api_version: Word<ApiVersion>,
+    /// The kind of this document.
+    pub kind: Word<Kind>,
+    /// What the strategy is called.
+    pub metadata: Metadata,
+    /// Sources, environments, their order and gates.
+    pub spec: Spec,
+}
+
+/// What the strategy is called.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The name of the strategy, unique in its repository: letters, digits, `-`, `_` and `.`.
+    pub name: At<String>,
+}
+
+/// Sources, environments, their order and gates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spec {
+    /// The branch that people commit to. Default: the branch that this file is read from.
+    pub dry_branch: Option<At<String>>,
+    /// Where the environment branches are. Default: in this repository.
+    pub destination: Option<Destination>,
+    /// What is rendered.
+    pub sources: At<Vec<At<SourceDocument>>>,
+    /// Labels of every root, by name.
+    #[serde(default)]
+    pub vars: Vars,
+    /// How everything is rendered.
+    pub render: Option<RenderDocument>,
+    /// Commit statuses that must succeed on every active branch before its content is verified.
+    #[serde(default)]
+    pub active_commit_statuses: Vec<At<StatusDocument>>,
+    /// Commit statuses that must succeed on every proposed commit before it is merged.
+    #[serde(default)]
+    pub proposed_commit_statuses: Vec<At<StatusDocument>>,
+    /// How promotions reach the active branches.
+    pub merge_mode: Option<Word<MergeMode>>,
+    /// What happens when something goes wrong.
+    pub rollback: Option<RollbackDocument>,
+    /// The environments, in the order in which they are promoted unless `dependsOn` says otherwise.
+    pub environments: At<Vec<At<EnvironmentDocument>>>,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub lanes: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub permissions: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub windows: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub approvals: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub newer: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub max_open_pull_requests: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub targets: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub waves: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub hooks: NotYet,
+}
+
+/// Where the environment branches are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Destination {
+    /// The repository as `owner/name`. For now it must be the one that this file is in.
+    pub repository: At<String>,
+}
+
+/// One source: folders or a chart that are rendered for every environment.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceDocument {
+    /// A folder with a kustomization, a chart or plain YAML. `{environment}` and `{var}` stand for labels, any other
+    /// `{name}` captures a segment or a part of one, `*` matches one segment, `**` any number.
+    pub path: Option<At<String>>,
+    /// A pattern of folders: `chart` is rendered once for each folder that matches.
+    pub each: Option<At<String>>,
+    /// A folder of this repository with a `Chart.yaml`.
+    pub chart: Option<At<ChartReference>>,
+    /// Takes only folders of this kind.
+    pub kind: Option<Word<SourceKind>>,
+    /// Patterns of folders that are never rendered by themselves.
+    #[serde(default)]
+    pub exclude: Vec<At<String>>,
+    /// The folder on the environment branch, with labels. Default: the release name, else the matched path without the
+    /// segment that is the environment.
+    pub output: Option<At<String>>,
+    /// What happens when a root of this source cannot be rendered: `hold` stops the promotion, `keepLast` keeps what
+    /// this root has and goes on with the others.
+    pub on_failure: Option<Word<OnFailure>>,
+    /// The name of the Helm release, with labels.
+    pub release_name: Option<At<String>>,
+    /// The namespace given to Helm, with labels.
+    pub namespace: Option<At<String>>,
+    /// Value files in this repository, with labels. One that ends in `?` may be absent.
+    #[serde(default)]
+    pub value_files: Vec<At<String>>,
+    /// Values laid over the value files.
+    pub values: Option<At<serde_json::Map<String, serde_json::Value>>>,
+    /// How this source is rendered, where it differs from the environment's options.
+    pub render: Option<RenderDocument>,
+}
+
+/// A chart: a folder of this repository; remote charts are not built yet.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChartReference {
+    /// A folder of this repository.
+    Folder(String),
+    /// Anything else.
+    Remote,
+}
+
+/// Options of rendering.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenderDocument {
+    /// The Kubernetes version that is rendered for, such as `"1.34"`.
+    pub kube_version: Option<At<String>>,
+    /// Additional API versions that charts may ask for.
+    pub api_versions: Option<Vec<At<String>>>,
+    /// Whether a chart's `crds/` are rendered. Default: true.
+    #[serde(rename = "includeCRDs")]
+    pub include_crds: Option<bool>,
+    /// Whether Helm test hooks are left out. Default: true.
+    pub skip_tests: Option<bool>,
+    /// How files are laid out on the branch.
+    pub layout: Option<Word<Layout>>,
+    /// What happens to a `Secret` with data. Default: `refuse`.
+    pub secrets: Option<Word<SecretPolicy>>,
+    /// The version of Helm that must render, such as `3.19.0`.
+    pub helm_version: Option<At<String>>,
+    /// The version of Kustomize that must render, such as `5.8.0`.
+    pub kustomize_version: Option<At<String>>,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub prove: Option<At<bool>>,
+}
+
+/// A commit status or check run that must succeed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatusDocument {
+    /// The status's context or the check run's name.
+    pub key: At<String>,
+    /// How long success must stand before it counts. Default: it counts at once.
+    pub settle: Option<At<DurationText>>,
+    /// After how long of waiting people are told. Default: never.
+    pub deadline: Option<At<DurationText>>,
+}
+
+/// What happens when something goes wrong.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RollbackDocument {
+    /// Whether failed content is rolled back without being asked for; for now only `false`.
+    pub automatic: Option<At<bool>>,
+}
+
+/// One environment with its gates.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvironmentDocument {
+    /// The name. Default: the last segment of `branch`.
+    pub name: Option<At<String>>,
+    /// The active branch: what runs in this environment.
+    pub branch: At<String>,
+    /// Labels of this environment's roots; they win over those of the strategy.
+    #[serde(default)]
+    pub vars: Vars,
+    /// The environments that must have verified a commit before it is promoted here. Default: the one listed before.
+    pub depends_on: Option<Vec<At<String>>>,
+    /// Whether a promotion with open gates is merged without being asked for. Default: true.
+    pub auto_merge: Option<bool>,
+    /// How long content must run here before it is verified. Default: no time.
+    pub soak: Option<At<DurationText>>,
+    /// How pull requests are merged. Default: `merge`.
+    pub merge_method: Option<Word<MergeMethod>>,
+    /// How this environment is rendered, where it differs from the strategy's options.
+    pub render: Option<RenderDocument>,
+    /// Commit statuses that must succeed on this active branch, in addition to the strategy's.
+    #[serde(default)]
+    pub active_commit_statuses: Vec<At<StatusDocument>>,
+    /// Commit statuses that must succeed on the proposed commit, in addition to the strategy's.
+    #[serde(default)]
+    pub proposed_commit_statuses: Vec<At<StatusDocument>>,
+    /// How promotions reach the active branch.
+    pub merge_mode: Option<Word<MergeMode>>,
+    /// What happens when something goes wrong.
+    pub rollback: Option<RollbackDocument>,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub lanes: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub permissions: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub windows: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub approvals: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub newer: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub max_open_pull_requests: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub targets: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub waves: NotYet,
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub hooks: NotYet,
+}
+
+/// A duration as it was written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct DurationText(pub String);
+
+impl Spec {
+    /// Returns the words that are not built yet, with their values.
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 9] {
+        [
+            ("lanes", &self.lanes),
+            ("permissions", &self.permissions),
+            ("windows", &self.windows),
+            ("approvals", &self.approvals),
+            ("newer", &self.newer),
+            ("maxOpenPullRequests", &self.max_open_pull_requests),
+            ("targets", &self.targets),
+            ("waves", &self.waves),
+            ("hooks", &self.hooks),
+        ]
+    }
+}
+
+impl EnvironmentDocument {
+    /// Returns the words that are not built yet, with their values.
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 9] {
+        [
+            ("lanes", &self.lanes),
+            ("permissions", &self.permissions),
+            ("windows", &self.windows),
+            ("approvals", &self.approvals),
+            ("newer", &self.newer),
+            ("maxOpenPullRequests", &self.max_open_pull_requests),
+            ("targets", &self.targets),
+            ("waves", &self.waves),
+            ("hooks", &self.hooks),
+        ]
+    }
+}
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A duration such as `30s`, `10m`, `1h30m` or `2d`.",
+            "pattern": duration::PATTERN,
+        })
+    }
+}
+
+impl JsonSchema for ChartReference {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Chart".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
+}
+
+impl<'de> Deserialize<'de> for ChartReference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = ChartReference;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a folder with a chart")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<ChartReference, E> {
+                Ok(ChartReference::Folder(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChartReference, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(ChartReference::Remote)
+            }
+        }
+
+        deserializer.deserialize_any(Reader)
+    }
+}
