@@ -9,4 +9,5 @@ pub mod forge;
 pub mod git;
 pub mod local_forge;
 pub mod messages;
+pub mod reconcile;
 pub mod store;

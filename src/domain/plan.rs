@@ -145,6 +145,34 @@ pub enum Action {
     },
 }
 
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateBranch { environment, branch } => write!(f, "create `{branch}` for {environment}"),
+            Self::Hydrate { place, dry } => write!(f, "hydrate {} for {place}", dry.short()),
+            Self::Propose { place, dry, .. } => write!(f, "propose {} for {place}", dry.short()),
+            Self::OpenPullRequest { place, dry, .. } => {
+                write!(f, "open a pull request to promote {} to {place}", dry.short())
+            }
+            Self::DescribePullRequest { place, number, dry, .. } => {
+                write!(f, "describe {} in {number} for {place}", dry.short())
+            }
+            Self::ClosePullRequest { place, number, .. } => write!(f, "close {number} for {place}"),
+            Self::PostStatus { place, status, .. } => {
+                write!(f, "report `{}` for {place}: {}", status.state.word(), status.description)
+            }
+            Self::ReportHydration { dry, status } => {
+                write!(f, "report `{}` on {}: {}", status.state.word(), dry.short(), status.description)
+            }
+            Self::RecordVerified { place, dry, .. } => write!(f, "record {} as verified in {place}", dry.short()),
+            Self::Revoke { place, dry, reason, .. } => {
+                write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
+            }
+            Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
+        }
+    }
+}
+
 /// What to do next, and why what stands still does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {

@@ -131,6 +131,11 @@ pub fn head_commit(repository: &Repository, branch: &BranchName) -> Result<Optio
     Ok(Some(branch_commit(repository, &repository.find_commit(head)?)))
 }
 
+/// Returns a commit of an environment branch.
+pub fn commit_by_id(repository: &Repository, id: &str) -> Result<BranchCommit, GitError> {
+    Ok(branch_commit(repository, &repository.find_commit(Oid::from_str(id)?)?))
+}
+
 fn branch_commit(repository: &Repository, commit: &Commit<'_>) -> BranchCommit {
     let merged = commit.parent_id(1).ok();
     let merged_trailers = merged

@@ -68,35 +68,14 @@ pub struct StrategyContext {
 }
 
 impl StrategyContext {
-    /// Returns every place of the strategy.
-    pub fn places(&self) -> Vec<Place> {
-        let lanes = self.strategy.lanes();
-        self.strategy
-            .environments
-            .iter()
-            .flat_map(|environment| {
-                lanes.iter().map(|lane| Place { environment: environment.name.clone(), lane: lane.clone() })
-            })
-            .collect()
-    }
-
     /// Returns the active and proposed branches of the strategy.
     pub fn branches(&self) -> Vec<BranchName> {
-        let lanes = self.strategy.lanes();
-        self.strategy
-            .environments
-            .iter()
-            .flat_map(|e| std::iter::once(e.branch.clone()).chain(lanes.iter().map(|lane| e.proposed_branch(lane))))
-            .collect()
+        branches(&self.strategy)
     }
 
     /// Returns what commits of a place say about where they belong.
     pub fn origin(&self, place: &Place) -> Origin {
-        Origin {
-            strategy: self.id.name.clone(),
-            environment: place.environment.clone(),
-            lane: place.lane.clone(),
-        }
+        Origin { strategy: self.id.name.clone(), environment: place.environment.clone(), lane: place.lane.clone() }
     }
 
     /// Returns the address and fresh credentials of the repository.
@@ -121,6 +100,16 @@ impl RepositoryContext {
         let remote = self.forge.git_remote(&id.repository).await?;
         Ok(Remote { url: remote.url, authorization: remote.authorization })
     }
+}
+
+/// Returns the active and proposed branches of a strategy.
+pub fn branches(strategy: &PromotionStrategy) -> Vec<BranchName> {
+    let lanes = strategy.lanes();
+    strategy
+        .environments
+        .iter()
+        .flat_map(|e| std::iter::once(e.branch.clone()).chain(lanes.iter().map(|lane| e.proposed_branch(lane))))
+        .collect()
 }
 
 /// Returns the key of our own status on proposals of a place.

@@ -3,7 +3,7 @@
 //! Webhooks say what to read again; the timer has everything read again, so a lost webhook costs
 //! time and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{attention::Attention, context::StrategyContext};
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 pub struct ForgeView {
     pull_requests: HashMap<Place, Vec<PullRequest>>,
     statuses: HashMap<String, Vec<CommitStatus>>,
+    promotions: HashSet<String>,
 }
 
 impl ForgeView {
@@ -56,6 +57,16 @@ impl ForgeView {
                 head.clone_into(&mut pull_request.head_sha);
             }
         }
+    }
+
+    /// Says whether the promotion that this commit brought is written down.
+    pub fn knows_promotion(&self, brought_by: &str) -> bool {
+        self.promotions.contains(brought_by)
+    }
+
+    /// Notes that the promotion that this commit brought is written down.
+    pub fn note_promotion(&mut self, brought_by: &str) {
+        self.promotions.insert(brought_by.to_owned());
     }
 
     /// Returns the pull requests of a place in every state, newest first.

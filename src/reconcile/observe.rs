@@ -14,9 +14,7 @@ use crate::{
     domain::{
         ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, TreeId},
         line::DryLine,
-        snapshot::{
-            Active, ActiveBranch, OpenPullRequest, PlaceState, Proposal, Record, Report, Run, Snapshot,
-        },
+        snapshot::{Active, ActiveBranch, OpenPullRequest, PlaceState, Proposal, Record, Report, Run, Snapshot},
         status::{CommitStatus, StatusState},
         strategy::Environment,
     },

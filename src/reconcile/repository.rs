@@ -14,17 +14,20 @@ use super::{
     LookError,
     attention::Attention,
     board::{Boards, StrategyBoard},
-    context::{RepositoryContext, Shared, StrategyContext},
+    context::{RepositoryContext, Shared, StrategyContext, branches},
+    strategy_files::{self, Broken, InForce},
     worker::StrategyWorker,
 };
 use crate::{
     domain::{
         ids::{BranchName, DrySha, RepositoryId, StrategyId},
-        strategy::document_files,
+        strategy::PromotionStrategy,
     },
-    forge::{Account, SharedForge},
-    git::{history, mirror::Mirror, tree},
-    store::Document,
+    forge::SharedForge,
+    git::{
+        history,
+        mirror::{Mirror, Remote},
+    },
 };
 
 /// The first pause after a look that could not be finished; it doubles up to the polling interval.
@@ -60,91 +63,229 @@ pub struct RepositoryWorker {
 /// What is known between rounds.
 #[derive(Default)]
 struct State {
-    account: Option<Account>,
+    context: Option<RepositoryContext>,
     strategies: BTreeMap<StrategyId, Found>,
+    /// The dry head whose strategy files were read last.
     read_at: Option<DrySha>,
     workers: HashMap<StrategyId, StrategyWorker>,
-    stale: bool,
     wake_at: Option<Timestamp>,
 }
 
 /// A strategy that was found, now or earlier.
 #[derive(Clone)]
 struct Found {
-    dry_branch: BranchName,
-    strategy: Arc<crate::domain::strategy::PromotionStrategy>,
+    strategy: Arc<PromotionStrategy>,
     mistake: Option<String>,
 }
 
 impl RepositoryWorker {
     /// Works until `stop`.
     pub async fn run(self, mut messages: mpsc::Receiver<Message>, stop: CancellationToken) {
-        let mut state = State { stale: true, ..State::default() };
-        let mut pause = None;
-        let mut last_full = tokio::time::Instant::now();
+        let mut state = State::default();
         let mut attention = vec![Attention::Everything];
+        let mut waiting: Vec<oneshot::Sender<Result<(), String>>> = Vec::new();
+        let mut read_all = tokio::time::Instant::now();
+        let mut pause: Option<Duration> = None;
         loop {
-            let mut waiting = Vec::new();
-            while let Ok(message) = messages.try_recv() {
-                sort(message, &mut attention, &mut waiting);
-            }
             if attention.contains(&Attention::Everything) {
-                last_full = tokio::time::Instant::now();
+                read_all = tokio::time::Instant::now();
             }
             let looked = tokio::select! {
                 looked = self.round(&mut state, &attention) => looked,
                 () = stop.cancelled() => return,
             };
             attention.clear();
-            let answer = looked.as_ref().map(|()| ()).map_err(|error| self.trouble(&state, error));
-            for reply in waiting {
+            let answer = looked.map_err(|error| self.show_trouble(&state, &error));
+            for reply in waiting.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(answer.clone());
             }
-            let wait = match &looked {
-                Ok(()) => {
-                    pause = None;
-                    self.until_next(&state).min(self.poll.saturating_sub(last_full.elapsed()))
-                }
-                Err(_) => {
-                    let next = pause.map_or(FIRST_PAUSE, |pause: Duration| (pause * 2).min(self.poll));
-                    pause = Some(next);
-                    next
-                }
-            };
-            let failed = looked.is_err();
+            pause = answer.is_err().then(|| pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(self.poll)));
+            let until_all = self.poll.saturating_sub(read_all.elapsed());
+            let wait = pause.unwrap_or_else(|| until_all.min(self.until_woken(&state)));
             tokio::select! {
                 message = messages.recv() => match message {
-                    Some(message) => {
-                        let mut waiting_now = Vec::new();
-                        sort(message, &mut attention, &mut waiting_now);
-                        // Answered by the round that begins now: put back for the loop above.
-                        if !waiting_now.is_empty() {
-                            attention.push(Attention::Everything);
-                            let looked = tokio::select! {
-                                looked = self.round(&mut state, &attention) => looked,
-                                () = stop.cancelled() => return,
-                            };
-                            attention.clear();
-                            let answer = looked.as_ref().map(|()| ()).map_err(|error| self.trouble(&state, error));
-                            for reply in waiting_now {
-                                let _ = reply.send(answer.clone());
-                            }
-                        }
-                    }
+                    Some(message) => sort(message, &mut attention, &mut waiting),
                     None => return,
                 },
                 () = tokio::time::sleep(wait) => {
-                    if failed || last_full.elapsed() >= self.poll {
-                        attention.push(Attention::Everything);
-                    } else {
-                        attention.push(Attention::Command);
-                    }
+                    let all = pause.is_some() || read_all.elapsed() >= self.poll;
+                    attention.push(if all { Attention::Everything } else { Attention::Command });
                 }
                 () = stop.cancelled() => return,
             }
+            while let Ok(message) = messages.try_recv() {
+                sort(message, &mut attention, &mut waiting);
+            }
+            if pause.is_some() {
+                // What was half read may be stale in any way.
+                attention.push(Attention::Everything);
+            }
         }
     }
+
+    /// Heeds what waits, and looks at every strategy until it is at rest.
+    async fn round(&self, state: &mut State, attention: &[Attention]) -> Result<(), LookError> {
+        let deliveries = self.shared.store.open_deliveries(self.repository.as_str()).await?;
+        let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
+        let attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
+        for worker in state.workers.values_mut() {
+            attention.iter().for_each(|what| worker.heed(what));
+        }
+        let first = state.context.is_none();
+        let context = self.context(state).await?;
+        let moved = |what: &Attention| matches!(what, Attention::Everything | Attention::Branch(_));
+        if first || attention.iter().any(moved) {
+            self.refresh(state, &context).await?;
+        }
+        self.look(state, &context).await?;
+        if let Some(last) = deliveries.last() {
+            self.shared.store.finish_deliveries(self.repository.as_str(), last.id, (self.shared.clock)()).await?;
+        }
+        Ok(())
+    }
+
+    async fn context(&self, state: &mut State) -> Result<RepositoryContext, LookError> {
+        if let Some(context) = &state.context {
+            return Ok(context.clone());
+        }
+        let account = self.forge.account().await?;
+        let details = self.forge.repository(&self.repository).await?;
+        let context = RepositoryContext {
+            shared: self.shared.clone(),
+            forge: self.forge.clone(),
+            account,
+            details,
+            mirror: self.mirror.clone(),
+        };
+        state.context = Some(context.clone());
+        Ok(context)
+    }
+
+    /// Fetches what moved, and reads the strategy files when the dry head has moved.
+    async fn refresh(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
+        let remote = context.forge.git_remote(&self.repository).await?;
+        let remote = Remote { url: remote.url, authorization: remote.authorization };
+        let dry = &context.details.default_branch;
+        let all = |state: &State| -> Vec<BranchName> {
+            state.strategies.values().flat_map(|found| branches(&found.strategy)).collect()
+        };
+        let known = all(state);
+        context.mirror.refresh(&remote, dry, &known).await?;
+        self.find_strategies(state, context).await?;
+        let now_known = all(state);
+        if now_known != known {
+            context.mirror.refresh(&remote, dry, &now_known).await?;
+        }
+        Ok(())
+    }
+
+    async fn find_strategies(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
+        let dry = context.details.default_branch.clone();
+        let Some(head) = context.mirror.branch(&dry).await? else { return Ok(()) };
+        let head = history::dry_sha(head);
+        if state.read_at.as_ref() == Some(&head) {
+            return Ok(());
+        }
+        let at = head.clone();
+        let files = context.mirror.read(move |repository, _| strategy_files::read(repository, &at)).await?;
+        let before = self.shared.store.documents(&self.repository).await?;
+        let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before);
+        state.strategies.clear();
+        for InForce { strategy, document } in settled.in_force {
+            self.shared.store.save_document(&document).await?;
+            if let Some(mistake) = &document.mistake {
+                tracing::warn!(strategy = %document.strategy, mistake, "the newest strategy has a mistake");
+            }
+            let found = Found { strategy: Arc::new(strategy), mistake: document.mistake };
+            state.strategies.insert(document.strategy, found);
+        }
+        for Broken { id, mistake } in settled.broken {
+            tracing::warn!(strategy = %id, mistake, "there is no strategy without mistakes");
+            self.boards.publish(StrategyBoard { mistake: Some(mistake), ..self.empty_board(context, id, &head) });
+        }
+        state.read_at = Some(head);
+        Ok(())
+    }
+
+    /// Looks at every strategy, side by side.
+    async fn look(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
+        let mut looks = Vec::new();
+        for (id, found) in &state.strategies {
+            let context = StrategyContext {
+                repository: context.clone(),
+                id: id.clone(),
+                dry_branch: context.details.default_branch.clone(),
+                strategy: found.strategy.clone(),
+                mistake: found.mistake.clone(),
+            };
+            let mut worker = state.workers.remove(id).unwrap_or_default();
+            looks.push(async move {
+                let looked = worker.look(&context, &self.boards).await;
+                (context.id, worker, looked)
+            });
+        }
+        state.wake_at = None;
+        let mut outcome = Ok(());
+        for (id, worker, looked) in futures::future::join_all(looks).await {
+            state.workers.insert(id.clone(), worker);
+            match looked {
+                Ok(wake_at) => state.wake_at = state.wake_at.into_iter().chain(wake_at).min(),
+                Err(error) => {
+                    self.boards.change(&id, |board| board.trouble = Some(words(&error)));
+                    outcome = Err(error);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Shows on every board of the repository why it could not be looked at; returns the words.
+    fn show_trouble(&self, state: &State, error: &LookError) -> String {
+        let text = words(error);
+        tracing::warn!(repository = %self.repository, "could not finish looking at {}: {text}", self.repository);
+        for id in state.strategies.keys() {
+            self.boards.change(id, |board| board.trouble = Some(text.clone()));
+        }
+        text
+    }
+
+    fn until_woken(&self, state: &State) -> Duration {
+        let now = (self.shared.clock)();
+        let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+        // Times are compared in whole milliseconds: a moment too early would spin.
+        state.wake_at.map_or(Duration::MAX, |at| until(at) + Duration::from_millis(1))
+    }
+
+    fn empty_board(&self, context: &RepositoryContext, id: StrategyId, head: &DrySha) -> StrategyBoard {
+        StrategyBoard {
+            id,
+            dry_branch: context.details.default_branch.clone(),
+            dry_head: Some(head.clone()),
+            repository_url: context.details.web_url.clone(),
+            mistake: None,
+            trouble: None,
+            places: Vec::new(),
+            next: Vec::new(),
+            looked_at: (self.shared.clock)(),
+            wake_at: None,
+            commits: BTreeMap::new(),
+        }
+    }
+}
+
+/// Returns the text of an error with its causes.
+fn words(error: &LookError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 fn sort(message: Message, attention: &mut Vec<Attention>, waiting: &mut Vec<oneshot::Sender<Result<(), String>>>) {

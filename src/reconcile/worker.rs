@@ -61,12 +61,7 @@ impl StrategyWorker {
     }
 
     /// Writes down since when gates are closed, and promotions that are new on the branches.
-    async fn remember(
-        &mut self,
-        context: &StrategyContext,
-        snapshot: &Snapshot,
-        plan: &Plan,
-    ) -> Result<(), LookError> {
+    async fn remember(&mut self, context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> Result<(), LookError> {
         let store = &context.repository.shared.store;
         let gates: BTreeMap<_, _> = plan
             .places

@@ -1,0 +1,1 @@
+//! A dry commit's tree as the renderers' library reads it.
