@@ -4,6 +4,7 @@
 //! - The newest run of a check counts. A key that exists as a status and as a check run needs both.
 //! - On an active branch a report counts for the content that its commit holds, and only when it
 //!   was made after the commit came onto the branch.
+//! - Evidence is judged by the times of the reports, also when nobody looked in between.
 //! - An error says nothing about the content; only a failure does.
 
 use jiff::Timestamp;
@@ -63,22 +64,48 @@ pub fn judge_run(environment: &Environment, run: &Run, ended: Option<Timestamp>,
         return Verdict::Verified;
     }
     let now = ended.map_or(now, |end| end.min(now));
-    let counting = counting_reports(run, now);
+    let soaked = run.since() + environment.soak;
+    let mut counting = counting_reports(run, now);
+    counting.sort_by_key(|report| (report.reported_at, report.id));
+    if was_proved(environment, &counting, soaked, now) {
+        return Verdict::Unrecorded;
+    }
     for rule in &environment.active_statuses {
         if let Some(waits) = status_wait(rule, &counting, now) {
             return Verdict::Status { key: rule.key.clone(), waits };
         }
     }
-    let until = run.since() + environment.soak;
-    if now < until { Verdict::Soak { until } } else { Verdict::Unrecorded }
+    Verdict::Soak { until: soaked }
 }
 
-/// Returns the first listed key whose newest report on the run is a failure.
+/// Says whether there was a moment at which every listed key had succeeded and the soak was over,
+/// and no key has failed since. So a check that runs again (pending) or breaks (error) before
+/// anybody looked takes nothing away.
+fn was_proved(environment: &Environment, oldest_first: &[&CommitStatus], soaked: Timestamp, now: Timestamp) -> bool {
+    let listed = |report: &&CommitStatus| environment.active_statuses.iter().any(|rule| rule.key == report.key);
+    let counting: Vec<&CommitStatus> = oldest_first.iter().copied().filter(listed).collect();
+    for seen in (0..=counting.len()).rev() {
+        let moment = counting.get(seen).map_or(now, |next| next.reported_at);
+        let succeeded = |rule: &StatusRule| status_wait(rule, &counting[..seen], moment).is_none();
+        if moment >= soaked && environment.active_statuses.iter().all(succeeded) {
+            return true;
+        }
+        if seen > 0 && counting[seen - 1].state == StatusState::Failure {
+            return false;
+        }
+    }
+    false
+}
+
+/// Returns the first listed key whose newest verdict on the run is a failure.
 ///
-/// A failure counts whenever it was reported, also after other content took the run's place.
-pub fn failed_key<'a>(environment: &'a Environment, run: &Run, now: Timestamp) -> Option<&'a StatusRule> {
-    let counting = counting_reports(run, Timestamp::MAX);
-    environment.active_statuses.iter().find(|rule| status_wait(rule, &counting, now) == Some(StatusWait::Failed))
+/// A failure counts whenever it was reported, also after other content took the run's place, and
+/// until a success follows it: that the check runs again or breaks takes nothing back.
+pub fn failed_key<'a>(environment: &'a Environment, run: &Run) -> Option<&'a StatusRule> {
+    let decisive = |report: &&CommitStatus| matches!(report.state, StatusState::Success | StatusState::Failure);
+    let counting: Vec<_> = counting_reports(run, Timestamp::MAX).into_iter().filter(decisive).collect();
+    let failed = Some(StatusWait::Failed);
+    environment.active_statuses.iter().find(|rule| status_wait(rule, &counting, Timestamp::MAX) == failed)
 }
 
 /// Returns the reports that count for the run's content, made until `until`.

@@ -92,7 +92,7 @@ impl<'a> Ledger<'a> {
         runs[..=index]
             .iter()
             .filter(|run| run.content == runs[index].content)
-            .any(|run| evidence::failed_key(environment, run, self.snapshot.now).is_some())
+            .any(|run| evidence::failed_key(environment, run).is_some())
     }
 
     /// Returns the first environment before `environment` that has not verified `dry`.
@@ -147,9 +147,8 @@ impl<'a> Ledger<'a> {
         }
         let position = line.position(dry);
         let Some(index) = runs.iter().position(|run| line.position(&run.dry) < position) else {
-            // Before the first promotion nothing runs, and only an empty content changes nothing.
-            let nothing_runs = runs.is_empty() && self.same_content(state, dry, &Content::default());
-            return nothing_runs.then_some(Held::Nothing);
+            // Before the first promotion nothing ran, and only an empty content changed nothing.
+            return self.same_content(state, dry, &Content::default()).then_some(Held::Nothing);
         };
         self.same_content(state, dry, &runs[index].content).then_some(Held::Run(index))
     }

@@ -13,3 +13,8 @@ pub mod plan;
 pub mod snapshot;
 pub mod status;
 pub mod strategy;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod world;

@@ -7,6 +7,7 @@
 //! - Every action carries the state it was decided on; applied to a world that has moved on it is
 //!   refused, never an overwrite.
 //! - A plan for a world in which its actions were done contains none of them again.
+//! - A merge ends a plan: the next one is decided on the world that it made.
 //! - A place that stands still has a closed gate, or nothing to wait for.
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use super::{
     candidate::{self, Wish},
     content::{Content, Hydration},
     evidence,
-    gate::{ClosedGate, Gate, GateId, StatusWait, Verdict},
+    gate::{ClosedGate, Gate, GateId, Verdict},
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
     ledger::{Ledger, Taken},
     snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
@@ -283,6 +284,9 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
         }
     }
     planner.report_hydrations(&mut plan);
+    if let Some(merge) = plan.actions.iter().position(|action| matches!(action, Action::Merge { .. })) {
+        plan.actions.truncate(merge + 1);
+    }
     plan
 }
 
@@ -385,7 +389,7 @@ impl Planner<'_> {
                     plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
                 }
                 Verdict::Revoked if matches!(run.record, Some(Record::Verified { .. })) => {
-                    let key = evidence::failed_key(environment, run, self.snapshot.now);
+                    let key = evidence::failed_key(environment, run);
                     let reason = key.map_or("the same content failed later".into(), |k| format!("`{}` failed", k.key));
                     plan.actions.push(Action::Revoke { place, brought_by, active, dry, reason });
                 }
@@ -469,7 +473,8 @@ impl Planner<'_> {
     fn settling(&self, environment: &Environment, branch: &ActiveBranch) -> Option<Gate> {
         let run = branch.runs.first()?;
         let waits = match self.ledger.run_verdict(environment, &branch.runs, 0) {
-            Verdict::Verified | Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. } => return None,
+            Verdict::Verified => return None,
+            _ if evidence::failed_key(environment, run).is_some() => return None,
             waits => waits,
         };
         let overdue = self.snapshot.now >= run.since() + environment.settle_deadline();
