@@ -449,10 +449,13 @@ data:
   last: x
 "#;
         let out = written(text);
-        for line in ["plain: on\n", "quoted: \"on\"", "null:\n", "tilde: ~", r#""tab\there \u00e9 \" end""#, "'it''s'"] {
+        for line in ["plain: on\n", "quoted: \"on\"", "null:\n", "tilde: ~", r#""tab\there \u00e9 \" end""#, "'it''s'"]
+        {
             assert!(out.contains(line), "{line} is missing in\n{out}");
         }
-        for line in ["literal: |\n", "keep: |+\n", "strip: |-\n    #!/bin/sh", "hint: |2-\n", "folded: >-\n    a\n    b\n"] {
+        for line in
+            ["literal: |\n", "keep: |+\n", "strip: |-\n    #!/bin/sh", "hint: |2-\n", "folded: >-\n    a\n    b\n"]
+        {
             assert!(out.contains(line), "{line} is missing in\n{out}");
         }
     }
@@ -509,8 +512,9 @@ data:
     fn anchors_aliases_tags_and_merge_keys_stay_byte_for_byte() {
         for extra in ["a: &x 1\nb: *x\n", "a: !!str 1\n", "b: &m {c: 1}\nd:\n    <<: *m   # merged\n", "? [a]\n: b\n"] {
             let document = format!("# kept\nkind:   ConfigMap\napiVersion: v1\nmetadata: {{name: c}}\n{extra}");
-            let out = canonical(&format!("---\n{document}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: n}}\n"))
-                .expect("a good manifest");
+            let out =
+                canonical(&format!("---\n{document}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: n}}\n"))
+                    .expect("a good manifest");
             assert!(out.ends_with(&format!("---\n{document}")), "{out}");
             assert_eq!(canonical(&out).expect("a good manifest"), out);
         }
@@ -538,8 +542,10 @@ data:
 
     #[test]
     fn empty_documents_versions_and_markers_are_dropped() {
-        assert_eq!(written("%YAML 1.1\n---\n# nothing\n---\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n...\n"),
-            "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n");
+        assert_eq!(
+            written("%YAML 1.1\n---\n# nothing\n---\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n...\n"),
+            "apiVersion: v1\nkind: A\nmetadata:\n  name: a\n"
+        );
         assert_eq!(canonical("").expect("nothing"), "");
     }
 

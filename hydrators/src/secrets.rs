@@ -11,7 +11,9 @@ use crate::failure::RenderFailure;
 pub(crate) fn has_data(object: &Value) -> bool {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
     match (text("apiVersion"), text("kind")) {
-        ("v1", "Secret") => object.get("sops").is_none() && (is_filled(object, "data") || is_filled(object, "stringData")),
+        ("v1", "Secret") => {
+            object.get("sops").is_none() && (is_filled(object, "data") || is_filled(object, "stringData"))
+        }
         (_, kind) if kind.ends_with("List") => {
             object.get("items").and_then(Value::as_array).is_some_and(|items| items.iter().any(has_data))
         }

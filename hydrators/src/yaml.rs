@@ -63,7 +63,9 @@ impl<'t> Node<'t> {
     /// Returns whether there is nothing: `null` in one of its plain forms, or an empty collection.
     pub(crate) fn is_nothing(&self) -> bool {
         match self {
-            Node::Scalar(s) => s.style == ScalarStyle::Plain && matches!(&*s.value, "" | "~" | "null" | "Null" | "NULL"),
+            Node::Scalar(s) => {
+                s.style == ScalarStyle::Plain && matches!(&*s.value, "" | "~" | "null" | "Null" | "NULL")
+            }
             Node::Sequence(items) => items.is_empty(),
             Node::Mapping(entries) => entries.is_empty(),
             Node::Alias => false,
