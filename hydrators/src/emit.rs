@@ -148,7 +148,7 @@ impl Writer {
         }
         self.out.push('|');
         if text.starts_with([' ', '\n', '\t']) {
-            self.out.push_str("2");
+            self.out.push('2');
         }
         match breaks {
             0 => self.out.push('-'),

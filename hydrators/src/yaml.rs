@@ -46,12 +46,6 @@ pub(crate) struct Unreadable {
 }
 
 impl<'t> Node<'t> {
-    /// Returns the value under `key`, when this is a mapping that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node<'t>> {
-        let Node::Mapping(entries) = self else { return None };
-        entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
-    }
-
     /// Returns the text of a scalar.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
