@@ -1,1 +1,48 @@
-//! Renders Helm charts, kustomizations and plain YAML with real programs.
+//! Renders Helm charts, kustomizations and plain YAML with real programs, safely.
+//!
+//! The way of a rendering: [`discover`] finds the roots of one environment in a [`SourceTree`],
+//! [`ExportedTree`] puts the tree on disk once, and [`render_roots`] runs the programs that
+//! [`Renderers`] found, each under limits, and writes their output in [`canonical`] text.
+//!
+//! Guarantees:
+//!
+//! - Equal inputs, options and program versions give equal bytes.
+//! - A root that fails says who has to act, and where; it never names a path of the machine.
+//! - Nothing is fetched, and nothing of the dry tree is run.
+//!
+//! Branches, pull requests and tokens are unknown here.
+
+mod canonical;
+mod discover;
+mod emit;
+mod export;
+mod failure;
+mod folders;
+mod helm;
+mod kustomization;
+mod kustomize;
+pub mod launch;
+mod messages;
+mod pattern;
+mod plain;
+mod program;
+mod render;
+mod renderers;
+mod secrets;
+mod source;
+mod tree;
+mod yaml;
+
+pub use canonical::{BadManifest, Document, Identity, Origin, canonical};
+pub use discover::{DiscoverError, Discovery, Mistake, Unmatched, discover};
+pub use export::{ExportLimits, ExportedTree, LeftOut, Selection};
+pub use failure::{FailureKind, RenderFailure};
+pub use launch::Launcher;
+pub use program::Limits;
+pub use render::{Rendered, render_root, render_roots};
+pub use renderers::{Renderers, RenderersError, Tool};
+pub use source::{
+    DEFAULT_KUBE_VERSION, Input, Labels, Layout, OnFailure, Release, RenderOptions, Root, SecretPolicy, Source,
+    SourceKind, ValueFile,
+};
+pub use tree::{DirectoryTree, Entry, EntryKind, SourceTree, TreeError};

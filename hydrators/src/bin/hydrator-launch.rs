@@ -1,2 +1,5 @@
-//! Starts a renderer under limits.
-fn main() {}
+//! Starts a renderer under limits; for the tests of this crate.
+
+fn main() {
+    hydrators::launch::run(std::env::args_os().skip(1))
+}

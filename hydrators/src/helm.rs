@@ -1,0 +1,322 @@
+//! Renders a release of a chart with the `helm` program.
+//!
+//! Everything that comes from users is checked before it becomes an argument: names are DNS names,
+//! paths are files of the tree, nothing begins with `-`. Dependencies come from the chart's own
+//! `charts/` only; nothing is fetched.
+
+use std::ffi::OsString;
+
+use serde_json::Value;
+
+use crate::canonical::read_documents;
+use crate::export::ExportedTree;
+use crate::failure::{RenderFailure, line_of};
+use crate::messages::{Words, shell};
+use crate::program::Scratch;
+use crate::render::{Raw, refuse_incomplete};
+use crate::renderers::{Renderers, Tool, killed};
+use crate::source::{Release, RenderOptions};
+use crate::tree::{Place, join, name};
+
+/// The longest release name that Helm takes.
+const LONGEST_RELEASE: usize = 53;
+/// The longest name of a namespace.
+const LONGEST_NAMESPACE: usize = 63;
+/// The file of inline values, in the scratch folder.
+const INLINE_VALUES: &str = "inline-values.json";
+
+/// Renders one release.
+pub(crate) async fn render(
+    renderers: &Renderers,
+    exported: &ExportedTree,
+    release: &Release,
+    options: &RenderOptions,
+) -> Result<Raw, RenderFailure> {
+    renderers.check_pin(Tool::Helm, options.helm_version.as_deref())?;
+    let arguments = arguments(exported, release, options)?;
+    let chart = Chart::read(exported, &release.chart)?;
+    chart.check(exported)?;
+    let scratch = Scratch::new().map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+    let mut args: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    if let Some(values) = &release.values {
+        let file = scratch.path().join(INLINE_VALUES);
+        std::fs::write(&file, Value::Object(values.clone()).to_string())
+            .map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+        args.extend(["--values".into(), file.into_os_string()]);
+    }
+    let output = renderers.run(Tool::Helm, &args, exported.root(), &scratch).await?;
+    if !output.status.success() {
+        let words = Words::new(exported, &scratch);
+        return Err(
+            killed(Tool::Helm, &output).unwrap_or_else(|| words.helm(&release.chart, &chart.name, &output.stderr))
+        );
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut documents = read_documents(&text, None).map_err(|mut bad| {
+        bad.origin.file = bad.origin.file.map(|file| chart.path_of(&file));
+        bad
+    })?;
+    for document in &mut documents {
+        document.origin.file = document.origin.file.take().map(|file| chart.path_of(&file));
+    }
+    Ok(Raw { documents, commands: vec![command(&arguments, release)], renderer: renderers.label(Tool::Helm) })
+}
+
+/// Returns the arguments for Helm, without inline values.
+fn arguments(
+    exported: &ExportedTree,
+    release: &Release,
+    options: &RenderOptions,
+) -> Result<Vec<String>, RenderFailure> {
+    check_name("release name", &release.name, LONGEST_RELEASE)?;
+    check_name("namespace", &release.namespace, LONGEST_NAMESPACE)?;
+    // The leading `./` keeps Helm from taking it for the name of a chart repository.
+    let mut args: Vec<String> = vec!["template".into(), release.name.clone(), format!("./{}", release.chart)];
+    args.extend(["--namespace".into(), release.namespace.clone()]);
+    args.extend(["--kube-version".into(), kube_version(&options.kube_version)?]);
+    for version in &options.api_versions {
+        if version.starts_with('-') || version.is_empty() || version.contains([',', ' ']) {
+            return Err(RenderFailure::author(format!("`{version}` is no API version, such as `example.com/v1`")));
+        }
+        args.extend(["--api-versions".into(), version.clone()]);
+    }
+    if options.include_crds {
+        args.push("--include-crds".into());
+    }
+    if options.skip_tests {
+        args.push("--skip-tests".into());
+    }
+    for path in value_files(exported, release)? {
+        args.extend(["--values".into(), path]);
+    }
+    Ok(args)
+}
+
+/// Returns the value files that are there.
+fn value_files(exported: &ExportedTree, release: &Release) -> Result<Vec<String>, RenderFailure> {
+    let mut found = Vec::new();
+    for file in &release.value_files {
+        let path = file.path.trim_start_matches("./");
+        // Helm splits at commas, and fetches what has a scheme.
+        if path.starts_with('-') || path.contains("://") || path.contains(',') {
+            return Err(RenderFailure::author(format!("`{path}` is no path of a value file in this repository")));
+        }
+        if let Some(entry) = exported.left_out().iter().find(|entry| entry.path == path) {
+            return Err(
+                RenderFailure::author(format!("the value file cannot be used: {}", entry.reason)).at(path, None)
+            );
+        }
+        match exported.index().resolve("", path) {
+            Place::File(_) => found.push(path.to_string()),
+            Place::Missing if file.optional => {}
+            Place::Missing => {
+                let message = format!("the value file `{path}` does not exist; end it with `?` when it may be absent");
+                return Err(RenderFailure::author(message));
+            }
+            Place::Folder(_) => return Err(RenderFailure::author(format!("the value file `{path}` is a folder"))),
+            Place::Outside => {
+                return Err(RenderFailure::author(format!("the value file `{path}` is outside of the repository")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the command that renders the same from a checkout, for bash.
+fn command(arguments: &[String], release: &Release) -> String {
+    let mut words: Vec<String> =
+        std::iter::once("helm").chain(arguments.iter().map(String::as_str)).map(shell).collect();
+    if let Some(values) = &release.values {
+        words.push("--values".into());
+        words.push(format!("<(echo {})", shell(&Value::Object(values.clone()).to_string())));
+    }
+    words.join(" ")
+}
+
+fn check_name(what: &str, text: &str, longest: usize) -> Result<(), RenderFailure> {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_label = |label: &str| {
+        label.starts_with(is_letter) && label.ends_with(is_letter) && label.chars().all(|c| is_letter(c) || c == '-')
+    };
+    if text.len() <= longest && text.split('.').all(is_label) {
+        return Ok(());
+    }
+    Err(RenderFailure::author(format!(
+        "`{text}` is no {what}: use at most {longest} lower-case letters, digits and `-`, beginning and ending with \
+         a letter or digit"
+    )))
+}
+
+/// Returns a version in the form that clusters have, with three numbers.
+fn kube_version(text: &str) -> Result<String, RenderFailure> {
+    let numbers: Vec<&str> = text.trim_start_matches('v').split('.').collect();
+    let is_number = |text: &&str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if matches!(numbers.len(), 2 | 3) && numbers.iter().all(is_number) {
+        let patch = numbers.get(2).unwrap_or(&"0");
+        return Ok(format!("{}.{}.{patch}", numbers[0], numbers[1]));
+    }
+    Err(RenderFailure::author(format!("`{text}` is no Kubernetes version; write one such as `1.34`")))
+}
+
+/// A chart of the tree.
+struct Chart {
+    folder: String,
+    file: String,
+    text: String,
+    name: String,
+    value: Value,
+}
+
+impl Chart {
+    fn read(exported: &ExportedTree, folder: &str) -> Result<Self, RenderFailure> {
+        if folder.split('/').any(|segment| segment.starts_with('-')) {
+            return Err(RenderFailure::author(format!("the folder `{folder}` begins with `-`; rename it")));
+        }
+        refuse_incomplete(exported, folder)?;
+        let file = join(folder, "Chart.yaml");
+        let Place::File(_) = exported.index().resolve("", &file) else {
+            return Err(RenderFailure::author(format!("there is no chart in `{folder}`")));
+        };
+        let text = exported.read_text(&file)?;
+        let value: Value = parse(&file, &text)?;
+        let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_string();
+        Ok(Self { folder: folder.to_string(), file, text, name, value })
+    }
+
+    /// Returns a path of Helm's, which begins with the chart's name, as one of the tree.
+    fn path_of(&self, path: &str) -> String {
+        let inner = path.strip_prefix(&self.name).and_then(|path| path.strip_prefix('/'));
+        inner.map_or_else(|| path.to_string(), |inner| join(&self.folder, inner))
+    }
+
+    fn check(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
+        if self.value.get("type").and_then(Value::as_str) == Some("library") {
+            let line = line_of(&self.text, "type:");
+            let message = "this is a library chart, which other charts use and which renders nothing";
+            return Err(RenderFailure::author(message).at(self.file.clone(), line));
+        }
+        self.check_dependencies(exported)?;
+        self.check_schemas(exported)
+    }
+
+    fn check_dependencies(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
+        let requirements = join(&self.folder, "requirements.yaml");
+        let (file, text, value) = match exported.index().resolve("", &requirements) {
+            Place::File(_) => {
+                let text = exported.read_text(&requirements)?;
+                let value = parse(&requirements, &text)?;
+                (requirements, text, value)
+            }
+            _ => (self.file.clone(), self.text.clone(), self.value.clone()),
+        };
+        let vendored = vendored(exported, &join(&self.folder, "charts"))?;
+        for dependency in value.get("dependencies").and_then(Value::as_array).into_iter().flatten() {
+            let field = |key| dependency.get(key).and_then(Value::as_str).unwrap_or_default();
+            let (wanted, repository) = (field("name"), field("repository"));
+            if vendored.iter().any(|chart| chart.is(wanted)) {
+                continue;
+            }
+            let remedy = if repository.starts_with("file://") {
+                "charts elsewhere in the repository are not linked yet: copy it, or commit the result of `helm dependency build`"
+            } else {
+                "dependencies are not fetched yet: run `helm dependency build` and commit `charts/`"
+            };
+            let message = format!("the dependency `{wanted}` is not in `{}`; {remedy}", join(&self.folder, "charts"));
+            return Err(RenderFailure::author(message).at(file, line_of(&text, wanted)));
+        }
+        Ok(())
+    }
+
+    /// A schema can name other schemas by URL, which Helm would fetch, or by any path.
+    fn check_schemas(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
+        for entry in exported.index().below(&self.folder).filter(|entry| name(&entry.path) == "values.schema.json") {
+            let text = exported.read_text(&entry.path)?;
+            let Ok(schema) = serde_json::from_str::<Value>(&text) else { continue };
+            if let Some(target) = foreign_reference(&schema) {
+                let message = format!("the schema refers to `{target}`, which is not part of it and is not fetched");
+                return Err(RenderFailure::author(message).at(entry.path.clone(), line_of(&text, target)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A chart in a `charts` folder.
+enum Vendored {
+    Folder { name: String },
+    Archive { file: String },
+}
+
+impl Vendored {
+    fn is(&self, wanted: &str) -> bool {
+        match self {
+            Self::Folder { name } => name == wanted,
+            Self::Archive { file } => file.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('-')),
+        }
+    }
+}
+
+fn vendored(exported: &ExportedTree, charts: &str) -> Result<Vec<Vendored>, RenderFailure> {
+    let Place::Folder(charts) = exported.index().resolve("", charts) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    let names: std::collections::BTreeSet<&str> =
+        exported.index().below(&charts).filter_map(|entry| entry.path[charts.len() + 1..].split('/').next()).collect();
+    for item in names {
+        let chart = format!("{charts}/{item}/Chart.yaml");
+        match exported.index().resolve("", &chart) {
+            Place::File(file) => {
+                let value = parse(&file, &exported.read_text(&file)?)?;
+                let name = value.get("name").and_then(Value::as_str).unwrap_or(item).to_string();
+                found.push(Vendored::Folder { name });
+            }
+            _ if item.ends_with(".tgz") => found.push(Vendored::Archive { file: item.to_string() }),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Returns a `$ref` in a schema that leads out of it.
+fn foreign_reference(schema: &Value) -> Option<&str> {
+    match schema {
+        Value::Object(entries) => entries.iter().find_map(|(key, value)| match value {
+            Value::String(target) if key == "$ref" && !target.starts_with('#') => Some(target.as_str()),
+            value => foreign_reference(value),
+        }),
+        Value::Array(items) => items.iter().find_map(foreign_reference),
+        _ => None,
+    }
+}
+
+fn parse(file: &str, text: &str) -> Result<Value, RenderFailure> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map(|location| location.line());
+        RenderFailure::author(error.without_snippet().to_string()).at(file, line)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_be_flags_are_refused() {
+        for text in ["-x", "--post-renderer", "", "a b", "A", "a/b", "a.-b", "a-", &"a".repeat(54)] {
+            assert!(check_name("release name", text, LONGEST_RELEASE).is_err(), "{text}");
+        }
+        for text in ["web", "web-1", "1.web"] {
+            assert!(check_name("release name", text, LONGEST_RELEASE).is_ok(), "{text}");
+        }
+        for text in ["-1.2", "1", "1.2.3.4", "1.x"] {
+            assert!(kube_version(text).is_err(), "{text}");
+        }
+        assert_eq!(kube_version("1.34"), Ok("1.34.0".into()));
+        assert_eq!(kube_version("v1.34.2"), Ok("1.34.2".into()));
+    }
+
+    #[test]
+    fn schemas_that_lead_elsewhere_are_found() {
+        let schema = serde_json::json!({"properties": {"a": {"$ref": "#/b"}, "c": [{"$ref": "file:///dev/zero"}]}});
+        assert_eq!(foreign_reference(&schema), Some("file:///dev/zero"));
+    }
+}

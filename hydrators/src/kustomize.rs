@@ -1,0 +1,159 @@
+//! Renders a kustomization with the `kustomize` program, after a walk over everything it names.
+//!
+//! Kustomize has no switch against remote bases, and runs what a kustomization tells it to when it
+//! is allowed to. So the whole graph is read first, and what is not a file of the tree, or would
+//! run or fetch anything, is refused; `--enable-helm`, `--enable-exec` and `--network` are never
+//! passed.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use serde_json::Value;
+
+use crate::canonical::read_documents;
+use crate::export::ExportedTree;
+use crate::failure::{RenderFailure, line_of};
+use crate::kustomization::{self, Kustomization, Reference, Role, is_inline, is_remote};
+use crate::messages::Words;
+use crate::program::Scratch;
+use crate::render::{Raw, refuse_incomplete};
+use crate::renderers::{Renderers, Tool, killed};
+use crate::source::RenderOptions;
+use crate::tree::Place;
+
+/// The annotation that makes an object a program to run.
+const FUNCTION: &str = "config.kubernetes.io/function";
+
+/// Renders the kustomization in `dir`.
+pub(crate) async fn render(
+    renderers: &Renderers,
+    exported: &ExportedTree,
+    dir: &str,
+    options: &RenderOptions,
+) -> Result<Raw, RenderFailure> {
+    renderers.check_pin(Tool::Kustomize, options.kustomize_version.as_deref())?;
+    let mut check = Check { exported, seen: BTreeSet::new() };
+    check.folder(dir, Role::Build)?;
+    let scratch = Scratch::new().map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+    let target = if dir.is_empty() { "." } else { dir };
+    let args: [OsString; 2] = ["build".into(), target.into()];
+    let output = renderers.run(Tool::Kustomize, &args, exported.root(), &scratch).await?;
+    let words = Words::new(exported, &scratch);
+    if !output.status.success() {
+        return Err(
+            killed(Tool::Kustomize, &output).unwrap_or_else(|| words.kustomize(dir, &check.seen, &output.stderr))
+        );
+    }
+    let documents = read_documents(&String::from_utf8_lossy(&output.stdout), None)?;
+    let commands = vec![format!("kustomize build {}", crate::messages::shell(target))];
+    Ok(Raw { documents, commands, renderer: renderers.label(Tool::Kustomize) })
+}
+
+/// The walk over a kustomization's graph.
+struct Check<'a> {
+    exported: &'a ExportedTree,
+    seen: BTreeSet<String>,
+}
+
+impl Check<'_> {
+    fn folder(&mut self, folder: &str, role: Role) -> Result<(), RenderFailure> {
+        if !self.seen.insert(folder.to_string()) {
+            return Ok(());
+        }
+        if folder.split('/').any(|segment| segment.starts_with('-')) {
+            return Err(RenderFailure::author(format!("the folder `{folder}` begins with `-`; rename it")));
+        }
+        refuse_incomplete(self.exported, folder)?;
+        let Some(file) = kustomization::find(self.exported.index(), folder) else {
+            return Err(RenderFailure::author(format!("there is no kustomization in `{folder}`")));
+        };
+        let text = self.exported.read_text(&file)?;
+        let kustomization = Kustomization::parse(file, text)
+            .map_err(|bad| RenderFailure::author(bad.message).at(bad.file, bad.line))?;
+        refuse_charts(&kustomization)?;
+        for reference in kustomization.references() {
+            let role =
+                if role == Role::Plugin && reference.role == Role::Build { Role::Plugin } else { reference.role };
+            self.reference(folder, &kustomization, &Reference { role, ..reference })?;
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, folder: &str, from: &Kustomization, reference: &Reference) -> Result<(), RenderFailure> {
+        let Reference { field, text, role } = reference;
+        let fault = |message: String| {
+            let first = text.lines().next().unwrap_or_default();
+            RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, first))
+        };
+        if *role == Role::Plugin && is_inline(text) {
+            return refuse_programs(text).map_err(fault);
+        }
+        let place = self.exported.index().resolve(folder, text);
+        if text.contains("://") || is_remote(text) && !matches!(place, Place::File(_)) {
+            return Err(fault(format!(
+                "`{field}` names `{text}`, which is not in this repository; remote bases and files are not fetched, so vendor it"
+            )));
+        }
+        if text.starts_with('-') {
+            return Err(fault(format!("`{field}` names `{text}`, which begins with `-`; rename it")));
+        }
+        match place {
+            Place::Outside => Err(fault(format!("`{field}` names `{text}`, which is outside of the repository"))),
+            Place::Missing => Err(fault(format!("`{field}` names `{text}`, which does not exist"))),
+            Place::Folder(_) if *role == Role::File => {
+                Err(fault(format!("`{field}` names `{text}`, which is a folder")))
+            }
+            Place::Folder(base) => self.folder(&base, *role),
+            Place::File(file) if *role == Role::Plugin => {
+                let plugin = self.exported.read_text(&file)?;
+                refuse_programs(&plugin)
+                    .map_err(|message| RenderFailure::author(message).at(file.clone(), line_of(&plugin, "apiVersion")))
+            }
+            Place::File(_) => Ok(()),
+        }
+    }
+}
+
+fn refuse_charts(kustomization: &Kustomization) -> Result<(), RenderFailure> {
+    let reasons = [
+        ("helmGlobals", "it can make Helm run programs of the repository, and is refused"),
+        ("helmCharts", "charts inside kustomizations are not inflated yet; make the chart a source of its own"),
+        (
+            "helmChartInflationGenerator",
+            "charts inside kustomizations are not inflated yet; make the chart a source of its own",
+        ),
+    ];
+    for (field, reason) in reasons {
+        if kustomization.value.get(field).is_some_and(|value| !value.is_null()) {
+            let line = line_of(&kustomization.text, field);
+            return Err(RenderFailure::author(format!("`{field}`: {reason}")).at(kustomization.file.clone(), line));
+        }
+    }
+    Ok(())
+}
+
+/// Fails when the objects in `text` make Kustomize run anything but its own code.
+fn refuse_programs(text: &str) -> Result<(), String> {
+    let objects: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
+    objects.iter().try_for_each(refuse_program)
+}
+
+fn refuse_program(object: &Value) -> Result<(), String> {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (text("/apiVersion"), text("/kind"));
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    if annotations.is_some_and(|annotations| annotations.contains_key(FUNCTION)) {
+        return Err(format!("`{kind}` is a function in a container or program, which is refused"));
+    }
+    if kind == "HelmChartInflationGenerator" {
+        return Err("charts inside kustomizations are not inflated yet; make the chart a source of its own".into());
+    }
+    if let Some(items) = object.get("items").and_then(Value::as_array) {
+        items.iter().try_for_each(refuse_program)?;
+    } else if api_version != "builtin" {
+        return Err(format!(
+            "`{kind}` of `{api_version}` is a plugin program, which is refused; only `apiVersion: builtin` runs"
+        ));
+    }
+    Ok(())
+}

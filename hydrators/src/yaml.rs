@@ -1,0 +1,153 @@
+//! Reads YAML into a tree that remembers how each scalar was written.
+//!
+//! Values are never interpreted here: a scalar is its text and its style. What a Kubernetes tool
+//! makes of `0777` or `on` stays its own business.
+
+use std::borrow::Cow;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
+
+/// One node of a document.
+#[derive(Debug, Clone)]
+pub(crate) enum Node<'t> {
+    Scalar(Scalar<'t>),
+    Sequence(Vec<Node<'t>>),
+    Mapping(Vec<(Node<'t>, Node<'t>)>),
+    /// Stands for a node elsewhere; only in documents that are kept as they are.
+    Alias,
+}
+
+/// A scalar as it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Scalar<'t> {
+    /// The text after escapes and folding.
+    pub(crate) value: Cow<'t, str>,
+    pub(crate) style: ScalarStyle,
+    /// The scalar in the source, with its quotes.
+    pub(crate) raw: &'t str,
+    /// The line in the source, from 1.
+    pub(crate) line: u64,
+}
+
+/// One document.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree<'t> {
+    pub(crate) root: Node<'t>,
+    /// Whether the document has anchors, aliases or tags, which cannot be moved about freely.
+    pub(crate) has_properties: bool,
+}
+
+/// Why a document cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// The line, from 1.
+    pub(crate) line: u64,
+    pub(crate) message: String,
+}
+
+impl<'t> Node<'t> {
+    /// Returns the text of a scalar.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Node::Scalar(scalar) => Some(&scalar.value),
+            _ => None,
+        }
+    }
+
+    /// Returns whether there is nothing: `null` in one of its plain forms, or an empty collection.
+    pub(crate) fn is_nothing(&self) -> bool {
+        match self {
+            Node::Scalar(s) => {
+                s.style == ScalarStyle::Plain && matches!(&*s.value, "" | "~" | "null" | "Null" | "NULL")
+            }
+            Node::Sequence(items) => items.is_empty(),
+            Node::Mapping(entries) => entries.is_empty(),
+            Node::Alias => false,
+        }
+    }
+}
+
+/// Reads the one document of `text`; `None` when there is nothing in it.
+pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut reader = Reader { text, parser: Parser::new_from_str_with_options(text, options), has_properties: false };
+    let mut root = None;
+    while let Some((event, span)) = reader.next()? {
+        match event {
+            Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+            Event::StreamEnd => break,
+            _ if root.is_some() => {
+                return Err(Unreadable { line: line_of(&span), message: "more than one document".into() });
+            }
+            event => root = Some(reader.node(event, &span)?),
+        }
+    }
+    let has_properties = reader.has_properties;
+    Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties }))
+}
+
+fn is_void(root: &Node<'_>) -> bool {
+    matches!(root, Node::Scalar(_)) && root.is_nothing()
+}
+
+fn line_of(span: &Span) -> u64 {
+    span.start.line() as u64
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    parser: Parser<'t, StrInput<'t>>,
+    has_properties: bool,
+}
+
+impl<'t> Reader<'t> {
+    fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Unreadable> {
+        self.parser
+            .next_event()
+            .transpose()
+            .map_err(|error| Unreadable { line: error.marker().line() as u64, message: error.info() })
+    }
+
+    fn next_in_collection(&mut self) -> Result<(Event<'t>, Span), Unreadable> {
+        self.next()?.ok_or_else(|| Unreadable { line: 0, message: "the document ends too early".into() })
+    }
+
+    fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Node<'t>, Unreadable> {
+        self.has_properties |= event.tag().is_some() || event.anchor_id().is_some();
+        match event {
+            Event::Scalar(value, style, ..) => {
+                let raw = span.slice(self.text).unwrap_or("");
+                Ok(Node::Scalar(Scalar { value, style, raw, line: line_of(span) }))
+            }
+            Event::SequenceStart(..) => self.sequence(),
+            Event::MappingStart(..) => self.mapping(),
+            _ => {
+                self.has_properties = true;
+                Ok(Node::Alias)
+            }
+        }
+    }
+
+    fn sequence(&mut self) -> Result<Node<'t>, Unreadable> {
+        let mut items = Vec::new();
+        loop {
+            match self.next_in_collection()? {
+                (Event::SequenceEnd, _) => return Ok(Node::Sequence(items)),
+                (event, span) => items.push(self.node(event, &span)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self) -> Result<Node<'t>, Unreadable> {
+        let mut entries = Vec::new();
+        loop {
+            let key = match self.next_in_collection()? {
+                (Event::MappingEnd, _) => return Ok(Node::Mapping(entries)),
+                (event, span) => self.node(event, &span)?,
+            };
+            let (event, span) = self.next_in_collection()?;
+            entries.push((key, self.node(event, &span)?));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A dry tree in a temporary folder, and the renderers of this machine.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use hydrators::{
+    DirectoryTree, ExportLimits, ExportedTree, Input, Labels, Launcher, Limits, OnFailure, Release, RenderFailure,
+    RenderOptions, Rendered, Renderers, Root, Selection,
+};
+
+/// A dry tree under construction.
+pub(crate) struct Repository(tempfile::TempDir);
+
+impl Repository {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let repository = Self(tempfile::tempdir().expect("a folder"));
+        for (path, text) in files {
+            repository.write(path, text);
+        }
+        repository
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let target = self.path().join(path);
+        fs::create_dir_all(target.parent().expect("a parent")).expect("a folder");
+        fs::write(target, text).expect("a file");
+    }
+
+    pub(crate) fn link(&self, path: &str, target: &str) {
+        symlink(target, self.path().join(path)).expect("a link");
+    }
+
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
+        self.write(name, &format!("#!/bin/sh\n{script}"));
+        let path = self.path().join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        path
+    }
+
+    pub(crate) fn export(&self) -> ExportedTree {
+        let tree = DirectoryTree::new(self.path());
+        ExportedTree::export(&tree, Selection::All, &ExportLimits::default()).expect("an export")
+    }
+
+    /// Renders with the real programs.
+    pub(crate) async fn render(&self, root: &Root) -> Result<Rendered, RenderFailure> {
+        let exported = self.export();
+        let result = hydrators::render_root(&renderers(Limits::default()).await, &exported, root).await;
+        if let Err(failure) = &result {
+            let folder = exported.root().to_str().expect("text");
+            assert!(!failure.to_string().contains(folder), "a path of the machine is in: {failure}");
+        }
+        result
+    }
+
+    pub(crate) async fn manifest(&self, root: &Root) -> String {
+        manifest(&self.render(root).await.expect("a rendering"))
+    }
+
+    pub(crate) async fn failure(&self, root: &Root) -> RenderFailure {
+        self.render(root).await.expect_err("a failure")
+    }
+}
+
+pub(crate) fn manifest(rendered: &Rendered) -> String {
+    assert_eq!(rendered.files.keys().collect::<Vec<_>>(), ["manifest.yaml"]);
+    String::from_utf8(rendered.files["manifest.yaml"].clone()).expect("text")
+}
+
+pub(crate) fn launcher() -> Launcher {
+    Launcher { program: env!("CARGO_BIN_EXE_hydrator-launch").into(), args: Vec::new() }
+}
+
+pub(crate) async fn renderers(limits: Limits) -> Renderers {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin");
+    let found = Renderers::find(&[tools], std::env::var_os("PATH").as_deref(), launcher(), limits).await;
+    found.unwrap_or_else(|error| panic!("these tests need the real renderers: {error}"))
+}
+
+pub(crate) fn root(input: Input) -> Root {
+    Root {
+        output: "out".into(),
+        labels: Labels::new(),
+        source: 0,
+        line: 1,
+        input,
+        on_failure: OnFailure::Hold,
+        options: RenderOptions::default(),
+        base_of: Vec::new(),
+    }
+}
+
+pub(crate) fn kustomization(dir: &str) -> Root {
+    root(Input::Kustomize { dir: dir.into() })
+}
+
+pub(crate) fn release(chart: &str, name: &str) -> Release {
+    Release { chart: chart.into(), name: name.into(), namespace: "shop".into(), ..Release::default() }
+}
