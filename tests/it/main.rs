@@ -1,1 +1,4 @@
 //! Stories over the real service, real git and the local forge.
+
+mod contract;
+mod local_forge;
