@@ -7,3 +7,4 @@
 pub mod domain;
 pub mod forge;
 pub mod local_forge;
+pub mod settings;
