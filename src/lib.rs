@@ -11,3 +11,4 @@ pub mod local_forge;
 pub mod messages;
 pub mod reconcile;
 pub mod store;
+pub mod settings;

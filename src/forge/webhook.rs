@@ -1,1 +1,340 @@
-//! Webhook payloads of the forges, reduced to hints.
+//! Webhook payloads of the forges, reduced to hints. Pure.
+//!
+//! A hint says where to look again, never what is there: deliveries are lost, repeated and come in
+//! any order, so the truth is read from git and the forge. Nothing of a payload is echoed in errors.
+
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::domain::ids::{PullRequestNumber, RepositoryId};
+
+/// Where to look again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// What in it.
+    pub about: HintKind,
+}
+
+/// What an event was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum HintKind {
+    /// A branch moved.
+    Branch {
+        /// Its name.
+        name: String,
+        /// Where it points now; none when it was deleted.
+        after: Option<String>,
+    },
+    /// Something was reported about a commit.
+    Commit {
+        /// The commit.
+        sha: String,
+    },
+    /// A pull request changed.
+    PullRequest {
+        /// Its number.
+        number: PullRequestNumber,
+    },
+    /// Somebody commented on a pull request.
+    Comment {
+        /// Its number.
+        pull_request: PullRequestNumber,
+        /// The comment's id.
+        comment: u64,
+    },
+    /// A review was given, changed or dismissed.
+    Review {
+        /// Its number.
+        pull_request: PullRequestNumber,
+    },
+    /// The forge tries whether it reaches us.
+    Ping,
+    /// Genuine, and nothing to us.
+    Other,
+}
+
+/// Why a delivery is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// There is no signature.
+    #[error("the delivery has no signature: set a secret on the forge's webhook")]
+    Missing,
+    /// The signature has another form.
+    #[error("the delivery's signature has another form than `sha256=<hex>`")]
+    Malformed,
+    /// The signature was made with another secret, or over another body.
+    #[error("the delivery's signature does not fit any active secret")]
+    Mismatch,
+}
+
+/// Why a genuine delivery says nothing to us.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    /// The body is no JSON.
+    #[error("the delivery is not JSON: set the webhook's content type to `application/json`")]
+    NotJson,
+    /// A field that we need is missing or has another type.
+    #[error("the `{event}` delivery is not as expected")]
+    Shape {
+        /// The event.
+        event: String,
+        /// Which field.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Checks GitHub's signature `sha256=<hex>` over the raw body against each active secret.
+///
+/// Every secret is tried in constant time, so that the answer's delay says nothing about them.
+///
+/// # Errors
+/// When nobody who knows an active secret sent exactly this body.
+pub fn verify_github(secrets: &[SecretString], signature: Option<&str>, body: &[u8]) -> Result<(), SignatureError> {
+    let signature = signature.ok_or(SignatureError::Missing)?;
+    let digits = signature.strip_prefix("sha256=").ok_or(SignatureError::Malformed)?;
+    let signature = hex::decode(digits).map_err(|_| SignatureError::Malformed)?;
+    let fits = |secret: &SecretString| {
+        let key = secret.expose_secret().as_bytes();
+        Hmac::<Sha256>::new_from_slice(key)
+            .is_ok_and(|mac| mac.chain_update(body).verify_slice(&signature).is_ok() && !key.is_empty())
+    };
+    let fitting = secrets.iter().filter(|secret| fits(secret)).count();
+    if fitting > 0 { Ok(()) } else { Err(SignatureError::Mismatch) }
+}
+
+/// Returns where GitHub's delivery tells us to look; none when it names no repository.
+///
+/// # Errors
+/// When the body is no JSON, or lacks what an event that we need must have.
+pub fn reduce_github(event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadError> {
+    let payload: Value = serde_json::from_slice(body).map_err(|_| PayloadError::NotJson)?;
+    let about = match event {
+        "push" => branch(read(event, &payload)?),
+        "status" => HintKind::Commit { sha: read::<Status>(event, &payload)?.sha },
+        "check_run" => HintKind::Commit { sha: read::<CheckRun>(event, &payload)?.check_run.head_sha },
+        "check_suite" => HintKind::Commit { sha: read::<CheckSuite>(event, &payload)?.check_suite.head_sha },
+        "pull_request" => HintKind::PullRequest { number: read::<PullRequest>(event, &payload)?.pull_request.number },
+        "pull_request_review" => {
+            HintKind::Review { pull_request: read::<PullRequest>(event, &payload)?.pull_request.number }
+        }
+        "issue_comment" => comment(read(event, &payload)?),
+        "ping" => HintKind::Ping,
+        _ => HintKind::Other,
+    };
+    let needs_repository = !matches!(about, HintKind::Ping | HintKind::Other);
+    if payload.get("repository").is_none_or(Value::is_null) && !needs_repository {
+        return Ok(None);
+    }
+    let repository = read::<InRepository>(event, &payload)?.repository.full_name;
+    Ok(Some(Hint { repository, about }))
+}
+
+fn read<T: DeserializeOwned>(event: &str, payload: &Value) -> Result<T, PayloadError> {
+    T::deserialize(payload).map_err(|source| PayloadError::Shape { event: event.to_owned(), source })
+}
+
+#[derive(Deserialize)]
+struct InRepository {
+    repository: Repository,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    full_name: RepositoryId,
+}
+
+#[derive(Deserialize)]
+struct Push {
+    #[serde(rename = "ref")]
+    name: String,
+    after: Option<String>,
+    #[serde(default)]
+    deleted: bool,
+}
+
+/// Returns a moved branch; tags are nothing to us.
+fn branch(push: Push) -> HintKind {
+    let Some(name) = push.name.strip_prefix("refs/heads/") else { return HintKind::Other };
+    let is_gone = |sha: &str| push.deleted || sha.bytes().all(|digit| digit == b'0');
+    HintKind::Branch { name: name.to_owned(), after: push.after.filter(|sha| !is_gone(sha)) }
+}
+
+#[derive(Deserialize)]
+struct Status {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct CheckRun {
+    check_run: Check,
+}
+
+#[derive(Deserialize)]
+struct CheckSuite {
+    check_suite: Check,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    head_sha: String,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    pull_request: Numbered,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    number: PullRequestNumber,
+}
+
+#[derive(Deserialize)]
+struct IssueComment {
+    action: String,
+    issue: Issue,
+    comment: Comment,
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    number: PullRequestNumber,
+    pull_request: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    id: u64,
+}
+
+/// Returns a new comment on a pull request; edits never run a command, and issues are nothing to us.
+fn comment(event: IssueComment) -> HintKind {
+    if event.action == "created" && event.issue.pull_request.is_some() {
+        HintKind::Comment { pull_request: event.issue.number, comment: event.comment.id }
+    } else {
+        HintKind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! sample {
+        ($name:literal) => {
+            include_bytes!(concat!("../../tests/data/webhooks-github/", $name, ".json"))
+        };
+    }
+
+    /// From <https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries#testing-the-webhook-payload-validation>.
+    const SECRET: &str = "It's a Secret to Everybody";
+    const BODY: &[u8] = b"Hello, World!";
+    const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+    fn about(event: &str, body: &[u8]) -> HintKind {
+        reduce_github(event, body).expect("because the sample is genuine").expect("because it names a repository").about
+    }
+
+    fn pull(number: u64) -> PullRequestNumber {
+        PullRequestNumber(number)
+    }
+
+    #[test]
+    fn a_signature_fits_one_of_the_active_secrets() {
+        let secrets = |texts: &[&str]| texts.iter().map(|text| SecretString::from(*text)).collect::<Vec<_>>();
+        let verify = |texts: &[&str], signature| verify_github(&secrets(texts), signature, BODY);
+        assert_eq!(verify(&[SECRET], Some(SIGNATURE)), Ok(()));
+        assert_eq!(verify(&["new", SECRET], Some(SIGNATURE)), Ok(()));
+        assert_eq!(verify(&["new", "old"], Some(SIGNATURE)), Err(SignatureError::Mismatch));
+        assert_eq!(verify(&[], Some(SIGNATURE)), Err(SignatureError::Mismatch));
+        assert_eq!(verify(&[SECRET], None), Err(SignatureError::Missing));
+        for malformed in ["", "sha1=aa", "sha256=zz", &SIGNATURE[7..]] {
+            assert_eq!(verify(&[SECRET], Some(malformed)), Err(SignatureError::Malformed), "{malformed}");
+        }
+        for short in ["sha256=", &SIGNATURE[..20]] {
+            assert!(verify(&[SECRET], Some(short)).is_err(), "{short}");
+        }
+        assert_eq!(verify_github(&secrets(&[SECRET]), Some(SIGNATURE), b"hello"), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn an_empty_secret_never_fits() {
+        let mac = Hmac::<Sha256>::new_from_slice(b"").expect("because any length is a key").chain_update(BODY);
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        assert_eq!(verify_github(&["".into()], Some(&signature), BODY), Err(SignatureError::Mismatch));
+    }
+
+    #[test]
+    fn samples_become_hints() {
+        let sha = || "ec26c3e57ca3a959ca5aad62de7213c562f8c821".to_owned();
+        let hint = reduce_github("check_run", sample!("check_run.completed")).ok().flatten();
+        let repository = RepositoryId::new("Codertocat/Hello-World").expect("because it is an owner and a name");
+        assert_eq!(hint, Some(Hint { repository, about: HintKind::Commit { sha: sha() } }));
+        assert_eq!(about("check_suite", sample!("check_suite.completed")), HintKind::Commit { sha: sha() });
+        let sha = "6113728f27ae82c7b1a177c8d03f9e96e0adf246".to_owned();
+        assert_eq!(about("status", sample!("status")), HintKind::Commit { sha });
+        let changed = HintKind::PullRequest { number: pull(2) };
+        assert_eq!(about("pull_request", sample!("pull_request.synchronize")), changed);
+        assert_eq!(about("pull_request", sample!("pull_request.closed")), changed);
+        let review = HintKind::Review { pull_request: pull(2) };
+        assert_eq!(about("pull_request_review", sample!("pull_request_review.submitted")), review);
+        assert_eq!(about("ping", sample!("ping")), HintKind::Ping);
+        assert_eq!(about("repository", sample!("repository.renamed")), HintKind::Other);
+        assert_eq!(about("delete", sample!("delete")), HintKind::Other);
+        assert_eq!(reduce_github("installation", sample!("installation.created")).ok(), Some(None));
+        assert_eq!(about("never_heard_of", sample!("ping")), HintKind::Other);
+    }
+
+    #[test]
+    fn only_new_comments_on_pull_requests_count() {
+        let comment = |action: &str, issue: Value| {
+            let body = serde_json::json!({"action": action, "issue": issue, "comment": {"id": 5},
+                "repository": {"full_name": "acme/shop"}});
+            about("issue_comment", body.to_string().as_bytes())
+        };
+        let on_pull = || serde_json::json!({"number": 7, "pull_request": {"url": "u"}});
+        assert_eq!(comment("created", on_pull()), HintKind::Comment { pull_request: pull(7), comment: 5 });
+        assert_eq!(comment("edited", on_pull()), HintKind::Other);
+        assert_eq!(comment("created", serde_json::json!({"number": 7})), HintKind::Other);
+        assert_eq!(about("issue_comment", sample!("issue_comment.edited")), HintKind::Other);
+    }
+
+    #[test]
+    fn branches_move_and_end_and_tags_do_not_count() {
+        let push = |name: &str, after: &str| {
+            let body = serde_json::json!({"ref": name, "after": after, "repository": {"full_name": "acme/shop"}});
+            about("push", body.to_string().as_bytes())
+        };
+        let branch = |after: Option<&str>| HintKind::Branch { name: "env/dev".into(), after: after.map(str::to_owned) };
+        assert_eq!(push("refs/heads/env/dev", "abc"), branch(Some("abc")));
+        assert_eq!(push("refs/heads/env/dev", &"0".repeat(40)), branch(None));
+        assert_eq!(push("refs/tags/v1", "abc"), HintKind::Other);
+        assert_eq!(about("push", sample!("push")), HintKind::Other);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        assert!(matches!(reduce_github("push", b"payload=%7B%7D"), Err(PayloadError::NotJson)));
+        assert!(matches!(reduce_github("unknown", b""), Err(PayloadError::NotJson)));
+        let deep = "[".repeat(100_000);
+        assert!(matches!(reduce_github("push", deep.as_bytes()), Err(PayloadError::NotJson)));
+        for (event, body) in [
+            ("push", r#"{"ref": "refs/heads/x"}"#),
+            ("push", r#"{"ref": "refs/heads/x", "repository": {"full_name": "../.."}}"#),
+            ("status", r#"{"repository": {"full_name": "acme/shop"}}"#),
+            ("pull_request", r#"{"pull_request": {"number": "7"}, "repository": {"full_name": "acme/shop"}}"#),
+            ("issue_comment", "[]"),
+        ] {
+            let error = reduce_github(event, body.as_bytes());
+            assert!(matches!(error, Err(PayloadError::Shape { .. })), "{event}: {error:?}");
+        }
+        assert_eq!(reduce_github("ping", b"{}").ok(), Some(None));
+    }
+}

@@ -1,1 +1,279 @@
-//! The GitHub adapter, over octocrab.
+//! GitHub, GitHub Enterprise and the local forge, which speaks the same API.
+//!
+//! - No call repeats a write. A write whose answer was lost or refused is settled by reading back.
+//! - Every request has a time limit; writes of one credential go out one after another.
+//! - Tokens and keys never appear in errors, logs or `Debug`.
+
+mod access;
+mod answer;
+mod client;
+mod etags;
+mod model;
+mod pulls;
+mod statuses;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderName, header};
+use octocrab::{Octocrab, models::AppId, service::middleware::retry::RetryConfig};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use self::{
+    access::{Access, App, Credential},
+    client::{Call, Client, CredentialState},
+    model::{AppBody, RepositoryBody, UserBody},
+};
+use super::{Account, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Repository};
+use crate::domain::{
+    ids::{BranchName, PullRequestNumber, RepositoryId},
+    status::CommitStatus,
+};
+
+/// The version of the API that we speak: <https://docs.github.com/rest/about-the-rest-api/api-versions>.
+const API_VERSION: &str = "2022-11-28";
+/// The media type that the API asks for.
+const MEDIA_TYPE: &str = "application/vnd.github+json";
+
+/// Where the API is and how to speak with it.
+#[derive(Debug, Clone)]
+pub struct GitHubOptions {
+    /// The API's address, such as `https://api.github.com` or `https://ghe.example.com/api/v3`.
+    pub api_url: String,
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+/// As whom we speak.
+#[derive(Clone)]
+pub enum Credentials {
+    /// A personal access token.
+    Token(SecretString),
+    /// A GitHub App; its installations are found per repository.
+    App {
+        /// The App's id.
+        id: u64,
+        /// The RSA private key, PEM.
+        private_key: SecretString,
+    },
+}
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a whole request with its answer.
+    pub call: Duration,
+    /// Between two writes of one credential; GitHub asks for a second.
+    pub write_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), call: Duration::from_secs(30), write_interval: Duration::from_secs(1) }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(_) => f.write_str("Token(…)"),
+            Self::App { id, .. } => write!(f, "App({id}, …)"),
+        }
+    }
+}
+
+/// Why the adapter could not be made; the operator must act.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address is none.
+    #[error("`{url}` is not the address of an API; write it like `https://api.github.com`")]
+    Address {
+        /// What was configured.
+        url: String,
+    },
+    /// The key is none.
+    #[error("the App's private key is not an RSA key in PEM")]
+    PrivateKey {
+        /// What the reader of keys said.
+        #[source]
+        source: anyhow::Error,
+    },
+    /// No client could be made, for lack of root certificates most likely.
+    #[error("could not set up the client for the forge's API")]
+    Client {
+        /// What went wrong.
+        #[source]
+        source: anyhow::Error,
+    },
+}
+
+/// A forge with GitHub's API.
+#[derive(Debug)]
+pub struct GitHub {
+    credential: Credential,
+    account: OnceCell<Account>,
+}
+
+impl GitHub {
+    /// Returns the adapter; sends nothing yet. Must be called inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// When address or key cannot be used.
+    pub fn new(options: &GitHubOptions) -> Result<Self, SetupError> {
+        let address = || SetupError::Address { url: options.api_url.clone() };
+        let url = url::Url::parse(&options.api_url).map_err(|_| address())?;
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+            return Err(address());
+        }
+        let limits = options.limits;
+        let builder = Octocrab::builder()
+            .add_retry_config(RetryConfig::None)
+            .set_connect_timeout(Some(limits.connect))
+            .set_read_timeout(Some(limits.call))
+            .set_write_timeout(Some(limits.call))
+            .add_header(header::ACCEPT, MEDIA_TYPE.to_owned())
+            .add_header(HeaderName::from_static("x-github-api-version"), API_VERSION.to_owned())
+            .base_uri(url.as_str().trim_end_matches('/'))
+            .map_err(|_| address())?;
+        let client_error = |error: octocrab::Error| SetupError::Client { source: error.into() };
+        let credential = match &options.credentials {
+            Credentials::Token(token) => {
+                let octocrab = builder.personal_token(token.clone()).build().map_err(client_error)?;
+                let client = Arc::new(Client::new(octocrab, Arc::new(CredentialState::new(limits))));
+                Credential::Token(Access { client, token: token.clone() })
+            }
+            Credentials::App { id, private_key } => {
+                let builder = builder
+                    .app_from_rsa_pem(AppId(*id), private_key.expose_secret())
+                    .map_err(|error| SetupError::PrivateKey { source: error.into() })?;
+                Credential::App(Box::new(App::new(builder.build().map_err(client_error)?, limits)))
+            }
+        };
+        Ok(Self { credential, account: OnceCell::new() })
+    }
+
+    async fn client(&self, repository: &RepositoryId) -> Result<Arc<Client>, ForgeError> {
+        Ok(self.credential.access(repository).await?.client)
+    }
+
+    async fn read_account(&self) -> Result<Account, ForgeError> {
+        let call = |route, path, what: &str| Call { route, path, what: what.to_owned() };
+        let user: UserBody = match &self.credential {
+            Credential::Token(access) => {
+                access.client.get(&call("/user", "/user".into(), "say whose token this is")).await?
+            }
+            Credential::App(app) => {
+                let body: AppBody = app.client().get(&call("/app", "/app".into(), "say which App this is")).await?;
+                let path = format!("/users/{}%5Bbot%5D", pulls::encoded(&body.slug));
+                let call = call("/users/{username}", path, "find the App's account");
+                app.any_access().await?.client.get(&call).await?
+            }
+        };
+        Ok(Account { id: user.id, login: user.login })
+    }
+}
+
+/// Reads what the forge says about a repository.
+async fn read_repository(client: &Client, repository: &RepositoryId) -> Result<RepositoryBody, ForgeError> {
+    let call = Call {
+        route: "/repos/{owner}/{repo}",
+        path: format!("/repos/{repository}"),
+        what: format!("show the repository `{repository}`"),
+    };
+    client.get(&call).await.map_err(|error| named(error, || format!("the repository `{repository}`")))
+}
+
+/// Says what was not found as a thing, not as an attempt.
+fn named(error: ForgeError, what: impl FnOnce() -> String) -> ForgeError {
+    match error {
+        ForgeError::NotFound { .. } => ForgeError::NotFound { what: what() },
+        other => other,
+    }
+}
+
+#[async_trait]
+impl Forge for GitHub {
+    async fn account(&self) -> Result<Account, ForgeError> {
+        self.account.get_or_try_init(|| self.read_account()).await.cloned()
+    }
+
+    async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {
+        let body = read_repository(&*self.client(repository).await?, repository).await?;
+        let default_branch = BranchName::new(body.default_branch).map_err(|error| ForgeError::Unavailable {
+            what: format!("show the repository `{repository}`"),
+            source: error.into(),
+        })?;
+        Ok(Repository { default_branch, web_url: body.html_url })
+    }
+
+    async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
+        let access = self.credential.access(repository).await?;
+        let body = read_repository(&access.client, repository).await?;
+        let pair = BASE64_STANDARD.encode(format!("x-access-token:{}", access.token.expose_secret()));
+        Ok(GitRemote { url: body.clone_url, authorization: Some(format!("Basic {pair}").into()) })
+    }
+
+    async fn pull_requests(
+        &self,
+        repository: &RepositoryId,
+        head: &BranchName,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        pulls::list(&*self.client(repository).await?, repository, head, base).await
+    }
+
+    async fn pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+    ) -> Result<PullRequest, ForgeError> {
+        pulls::read(&*self.client(repository).await?, repository, number).await
+    }
+
+    async fn open_pull_request(
+        &self,
+        repository: &RepositoryId,
+        new: &NewPullRequest,
+    ) -> Result<PullRequest, ForgeError> {
+        pulls::open(&*self.client(repository).await?, repository, new).await
+    }
+
+    async fn edit_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        title: &str,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        pulls::edit(&*self.client(repository).await?, repository, number, title, body).await
+    }
+
+    async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError> {
+        pulls::close(&*self.client(repository).await?, repository, number).await
+    }
+
+    async fn merge_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        merge: &Merge,
+    ) -> Result<String, ForgeError> {
+        pulls::merge(&*self.client(repository).await?, repository, number, merge).await
+    }
+
+    async fn commit_statuses(&self, repository: &RepositoryId, sha: &str) -> Result<Vec<CommitStatus>, ForgeError> {
+        statuses::read(&*self.client(repository).await?, repository, sha).await
+    }
+
+    async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError> {
+        statuses::post(&*self.client(repository).await?, repository, sha, status).await
+    }
+}

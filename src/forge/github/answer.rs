@@ -1,0 +1,150 @@
+//! What an answer of GitHub means for the caller: an error by reaction, and how long to wait.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use jiff::{Timestamp, fmt::rfc2822};
+use serde::Deserialize;
+
+use crate::forge::ForgeError;
+
+/// How long we wait when the forge limits us without saying for how long; doubled each time in a row.
+/// <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>
+const UNSAID_WAIT: Duration = Duration::from_secs(60);
+/// The longest such wait.
+const LONGEST_UNSAID_WAIT: Duration = Duration::from_secs(960);
+/// The forge's words are cut here: a proxy's error page says nothing after its first lines.
+const MAX_WORDS: usize = 300;
+
+/// An answer whose body was read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: Option<String>,
+    #[serde(default)]
+    errors: Vec<serde_json::Value>,
+}
+
+impl Answer {
+    /// Returns how long nothing more may be sent; `strikes` counts the limits in a row before this one.
+    pub(super) fn wait(&self, strikes: u32) -> Option<Duration> {
+        let exhausted = self.header("x-ratelimit-remaining") == Some("0");
+        if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+            return exhausted.then(|| self.until_reset()).flatten();
+        }
+        let asked = self.header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let unsaid = || (UNSAID_WAIT * 2u32.saturating_pow(strikes.min(8))).min(LONGEST_UNSAID_WAIT);
+        if asked.is_some() {
+            asked.map(|wait| wait.max(Duration::from_secs(1)))
+        } else if exhausted {
+            self.until_reset().or_else(|| Some(unsaid()))
+        } else if self.status == StatusCode::TOO_MANY_REQUESTS || self.body.contains("rate limit") {
+            Some(unsaid())
+        } else {
+            None
+        }
+    }
+
+    /// Returns the time from the answer's own date until the limit is reset, so that a wrong clock here does no harm.
+    fn until_reset(&self) -> Option<Duration> {
+        let reset: i64 = self.header("x-ratelimit-reset")?.parse().ok()?;
+        let now = rfc2822::parse(self.header("date")?).ok()?.timestamp();
+        let wait = Timestamp::from_second(reset).ok()?.duration_since(now);
+        Some(Duration::try_from(wait).unwrap_or_default().max(Duration::from_secs(1)))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the error that an unsuccessful answer, which is no rate limit, means for the caller.
+    pub(super) fn error(&self, what: &str) -> ForgeError {
+        let what = what.to_owned();
+        let words = self.words();
+        match self.status.as_u16() {
+            401 | 403 => ForgeError::Unauthorised { what, words },
+            404 | 410 => ForgeError::NotFound { what },
+            409 => ForgeError::Moved { words },
+            400 | 405 | 422 | 451 => ForgeError::Refused { what, words },
+            status => ForgeError::Unavailable { what, source: anyhow::anyhow!("status {status}: {words}") },
+        }
+    }
+
+    /// Returns the forge's words: its message and those of its list of errors.
+    fn words(&self) -> String {
+        let words = match serde_json::from_str::<ErrorBody>(&self.body) {
+            Ok(body) => {
+                let details = body.errors.iter().filter_map(detail);
+                body.message.into_iter().chain(details).collect::<Vec<_>>().join(": ")
+            }
+            Err(_) => self.body.trim().to_owned(),
+        };
+        let words = if words.is_empty() { self.status.to_string() } else { words };
+        words.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
+    }
+}
+
+/// Returns the text of one entry of `errors`, which is a text or an object.
+fn detail(error: &serde_json::Value) -> Option<String> {
+    let text = |key: &str| error.get(key).and_then(serde_json::Value::as_str);
+    match (error.as_str(), text("message")) {
+        (Some(words), _) | (None, Some(words)) => Some(words.to_owned()),
+        (None, None) => Some(format!("field `{}` is {}", text("field")?, text("code").unwrap_or("invalid"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().expect("because the tests use plain values"));
+        }
+        Answer {
+            status: StatusCode::from_u16(status).expect("because the tests use real codes"),
+            headers: map,
+            body: body.to_owned(),
+        }
+    }
+
+    #[test]
+    fn waits_follow_retry_after_then_the_reset_then_a_minute_that_doubles() {
+        let seconds = |answer: &Answer, strikes| answer.wait(strikes).map(|wait| wait.as_secs());
+        assert_eq!(seconds(&answer(403, &[("retry-after", "17")], ""), 0), Some(17));
+        assert_eq!(seconds(&answer(429, &[("retry-after", "0")], ""), 0), Some(1));
+        let reset = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1700000100"),
+            ("date", "Tue, 14 Nov 2023 22:13:20 GMT"),
+        ];
+        assert_eq!(seconds(&answer(403, &reset, ""), 0), Some(100));
+        assert_eq!(seconds(&answer(200, &reset, ""), 0), Some(100));
+        assert_eq!(seconds(&answer(429, &[], ""), 0), Some(60));
+        assert_eq!(seconds(&answer(429, &[], ""), 2), Some(240));
+        assert_eq!(seconds(&answer(429, &[], ""), 99), Some(960));
+        let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+        assert_eq!(seconds(&answer(403, &[], secondary), 0), Some(60));
+        assert_eq!(seconds(&answer(403, &[("x-ratelimit-remaining", "4999")], "no"), 0), None);
+        assert_eq!(seconds(&answer(200, &[("retry-after", "17")], ""), 0), None);
+    }
+
+    #[test]
+    fn words_hold_the_message_and_its_details() {
+        let body = r#"{"message":"Validation Failed","errors":[
+            {"resource":"PullRequest","field":"head","code":"invalid"},{"message":"No commits between a and b"},"plain"]}"#;
+        assert_eq!(
+            answer(422, &[], body).words(),
+            "Validation Failed: field `head` is invalid: No commits between a and b: plain"
+        );
+        assert_eq!(answer(502, &[], "").words(), "502 Bad Gateway");
+        assert_eq!(answer(502, &[], &"é".repeat(900)).words().chars().count(), MAX_WORDS);
+    }
+}

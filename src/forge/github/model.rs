@@ -1,0 +1,276 @@
+//! The fields that we read of GitHub's answers, and what they mean in our words.
+//!
+//! Only what is used is required: Enterprise servers, old deliveries and the local forge leave
+//! fields out that the published schemas ask for.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::client::Page;
+use crate::{
+    domain::{
+        ids::{PullRequestNumber, StatusKey},
+        status::{CommitStatus, StatusSource, StatusState},
+    },
+    forge::{Mergeable, PullRequest, PullRequestState},
+};
+
+#[derive(Deserialize)]
+pub(super) struct UserBody {
+    pub(super) id: u64,
+    pub(super) login: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AppBody {
+    pub(super) slug: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RepositoryBody {
+    pub(super) default_branch: String,
+    pub(super) html_url: String,
+    pub(super) clone_url: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MergedBody {
+    pub(super) sha: Option<String>,
+    pub(super) merged: bool,
+    #[serde(default)]
+    pub(super) message: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PullBody {
+    number: u64,
+    state: String,
+    title: String,
+    html_url: String,
+    #[serde(default)]
+    draft: bool,
+    created_at: Timestamp,
+    closed_at: Option<Timestamp>,
+    merged_at: Option<Timestamp>,
+    merge_commit_sha: Option<String>,
+    merged_by: Option<UserBody>,
+    mergeable: Option<bool>,
+    mergeable_state: Option<String>,
+    pub(super) head: EndBody,
+    pub(super) base: EndBody,
+}
+
+/// One end of a pull request.
+#[derive(Deserialize)]
+pub(super) struct EndBody {
+    #[serde(rename = "ref")]
+    pub(super) branch: String,
+    pub(super) sha: String,
+}
+
+impl PullBody {
+    /// Returns the pull request in our words; `mergeable` is unknown unless it was read alone.
+    pub(super) fn pull_request(self) -> PullRequest {
+        let state = match (self.merged_at, self.state.as_str()) {
+            (Some(_), _) => PullRequestState::Merged,
+            (None, "open") => PullRequestState::Open,
+            (None, _) => PullRequestState::Closed,
+        };
+        let mergeable = if state == PullRequestState::Open { self.mergeable() } else { Mergeable::Unknown };
+        PullRequest {
+            number: PullRequestNumber(self.number),
+            state,
+            mergeable,
+            head_sha: self.head.sha,
+            title: self.title,
+            web_url: self.html_url,
+            draft: self.draft,
+            created_at: self.created_at,
+            ended_at: self.merged_at.or(self.closed_at),
+            merged_by: self.merged_by.map(|user| user.login),
+            // While it is open this is a test merge that nobody may rely on.
+            merge_sha: self.merge_commit_sha.filter(|_| state == PullRequestState::Merged),
+        }
+    }
+
+    /// Returns what the forge says about merging an open pull request.
+    ///
+    /// `mergeable` is null while the forge makes its test merge, and absent from lists. "blocked" is
+    /// said as it is, also when only our own required status is missing: the caller knows the gates.
+    fn mergeable(&self) -> Mergeable {
+        let blocked = |words: &str| Mergeable::Blocked(words.to_owned());
+        match (self.mergeable, self.mergeable_state.as_deref()) {
+            (None, None) => Mergeable::Unknown,
+            _ if self.draft => blocked("is a draft"),
+            (Some(false), _) | (_, Some("dirty")) => Mergeable::Conflict,
+            (None, _) | (_, Some("unknown")) => Mergeable::Unknown,
+            (_, Some("blocked")) => blocked("required reviews or checks are missing (`blocked`)"),
+            (_, Some("behind")) => blocked("is behind its base branch (`behind`)"),
+            (_, Some("draft")) => blocked("is a draft"),
+            // `clean`, `unstable` and `has_hooks` merge; with any other word the merge itself is the judge.
+            (Some(true), _) => Mergeable::Yes,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct StatusBody {
+    id: u64,
+    context: String,
+    state: StatusState,
+    description: Option<String>,
+    created_at: Timestamp,
+    updated_at: Option<Timestamp>,
+    creator: Option<CreatorBody>,
+}
+
+#[derive(Deserialize)]
+struct CreatorBody {
+    id: u64,
+}
+
+impl StatusBody {
+    /// Returns the report, unless its key is none that a strategy can name.
+    pub(super) fn report(self) -> Option<CommitStatus> {
+        Some(CommitStatus {
+            key: StatusKey::new(self.context).ok()?,
+            state: self.state,
+            source: StatusSource::Status,
+            reported_at: self.updated_at.unwrap_or(self.created_at),
+            id: self.id,
+            description: self.description.unwrap_or_default(),
+            creator: self.creator.map(|creator| creator.id),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckRunsBody {
+    check_runs: Vec<CheckRunBody>,
+}
+
+impl Page for CheckRunsBody {
+    type Entry = CheckRunBody;
+    fn entries(self) -> Vec<CheckRunBody> {
+        self.check_runs
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckRunBody {
+    id: u64,
+    name: String,
+    status: String,
+    conclusion: Option<String>,
+    started_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    output: Option<OutputBody>,
+}
+
+#[derive(Deserialize)]
+struct OutputBody {
+    title: Option<String>,
+}
+
+impl CheckRunBody {
+    /// Says whether the run has neither begun nor ended.
+    pub(super) fn is_undated(&self) -> bool {
+        self.completed_at.or(self.started_at).is_none()
+    }
+
+    /// Returns the report; a run that has not begun has no time of its own and gets `undated`.
+    ///
+    /// The creator is left out: the forge names the App's owner there, not who reported.
+    pub(super) fn report(self, undated: Timestamp) -> Option<CommitStatus> {
+        let title = self.output.and_then(|output| output.title);
+        Some(CommitStatus {
+            state: check_state(&self.status, self.conclusion.as_deref()),
+            key: StatusKey::new(self.name).ok()?,
+            source: StatusSource::CheckRun,
+            reported_at: self.completed_at.or(self.started_at).unwrap_or(undated),
+            id: self.id,
+            description: title.or(self.conclusion).unwrap_or(self.status),
+            creator: None,
+        })
+    }
+}
+
+/// Returns the verdict of a check run.
+///
+/// Neutral and skipped are no verdict: a gate names the check because it wants to know, and a check
+/// that looked at nothing has not passed (<https://github.com/openshift/release/issues/79123>). A run
+/// that was cancelled or timed out says nothing about the content either, but it is over.
+fn check_state(status: &str, conclusion: Option<&str>) -> StatusState {
+    match (status, conclusion) {
+        ("completed", Some("success")) => StatusState::Success,
+        ("completed", Some("failure")) => StatusState::Failure,
+        ("completed", Some("neutral" | "skipped")) => StatusState::Pending,
+        ("completed", _) => StatusState::Error,
+        _ => StatusState::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_pull(extra: serde_json::Value) -> PullRequest {
+        let mut body = serde_json::json!({
+            "number": 7, "state": "open", "title": "t", "html_url": "u", "created_at": "2026-01-01T00:00:00Z",
+            "head": {"ref": "h", "sha": "s1"}, "base": {"ref": "b", "sha": "s0"},
+        });
+        let fields = body.as_object_mut().expect("because it was built as an object");
+        fields.extend(extra.as_object().expect("because the tests pass objects").clone());
+        serde_json::from_value::<PullBody>(body).expect("because every required field is there").pull_request()
+    }
+
+    #[test]
+    fn mergeable_follows_the_forges_words() {
+        let mergeable = |mergeable: Option<bool>, state: &str, draft: bool| {
+            open_pull(serde_json::json!({"mergeable": mergeable, "mergeable_state": state, "draft": draft})).mergeable
+        };
+        for state in ["clean", "unstable", "has_hooks", "new-word"] {
+            assert_eq!(mergeable(Some(true), state, false), Mergeable::Yes, "{state}");
+        }
+        assert_eq!(mergeable(None, "unknown", false), Mergeable::Unknown);
+        assert_eq!(mergeable(None, "clean", false), Mergeable::Unknown);
+        assert_eq!(mergeable(Some(false), "blocked", false), Mergeable::Conflict);
+        assert_eq!(mergeable(Some(true), "dirty", false), Mergeable::Conflict);
+        assert!(
+            matches!(mergeable(Some(true), "blocked", false), Mergeable::Blocked(words) if words.contains("checks"))
+        );
+        assert!(matches!(mergeable(Some(true), "behind", false), Mergeable::Blocked(_)));
+        assert_eq!(mergeable(Some(true), "draft", true), Mergeable::Blocked("is a draft".into()));
+        assert_eq!(open_pull(serde_json::json!({"draft": true})).mergeable, Mergeable::Unknown);
+        assert_eq!(open_pull(serde_json::json!({"mergeable": true})).mergeable, Mergeable::Yes);
+    }
+
+    #[test]
+    fn the_test_merge_of_an_open_pull_request_is_not_its_merge() {
+        assert_eq!(open_pull(serde_json::json!({"merge_commit_sha": "m"})).merge_sha, None);
+        let merged = serde_json::json!({
+            "state": "closed", "merge_commit_sha": "m", "mergeable": true,
+            "merged_at": "2026-01-02T00:00:00Z", "merged_by": {"id": 1, "login": "ada"},
+        });
+        let merged = open_pull(merged);
+        assert_eq!((merged.state, merged.merge_sha.as_deref()), (PullRequestState::Merged, Some("m")));
+        assert_eq!(merged.merged_by.as_deref(), Some("ada"));
+        assert_eq!(merged.mergeable, Mergeable::Unknown);
+    }
+
+    #[test]
+    fn only_failure_says_that_the_content_is_bad() {
+        for waiting in ["queued", "in_progress", "waiting", "requested", "pending", "new-word"] {
+            assert_eq!(check_state(waiting, None), StatusState::Pending, "{waiting}");
+        }
+        let completed = |conclusion| check_state("completed", Some(conclusion));
+        assert_eq!(completed("success"), StatusState::Success);
+        assert_eq!(completed("failure"), StatusState::Failure);
+        assert_eq!(completed("neutral"), StatusState::Pending);
+        assert_eq!(completed("skipped"), StatusState::Pending);
+        for broken in ["timed_out", "startup_failure", "cancelled", "stale", "action_required", "new-word"] {
+            assert_eq!(completed(broken), StatusState::Error, "{broken}");
+        }
+        assert_eq!(check_state("completed", None), StatusState::Error);
+    }
+}

@@ -1,0 +1,200 @@
+//! Pull requests: find, open, edit, close, merge. Each write can be repeated by its caller.
+
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::{
+    client::{Call, Client, parse},
+    model::{MergedBody, PullBody},
+    named,
+};
+use crate::{
+    domain::{
+        ids::{BranchName, PullRequestNumber, RepositoryId},
+        strategy::MergeMethod,
+    },
+    forge::{ForgeError, Merge, NewPullRequest, PullRequest, PullRequestState},
+};
+
+/// The route of one pull request.
+const PULL_ROUTE: &str = "/repos/{owner}/{repo}/pulls/{pull_number}";
+/// The route of all of them.
+const PULLS_ROUTE: &str = "/repos/{owner}/{repo}/pulls";
+/// What stays readable in a path segment or a query's value.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Returns `text` for use as one path segment or one value of a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+fn one(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
+    Call {
+        route: PULL_ROUTE,
+        path: format!("/repos/{repository}/pulls/{}", number.0),
+        what: format!("{verb} pull request {number} of `{repository}`"),
+    }
+}
+
+/// Returns the pull requests from `head` into `base` in every state, newest first, at most 100.
+pub(super) async fn list(
+    client: &Client,
+    repository: &RepositoryId,
+    head: &BranchName,
+    base: &BranchName,
+) -> Result<Vec<PullRequest>, ForgeError> {
+    // Without its owner the head is ignored, and every pull request would be listed.
+    let from = encoded(&format!("{}:{head}", repository.owner()));
+    let into = encoded(base.as_str());
+    let call = Call {
+        route: PULLS_ROUTE,
+        path: format!("/repos/{repository}/pulls?state=all&head={from}&base={into}&sort=created&direction=desc"),
+        what: format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
+    };
+    let bodies = client.pages::<Vec<PullBody>>(&call, 1).await?;
+    let wanted = |body: &PullBody| body.head.branch == head.as_str() && body.base.branch == base.as_str();
+    Ok(bodies.into_iter().filter(wanted).map(PullBody::pull_request).collect())
+}
+
+/// Returns one pull request with what the forge says about merging it.
+pub(super) async fn read(
+    client: &Client,
+    repository: &RepositoryId,
+    number: PullRequestNumber,
+) -> Result<PullRequest, ForgeError> {
+    let body: Result<PullBody, _> = client.get(&one(repository, number, "show")).await;
+    let body = body.map_err(|error| named(error, || format!("pull request {number} of `{repository}`")))?;
+    Ok(body.pull_request())
+}
+
+/// Opens a pull request, or returns the open one with the same head and base.
+pub(super) async fn open(
+    client: &Client,
+    repository: &RepositoryId,
+    new: &NewPullRequest,
+) -> Result<PullRequest, ForgeError> {
+    let call = Call {
+        route: PULLS_ROUTE,
+        path: format!("/repos/{repository}/pulls"),
+        what: format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
+    };
+    let request = json!({"title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base.as_str()});
+    let opened = client.write(Method::POST, &call, &request).await;
+    let error = match opened.and_then(|answer| parse::<PullBody>(&answer, &call.what)) {
+        Ok(body) => return Ok(body.pull_request()),
+        Err(error) => error,
+    };
+    let exists_already = match &error {
+        ForgeError::Refused { words, .. } => words.contains("already exists"),
+        lost => matches!(lost, ForgeError::Unavailable { .. }),
+    };
+    if !exists_already {
+        return Err(error);
+    }
+    match list(client, repository, &new.head, &new.base).await {
+        Ok(found) => found.into_iter().find(|pull| pull.state == PullRequestState::Open).ok_or(error),
+        Err(_) => Err(error),
+    }
+}
+
+/// Replaces title and body.
+pub(super) async fn edit(
+    client: &Client,
+    repository: &RepositoryId,
+    number: PullRequestNumber,
+    title: &str,
+    body: &str,
+) -> Result<(), ForgeError> {
+    let call = one(repository, number, "edit");
+    client.write(Method::PATCH, &call, &json!({"title": title, "body": body})).await.map(drop)
+}
+
+/// Closes without merging; closing a closed one is a success.
+pub(super) async fn close(
+    client: &Client,
+    repository: &RepositoryId,
+    number: PullRequestNumber,
+) -> Result<(), ForgeError> {
+    let call = one(repository, number, "close");
+    let error = match client.write(Method::PATCH, &call, &json!({"state": "closed"})).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if !is_worth_reading_back(&error) {
+        return Err(error);
+    }
+    match read(client, repository, number).await {
+        Ok(pull) if pull.state != PullRequestState::Open => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Merges exactly the expected head; returns the commit on the base branch.
+pub(super) async fn merge(
+    client: &Client,
+    repository: &RepositoryId,
+    number: PullRequestNumber,
+    merge: &Merge,
+) -> Result<String, ForgeError> {
+    let mut call = one(repository, number, "merge");
+    call.route = "/repos/{owner}/{repo}/pulls/{pull_number}/merge";
+    call.path.push_str("/merge");
+    let request = json!({
+        "sha": merge.expected_head,
+        "merge_method": method_word(merge.method),
+        "commit_title": merge.title,
+        "commit_message": merge.message,
+    });
+    let answer = client.write(Method::PUT, &call, &request).await;
+    let error = match answer.and_then(|answer| merged_sha(&answer, &call.what)) {
+        Ok(sha) => return Ok(sha),
+        Err(error) => error,
+    };
+    if !is_worth_reading_back(&error) {
+        return Err(error);
+    }
+    // The reason for a 405 stands in the forge's prose only: what really happened is read back.
+    match read(client, repository, number).await {
+        Ok(pull) => settle(pull, merge, error),
+        Err(_) => Err(error),
+    }
+}
+
+/// Says what became of a merge that was refused or whose answer was lost.
+fn settle(pull: PullRequest, merge: &Merge, error: ForgeError) -> Result<String, ForgeError> {
+    let is_expected = pull.head_sha == merge.expected_head;
+    match (pull.state, pull.merge_sha, error) {
+        (PullRequestState::Merged, Some(sha), _) if is_expected => Ok(sha),
+        (PullRequestState::Merged, _, _) if !is_expected => {
+            Err(ForgeError::Moved { words: format!("pull request {} was merged with another head", pull.number) })
+        }
+        (PullRequestState::Open, _, _) if !is_expected => {
+            Err(ForgeError::Moved { words: format!("pull request {} has another head", pull.number) })
+        }
+        // The base moved between the forge's test merge and ours: nothing stands against another try.
+        (_, _, ForgeError::Refused { words, .. }) if words.contains("was modified") => Err(ForgeError::Moved { words }),
+        (_, _, error) => Err(error),
+    }
+}
+
+fn merged_sha(answer: &str, what: &str) -> Result<String, ForgeError> {
+    let body: MergedBody = parse(answer, what)?;
+    match body.sha {
+        Some(sha) if body.merged => Ok(sha),
+        _ => Err(ForgeError::Refused { what: what.to_owned(), words: body.message }),
+    }
+}
+
+/// Says whether the world may be as asked although the answer says otherwise, or never came.
+fn is_worth_reading_back(error: &ForgeError) -> bool {
+    matches!(error, ForgeError::Refused { .. } | ForgeError::Moved { .. } | ForgeError::Unavailable { .. })
+}
+
+fn method_word(method: MergeMethod) -> &'static str {
+    match method {
+        MergeMethod::Merge => "merge",
+        MergeMethod::Squash => "squash",
+        MergeMethod::Rebase => "rebase",
+    }
+}

@@ -1,0 +1,120 @@
+//! Commit statuses and check runs, read as one; commit statuses, written.
+
+use std::cmp::Reverse;
+
+use http::Method;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    client::{Call, Client},
+    model::{CheckRunBody, CheckRunsBody, StatusBody},
+    named,
+    pulls::encoded,
+};
+use crate::{
+    domain::{ids::RepositoryId, status::CommitStatus},
+    forge::{ForgeError, NewStatus},
+};
+
+/// The most pages read of each list: 1,000 reports, as many as the forge keeps per key.
+const MAX_PAGES: usize = 10;
+/// The longest description that the forge takes, in characters.
+const MAX_DESCRIPTION: usize = 140;
+
+#[derive(Serialize)]
+struct StatusRequest<'a> {
+    state: &'static str,
+    context: &'a str,
+    description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_url: Option<&'a str>,
+}
+
+/// Returns every report about `sha`, newest first.
+pub(super) async fn read(
+    client: &Client,
+    repository: &RepositoryId,
+    sha: &str,
+) -> Result<Vec<CommitStatus>, ForgeError> {
+    let commit = format!("/repos/{repository}/commits/{}", encoded(sha));
+    let call = |route, path| Call { route, path, what: format!("list the reports about `{sha}` of `{repository}`") };
+    let not_found = |error| named(error, || format!("the commit `{sha}` of `{repository}`"));
+    let statuses = call("/repos/{owner}/{repo}/commits/{ref}/statuses", format!("{commit}/statuses"));
+    let checks = call("/repos/{owner}/{repo}/commits/{ref}/check-runs", format!("{commit}/check-runs?filter=latest"));
+    let statuses = client.pages::<Vec<StatusBody>>(&statuses, MAX_PAGES).await.map_err(not_found)?;
+    let checks = client.pages::<CheckRunsBody>(&checks, MAX_PAGES).await.map_err(not_found)?;
+    Ok(reports(statuses, checks))
+}
+
+/// Returns both kinds in one list, newest first.
+fn reports(statuses: Vec<StatusBody>, checks: Vec<CheckRunBody>) -> Vec<CommitStatus> {
+    let mut reports: Vec<CommitStatus> = statuses.into_iter().filter_map(StatusBody::report).collect();
+    let (undated, dated): (Vec<_>, Vec<_>) = checks.into_iter().partition(CheckRunBody::is_undated);
+    reports.extend(dated.into_iter().filter_map(|run| run.report(Timestamp::UNIX_EPOCH)));
+    // A run that waits for its turn was asked for after those that ended: it must not look older.
+    let newest = reports.iter().map(|report| report.reported_at).max().unwrap_or(Timestamp::UNIX_EPOCH);
+    reports.extend(undated.into_iter().filter_map(|run| run.report(newest)));
+    reports.sort_by_key(|report| Reverse((report.reported_at, report.id)));
+    reports
+}
+
+/// Posts a commit status.
+pub(super) async fn post(
+    client: &Client,
+    repository: &RepositoryId,
+    sha: &str,
+    status: &NewStatus,
+) -> Result<(), ForgeError> {
+    let call = Call {
+        route: "/repos/{owner}/{repo}/statuses/{sha}",
+        path: format!("/repos/{repository}/statuses/{}", encoded(sha)),
+        what: format!("post the status `{}` on `{sha}` of `{repository}`", status.key),
+    };
+    let request = StatusRequest {
+        state: status.state.word(),
+        context: status.key.as_str(),
+        description: shortened(&status.description),
+        target_url: status.target_url.as_deref(),
+    };
+    client.write(Method::POST, &call, &request).await.map(drop)
+}
+
+/// Returns at most [`MAX_DESCRIPTION`] characters, the last an ellipsis when something was cut.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= MAX_DESCRIPTION {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_descriptions_are_cut_between_characters() {
+        assert_eq!(shortened(&"é".repeat(140)), "é".repeat(140));
+        let cut = shortened(&"é".repeat(141));
+        assert_eq!(cut.chars().count(), 140);
+        assert!(cut.ends_with("é…"));
+        assert_eq!(shortened(&format!("{} {}", "a".repeat(138), "b".repeat(9))), format!("{}…", "a".repeat(138)));
+    }
+
+    #[test]
+    fn a_run_that_waits_for_its_turn_is_newer_than_the_run_before() {
+        let run = |id: u64, fields: serde_json::Value| {
+            let mut run = serde_json::json!({"id": id, "name": "ci", "status": "queued"});
+            run.as_object_mut()
+                .expect("because it was built as an object")
+                .extend(fields.as_object().expect("because the test passes objects").clone());
+            serde_json::from_value(run).expect("because every required field is there")
+        };
+        let ended = serde_json::json!({
+            "status": "completed", "conclusion": "success", "completed_at": "2026-01-01T00:00:00Z",
+        });
+        let reports = reports(Vec::new(), vec![run(1, ended), run(2, serde_json::json!({}))]);
+        assert_eq!(reports.iter().map(|report| report.id).collect::<Vec<_>>(), [2, 1]);
+    }
+}

@@ -1,0 +1,129 @@
+//! A forge that answers from a script and remembers what it was asked.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    response::Response,
+};
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::{Credentials, GitHub, GitHubOptions, Limits};
+
+pub(super) type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+/// One scripted answer.
+pub(super) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    delay: Duration,
+}
+
+impl Reply {
+    pub(super) fn json(status: u16, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
+    }
+
+    pub(super) fn message(status: u16, message: &str) -> Self {
+        Self::json(status, serde_json::json!({ "message": message }))
+    }
+
+    pub(super) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Returns the answer held back for longer than the tests' clients wait.
+    pub(super) fn too_late(mut self) -> Self {
+        self.delay = Duration::from_secs(30);
+        self
+    }
+}
+
+/// One request as it came in.
+pub(super) struct Seen {
+    pub(super) line: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Seen {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    replies: VecDeque<Reply>,
+    seen: Vec<Seen>,
+}
+
+/// The server; it answers in the order of the script, whatever it is asked, and 599 after its end.
+pub(super) struct Scripted {
+    script: Arc<Mutex<Script>>,
+    pub(super) url: String,
+}
+
+impl Scripted {
+    pub(super) async fn start(replies: Vec<Reply>) -> Result<Self, std::io::Error> {
+        let script = Arc::new(Mutex::new(Script { replies: replies.into(), seen: Vec::new() }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/api/v3", listener.local_addr()?);
+        let app = axum::Router::new().fallback(answer).with_state(Arc::clone(&script));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Ok(Self { script, url })
+    }
+
+    /// Returns an adapter with a token and short time limits.
+    pub(super) fn forge(&self) -> GitHub {
+        self.forge_with(Credentials::Token("s3cret-token".into()), Duration::from_secs(20))
+    }
+
+    pub(super) fn forge_with(&self, credentials: Credentials, call: Duration) -> GitHub {
+        let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO };
+        GitHub::new(&GitHubOptions { api_url: self.url.clone(), credentials, limits })
+            .expect("because the address and the credentials are well formed")
+    }
+
+    /// Returns the requests so far, and forgets them.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.script.lock().expect("because no test panics inside the server").seen)
+    }
+
+    /// Returns method, path and query of the requests so far, and forgets them.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.seen().into_iter().map(|seen| seen.line).collect()
+    }
+}
+
+async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let reply = {
+        let mut script = script.lock().expect("because no test panics inside the server");
+        script.seen.push(Seen {
+            line: format!("{} {}", parts.method, parts.uri),
+            headers: parts.headers,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        });
+        script.replies.pop_front().unwrap_or_else(|| Reply::message(599, "the script has ended"))
+    };
+    tokio::time::sleep(reply.delay).await;
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(reply.body)).expect("because the scripts use valid codes and headers")
+}

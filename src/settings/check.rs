@@ -1,0 +1,283 @@
+//! From what the operator wrote to settings that can be used.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{
+    Database, ForgeCredentials, ForgeKind, ForgeSettings, Limits, Network, Renderers, RepositoryPattern,
+    ServedRepositories, Settings, SettingsError, SettingsFile,
+    file::{ForgeSection, LimitsSection, RenderersSection},
+    mistake::Mistakes,
+};
+
+/// Where GitHub's API is.
+const GITHUB_API: &str = "https://api.github.com";
+/// One of it is active; a second only while the secret is being changed.
+const MAX_WEBHOOK_SECRETS: usize = 2;
+/// Bytes.
+const MIB: u64 = 1 << 20;
+
+/// Refuses tokens in the file itself: files are copied, shared and committed.
+pub(super) fn no_tokens(file: &SettingsFile, name: &str, text: &str) -> Result<(), SettingsError> {
+    let mut mistakes = Mistakes::new(name, text, &[]);
+    for (forge, _) in file.forges.iter().filter(|(_, section)| section.token.is_some()) {
+        let key = format!("forges.{forge}.token");
+        let remedy = format!(
+            "must not stand in this file; write the token into a file of its own and name it with `token_file`, \
+             or set {}",
+            super::variable(&key)
+        );
+        mistakes.add(&key, remedy);
+    }
+    mistakes.finish()
+}
+
+/// Returns the settings; they are only good when no mistake was added.
+pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistakes<'_>) -> Settings {
+    let listen = file.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let public_url = file.server.public_url.unwrap_or_else(|| format!("http://{listen}"));
+    let forges = forges(file.forges, folder, mistakes);
+    Settings {
+        listen,
+        public_url: http_url("server.public_url", &public_url, mistakes),
+        database: database(file.store.database.as_deref().unwrap_or("sqlite:hydromote.db"), folder, mistakes),
+        data: folder.join(file.store.data.unwrap_or_else(|| PathBuf::from("data"))),
+        forges,
+        limits: limits(&file.limits, mistakes),
+        renderers: renderers(file.renderers, folder, mistakes),
+        network: Network {
+            proxy: file.network.proxy.inspect(|proxy| check_proxy(proxy, mistakes)),
+            ca_bundle: file.network.ca_bundle.map(|path| existing("network.ca_bundle", &path, folder, mistakes)),
+        },
+        api_token: file
+            .service
+            .api_token_file
+            .and_then(|path| secret("service.api_token_file", &path, folder, mistakes)),
+    }
+}
+
+fn forges(
+    sections: BTreeMap<String, ForgeSection>,
+    folder: &Path,
+    mistakes: &mut Mistakes<'_>,
+) -> BTreeMap<String, ForgeSettings> {
+    if sections.is_empty() {
+        mistakes.add("forges", "names no forge; add a section such as `[forges.github]`");
+    }
+    let mut forges = BTreeMap::new();
+    for (name, section) in sections {
+        let key = format!("forges.{name}");
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || name.contains("__") || !name.chars().all(is_name) {
+            mistakes.add(&key, "is no name for a forge; use lower-case letters, digits and single `_`");
+        } else if let Some(forge) = forge(&key, section, folder, mistakes) {
+            forges.insert(name, forge);
+        }
+    }
+    forges
+}
+
+fn forge(key: &str, section: ForgeSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<ForgeSettings> {
+    let kind = match section.kind.as_deref() {
+        Some("github") => Some(ForgeKind::GitHub),
+        Some(_) => {
+            mistakes.add(&format!("{key}.kind"), "is no kind of forge that is known; use `github`");
+            None
+        }
+        None => {
+            mistakes.add(&format!("{key}.kind"), "is missing; use `kind = \"github\"`");
+            None
+        }
+    };
+    let api_url = http_url(&format!("{key}.api_url"), section.api_url.as_deref().unwrap_or(GITHUB_API), mistakes);
+    let webhook_secrets = webhook_secrets(key, &section.webhook_secret_files, folder, mistakes);
+    let repositories = repositories(key, &section.repositories, mistakes);
+    let credentials = credentials(key, section, folder, mistakes);
+    Some(ForgeSettings { kind: kind?, api_url, credentials: credentials?, webhook_secrets, repositories })
+}
+
+fn credentials(
+    key: &str,
+    section: ForgeSection,
+    folder: &Path,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<ForgeCredentials> {
+    match (section.token, section.token_file, section.app_id, section.private_key_file) {
+        (Some(token), None, None, None) => {
+            let token = trimmed(&token);
+            if token.is_none() {
+                mistakes.add(&format!("{key}.token"), "is empty; set the token or unset the variable");
+            }
+            token.map(ForgeCredentials::Token)
+        }
+        (None, Some(path), None, None) => {
+            secret(&format!("{key}.token_file"), &path, folder, mistakes).map(ForgeCredentials::Token)
+        }
+        (None, None, Some(id), Some(path)) => {
+            let private_key = secret(&format!("{key}.private_key_file"), &path, folder, mistakes)?;
+            Some(ForgeCredentials::App { id, private_key })
+        }
+        (None, None, Some(_), None) => {
+            mistakes.add(&format!("{key}.app_id"), "needs `private_key_file` beside it");
+            None
+        }
+        (None, None, None, Some(_)) => {
+            mistakes.add(&format!("{key}.private_key_file"), "needs `app_id` beside it");
+            None
+        }
+        (None, None, None, None) => {
+            let variable = super::variable(&format!("{key}.token"));
+            let remedy =
+                format!("has no credentials; set `token_file`, `app_id` with `private_key_file`, or {variable}");
+            mistakes.add(key, remedy);
+            None
+        }
+        _ => {
+            mistakes.add(key, "has two kinds of credentials; keep the token (in one place), or the App");
+            None
+        }
+    }
+}
+
+fn webhook_secrets(key: &str, files: &[String], folder: &Path, mistakes: &mut Mistakes<'_>) -> Vec<SecretString> {
+    let key = format!("{key}.webhook_secret_files");
+    if files.len() > MAX_WEBHOOK_SECRETS {
+        mistakes.add(&key, "names more than two files; keep the secret in use and the one before it");
+    }
+    files.iter().filter_map(|path| secret(&key, Path::new(path), folder, mistakes)).collect()
+}
+
+fn repositories(key: &str, texts: &[String], mistakes: &mut Mistakes<'_>) -> ServedRepositories {
+    let key = format!("{key}.repositories");
+    if texts.is_empty() {
+        mistakes.add(&key, "is empty; name what may be served as `owner/name` or `owner/*`");
+    }
+    let mut served = Vec::new();
+    for text in texts {
+        match RepositoryPattern::parse(text) {
+            Some(pattern) => served.push(pattern),
+            None => mistakes.add(&key, format!("holds `{text}`, which is neither `owner/name` nor `owner/*`")),
+        }
+    }
+    ServedRepositories(served)
+}
+
+fn limits(section: &LimitsSection, mistakes: &mut Mistakes<'_>) -> Limits {
+    let mut mib = |key: &str, value: Option<u32>, default: u32| {
+        if value == Some(0) {
+            mistakes.add(&format!("limits.{key}"), "must be 1 at least");
+        }
+        u64::from(value.unwrap_or(default)) * MIB
+    };
+    let webhook_body = mib("webhook_body_mib", section.webhook_body_mib, 25);
+    let render_memory = mib("render_memory_mib", section.render_memory_mib, 2048);
+    let render_output = mib("render_output_mib", section.render_output_mib, 64);
+    if section.render_parallelism == Some(0) {
+        mistakes.add("limits.render_parallelism", "must be 1 at least; leave it out for one per processor");
+    }
+    let mut time = |key: &str, value: Option<SignedDuration>, default: u64, least: u64| {
+        let value = value.map_or(Ok(Duration::from_secs(default)), Duration::try_from).ok();
+        let value = value.filter(|value| *value >= Duration::from_secs(least));
+        value.unwrap_or_else(|| {
+            mistakes.add(&format!("limits.{key}"), format!("must be {least}s at least; write it like `{default}s`"));
+            Duration::from_secs(default)
+        })
+    };
+    Limits {
+        webhook_body: usize::try_from(webhook_body).unwrap_or(usize::MAX),
+        poll_interval: time("poll_interval", section.poll_interval, 60, 1),
+        forge_timeout: time("forge_timeout", section.forge_timeout, 30, 1),
+        forge_write_interval: time("forge_write_interval", section.forge_write_interval, 1, 0),
+        render_timeout: time("render_timeout", section.render_timeout, 120, 1),
+        render_memory,
+        render_output,
+        render_parallelism: section
+            .render_parallelism
+            .and_then(|number| usize::try_from(number).ok())
+            .and_then(NonZeroUsize::new),
+    }
+}
+
+/// Returns the programs: those that are named, then those in the folder.
+fn renderers(section: RenderersSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Renderers {
+    let directory = section.directory.map(|path| existing("renderers.directory", &path, folder, mistakes));
+    let mut program = |key: &str, path: Option<PathBuf>| match (path, &directory) {
+        (Some(path), _) => Some(existing(&format!("renderers.{key}"), &path, folder, mistakes)),
+        (None, Some(directory)) => Some(directory.join(key)).filter(|path| path.exists()),
+        (None, None) => None,
+    };
+    Renderers { helm: program("helm", section.helm), kustomize: program("kustomize", section.kustomize) }
+}
+
+fn database(text: &str, folder: &Path, mistakes: &mut Mistakes<'_>) -> Database {
+    let path = text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)).unwrap_or_default();
+    if path.is_empty() || path.contains('?') {
+        mistakes.add("store.database", "is no database that is known; write it like `sqlite:hydromote.db`");
+    }
+    Database::Sqlite(folder.join(path))
+}
+
+/// Returns the address; credentials in it would end up in links and logs.
+fn http_url(key: &str, text: &str, mistakes: &mut Mistakes<'_>) -> Url {
+    match Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
+            mistakes.add(key, "must begin with `https://` or `http://`");
+            url
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            mistakes.add(key, "must not hold credentials; use the keys for them");
+            url
+        }
+        Ok(url) => url,
+        Err(error) => {
+            mistakes.add(key, format!("is no address ({error}); write it like `https://hydromote.example.com`"));
+            Url::parse(GITHUB_API).expect("because the constant is a URL")
+        }
+    }
+}
+
+fn check_proxy(proxy: &SecretString, mistakes: &mut Mistakes<'_>) {
+    let is_proxy = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !Url::parse(proxy.expose_secret()).is_ok_and(is_proxy) {
+        mistakes.add("network.proxy", "is no address of a proxy; write it like `http://proxy.example.com:3128`");
+    }
+}
+
+fn existing(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> PathBuf {
+    let path = folder.join(path);
+    if !path.exists() {
+        mistakes.add(key, format!("names `{}`, which does not exist", path.display()));
+    }
+    path
+}
+
+/// Reads a secret; what the file holds is never part of a mistake.
+fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<SecretString> {
+    let path = folder.join(path);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => SecretString::from(text),
+        Err(error) => {
+            mistakes.add(key, format!("names `{}`, which cannot be read ({})", path.display(), error.kind()));
+            return None;
+        }
+    };
+    let secret = trimmed(&text);
+    if secret.is_none() {
+        mistakes.add(key, format!("names `{}`, which is empty; write the secret into it", path.display()));
+    }
+    secret
+}
+
+fn trimmed(secret: &SecretString) -> Option<SecretString> {
+    let text = secret.expose_secret().trim();
+    (!text.is_empty()).then(|| SecretString::from(text))
+}

@@ -1,0 +1,164 @@
+//! The keys of `hydromote.toml`, as the operator writes them. Nothing is checked here but types.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use jiff::SignedDuration;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, de};
+
+/// The server settings.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SettingsFile {
+    /// Where the service listens and under which address people reach it.
+    pub server: ServerSection,
+    /// What must survive a restart.
+    pub store: StoreSection,
+    /// The forges by a name of your own: lower-case letters, digits and `_`. The name is part of the webhook's path.
+    pub forges: BTreeMap<String, ForgeSection>,
+    /// How much of what the service takes.
+    pub limits: LimitsSection,
+    /// The programs that render manifests.
+    pub renderers: RenderersSection,
+    /// How git, the forges' APIs and downloads reach the network.
+    pub network: NetworkSection,
+    /// Who may act on the service.
+    pub service: ServiceSection,
+}
+
+/// Where the service listens and under which address people reach it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSection {
+    /// The address and port to listen on; `127.0.0.1:8080` unless set.
+    pub listen: Option<SocketAddr>,
+    /// The address that people and forges use, for links; `http://` and the listen address unless set.
+    pub public_url: Option<String>,
+}
+
+/// What must survive a restart.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// The database; `sqlite:` and a path, `sqlite:hydromote.db` unless set. A relative path starts at this file's folder.
+    pub database: Option<String>,
+    /// The folder of repository mirrors and caches, which may be lost; `data` beside this file unless set.
+    pub data: Option<PathBuf>,
+}
+
+/// One forge. It needs `token_file` (or the token in the environment), or `app_id` with `private_key_file`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ForgeSection {
+    /// The kind of forge; `github`, also for Enterprise servers.
+    pub kind: Option<String>,
+    /// The address of its API; `https://api.github.com` unless set, `https://HOST/api/v3` on Enterprise servers.
+    pub api_url: Option<String>,
+    /// A file that holds a personal access token and nothing else.
+    pub token_file: Option<PathBuf>,
+    /// A personal access token; only in the environment, as `HYDROMOTE__FORGES__<NAME>__TOKEN`.
+    #[serde(deserialize_with = "secret")]
+    #[schemars(with = "Option<String>")]
+    pub token: Option<SecretString>,
+    /// The id of a GitHub App, instead of a token.
+    pub app_id: Option<u64>,
+    /// A file that holds the App's private key, PEM.
+    pub private_key_file: Option<PathBuf>,
+    /// One file with the webhook's secret, or two while it is being changed. Without one no delivery is accepted, and
+    /// changes are seen when the service polls.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub webhook_secret_files: Vec<String>,
+    /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub repositories: Vec<String>,
+}
+
+/// How much of what the service takes. Times are written like `30s` or `5m`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// The largest webhook body, MiB; 25 unless set, the most that forges send.
+    pub webhook_body_mib: Option<u32>,
+    /// How often branches and pull requests are looked at without a webhook; `60s` unless set.
+    #[schemars(with = "Option<String>")]
+    pub poll_interval: Option<SignedDuration>,
+    /// How long one request to a forge may take; `30s` unless set.
+    #[schemars(with = "Option<String>")]
+    pub forge_timeout: Option<SignedDuration>,
+    /// The pause between two writes with one credential of a forge; `1s` unless set, as GitHub asks. May be `0s`.
+    #[schemars(with = "Option<String>")]
+    pub forge_write_interval: Option<SignedDuration>,
+    /// How long rendering one root may take; `2m` unless set.
+    #[schemars(with = "Option<String>")]
+    pub render_timeout: Option<SignedDuration>,
+    /// How much memory rendering one root may take, MiB; 2048 unless set.
+    pub render_memory_mib: Option<u32>,
+    /// How much one root may render to, MiB; 64 unless set.
+    pub render_output_mib: Option<u32>,
+    /// How many roots are rendered at once; as many as there are processors unless set.
+    pub render_parallelism: Option<u32>,
+}
+
+/// The programs that render manifests. What is not set is looked for in `directory`, then in the `PATH`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RenderersSection {
+    /// A folder with the programs.
+    pub directory: Option<PathBuf>,
+    /// Helm.
+    pub helm: Option<PathBuf>,
+    /// Kustomize.
+    pub kustomize: Option<PathBuf>,
+}
+
+/// How git, the forges' APIs and downloads reach the network.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSection {
+    /// The proxy, such as `http://proxy.example.com:3128`; it may hold credentials.
+    #[serde(deserialize_with = "secret")]
+    #[schemars(with = "Option<String>")]
+    pub proxy: Option<SecretString>,
+    /// A file of further root certificates, PEM.
+    pub ca_bundle: Option<PathBuf>,
+}
+
+/// Who may act on the service.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceSection {
+    /// A file that holds the bearer token for promote, hold, rollback and the like. Without it nobody may act over HTTP.
+    pub api_token_file: Option<PathBuf>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
+}
+
+/// Reads a list, or one text with commas: an environment variable cannot hold a list.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct OneOrMany;
+    impl<'de> de::Visitor<'de> for OneOrMany {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list of texts")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(text) = list.next_element()? {
+                all.push(text);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_any(OneOrMany)
+}

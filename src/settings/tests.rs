@@ -1,0 +1,184 @@
+//! What operators write, and what they are told.
+
+use std::{fs, path::Path};
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+const EXAMPLE: &str = include_str!("../../docs/hydromote.toml");
+const TOKEN: (&str, &str) = ("HYDROMOTE__FORGES__GITHUB__TOKEN", "s3cret");
+const FORGE: &str = "[forges.github]\nkind = \"github\"\nrepositories = [\"acme/*\"]\n";
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    parse_in(Path::new("/nowhere"), text, variables)
+}
+
+fn parse_in(folder: &Path, text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::parse("hydromote.toml", text, folder, owned)
+}
+
+/// Returns what an operator is told.
+fn told(text: &str, variables: &[(&str, &str)]) -> String {
+    parse(text, variables).err().map_or_else(|| "no mistake".to_owned(), |error| error.to_string())
+}
+
+#[test]
+fn the_example_is_good() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::create_dir(folder.path().join("secrets"))?;
+    for name in ["github-token", "github-webhook", "api-token"] {
+        fs::write(folder.path().join("secrets").join(name), format!("{name}-s3cret\n"))?;
+    }
+    let settings = parse_in(folder.path(), EXAMPLE, &[])?;
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.database, Database::Sqlite(folder.path().join("hydromote.db")));
+    assert_eq!(settings.limits.webhook_body, 25 << 20);
+    assert_eq!(settings.limits.render_timeout, Duration::from_secs(120));
+    let github = &settings.forges["github"];
+    let ForgeCredentials::Token(token) = &github.credentials else { panic!("{:?}", github.credentials) };
+    assert_eq!(token.expose_secret(), "github-token-s3cret");
+    assert_eq!(github.webhook_secrets.len(), 1);
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    Ok(())
+}
+
+#[test]
+fn the_examples_values_are_the_defaults() -> TestResult {
+    let example: SettingsFile = toml::from_str(EXAMPLE)?;
+    let file = format!("{FORGE}[server]\npublic_url = 'https://hydromote.example.com'");
+    let defaults = parse(&file, &[TOKEN])?;
+    let mut mistakes = Mistakes::new("", "", &[]);
+    let shown = check::settings(example, Path::new("/nowhere"), &mut mistakes);
+    assert_eq!((shown.listen, shown.limits, shown.database), (defaults.listen, defaults.limits, defaults.database));
+    assert_eq!((shown.public_url, shown.data), (defaults.public_url, defaults.data));
+    Ok(())
+}
+
+#[test]
+fn variables_override_the_file() -> TestResult {
+    let text = format!("{FORGE}[limits]\npoll_interval = '5m'");
+    let settings = parse(
+        &text,
+        &[
+            TOKEN,
+            ("HYDROMOTE__LIMITS__POLL_INTERVAL", "10s"),
+            ("HYDROMOTE__LIMITS__RENDER_PARALLELISM", "3"),
+            ("HYDROMOTE__FORGES__GITHUB__REPOSITORIES", "a/b, c/*"),
+            ("HYDROMOTE__SERVER__LISTEN", "0.0.0.0:80"),
+            ("HYDROMOTE_TOKEN", "belongs to the commands"),
+        ],
+    )?;
+    assert_eq!(settings.limits.poll_interval, Duration::from_secs(10));
+    assert_eq!(settings.limits.render_parallelism, NonZeroUsize::new(3));
+    assert_eq!(settings.forges["github"].repositories.0.len(), 2);
+    assert_eq!(settings.listen.port(), 80);
+    Ok(())
+}
+
+#[test]
+fn a_token_of_digits_stays_as_it_is() -> TestResult {
+    let settings = parse(FORGE, &[("HYDROMOTE__FORGES__GITHUB__TOKEN", "0012e5")])?;
+    let ForgeCredentials::Token(token) = &settings.forges["github"].credentials else { panic!("no token") };
+    assert_eq!(token.expose_secret(), "0012e5");
+    Ok(())
+}
+
+#[test]
+fn mistakes_of_form_have_line_column_and_snippet() {
+    insta::assert_snapshot!(told("[server]\nlisen = '127.0.0.1:80'\n", &[]), @r"
+    hydromote.toml:2:1: TOML parse error at line 2, column 1
+      |
+    2 | lisen = '127.0.0.1:80'
+      | ^^^^^
+    unknown field `lisen`, expected `listen` or `public_url`
+    ");
+    insta::assert_snapshot!(told("[limits]\nwebhook_body_mib = 'many'\n", &[]), @r#"
+    hydromote.toml:2:20: TOML parse error at line 2, column 20
+      |
+    2 | webhook_body_mib = 'many'
+      |                    ^^^^^^
+    invalid type: string "many", expected u32
+    "#);
+    insta::assert_snapshot!(told("[server\n", &[]), @r"
+    hydromote.toml:1:8: TOML parse error at line 1, column 8
+      |
+    1 | [server
+      |        ^
+    unclosed table, expected `]`
+    ");
+}
+
+#[test]
+fn mistakes_of_meaning_come_all_at_once_with_their_places() {
+    let text = "\
+[server]
+public_url = 'ftp://x'
+[store]
+database = 'mysql://u:s3cret@host/db'
+[forges.hub]
+kind = 'gitbub'
+token_file = 'missing'
+repositories = ['acme', 'acme/*']
+webhook_secret_files = ['a', 'b', 'c']
+[forges.Other]
+[limits]
+poll_interval = '0s'
+render_memory_mib = 0
+[network]
+proxy = 's3cret'
+ca_bundle = 'missing.pem'
+";
+    let told = told(text, &[("HYDROMOTE__LIMITS__RENDER_PARALLELISM", "0")]);
+    assert!(!told.contains("s3cret"), "{told}");
+    insta::assert_snapshot!(told, @r"
+    hydromote.toml:10:9: `forges.Other` is no name for a forge; use lower-case letters, digits and single `_`
+    hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names more than two files; keep the secret in use and the one before it
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/a`, which cannot be read (entity not found)
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/b`, which cannot be read (entity not found)
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/c`, which cannot be read (entity not found)
+    hydromote.toml:8:1: `forges.hub.repositories` holds `acme`, which is neither `owner/name` nor `owner/*`
+    hydromote.toml:7:1: `forges.hub.token_file` names `/nowhere/missing`, which cannot be read (entity not found)
+    hydromote.toml:2:1: `server.public_url` must begin with `https://` or `http://`
+    hydromote.toml:4:1: `store.database` is no database that is known; write it like `sqlite:hydromote.db`
+    hydromote.toml:13:1: `limits.render_memory_mib` must be 1 at least
+    environment variable HYDROMOTE__LIMITS__RENDER_PARALLELISM: `limits.render_parallelism` must be 1 at least; leave it out for one per processor
+    hydromote.toml:12:1: `limits.poll_interval` must be 1s at least; write it like `60s`
+    hydromote.toml:15:1: `network.proxy` is no address of a proxy; write it like `http://proxy.example.com:3128`
+    hydromote.toml:16:1: `network.ca_bundle` names `/nowhere/missing.pem`, which does not exist
+    ");
+}
+
+#[test]
+fn credentials_are_one_of_token_and_app() {
+    let with = |keys: &str| told(&format!("{FORGE}{keys}"), &[]);
+    insta::assert_snapshot!(with(""), @"hydromote.toml:1:9: `forges.github` has no credentials; set `token_file`, `app_id` with `private_key_file`, or HYDROMOTE__FORGES__GITHUB__TOKEN");
+    insta::assert_snapshot!(with("app_id = 1\n"), @"hydromote.toml:4:1: `forges.github.app_id` needs `private_key_file` beside it");
+    insta::assert_snapshot!(with("private_key_file = 'k'\n"), @"hydromote.toml:4:1: `forges.github.private_key_file` needs `app_id` beside it");
+    insta::assert_snapshot!(with("app_id = 1\nprivate_key_file = 'k'\ntoken_file = 't'\n"), @"hydromote.toml:1:9: `forges.github` has two kinds of credentials; keep the token (in one place), or the App");
+    insta::assert_snapshot!(with("token = 's3cret'\n"), @"hydromote.toml:4:1: `forges.github.token` must not stand in this file; write the token into a file of its own and name it with `token_file`, or set HYDROMOTE__FORGES__GITHUB__TOKEN");
+    insta::assert_snapshot!(told("", &[]), @"hydromote.toml: `forges` names no forge; add a section such as `[forges.github]`");
+}
+
+#[test]
+fn variables_that_cannot_be_used_are_named_without_their_value() {
+    let with = |name: &str, value: &str| told(FORGE, &[TOKEN, (name, value)]);
+    insta::assert_snapshot!(with("HYDROMOTE__SERVER__LISTEN", "s3cret"), @"environment variable HYDROMOTE__SERVER__LISTEN: `server.listen` is no setting, or its value has another form; see the example for its name and form");
+    insta::assert_snapshot!(with("HYDROMOTE__SERVER__TOKEN", "s3cret"), @"environment variable HYDROMOTE__SERVER__TOKEN: `server.token` is no setting, or its value has another form; see the example for its name and form");
+    insta::assert_snapshot!(told(FORGE, &[("HYDROMOTE__FORGES__GITHUB__TOKEN", " ")]), @"environment variable HYDROMOTE__FORGES__GITHUB__TOKEN: `forges.github.token` is empty; set the token or unset the variable");
+}
+
+#[test]
+fn a_secret_file_that_is_empty_is_a_mistake() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("token"), " \n")?;
+    let error = parse_in(folder.path(), &format!("{FORGE}token_file = 'token'\n"), &[]).err();
+    assert!(error.is_some_and(|error| error.to_string().contains("which is empty")));
+    let missing = Settings::load(Some(&folder.path().join("none.toml")), []).err();
+    assert!(missing.is_some_and(|error| error.to_string().contains("--config")));
+    Ok(())
+}
