@@ -10,5 +10,5 @@ pub mod git;
 pub mod local_forge;
 pub mod messages;
 pub mod reconcile;
-pub mod store;
 pub mod settings;
+pub mod store;

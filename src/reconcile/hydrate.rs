@@ -1,25 +1,259 @@
-//! Hydrates one place at one dry SHA.
-use super::{LookError, context::StrategyContext};
+//! Hydrates one environment at one dry SHA: from the strategy there to renderings in the mirror.
+//!
+//! Sources and render options come from the dry SHA that is rendered; its tree is put on disk once
+//! and shared by all roots and environments. A commit whose whole tree was seen before renders
+//! nothing again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use git2::{Oid, Repository};
+use hydrators::{
+    DiscoverError, Discovery, ExportLimits, ExportedTree, FailureKind, Labels, OnFailure, RenderFailure, Rendered,
+    Renderers, Root, Selection, TreeError, discover, render_roots,
+};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use super::{LookError, context::StrategyContext, source_tree::CommitTree, sources, strategy_files};
 use crate::{
     domain::{
-        content::Hydration,
-        ids::{DrySha, Place},
+        content::{Content, Hydration, HydrationFailure},
+        ids::{DrySha, EnvironmentName, Place, RootName},
+        strategy::PromotionStrategy,
+    },
+    git::{
+        GitError,
+        batch::Batch,
+        compose::{self, RootInfo},
     },
     store::HydratedRoots,
 };
 
-/// Renders.
+/// After how long a rendering is tried again that failed for a reason of the installation.
+const OPERATOR_PAUSE: SignedDuration = SignedDuration::from_mins(1);
+
+/// After how long a rendering is tried again that reached a limit.
+const LIMIT_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+
+/// How many dry trees stay on disk.
+const TREES_KEPT: usize = 2;
+
+/// How many hydrations are remembered by their tree.
+const HYDRATIONS_KEPT: usize = 256;
+
+/// Renders dry SHAs.
 #[derive(Debug)]
-pub struct Hydrator;
+pub struct Hydrator {
+    renderers: Arc<Renderers>,
+    parallelism: usize,
+    exported: Mutex<VecDeque<((PathBuf, Oid), Arc<ExportedTree>)>>,
+    known: Mutex<VecDeque<(Key, Outcome)>>,
+}
+
+/// A hydration with what is known about its roots.
+pub type Outcome = (Hydration, HydratedRoots);
+
+/// What a hydration follows from: the mirror, the strategy, the environment and the whole tree.
+type Key = (PathBuf, String, EnvironmentName, Oid);
+
+/// A root with what came of it.
+pub struct RenderedRoot {
+    /// The root.
+    pub root: Root,
+    /// Its files, or why there are none.
+    pub result: Result<Rendered, RenderFailure>,
+}
 
 impl Hydrator {
-    /// Hydrates.
-    pub async fn hydrate(
-        &self,
-        _context: &StrategyContext,
-        _place: &Place,
-        _dry: &DrySha,
-    ) -> Result<(Hydration, HydratedRoots), LookError> {
-        Err(LookError::Renderers("not wired".into()))
+    /// Makes a hydrator that renders so many roots at once.
+    pub fn new(renderers: Renderers, parallelism: usize) -> Self {
+        Self { renderers: Arc::new(renderers), parallelism, exported: Mutex::default(), known: Mutex::default() }
     }
+
+    /// Returns the renderers.
+    pub fn renderers(&self) -> &Renderers {
+        &self.renderers
+    }
+
+    /// Hydrates `dry` for one place; renderings are written to the mirror.
+    pub async fn hydrate(&self, context: &StrategyContext, place: &Place, dry: &DrySha) -> Result<Outcome, LookError> {
+        let mirror = context.repository.mirror.path().to_owned();
+        let at = dry.clone();
+        let files = context.repository.mirror.read(move |repository, _| strategy_files::read(repository, &at)).await?;
+        let strategy = match strategy_files::strategy_at(&context.id.repository, &files, &context.id.name) {
+            Ok(strategy) => strategy,
+            Err((file, line, message)) => return Ok(failed(HydrationFailure { file, line, message, retry_at: None })),
+        };
+        let tree = open_tree(&mirror, dry).await?;
+        let key = (mirror.clone(), context.id.to_string(), place.environment.clone(), tree.id());
+        if let Some((_, known)) = self.known.lock().await.iter().find(|(k, _)| *k == key) {
+            return Ok(known.clone());
+        }
+        let started = std::time::Instant::now();
+        let before = self.renderers.process_starts();
+        let rendered = match self.render(&mirror, tree, &strategy, &place.environment, context.now()).await {
+            Ok(rendered) => rendered,
+            Err(failure) => return Ok(failed(failure)),
+        };
+        let outcome = collect(&mirror, rendered, context.now()).await?;
+        let processes = self.renderers.process_starts() - before;
+        metrics::counter!("hydromote_renderer_processes_total").increment(processes);
+        metrics::histogram!("hydromote_hydration_seconds").record(started.elapsed().as_secs_f64());
+        tracing::info!(
+            environment.name = %place.environment, dry.sha = %dry, roots = outcome.1.len(), processes,
+            duration_ms = started.elapsed().as_millis(), "hydrated {} for {place}", dry.short()
+        );
+        if matches!(outcome.0, Hydration::Done { .. }) {
+            let mut known = self.known.lock().await;
+            known.push_front((key, outcome.clone()));
+            known.truncate(HYDRATIONS_KEPT);
+        }
+        Ok(outcome)
+    }
+
+    /// Renders every root of one environment.
+    ///
+    /// # Errors
+    /// When the roots cannot be found; a root that fails is in the answer.
+    pub async fn render(
+        &self,
+        mirror: &Path,
+        tree: Arc<CommitTree>,
+        strategy: &PromotionStrategy,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Vec<RenderedRoot>, HydrationFailure> {
+        let roots = find_roots(tree.clone(), strategy, environment, now).await?.roots;
+        let exported = self.export(mirror, tree, now).await?;
+        let results = render_roots(&self.renderers, &exported, &roots, self.parallelism).await;
+        Ok(roots.into_iter().zip(results).map(|(root, result)| RenderedRoot { root, result }).collect())
+    }
+
+    /// Puts a tree on disk, unless it is there.
+    async fn export(
+        &self,
+        mirror: &Path,
+        tree: Arc<CommitTree>,
+        now: Timestamp,
+    ) -> Result<Arc<ExportedTree>, HydrationFailure> {
+        let key = (mirror.to_owned(), tree.id());
+        let mut exported = self.exported.lock().await;
+        if let Some((_, known)) = exported.iter().find(|(k, _)| *k == key) {
+            return Ok(known.clone());
+        }
+        let new = blocking(move || ExportedTree::export(&*tree, Selection::All, &ExportLimits::default()))
+            .await
+            .map_err(|error| unreadable(&error, now))?;
+        let new = Arc::new(new);
+        exported.push_front((key, new.clone()));
+        exported.truncate(TREES_KEPT);
+        Ok(new)
+    }
+}
+
+/// Opens the tree of a dry commit.
+pub async fn open_tree(mirror: &Path, dry: &DrySha) -> Result<Arc<CommitTree>, GitError> {
+    let (mirror, dry) = (mirror.to_owned(), dry.clone());
+    blocking(move || CommitTree::open(&mirror, &dry)).await.map(Arc::new)
+}
+
+/// Finds the roots of one environment.
+pub async fn find_roots(
+    tree: Arc<CommitTree>,
+    strategy: &PromotionStrategy,
+    environment: &EnvironmentName,
+    now: Timestamp,
+) -> Result<Discovery, HydrationFailure> {
+    let resolved = sources::resolve(&strategy.sources, environment);
+    let labels: Labels = sources::labels(&strategy.sources, environment);
+    blocking(move || discover(&*tree, &resolved, &labels)).await.map_err(|error| match error {
+        DiscoverError::Mistakes(mistakes) => {
+            let more = mistakes.len().saturating_sub(1);
+            let Some(first) = mistakes.into_iter().next() else { return author("the sources have a mistake".into()) };
+            let more = if more > 0 { format!(" (and {more} more mistakes)") } else { String::new() };
+            HydrationFailure {
+                line: Some(first.line),
+                ..author(format!("source `{}`: {}{more}", first.text, first.message))
+            }
+        }
+        DiscoverError::Tree(error) => unreadable(&error, now),
+    })
+}
+
+/// Writes what was rendered to the mirror, and sums it up.
+async fn collect(mirror: &Path, rendered: Vec<RenderedRoot>, now: Timestamp) -> Result<Outcome, LookError> {
+    let mirror = mirror.to_owned();
+    blocking(move || {
+        let repository = Repository::open_bare(&mirror).map_err(GitError::from)?;
+        let mut batch = Batch::default();
+        let (mut content, mut infos) = (BTreeMap::new(), HydratedRoots::new());
+        let (mut kept, mut failures) = (BTreeMap::new(), Vec::new());
+        for RenderedRoot { root, result } in rendered {
+            let Ok(name) = RootName::new(root.output.clone()) else { continue };
+            match result {
+                Ok(rendered) => {
+                    content.insert(name.clone(), compose::add_rendering(&repository, &mut batch, &rendered.files)?);
+                    let (commands, renderer, labels) = (rendered.commands, rendered.renderer, root.labels);
+                    infos.insert(name, RootInfo { commands, renderer, labels });
+                }
+                Err(failure) if failure.kind == FailureKind::Author && root.on_failure == OnFailure::KeepLast => {
+                    kept.insert(name, failure.to_string());
+                }
+                Err(failure) => failures.push((name, failure)),
+            }
+        }
+        batch.write(&repository)?;
+        let content: Content = content.into_iter().collect();
+        Ok(match first_failure(failures, now) {
+            Some(failure) => failed(failure),
+            None => (Hydration::Done { content, kept }, infos),
+        })
+    })
+    .await
+}
+
+/// Returns the failure to show: one of the installation comes first, since it says nothing about
+/// the content.
+fn first_failure(mut failures: Vec<(RootName, RenderFailure)>, now: Timestamp) -> Option<HydrationFailure> {
+    failures.sort_by_key(|(_, failure)| failure.kind == FailureKind::Author);
+    let more = failures.len().saturating_sub(1);
+    let (root, failure) = failures.into_iter().next()?;
+    let retry_at = match failure.kind {
+        FailureKind::Author => None,
+        FailureKind::Operator => Some(now + OPERATOR_PAUSE),
+        FailureKind::Limit => Some(now + LIMIT_PAUSE),
+    };
+    let others = if more > 0 { format!(" (and {more} more roots)") } else { String::new() };
+    Some(HydrationFailure {
+        file: failure.file,
+        line: failure.line,
+        message: format!("`{root}`: {}{others}", failure.message),
+        retry_at,
+    })
+}
+
+/// Says whether a tree that cannot be used is the author's or the installation's fault.
+fn unreadable(error: &TreeError, now: Timestamp) -> HydrationFailure {
+    let retry_at = match error {
+        TreeError::Io { .. } | TreeError::Store { .. } => Some(now + OPERATOR_PAUSE),
+        TreeError::UnsafePath { .. } | TreeError::TooLarge { .. } => None,
+    };
+    HydrationFailure { retry_at, ..author(error.to_string()) }
+}
+
+fn author(message: String) -> HydrationFailure {
+    HydrationFailure { file: None, line: None, message, retry_at: None }
+}
+
+fn failed(failure: HydrationFailure) -> Outcome {
+    (Hydration::Failed(failure), HydratedRoots::new())
+}
+
+/// Runs work away from the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -17,6 +17,7 @@ pub mod hydrate;
 pub mod observe;
 pub mod repository;
 pub mod source_tree;
+pub mod sources;
 pub mod strategy_files;
 pub mod worker;
 
