@@ -7,4 +7,5 @@
 pub mod domain;
 pub mod forge;
 pub mod local_forge;
+pub mod server;
 pub mod settings;
