@@ -4,11 +4,14 @@
 //! *apply* the actions, each a compare-and-swap. Webhooks, timers, comments and commands only say
 //! that a strategy is to be looked at again.
 
+pub mod app;
+pub mod cli;
 pub mod domain;
 pub mod forge;
 pub mod git;
 pub mod local_forge;
 pub mod messages;
 pub mod reconcile;
+pub mod server;
 pub mod settings;
 pub mod store;

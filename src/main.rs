@@ -1,2 +1,7 @@
-//! Starts the program.
-fn main() {}
+//! The `hydromote` program: see [`hydromote::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hydromote::cli::run()
+}

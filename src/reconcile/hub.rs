@@ -1,6 +1,9 @@
 //! Reaches the workers: who has something to say to a repository says it here.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,10 +14,14 @@ use crate::domain::ids::RepositoryId;
 /// that is in the store.
 const WAITING_LIMIT: usize = 64;
 
+/// Starts the worker of a repository, or says by nothing that it is not served.
+type Start = dyn Fn(&RepositoryId) -> Option<mpsc::Sender<Message>> + Send + Sync;
+
 /// The workers of all repositories. Cloning is cheap.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Hub {
-    workers: Arc<BTreeMap<RepositoryId, mpsc::Sender<Message>>>,
+    workers: Arc<Mutex<BTreeMap<RepositoryId, mpsc::Sender<Message>>>>,
+    start: Arc<Start>,
 }
 
 /// Makes the channel of one worker.
@@ -23,19 +30,9 @@ pub fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 }
 
 impl Hub {
-    /// Makes a hub of these workers.
-    pub fn new(workers: BTreeMap<RepositoryId, mpsc::Sender<Message>>) -> Self {
-        Self { workers: Arc::new(workers) }
-    }
-
-    /// Returns the served repositories.
-    pub fn repositories(&self) -> impl Iterator<Item = &RepositoryId> {
-        self.workers.keys()
-    }
-
-    /// Says whether the repository is served.
-    pub fn serves(&self, repository: &RepositoryId) -> bool {
-        self.workers.contains_key(repository)
+    /// Makes a hub; `start` starts the worker of a served repository when it is first heard of.
+    pub fn new(start: impl Fn(&RepositoryId) -> Option<mpsc::Sender<Message>> + Send + Sync + 'static) -> Self {
+        Self { workers: Arc::default(), start: Arc::new(start) }
     }
 
     /// Wakes a worker: deliveries wait in the store.
@@ -53,15 +50,25 @@ impl Hub {
     /// # Errors
     /// When it could not be looked at, in words.
     pub async fn look_now(&self, repository: &RepositoryId) -> Result<(), String> {
-        let worker = self.workers.get(repository).ok_or_else(|| format!("{repository} is not served"))?;
+        let worker = self.worker(repository).ok_or_else(|| format!("{repository} is not served"))?;
         let (reply, answer) = oneshot::channel();
         let stopped = || format!("the worker of {repository} has stopped");
         worker.send(Message::LookNow(reply)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
+    fn worker(&self, repository: &RepositoryId) -> Option<mpsc::Sender<Message>> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(worker) = workers.get(repository) {
+            return Some(worker.clone());
+        }
+        let worker = (self.start)(repository)?;
+        workers.insert(repository.clone(), worker.clone());
+        Some(worker)
+    }
+
     fn send(&self, repository: &RepositoryId, message: Message) {
-        if let Some(worker) = self.workers.get(repository)
+        if let Some(worker) = self.worker(repository)
             && worker.try_send(message).is_err()
         {
             tracing::debug!(%repository, "the worker has enough to look at already");

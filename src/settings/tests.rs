@@ -59,6 +59,26 @@ fn the_examples_values_are_the_defaults() -> TestResult {
 }
 
 #[test]
+fn every_key_is_in_the_example_and_has_a_description() {
+    fn walk(schema: &serde_json::Value, keys: &mut Vec<String>) {
+        for (key, value) in schema.get("properties").and_then(serde_json::Value::as_object).into_iter().flatten() {
+            assert!(value.get("description").is_some(), "`{key}` has no description");
+            keys.push(key.clone());
+        }
+        for definition in schema.get("$defs").and_then(serde_json::Value::as_object).into_iter().flatten() {
+            walk(definition.1, keys);
+        }
+    }
+    let mut keys = Vec::new();
+    walk(schemars::schema_for!(SettingsFile).as_value(), &mut keys);
+    assert!(keys.len() > 25, "{keys:?}");
+    for key in keys.iter().filter(|key| *key != "token") {
+        let is_shown = EXAMPLE.contains(&format!("{key} = ")) || EXAMPLE.contains(&format!("[{key}"));
+        assert!(is_shown, "`{key}` is not in the example");
+    }
+}
+
+#[test]
 fn variables_override_the_file() -> TestResult {
     let text = format!("{FORGE}[limits]\npoll_interval = '5m'");
     let settings = parse(

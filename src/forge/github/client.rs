@@ -12,6 +12,7 @@ use std::{
 
 use http::{HeaderValue, Method, StatusCode, header};
 use octocrab::{OctoBody, Octocrab};
+use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     sync::Semaphore,
@@ -103,6 +104,11 @@ impl CredentialState {
 impl Client {
     pub(super) fn new(octocrab: Octocrab, state: Arc<CredentialState>) -> Self {
         Self { octocrab, state }
+    }
+
+    /// Returns the installation's token as it is now: a revoked one was renewed by the last request.
+    pub(super) async fn installation_token(&self) -> Option<SecretString> {
+        timeout(self.state.limits.call, self.octocrab.installation_token()).await.ok()?.ok()
     }
 
     /// Reads one object.

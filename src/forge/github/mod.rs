@@ -217,7 +217,8 @@ impl Forge for GitHub {
     async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
         let access = self.credential.access(repository).await?;
         let body = read_repository(&access.client, repository).await?;
-        let pair = BASE64_STANDARD.encode(format!("x-access-token:{}", access.token.expose_secret()));
+        let token = access.client.installation_token().await.unwrap_or(access.token);
+        let pair = BASE64_STANDARD.encode(format!("x-access-token:{}", token.expose_secret()));
         Ok(GitRemote { url: body.clone_url, authorization: Some(format!("Basic {pair}").into()) })
     }
 

@@ -50,6 +50,23 @@ async fn the_installation_of_a_repository_is_found_once_and_its_token_is_used() 
 }
 
 #[tokio::test]
+async fn git_gets_a_new_token_after_the_old_one_was_revoked() -> TestResult {
+    let server = Scripted::start(vec![
+        Reply::json(200, json!({"id": 99})),
+        token("revoked"),
+        Reply::message(401, "Bad credentials"),
+        token("fresh"),
+        repository(),
+    ])
+    .await?;
+    let remote = server.forge_with(app(), Duration::from_secs(20)).git_remote(&shop()).await?;
+    let header = remote.authorization.as_ref().map(|header| header.expose_secret().to_owned());
+    assert_eq!(header, Some(format!("Basic {}", BASE64_STANDARD.encode("x-access-token:fresh"))));
+    assert_eq!(server.lines().len(), 5);
+    Ok(())
+}
+
+#[tokio::test]
 async fn later_pages_carry_the_installations_token_too() -> TestResult {
     let status = json!({"id": 1, "context": "k", "state": "success", "created_at": "2026-01-01T00:00:00Z"});
     let server = Scripted::start(vec![

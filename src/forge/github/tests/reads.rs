@@ -133,3 +133,20 @@ async fn a_list_without_end_is_read_for_ten_pages() -> TestResult {
     assert_eq!(server.lines().len(), 11);
     Ok(())
 }
+
+#[tokio::test]
+async fn requests_are_counted_by_route_and_status() -> TestResult {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let server = Scripted::start(vec![Reply::message(404, "Not Found"), Reply::json(201, json!({}))]).await?;
+    let forge = server.forge();
+    assert!(forge.pull_request(&shop(), PullRequestNumber(12)).await.is_err());
+    forge.close_pull_request(&shop(), PullRequestNumber(12)).await?;
+    let shown = recorder.handle().render();
+    for (method, status) in [("GET", "404"), ("PATCH", "201")] {
+        let route = "/repos/{owner}/{repo}/pulls/{pull_number}";
+        let labels = format!(r#"{{method="{method}",route="{route}",status="{status}"}} 1"#);
+        assert!(shown.contains(&format!("hydromote_forge_requests_total{labels}")), "{shown}");
+    }
+    Ok(())
+}

@@ -1,0 +1,383 @@
+//! Wires the parts together: the only file that names concrete adapters.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use hydrators::{Launcher, Renderers};
+use jiff::Timestamp;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use secrecy::SecretString;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    domain::ids::RepositoryId,
+    forge::{
+        SharedForge,
+        github::{Credentials, GitHub, GitHubOptions},
+        webhook::HintKind,
+    },
+    git::mirror::Mirror,
+    messages::Messages,
+    reconcile::{
+        attention::Attention,
+        board::Boards,
+        context::{Clock, Shared},
+        hub::{self, Hub},
+        hydrate::Hydrator,
+        repository::RepositoryWorker,
+    },
+    server::{
+        self, Readiness, ServerState,
+        webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
+    },
+    settings::{Database, ForgeCredentials, ForgeSettings, RepositoryPattern, ServedRepositories, Settings},
+    store::{self, NewDelivery, Store},
+};
+
+/// How long the service may take to end what it has begun.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a service is made of, when not from a settings file.
+pub struct Parts {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address that people use; where it listens when absent.
+    pub public_url: Option<String>,
+    /// The store.
+    pub store: Store,
+    /// The folder of mirrors.
+    pub data: PathBuf,
+    /// The forge.
+    pub forge: SharedForge,
+    /// The secrets of its webhook.
+    pub webhook_secrets: Vec<SecretString>,
+    /// The largest webhook body, bytes.
+    pub webhook_body: usize,
+    /// The repositories to serve.
+    pub repositories: ServedRepositories,
+    /// Renders.
+    pub hydrator: Arc<Hydrator>,
+    /// After how long everything is read again without being told.
+    pub poll: Duration,
+    /// The bearer token of everything that acts.
+    pub api_token: Option<SecretString>,
+}
+
+/// A running service.
+pub struct Service {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its address for people, without a slash at its end.
+    pub url: String,
+    /// Reaches the workers.
+    pub hub: Hub,
+    /// The latest plans.
+    pub boards: Boards,
+    /// The store.
+    pub store: Store,
+    stop: CancellationToken,
+    workers: TaskTracker,
+    server: JoinHandle<()>,
+    readiness: watch::Sender<Readiness>,
+}
+
+impl Service {
+    /// Starts a service.
+    pub async fn start(parts: Parts) -> anyhow::Result<Self> {
+        let listener =
+            TcpListener::bind(parts.listen).await.with_context(|| format!("could not listen on {}", parts.listen))?;
+        let address = listener.local_addr()?;
+        let url = parts.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let url = url.trim_end_matches('/').to_owned();
+        let boards = Boards::default();
+        let (stop, workers) = (CancellationToken::new(), TaskTracker::new());
+        let shared = Shared {
+            store: parts.store.clone(),
+            messages: Messages::built_in(),
+            hydrator: parts.hydrator.clone(),
+            clock: wall_clock(),
+            public_url: Some(url.clone()),
+        };
+        let hub = workers_hub(&parts, &shared, &boards, &stop, &workers);
+        for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact) {
+            hub.wake(&repository);
+        }
+        let (readiness, ready) = watch::channel(Readiness::Ready);
+        let state = ServerState {
+            receiver: Arc::new(receiver(&parts, hub.clone())),
+            readiness: ready,
+            metrics: metrics_handle(),
+        };
+        let router = server::router(state);
+        let stopping = stop.clone();
+        let server = tokio::spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the server has ended");
+            }
+        });
+        Ok(Self { address, url, hub, boards, store: parts.store, stop, workers, server, readiness })
+    }
+
+    /// Ends what was begun, and stops.
+    pub async fn stop(self) {
+        // Nobody may be left to be told.
+        self.readiness.send_replace(Readiness::Stopping);
+        self.stop.cancel();
+        self.workers.close();
+        let ended = async {
+            self.workers.wait().await;
+            drop(self.server.await);
+        };
+        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+            tracing::warn!("not everything has ended in time");
+        }
+        self.store.close().await;
+    }
+}
+
+/// Makes the hub that starts a worker for each served repository when it is first heard of.
+fn workers_hub(
+    parts: &Parts,
+    shared: &Shared,
+    boards: &Boards,
+    stop: &CancellationToken,
+    workers: &TaskTracker,
+) -> Hub {
+    let (served, data, forge, poll) = (parts.repositories.clone(), parts.data.clone(), parts.forge.clone(), parts.poll);
+    let (shared, boards, stop, workers) = (shared.clone(), boards.clone(), stop.clone(), workers.clone());
+    Hub::new(move |repository: &RepositoryId| {
+        if !served.contains(repository) || stop.is_cancelled() {
+            return None;
+        }
+        let mirror = match Mirror::open(&data.join("mirrors").join(format!("{repository}.git"))) {
+            Ok(mirror) => mirror,
+            Err(error) => {
+                tracing::error!(%repository, %error, "could not open the mirror");
+                return None;
+            }
+        };
+        let (sender, messages) = hub::channel();
+        let worker = RepositoryWorker {
+            repository: repository.clone(),
+            shared: shared.clone(),
+            forge: forge.clone(),
+            mirror,
+            boards: boards.clone(),
+            poll,
+        };
+        workers.spawn(worker.run(messages, stop.clone()));
+        Some(sender)
+    })
+}
+
+/// The name of the forge in addresses and in the store.
+const FORGE: &str = "github";
+
+fn receiver(parts: &Parts, hub: Hub) -> Receiver {
+    let source = WebhookSource { secrets: parts.webhook_secrets.clone(), repositories: parts.repositories.clone() };
+    let inbox = Inbox { store: parts.store.clone(), clock: wall_clock() };
+    let (wake, mut woken) = tokio::sync::mpsc::channel::<RepositoryId>(WAKES);
+    tokio::spawn(async move {
+        while let Some(repository) = woken.recv().await {
+            hub.wake(&repository);
+        }
+    });
+    Receiver::new(BTreeMap::from([(FORGE.to_owned(), source)]), Arc::new(inbox), wake, parts.webhook_body)
+}
+
+/// How many wakes may wait to be passed on.
+const WAKES: usize = 1024;
+
+/// Writes deliveries to the store.
+struct Inbox {
+    store: Store,
+    clock: Clock,
+}
+
+#[async_trait]
+impl DeliveryInbox for Inbox {
+    async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError> {
+        let attention = attention(&delivery.hint.about);
+        let new = NewDelivery {
+            forge: delivery.forge,
+            delivery: delivery.id,
+            repository: delivery.hint.repository.to_string(),
+            hint: serde_json::to_string(&attention).map_err(|error| InboxError(error.into()))?,
+            received_at: (self.clock)(),
+        };
+        match self.store.record_delivery(&new).await.map_err(|error| InboxError(error.into()))? {
+            store::Recorded::New => Ok(Recorded::New),
+            store::Recorded::Duplicate => Ok(Recorded::Duplicate),
+        }
+    }
+}
+
+/// Returns what a hint draws attention to.
+fn attention(about: &HintKind) -> Attention {
+    match about {
+        HintKind::Branch { name, .. } => name.clone().try_into().map_or(Attention::Everything, Attention::Branch),
+        HintKind::Commit { sha } => Attention::Commit(sha.clone()),
+        HintKind::PullRequest { number } => Attention::PullRequest(*number),
+        HintKind::Comment { pull_request, .. } | HintKind::Review { pull_request } => {
+            Attention::PullRequest(*pull_request)
+        }
+        HintKind::Ping | HintKind::Other => Attention::Command,
+    }
+}
+
+/// Runs the service from a settings file until a signal ends it.
+pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
+    telemetry(Verbosity::Service);
+    install_tls();
+    let settings = Settings::load(config, environment())?;
+    let service = Service::start(parts(&settings).await?).await?;
+    tracing::info!(url = service.url, "serving on {}", service.address);
+    end_of_service().await;
+    tracing::info!("stopping");
+    service.stop().await;
+    Ok(())
+}
+
+async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
+    std::fs::create_dir_all(&settings.data)
+        .with_context(|| format!("could not use the data folder `{}`", settings.data.display()))?;
+    let Database::Sqlite(path) = &settings.database;
+    let store = Store::open(path).await.with_context(|| format!("could not open the database `{}`", path.display()))?;
+    let (_, forge) = settings.forges.iter().next().context("no forge is configured")?;
+    let folders: Vec<PathBuf> = [&settings.renderers.helm, &settings.renderers.kustomize]
+        .into_iter()
+        .flatten()
+        .filter_map(|program| program.parent().map(Path::to_owned))
+        .collect();
+    let limits = hydrators::Limits {
+        wall: settings.limits.render_timeout,
+        memory_bytes: settings.limits.render_memory,
+        stdout_bytes: usize::try_from(settings.limits.render_output).unwrap_or(usize::MAX),
+        ..hydrators::Limits::default()
+    };
+    let parallelism = settings.limits.render_parallelism;
+    Ok(Parts {
+        listen: settings.listen,
+        public_url: Some(settings.public_url.to_string()),
+        store,
+        data: settings.data.clone(),
+        forge: Arc::new(github(forge, settings)?),
+        webhook_secrets: forge.webhook_secrets.clone(),
+        webhook_body: settings.limits.webhook_body,
+        repositories: forge.repositories.clone(),
+        hydrator: Arc::new(hydrator(&folders, limits, parallelism).await?),
+        poll: settings.limits.poll_interval,
+        api_token: settings.api_token.clone(),
+    })
+}
+
+fn github(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<GitHub> {
+    let credentials = match &forge.credentials {
+        ForgeCredentials::Token(token) => Credentials::Token(token.clone()),
+        ForgeCredentials::App { id, private_key } => Credentials::App { id: *id, private_key: private_key.clone() },
+    };
+    let limits = crate::forge::github::Limits {
+        call: settings.limits.forge_timeout,
+        write_interval: settings.limits.forge_write_interval,
+        ..crate::forge::github::Limits::default()
+    };
+    let api_url = forge.api_url.to_string();
+    Ok(GitHub::new(&GitHubOptions { api_url: api_url.trim_end_matches('/').to_owned(), credentials, limits })?)
+}
+
+/// Finds the renderers, in `folders` first and then in `PATH`.
+pub async fn hydrator(
+    folders: &[PathBuf],
+    limits: hydrators::Limits,
+    parallelism: Option<NonZeroUsize>,
+) -> anyhow::Result<Hydrator> {
+    let launcher = Launcher { program: own_program()?, args: vec![OsString::from("launch"), OsString::from("--")] };
+    hydrator_with(folders, limits, parallelism, launcher).await
+}
+
+/// Finds the renderers, to be started by `launcher`.
+pub async fn hydrator_with(
+    folders: &[PathBuf],
+    limits: hydrators::Limits,
+    parallelism: Option<NonZeroUsize>,
+    launcher: Launcher,
+) -> anyhow::Result<Hydrator> {
+    let path = std::env::var_os("PATH");
+    let renderers = Renderers::find(folders, path.as_deref(), launcher, limits).await?;
+    let parallelism = parallelism.or(std::thread::available_parallelism().ok()).map_or(2, NonZeroUsize::get);
+    Ok(Hydrator::new(renderers, parallelism))
+}
+
+fn own_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("could not find the program itself, which starts the renderers")
+}
+
+/// Returns the wall clock, the only one.
+pub fn wall_clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is where the time comes from")]
+    let now = || Timestamp::now();
+    Arc::new(now)
+}
+
+/// Makes the one TLS provider that every client uses.
+pub fn install_tls() {
+    // Installed already when a test or an embedding program did.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// What happens to environments.
+    Service,
+    /// Only what goes wrong: the demo tells its story itself.
+    Demo,
+}
+
+/// Sends logs to standard error; `RUST_LOG` says how much.
+pub fn telemetry(verbosity: Verbosity) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbosity {
+        Verbosity::Service => "hydromote=info,hydrators=info,octocrab=off,warn",
+        Verbosity::Demo => "hydromote=error,octocrab=off,error",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A program that embeds us may have its own.
+    drop(subscriber.try_init());
+}
+
+/// Returns the process's environment.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// Returns the metrics of this process; the first call begins collecting them.
+pub fn metrics_handle() -> Option<PrometheusHandle> {
+    use std::sync::OnceLock;
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone()
+}
+
+/// Waits for the signal that ends the service.
+pub async fn end_of_service() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,23 @@
+//! Writes to the terminal: the one place that does.
+
+use std::io::Write;
+
+/// Writes a line to standard output. A reader that went away ends nothing.
+pub fn line(text: impl std::fmt::Display) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// Writes a line to standard error: progress, for people.
+pub fn progress(text: impl std::fmt::Display) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// Writes a value as one JSON document to standard output.
+pub fn json(value: &impl serde::Serialize) {
+    line(serde_json::to_string_pretty(value).expect("because what is printed has text keys only"));
+}
+
+/// Writes an error with its causes to standard error.
+pub fn error(error: &anyhow::Error) {
+    progress(format_args!("error: {error:#}"));
+}

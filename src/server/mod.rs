@@ -1,0 +1,79 @@
+//! HTTP: webhooks, health, metrics. It decides nothing and knows no rule.
+//!
+//! - Nothing of a request's headers or body is logged.
+//! - A handler that panics answers 500 and takes nothing else down.
+//! - Every answer has a time limit.
+
+#[cfg(test)]
+mod tests;
+pub mod webhooks;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, extract::MatchedPath, extract::State, response::IntoResponse, routing};
+use http::{Request, StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
+
+use self::webhooks::Receiver;
+
+/// How long an answer may take; GitHub gives up on a delivery after ten seconds.
+const ANSWER_LIMIT: Duration = Duration::from_secs(9);
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct ServerState {
+    /// Takes deliveries.
+    pub receiver: Arc<Receiver>,
+    /// Whether the service works.
+    pub readiness: watch::Receiver<Readiness>,
+    /// The metrics; none when nothing collects them.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// Whether the service works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Open intents are being resolved.
+    Starting,
+    /// It works.
+    Ready,
+    /// It ends what it has begun.
+    Stopping,
+}
+
+/// Returns every route.
+pub fn router(state: ServerState) -> Router {
+    let webhooks = webhooks::router(Arc::clone(&state.receiver));
+    Router::new()
+        .route("/healthz", routing::get(|| async { "ok\n" }))
+        .route("/readyz", routing::get(readyz))
+        .route("/metrics", routing::get(metrics))
+        .with_state(state)
+        .merge(webhooks)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT))
+        .layer(CatchPanicLayer::new())
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
+}
+
+async fn readyz(State(state): State<ServerState>) -> (StatusCode, &'static str) {
+    match *state.readiness.borrow() {
+        Readiness::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Readiness::Ready => (StatusCode::OK, "ready\n"),
+        Readiness::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    }
+}
+
+async fn metrics(State(state): State<ServerState>) -> impl IntoResponse {
+    match &state.metrics {
+        Some(handle) => Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render())),
+        None => Err(StatusCode::NOT_FOUND),
+    }
+}
+
+/// Returns the span of one request: its route, never its address, which may hold a token.
+fn span<B>(request: &Request<B>) -> tracing::Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    tracing::debug_span!("request", method = %request.method(), route)
+}

@@ -1,0 +1,211 @@
+//! Takes deliveries of the forges: proves them, writes them down, answers, and wakes the queue.
+//!
+//! 1. Without a signature nothing is read; with one, no more than the limit.
+//! 2. The signature is checked on the raw bytes before anything is parsed.
+//! 3. A delivery is answered with success only when the inbox has it on disk; deliveries that are
+//!    genuine but nothing to us are answered with success too.
+//! 4. The id of a delivery is claimed only after the signature fits, so that nobody can block one.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
+    response::{IntoResponse, Response},
+    routing,
+};
+use http::{HeaderMap, StatusCode};
+use secrecy::SecretString;
+use tokio::sync::{Semaphore, mpsc};
+use tower_http::limit::RequestBodyLimitLayer;
+
+use crate::{
+    domain::ids::RepositoryId,
+    forge::webhook::{Hint, HintKind, PayloadError, SignatureError, reduce_github, verify_github},
+    settings::ServedRepositories,
+};
+
+/// How many bodies are held in memory at once.
+const MAX_AT_ONCE: usize = 16;
+/// The longest delivery id or event name; GitHub's ids are UUIDs.
+const MAX_HEADER: usize = 128;
+
+/// A delivery that is genuine and about a repository that is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The forge, by its name in the settings.
+    pub forge: String,
+    /// The forge's id, the same when it delivers again.
+    pub id: String,
+    /// The forge's name of the event.
+    pub event: String,
+    /// Where to look again.
+    pub hint: Hint,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is on disk now.
+    New,
+    /// It was there before.
+    Duplicate,
+}
+
+/// The delivery could not be written down; the forge may deliver it again, and polling finds what it was about.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write a delivery down")]
+pub struct InboxError(#[source] pub anyhow::Error);
+
+/// Keeps deliveries until they are worked on.
+#[async_trait]
+pub trait DeliveryInbox: Send + Sync {
+    /// Writes a delivery down durably, once per forge and id.
+    async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError>;
+}
+
+/// One forge as the receiver sees it.
+#[derive(Debug, Clone)]
+pub struct WebhookSource {
+    /// The active secrets; with none every delivery is refused.
+    pub secrets: Vec<SecretString>,
+    /// The repositories that are served.
+    pub repositories: ServedRepositories,
+}
+
+/// Takes deliveries.
+pub struct Receiver {
+    sources: BTreeMap<String, WebhookSource>,
+    inbox: Arc<dyn DeliveryInbox>,
+    wake: mpsc::Sender<RepositoryId>,
+    body_limit: usize,
+    turns: Semaphore,
+}
+
+impl Receiver {
+    /// Returns a receiver for the forges by name; `wake` hears of each repository that has a new delivery.
+    ///
+    /// A full channel is no loss: who listens to it reads the inbox.
+    pub fn new(
+        sources: BTreeMap<String, WebhookSource>,
+        inbox: Arc<dyn DeliveryInbox>,
+        wake: mpsc::Sender<RepositoryId>,
+        body_limit: usize,
+    ) -> Self {
+        Self { sources, inbox, wake, body_limit, turns: Semaphore::new(MAX_AT_ONCE) }
+    }
+}
+
+/// Returns `/webhooks/{forge}`.
+pub(super) fn router(receiver: Arc<Receiver>) -> Router {
+    let limit = receiver.body_limit;
+    Router::new()
+        .route("/webhooks/{forge}", routing::post(receive))
+        // The framework's own limit is 2 MB and would win.
+        .layer(DefaultBodyLimit::max(limit))
+        .layer(RequestBodyLimitLayer::new(limit))
+        .with_state(receiver)
+}
+
+/// What the sender is told, and what is counted.
+struct Outcome {
+    status: StatusCode,
+    name: &'static str,
+    words: String,
+}
+
+impl Outcome {
+    fn new(status: StatusCode, name: &'static str, words: impl Into<String>) -> Self {
+        Self { status, name, words: words.into() }
+    }
+
+    fn ignored(words: impl Into<String>) -> Self {
+        Self::new(StatusCode::OK, "ignored", words)
+    }
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, Path(forge): Path<String>, request: Request) -> Response {
+    let Some((forge, source)) = receiver.sources.get_key_value(&forge) else {
+        return (StatusCode::NOT_FOUND, "no forge of this name is configured\n").into_response();
+    };
+    let outcome = match deliver(&receiver, forge, source, request).await {
+        Ok(outcome) | Err(outcome) => outcome,
+    };
+    let labels = [("forge", forge.clone()), ("outcome", outcome.name.to_owned())];
+    metrics::counter!("hydromote_webhook_deliveries_total", &labels).increment(1);
+    (outcome.status, format!("{}\n", outcome.words)).into_response()
+}
+
+async fn deliver(
+    receiver: &Receiver,
+    forge: &str,
+    source: &WebhookSource,
+    request: Request,
+) -> Result<Outcome, Outcome> {
+    let headers = request.headers().clone();
+    let unsigned = |error: SignatureError| Outcome::new(StatusCode::UNAUTHORIZED, "unsigned", error.to_string());
+    let signature = text(&headers, "x-hub-signature-256").ok_or_else(|| unsigned(SignatureError::Missing))?;
+    let busy = |_| Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many deliveries at once");
+    let _turn = receiver.turns.acquire().await.map_err(busy)?;
+    let body = read_body(request).await?;
+    verify_github(&source.secrets, Some(signature), &body).map_err(unsigned)?;
+    let required = |name: &'static str| {
+        text(&headers, name).filter(|text| !text.is_empty() && text.len() <= MAX_HEADER).ok_or_else(|| {
+            Outcome::new(StatusCode::BAD_REQUEST, "malformed", format!("the header `{name}` is missing"))
+        })
+    };
+    let (event, id) = (required("x-github-event")?, required("x-github-delivery")?);
+    let hint = reduce(event, &body)?;
+    if !source.repositories.contains(&hint.repository) {
+        tracing::debug!(forge.name = forge, repository = %hint.repository, "ignored a delivery for a repository that is not served");
+        return Ok(Outcome::ignored("the repository is not served"));
+    }
+    let repository = hint.repository.clone();
+    let delivery = Delivery { forge: forge.to_owned(), id: id.to_owned(), event: event.to_owned(), hint };
+    record(receiver, delivery, repository).await
+}
+
+async fn read_body(request: Request) -> Result<Bytes, Outcome> {
+    Bytes::from_request(request, &()).await.map_err(|rejection| {
+        let name = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "malformed" };
+        Outcome::new(rejection.status(), name, rejection.body_text())
+    })
+}
+
+/// Returns where to look; what is genuine and nothing to us ends here.
+fn reduce(event: &str, body: &[u8]) -> Result<Hint, Outcome> {
+    match reduce_github(event, body) {
+        Ok(Some(Hint { about: HintKind::Ping, .. })) => Err(Outcome::new(StatusCode::OK, "ping", "pong")),
+        Ok(Some(Hint { about: HintKind::Other, .. }) | None) => Err(Outcome::ignored("nothing to do for this event")),
+        Ok(Some(hint)) => Ok(hint),
+        Err(error @ PayloadError::NotJson) => {
+            Err(Outcome::new(StatusCode::BAD_REQUEST, "malformed", error.to_string()))
+        }
+        Err(error @ PayloadError::Shape { .. }) => {
+            // Polling finds what it was about; an error would only make the forge give up on the webhook.
+            tracing::warn!(error = &error as &dyn std::error::Error, "a genuine delivery could not be read");
+            Err(Outcome::ignored("the delivery is not as expected"))
+        }
+    }
+}
+
+async fn record(receiver: &Receiver, delivery: Delivery, repository: RepositoryId) -> Result<Outcome, Outcome> {
+    match receiver.inbox.record(delivery).await {
+        Ok(Recorded::New) => {
+            // A full channel has something to wake up for already.
+            let _ = receiver.wake.try_send(repository);
+            Ok(Outcome::new(StatusCode::ACCEPTED, "accepted", "accepted"))
+        }
+        Ok(Recorded::Duplicate) => Ok(Outcome::new(StatusCode::OK, "duplicate", "known already")),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "could not write a delivery down");
+            Err(Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "failed", "the delivery could not be written down"))
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
