@@ -8,8 +8,8 @@ use std::{
 
 use axum::http::HeaderMap;
 use hydromote::local_forge::{
-    CommitFiles, Fault, FaultKind, LocalForge, MergeOrder, NewPull, Options, Permission, Protection, PullState,
-    Release, RepositoryOptions, ReviewState, Secret, StatusState,
+    CommitFiles, Fault, FaultKind, LocalForge, MergeOrder, MergeSettings, NewPull, Options, Permission, Protection,
+    PullState, Release, RepositoryOptions, ReviewState, Secret, StatusState,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -426,6 +426,38 @@ async fn a_push_moves_the_head_and_a_deleted_branch_closes_its_pull_request() ->
 }
 
 #[tokio::test]
+async fn a_merge_deletes_the_head_branch_when_the_repository_says_so() -> TestResult {
+    let scene = Scene::new().await?;
+    let settings = MergeSettings { delete_branch_on_merge: true, allow_rebase_merge: false, ..Default::default() };
+    scene.forge.set_merge_settings(REPOSITORY, settings).await?;
+    let number = scene.pull("topic", "app/b.yaml", "b: 1\n").await?;
+    let merge = format!("/pulls/{number}/merge");
+    assert_eq!(scene.send(Method::PUT, &merge, json!({"merge_method": "rebase"})).await?.status, 405);
+    assert_eq!(scene.send(Method::PUT, &merge, json!({"merge_method": "merge"})).await?.status, 200);
+    assert_eq!(scene.forge.repository(REPOSITORY).await?.branch("topic"), None);
+    assert_eq!(scene.forge.pull_request(REPOSITORY, number).await?.state, PullState::Merged);
+    let pull = scene.get(&format!("/pulls/{number}")).await?.body;
+    assert_eq!((pull["merged"].clone(), pull["changed_files"].clone()), (json!(true), json!(1)));
+    scene.finish().await
+}
+
+#[tokio::test]
+async fn a_push_counts_although_its_answer_was_lost() -> TestResult {
+    let scene = Scene::new().await?;
+    let clone = scene.clone_as("dev", &scene.dev, "work").await?;
+    let tip = commit_file(&clone, "app/b.yaml", "b: 1\n").await?;
+    scene.forge.fail(Fault {
+        method: Some("POST".to_owned()),
+        path_contains: "/git-receive-pack".to_owned(),
+        times: 1,
+        kind: FaultKind::AnswerLost(502),
+    });
+    assert!(!try_git(&clone, &["push", "origin", "main"]).await?.0);
+    assert_eq!(scene.main().await?, tip);
+    scene.finish().await
+}
+
+#[tokio::test]
 async fn of_two_pushes_with_the_same_lease_one_wins() -> TestResult {
     let scene = Scene::new().await?;
     let base = scene.commit("env", "app/a.yaml", "a: 0\n").await?;
@@ -635,8 +667,7 @@ impl Browser<'_> {
     async fn submit(&mut self, from: &str, path: &str, fields: &str) -> Fallible<u16> {
         let page = self.open(from).await?.1;
         let token = page.split("name=\"form_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        self.send(path, &format!("form_token={}&{fields}", token.ok_or("a form")?), &self.scene.forge.url().to_owned())
-            .await
+        self.send(path, &format!("form_token={}&{fields}", token.ok_or("a form")?), self.scene.forge.url()).await
     }
 
     async fn send(&mut self, path: &str, body: &str, origin: &str) -> Fallible<u16> {
