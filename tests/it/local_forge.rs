@@ -458,6 +458,20 @@ async fn a_push_counts_although_its_answer_was_lost() -> TestResult {
 }
 
 #[tokio::test]
+async fn a_push_that_is_larger_than_gits_buffer_arrives_in_chunks() -> TestResult {
+    let scene = Scene::new().await?;
+    let clone = scene.clone_as("dev", &scene.dev, "work").await?;
+    // Lines that do not compress, so that the pack stays above the buffer of 64 KiB.
+    let text: String = (0..20_000_u64).map(|n| format!("{:x}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let tip = commit_file(&clone, "large.txt", &text).await?;
+    run_git(&clone, &["-c", "http.postBuffer=65536", "push", "-q", "origin", "main"]).await?;
+    assert_eq!(scene.main().await?, tip);
+    let again = scene.clone_as("guest", &scene.guest, "again").await?;
+    assert_eq!(tokio::fs::read_to_string(again.join("large.txt")).await?, text);
+    scene.finish().await
+}
+
+#[tokio::test]
 async fn of_two_pushes_with_the_same_lease_one_wins() -> TestResult {
     let scene = Scene::new().await?;
     let base = scene.commit("env", "app/a.yaml", "a: 0\n").await?;
