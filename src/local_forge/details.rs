@@ -79,12 +79,18 @@ impl Desk<'_> {
 
 /// Returns what a pull request changes, from where it branched off.
 pub(super) fn pull_changes(git: &GitRepository, pull: &PullRequest) -> Result<Vec<FileChange>, Refusal> {
-    let (base, head) = (oid(&pull.base_sha)?, oid(&pull.head_sha)?);
+    let (base, head) = (base_of(git, pull)?, oid(&pull.head_sha)?);
     Ok(git.changes(git.merge_base(base, head), head)?)
 }
 
 /// Returns the commits of a pull request, oldest first.
 pub(super) fn pull_commits(git: &GitRepository, pull: &PullRequest) -> Result<Vec<CommitInfo>, Refusal> {
-    let commits = merge::commits_between(git.git(), oid(&pull.base_sha)?, oid(&pull.head_sha)?)?;
+    let commits = merge::commits_between(git.git(), base_of(git, pull)?, oid(&pull.head_sha)?)?;
     Ok(git.commits(&commits)?)
+}
+
+/// Returns what a pull request is compared with: the base as it is, or as it was at the end.
+fn base_of(git: &GitRepository, pull: &PullRequest) -> Result<git2::Oid, Refusal> {
+    let tip = pull.is_open().then(|| git.resolve(&format!("refs/heads/{}", pull.base))).flatten();
+    tip.map_or_else(|| oid(&pull.base_sha), Ok)
 }

@@ -51,17 +51,24 @@ impl Asked {
 
 /// Answers a git request for `key`.
 pub(super) async fn handle(hub: Arc<Hub>, key: String, rest: String, request: Request<Body>) -> Response<Body> {
-    match hub.faults.take(request.method().as_str(), &format!("/{key}.git{rest}")) {
-        Some(FaultKind::Status(status) | FaultKind::AnswerLost(status)) => {
-            return refuse(&Refusal::new(status, "fault"));
-        }
+    let fault = hub.faults.take(request.method().as_str(), &format!("/{key}.git{rest}"));
+    match fault {
+        Some(FaultKind::Status(status)) => return refuse(&Refusal::new(status, "Server Error")),
         Some(FaultKind::RateLimited { .. }) => return refuse(&Refusal::new(429, "Too Many Requests")),
         Some(FaultKind::Hang(time)) => {
             tokio::time::sleep(time).await;
             return refuse(&Refusal::new(504, "Gateway Timeout"));
         }
-        None => {}
+        Some(FaultKind::AnswerLost(_)) | None => {}
     }
+    let response = answer(hub, key, rest, request).await;
+    match fault {
+        Some(FaultKind::AnswerLost(status)) => refuse(&Refusal::new(status, "Server Error")),
+        _ => response,
+    }
+}
+
+async fn answer(hub: Arc<Hub>, key: String, rest: String, request: Request<Body>) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let account = match credentials::actor(&hub, request.headers()) {
         Ok(account) => account,
@@ -120,9 +127,12 @@ async fn run(hub: &Arc<Hub>, asked: &Asked, rules: &str, request: Request<Body>)
     let mut stdout = BufReader::new(stdout);
     let response = read_head(&mut stdout).await?;
     if asked.rest == "/git-receive-pack" {
-        let answer = finish_push(hub, asked, child, stdout, response).await;
+        // In a task of its own: a client that goes away must not leave refs moved and nobody told.
+        let login = asked.account.as_ref().map(|account| account.login.clone()).unwrap_or_default();
+        let push = finish_push(Arc::clone(hub), asked.key.clone(), login, child, stdout);
+        let answer = tokio::spawn(push).await??;
         feed.abort();
-        return answer;
+        return Ok(response.map(|()| Body::from(answer)));
     }
     // The child lives as long as the stream: dropped early, it is killed.
     let stream = ReaderStream::new(stdout).chain(futures::stream::once(async move {
@@ -132,20 +142,19 @@ async fn run(hub: &Arc<Hub>, asked: &Asked, rules: &str, request: Request<Body>)
     Ok(response.map(|()| Body::from_stream(stream)))
 }
 
+/// Waits for the end of a push, acts on what it moved, and returns git's answer.
 async fn finish_push(
-    hub: &Arc<Hub>,
-    asked: &Asked,
+    hub: Arc<Hub>,
+    key: String,
+    login: String,
     mut child: Child,
     stdout: BufReader<ChildStdout>,
-    response: Response<()>,
-) -> anyhow::Result<Response<Body>> {
+) -> anyhow::Result<Vec<u8>> {
     let mut answer = Vec::new();
     stdout.take(PUSH_ANSWER_BYTES).read_to_end(&mut answer).await?;
     child.wait().await?;
-    let (key, login) = (asked.key.clone(), asked.account.as_ref().map(|account| account.login.clone()));
-    let login = login.unwrap_or_default();
     hub.work(move |desk| desk.take_refs(&key, &login)).await?;
-    Ok(response.map(|()| Body::from(answer)))
+    Ok(answer)
 }
 
 fn backend(hub: &Hub, asked: &Asked, rules: &str, method: &str, headers: &HeaderMap) -> Command {

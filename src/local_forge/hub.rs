@@ -71,11 +71,19 @@ impl Hub {
         }
     }
 
-    /// Writes `forge.json` if anything changed since it was last written.
+    /// Writes `forge.json` if anything changed since it was last written; when that fails, it is tried again.
     pub(super) fn save(&self) -> anyhow::Result<()> {
         if !self.changed.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
+        let written = self.write();
+        if written.is_err() {
+            self.changed.store(true, Ordering::Release);
+        }
+        written
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
         let text = serde_json::to_vec(&*self.lock())?;
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
         std::io::Write::write_all(&mut file, &text)?;

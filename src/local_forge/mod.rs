@@ -105,7 +105,7 @@ pub struct Exchange {
     pub response_body: Option<Value>,
 }
 
-/// Is shown everything, in the thread where it happens.
+/// Is shown everything, in the thread where it happens and before anybody else may act: it must not call the forge.
 pub type Observer = Arc<dyn Fn(&Observed) + Send + Sync>;
 
 /// How to start.

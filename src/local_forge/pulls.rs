@@ -284,8 +284,10 @@ impl Desk<'_> {
         self.mark_merged(key, login, number, tip, commit)?;
         let repository = self.repository(key)?;
         let head = self.pull(key, number)?.head.clone();
-        if repository.settings.delete_branch_on_merge && head != repository.default_branch {
-            git.delete_ref(&format!("refs/heads/{head}"))?;
+        let is_kept = head == repository.default_branch || repository.protections.contains_key(&head);
+        if repository.settings.delete_branch_on_merge && !is_kept {
+            // Somebody else may have deleted it: the merge stands all the same.
+            let _ = git.delete_ref(&format!("refs/heads/{head}"));
         }
         self.take_refs(key, login)
     }

@@ -140,14 +140,14 @@ impl Contract {
 
     fn check_undescribed(&self, exchange: &Exchange) -> Vec<String> {
         let path: Vec<&str> = exchange.path.split('/').collect();
-        let fits = |pattern: &&str| {
+        let fits = |pattern: &str| {
             let (method, route) = pattern.split_once(' ').unwrap_or_default();
             let route: Vec<&str> = route.split('/').collect();
             method == exchange.method
                 && route.len() == path.len()
                 && route.iter().zip(&path).all(|(wanted, is)| *wanted == "*" || wanted == is)
         };
-        if exchange.status == 404 || UNDESCRIBED.iter().any(|pattern| fits(&pattern)) {
+        if exchange.status == 404 || UNDESCRIBED.iter().any(|pattern| fits(pattern)) {
             return Vec::new();
         }
         vec![format!("{} {} is not described", exchange.method, exchange.path)]

@@ -8,8 +8,8 @@ use std::{
 
 use axum::http::HeaderMap;
 use hydromote::local_forge::{
-    CommitFiles, Fault, FaultKind, LocalForge, MergeOrder, NewPull, Options, Permission, Protection, PullState,
-    Release, RepositoryOptions, ReviewState, Secret, StatusState,
+    CommitFiles, Fault, FaultKind, LocalForge, MergeOrder, MergeSettings, NewPull, Options, Permission, Protection,
+    PullState, Release, RepositoryOptions, ReviewState, Secret, StatusState,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -426,6 +426,52 @@ async fn a_push_moves_the_head_and_a_deleted_branch_closes_its_pull_request() ->
 }
 
 #[tokio::test]
+async fn a_merge_deletes_the_head_branch_when_the_repository_says_so() -> TestResult {
+    let scene = Scene::new().await?;
+    let settings = MergeSettings { delete_branch_on_merge: true, allow_rebase_merge: false, ..Default::default() };
+    scene.forge.set_merge_settings(REPOSITORY, settings).await?;
+    let number = scene.pull("topic", "app/b.yaml", "b: 1\n").await?;
+    let merge = format!("/pulls/{number}/merge");
+    assert_eq!(scene.send(Method::PUT, &merge, json!({"merge_method": "rebase"})).await?.status, 405);
+    assert_eq!(scene.send(Method::PUT, &merge, json!({"merge_method": "merge"})).await?.status, 200);
+    assert_eq!(scene.forge.repository(REPOSITORY).await?.branch("topic"), None);
+    assert_eq!(scene.forge.pull_request(REPOSITORY, number).await?.state, PullState::Merged);
+    let pull = scene.get(&format!("/pulls/{number}")).await?.body;
+    assert_eq!((pull["merged"].clone(), pull["changed_files"].clone()), (json!(true), json!(1)));
+    scene.finish().await
+}
+
+#[tokio::test]
+async fn a_push_counts_although_its_answer_was_lost() -> TestResult {
+    let scene = Scene::new().await?;
+    let clone = scene.clone_as("dev", &scene.dev, "work").await?;
+    let tip = commit_file(&clone, "app/b.yaml", "b: 1\n").await?;
+    scene.forge.fail(Fault {
+        method: Some("POST".to_owned()),
+        path_contains: "/git-receive-pack".to_owned(),
+        times: 1,
+        kind: FaultKind::AnswerLost(502),
+    });
+    assert!(!try_git(&clone, &["push", "origin", "main"]).await?.0);
+    assert_eq!(scene.main().await?, tip);
+    scene.finish().await
+}
+
+#[tokio::test]
+async fn a_push_that_is_larger_than_gits_buffer_arrives_in_chunks() -> TestResult {
+    let scene = Scene::new().await?;
+    let clone = scene.clone_as("dev", &scene.dev, "work").await?;
+    // Lines that do not compress, so that the pack stays above the buffer of 64 KiB.
+    let text: String = (0..20_000_u64).map(|n| format!("{:x}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let tip = commit_file(&clone, "large.txt", &text).await?;
+    run_git(&clone, &["-c", "http.postBuffer=65536", "push", "-q", "origin", "main"]).await?;
+    assert_eq!(scene.main().await?, tip);
+    let again = scene.clone_as("guest", &scene.guest, "again").await?;
+    assert_eq!(tokio::fs::read_to_string(again.join("large.txt")).await?, text);
+    scene.finish().await
+}
+
+#[tokio::test]
 async fn of_two_pushes_with_the_same_lease_one_wins() -> TestResult {
     let scene = Scene::new().await?;
     let base = scene.commit("env", "app/a.yaml", "a: 0\n").await?;
@@ -615,6 +661,76 @@ async fn octocrabs_own_models_read_the_answers() -> TestResult {
         github.pulls("acme", "shop").merge(number).sha("0000000000000000000000000000000000000000").send().await;
     assert!(matches!(merged, Err(octocrab::Error::GitHub { source, .. }) if source.status_code.as_u16() == 409));
     assert_eq!(github.current().user().await?.login, "dev");
+    scene.finish().await
+}
+
+/// A visitor of the pages.
+struct Browser<'a> {
+    scene: &'a Scene,
+    cookie: String,
+}
+
+impl Browser<'_> {
+    async fn open(&self, path: &str) -> Fallible<(u16, String)> {
+        let request = self.scene.client.get(format!("{}{path}", self.scene.forge.url())).header("cookie", &self.cookie);
+        let response = request.send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// Sends a form with the token of the page at `from`.
+    async fn submit(&mut self, from: &str, path: &str, fields: &str) -> Fallible<u16> {
+        let page = self.open(from).await?.1;
+        let token = page.split("name=\"form_token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        self.send(path, &format!("form_token={}&{fields}", token.ok_or("a form")?), self.scene.forge.url()).await
+    }
+
+    async fn send(&mut self, path: &str, body: &str, origin: &str) -> Fallible<u16> {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        let request = client
+            .post(format!("{}{path}", self.scene.forge.url()))
+            .header("cookie", &self.cookie)
+            .header("origin", origin)
+            .header("content-type", "application/x-www-form-urlencoded");
+        let response = request.body(body.to_owned()).send().await?;
+        if let Some(cookie) = response.headers().get("set-cookie") {
+            self.cookie = cookie.to_str()?.split(';').next().unwrap_or_default().to_owned();
+        }
+        Ok(response.status().as_u16())
+    }
+}
+
+#[tokio::test]
+async fn a_person_can_look_and_act_on_the_pages() -> TestResult {
+    let scene = Scene::new().await?;
+    let number = scene.pull("topic/one", "app/b.yaml", "b: <script>\n").await?;
+    let sha = scene.forge.pull_request(REPOSITORY, number).await?.head_sha;
+    scene.forge.as_user("guest").comment(REPOSITORY, number, "<img src=x> & more").await?;
+    let pull = format!("/{REPOSITORY}/pull/{number}");
+    let mut browser = Browser { scene: &scene, cookie: String::new() };
+    for path in [
+        "/".to_owned(),
+        format!("/{REPOSITORY}"),
+        pull.clone(),
+        format!("/{REPOSITORY}/commit/{sha}"),
+        format!("/{REPOSITORY}/tree/topic/one"),
+        format!("/{REPOSITORY}/tree/topic/one/app/b.yaml"),
+    ] {
+        let (status, page) = browser.open(&path).await?;
+        assert_eq!(status, 200, "{path}: {page}");
+        assert!(!page.contains("<script>") && !page.contains("<img"), "{path}");
+    }
+    assert_eq!(browser.open(&format!("/{REPOSITORY}/pull/99")).await?.0, 404);
+    assert_eq!(browser.submit("/", "/-/login", "login=dev").await?, 303);
+    assert!(browser.open(&pull).await?.1.contains("You are <strong>dev</strong>"));
+    assert_eq!(browser.submit(&pull, &format!("{pull}/comment"), "text=looks+good").await?, 303);
+    assert_eq!(browser.send(&format!("{pull}/close"), "form_token=guessed", scene.forge.url()).await?, 403);
+    assert_eq!(browser.submit(&pull, &format!("{pull}/close"), "").await?, 303);
+    assert_eq!(browser.submit(&pull, &format!("{pull}/reopen"), "").await?, 303);
+    assert_eq!(browser.submit(&pull, &format!("{pull}/merge"), "method=merge&sha=old").await?, 409);
+    assert_eq!(browser.submit(&pull, &format!("{pull}/merge"), &format!("method=squash&sha={sha}")).await?, 303);
+    assert!(browser.open(&pull).await?.1.contains("Merged as"));
+    let foreign = scene.client.get(scene.forge.url()).header("host", "evil.example.com").send().await?;
+    assert_eq!(foreign.status().as_u16(), 421);
     scene.finish().await
 }
 

@@ -63,6 +63,8 @@ pub(super) fn report(desk: &mut Desk<'_>, call: &Call, key: &str, id: u64) -> Re
     deployment.state = Some(asked.state.clone());
     let environment = deployment.environment.clone();
     let url = format!("{api}/deployments/{id}");
+    let page = desk.hub.urls.repository_page(key);
+    let log_url = asked.log_url.unwrap_or(page);
     Ok(Answer::created(json!({
         "url": format!("{url}/statuses/{status}"),
         "id": status,
@@ -71,9 +73,9 @@ pub(super) fn report(desk: &mut Desk<'_>, call: &Call, key: &str, id: u64) -> Re
         "creator": desk.view().user(&account.login),
         "description": asked.description.unwrap_or_default(),
         "environment": environment,
-        "target_url": asked.log_url.clone().unwrap_or_default(),
-        "log_url": asked.log_url.unwrap_or_default(),
-        "environment_url": asked.environment_url.unwrap_or_default(),
+        "target_url": log_url,
+        "log_url": log_url,
+        "environment_url": asked.environment_url.unwrap_or_else(|| log_url.clone()),
         "created_at": now,
         "updated_at": now,
         "deployment_url": url,

@@ -75,10 +75,11 @@ pub(super) fn delete(desk: &mut Desk<'_>, call: &Call, key: &str, short: &str) -
     let name = format!("refs/{short}");
     existing(desk, key, &name)?;
     let repository = desk.repository(key)?;
-    if let Some(branch) = name.strip_prefix("refs/heads/") {
-        if branch == repository.default_branch || !protection::may_delete(repository, branch, &account.login) {
-            return Err(Refusal::new(422, "Cannot delete this branch"));
-        }
+    let is_kept = |branch: &str| {
+        branch == repository.default_branch || !protection::may_delete(repository, branch, &account.login)
+    };
+    if name.strip_prefix("refs/heads/").is_some_and(is_kept) {
+        return Err(Refusal::new(422, "Cannot delete this branch"));
     }
     desk.git(key)?.delete_ref(&name)?;
     desk.take_refs(key, &account.login)?;
