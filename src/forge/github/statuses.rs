@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::{
     client::{Call, Client},
     model::{CheckRunBody, CheckRunsBody, StatusBody},
-    named,
     pulls::encoded,
 };
 use crate::{
@@ -39,7 +38,13 @@ pub(super) async fn read(
 ) -> Result<Vec<CommitStatus>, ForgeError> {
     let commit = format!("/repos/{repository}/commits/{}", encoded(sha));
     let call = |route, path| Call { route, path, what: format!("list the reports about `{sha}` of `{repository}`") };
-    let not_found = |error| named(error, || format!("the commit `{sha}` of `{repository}`"));
+    // A commit that was never pushed is a 404 for one of the lists, and a 422 for the other.
+    let not_found = |error| match error {
+        ForgeError::NotFound { .. } | ForgeError::Refused { .. } => {
+            ForgeError::NotFound { what: format!("the commit `{sha}` of `{repository}`") }
+        }
+        other => other,
+    };
     let statuses = call("/repos/{owner}/{repo}/commits/{ref}/statuses", format!("{commit}/statuses"));
     let checks = call("/repos/{owner}/{repo}/commits/{ref}/check-runs", format!("{commit}/check-runs?filter=latest"));
     let statuses = client.pages::<Vec<StatusBody>>(&statuses, MAX_PAGES).await.map_err(not_found)?;

@@ -123,6 +123,18 @@ async fn reports_are_paged_by_number_and_come_newest_first() -> TestResult {
 }
 
 #[tokio::test]
+async fn a_commit_that_was_never_pushed_is_not_found() -> TestResult {
+    let unknown = Reply::message(422, "No commit found for SHA: abc");
+    let server = Scripted::start(vec![Reply::message(404, "Not Found"), Reply::json(200, json!([])), unknown]).await?;
+    let forge = server.forge();
+    for _ in 0..2 {
+        let words = forge.commit_statuses(&shop(), "abc").await.err().map(|error| error.to_string());
+        assert_eq!(words.as_deref(), Some("the commit `abc` of `acme/shop` was not found on the forge"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_list_without_end_is_read_for_ten_pages() -> TestResult {
     let status = json!({"id": 1, "context": "k", "state": "error", "created_at": "2026-01-01T00:00:00Z"});
     let page = Value::from(vec![status; 100]);
