@@ -196,6 +196,7 @@ mod tests {
             ("charts/service/charts/dep/Chart.yaml", "name: dep"),
             ("charts/service/templates/a.yaml", ""),
             ("charts/lib/Chart.yaml", "type: library"),
+            ("ci.yaml", ""),
             ("plain/dev/a.yaml", ""),
             ("plain/dev/more/b.yaml", ""),
         ])

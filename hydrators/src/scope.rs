@@ -66,6 +66,7 @@ impl Scope<'_> {
         if mistakes.is_empty() { Ok(roots) } else { Err(mistakes) }
     }
 
+    /// With wildcards, only folders that can be rendered match, and never the tree's own.
     fn by_path(&self, text: &str) -> Result<Vec<Found>, Mistake> {
         let excluded = self.excluded()?;
         let pattern = self.pattern(text)?;
@@ -75,7 +76,7 @@ impl Scope<'_> {
         let mut found = Vec::new();
         let candidates =
             self.folders.candidates().filter(|(_, kind)| self.source.kind.is_none_or(|wanted| wanted == *kind));
-        for (folder, kind) in candidates.filter(|(folder, _)| !excluded.is_match(folder)) {
+        for (folder, kind) in candidates.filter(|(folder, _)| !folder.is_empty() && !excluded.is_match(folder)) {
             if let Some(matched) = pattern.matches(folder) {
                 found.push(self.found(folder, kind, matched));
             }
