@@ -1,19 +1,14 @@
 //! Finds the roots of one environment in a dry tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use serde_json::Value;
 
 use crate::folders::Folders;
 use crate::kustomization;
-use crate::pattern::{self, Match, Pattern};
-use crate::source::{Input, Labels, Release, Root, Source, SourceKind, ValueFile};
-use crate::tree::{self, Index, SourceTree, TreeError, segments};
-
-/// The label that every root has.
-const ENVIRONMENT: &str = "environment";
+use crate::pattern;
+use crate::scope::Scope;
+use crate::source::{Input, Labels, Root, Source};
+use crate::tree::{Index, SourceTree, TreeError};
 
 /// The roots of one environment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -118,252 +113,6 @@ fn bind(labels: &Labels) -> Result<Labels, Mistake> {
     })
 }
 
-/// One source in one environment.
-struct Scope<'a> {
-    index: &'a Index,
-    folders: &'a Folders,
-    position: usize,
-    source: &'a Source,
-    labels: &'a Labels,
-}
-
-/// A folder that a source matches.
-struct Found {
-    folder: String,
-    kind: SourceKind,
-    labels: Labels,
-    /// The folder without the segment that is the environment.
-    output: String,
-}
-
-impl Scope<'_> {
-    fn mistake(&self, text: &str, message: impl Into<String>) -> Mistake {
-        Mistake { source: self.position, line: self.source.line, text: text.to_string(), message: message.into() }
-    }
-
-    fn unmatched(&self) -> Unmatched {
-        let source = self.source;
-        let text = source.each.as_ref().or(source.path.as_ref()).or(source.chart.as_ref());
-        let pattern = pattern::expand_bound(text.map_or("", String::as_str), self.labels);
-        Unmatched { source: self.position, line: source.line, pattern }
-    }
-
-    fn roots(&self) -> Result<Vec<Root>, Vec<Mistake>> {
-        let found = match (&self.source.path, &self.source.each, &self.source.chart) {
-            (Some(path), None, None) => self.by_path(path),
-            (None, Some(each), Some(chart)) => self.by_each(each, chart),
-            (None, None, Some(chart)) => self.by_chart(chart),
-            _ => Err(self.mistake("", "a source has either `path`, or `chart` with or without `each`")),
-        };
-        let mut roots = Vec::new();
-        let mut mistakes = Vec::new();
-        for found in found.map_err(|mistake| vec![mistake])? {
-            match self.root(found) {
-                Ok(root) => roots.push(root),
-                Err(mistake) => mistakes.push(mistake),
-            }
-        }
-        if mistakes.is_empty() { Ok(roots) } else { Err(mistakes) }
-    }
-
-    fn by_path(&self, text: &str) -> Result<Vec<Found>, Mistake> {
-        let excluded = self.excluded()?;
-        let pattern = self.pattern(text)?;
-        if let Some(folder) = pattern.literal() {
-            return self.literal(text, &folder, &pattern);
-        }
-        let mut found = Vec::new();
-        let candidates =
-            self.folders.candidates().filter(|(_, kind)| self.source.kind.is_none_or(|wanted| wanted == *kind));
-        for (folder, kind) in candidates.filter(|(folder, _)| !excluded.is_match(folder)) {
-            if let Some(matched) = pattern.matches(folder) {
-                found.push(self.found(folder, kind, matched));
-            }
-        }
-        Ok(without_nested_plain(found))
-    }
-
-    /// A path without wildcards names its folder, whatever lies around it.
-    fn literal(&self, text: &str, folder: &str, pattern: &Pattern) -> Result<Vec<Found>, Mistake> {
-        if self.folders.is_component(folder) {
-            return Err(self.mistake(
-                text,
-                format!("`{folder}` is a kustomize Component, which is only a part of other kustomizations"),
-            ));
-        }
-        let kind = match self.source.kind {
-            Some(kind) => self.folders.is(folder, kind).then_some(kind),
-            None => self.folders.kind(folder),
-        };
-        let matched = kind.and_then(|kind| Some((kind, pattern.matches(folder)?)));
-        Ok(matched.map(|(kind, matched)| self.found(folder, kind, matched)).into_iter().collect())
-    }
-
-    fn by_each(&self, each: &str, chart: &str) -> Result<Vec<Found>, Mistake> {
-        let excluded = self.excluded()?;
-        let pattern = self.pattern(each)?;
-        let folders = self.index.folders().filter(|folder| !folder.is_empty() && !excluded.is_match(folder));
-        let matches = folders.filter_map(|folder| Some((folder, pattern.matches(folder)?)));
-        matches
-            .map(|(folder, matched)| {
-                let mut found = self.found(folder, SourceKind::Helm, matched);
-                found.folder = self.chart(chart, &found.labels)?;
-                Ok(found)
-            })
-            .collect()
-    }
-
-    fn by_chart(&self, chart: &str) -> Result<Vec<Found>, Mistake> {
-        let folder = self.chart(chart, self.labels)?;
-        let matched = self.pattern(chart)?.matches(&folder);
-        let matched = matched.unwrap_or(Match { captures: Labels::new(), label_segments: Vec::new() });
-        Ok(vec![self.found(&folder, SourceKind::Helm, matched)])
-    }
-
-    fn chart(&self, text: &str, labels: &Labels) -> Result<String, Mistake> {
-        let folder = segments(&self.expand(text, labels)?).filter(|s| *s != ".").collect::<Vec<_>>().join("/");
-        if self.folders.is(&folder, SourceKind::Helm) {
-            Ok(folder)
-        } else {
-            Err(self.mistake(text, format!("there is no chart in `{folder}`: a chart is a folder with a `Chart.yaml`")))
-        }
-    }
-
-    fn pattern(&self, text: &str) -> Result<Pattern, Mistake> {
-        if text.starts_with('/') || segments(text).any(|segment| segment == "..") {
-            return Err(self.mistake(text, format!("`{text}` must be a path inside the repository, without `..`")));
-        }
-        Ok(Pattern::new(text, self.labels))
-    }
-
-    fn excluded(&self) -> Result<GlobSet, Mistake> {
-        let mut globs = GlobSetBuilder::new();
-        for text in &self.source.exclude {
-            let glob = GlobBuilder::new(&pattern::expand_bound(text, self.labels)).literal_separator(true).build();
-            globs.add(glob.map_err(|error| self.mistake(text, format!("`{text}` is no glob: {}", error.kind())))?);
-        }
-        globs.build().map_err(|error| self.mistake("exclude", format!("the globs cannot be used: {error}")))
-    }
-
-    fn found(&self, folder: &str, kind: SourceKind, matched: Match) -> Found {
-        let mut labels = self.labels.clone();
-        labels.extend(matched.captures);
-        let environment = self.labels.get(ENVIRONMENT).map(String::as_str);
-        let is_environment =
-            |position: &usize, segment: &str| matched.label_segments.contains(position) && Some(segment) == environment;
-        let kept = segments(folder).enumerate().filter(|(position, segment)| !is_environment(position, segment));
-        let output = kept.map(|(_, segment)| segment).collect::<Vec<_>>().join("/");
-        Found { folder: folder.to_string(), kind, labels, output }
-    }
-
-    fn root(&self, found: Found) -> Result<Root, Mistake> {
-        let source = self.source;
-        let release_name = self.expand_some(&source.release_name, &found.labels)?;
-        let output = match self.expand_some(&source.output, &found.labels)? {
-            Some(output) => self.output(source.output.as_deref().unwrap_or_default(), &output)?,
-            None => {
-                let text = release_name.as_ref().filter(|_| found.kind == SourceKind::Helm).unwrap_or(&found.output);
-                self.output(&found.folder, text)?
-            }
-        };
-        let input = match found.kind {
-            SourceKind::Kustomize => Input::Kustomize { dir: found.folder },
-            SourceKind::Plain => Input::Plain { dir: found.folder },
-            SourceKind::Helm => Input::Helm(self.release(&found, release_name)?),
-        };
-        Ok(Root {
-            output,
-            labels: found.labels,
-            source: self.position,
-            line: source.line,
-            input,
-            on_failure: source.on_failure,
-            options: source.options.clone(),
-            base_of: Vec::new(),
-        })
-    }
-
-    fn release(&self, found: &Found, name: Option<String>) -> Result<Release, Mistake> {
-        let source = self.source;
-        let mut value_files = Vec::new();
-        for text in &source.value_files {
-            let path = self.expand(text, &found.labels)?;
-            let optional = path.ends_with('?');
-            value_files.push(ValueFile { path: path.trim_end_matches('?').to_string(), optional });
-        }
-        let values = match &source.values {
-            Some(values) => Some(self.expand_values(values, &found.labels)?),
-            None => None,
-        };
-        let namespace = self.expand_some(&source.namespace, &found.labels)?;
-        Ok(Release {
-            chart: found.folder.clone(),
-            name: name.unwrap_or_else(|| tree::name(&found.output).to_string()),
-            namespace: namespace.unwrap_or_else(|| "default".into()),
-            value_files,
-            values,
-        })
-    }
-
-    fn expand(&self, text: &str, labels: &Labels) -> Result<String, Mistake> {
-        pattern::expand(text, labels).map_err(|label| {
-            let known = labels.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            self.mistake(text, format!("the label `{{{label}}}` in `{text}` is never bound; there are {known}"))
-        })
-    }
-
-    fn expand_some(&self, text: &Option<String>, labels: &Labels) -> Result<Option<String>, Mistake> {
-        text.as_deref().map(|text| self.expand(text, labels)).transpose()
-    }
-
-    fn expand_values(
-        &self,
-        values: &serde_json::Map<String, Value>,
-        labels: &Labels,
-    ) -> Result<serde_json::Map<String, Value>, Mistake> {
-        values.iter().map(|(key, value)| Ok((key.clone(), self.expand_value(value, labels)?))).collect()
-    }
-
-    fn expand_value(&self, value: &Value, labels: &Labels) -> Result<Value, Mistake> {
-        Ok(match value {
-            Value::String(text) => Value::String(self.expand(text, labels)?),
-            Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.expand_value(item, labels)).collect::<Result<_, _>>()?)
-            }
-            Value::Object(entries) => Value::Object(self.expand_values(entries, labels)?),
-            other => other.clone(),
-        })
-    }
-
-    /// Returns an output folder in one form.
-    fn output(&self, text: &str, output: &str) -> Result<String, Mistake> {
-        let normal = segments(output).filter(|segment| *segment != ".").collect::<Vec<_>>().join("/");
-        if normal.is_empty() {
-            let message = "this would be rendered to the branch's own folder; name another with `output`";
-            return Err(self.mistake(text, message));
-        }
-        if output.starts_with('/') || !tree::is_safe(&normal) {
-            return Err(
-                self.mistake(text, format!("`{output}` is no folder of a branch; use names without `..` and `.git`"))
-            );
-        }
-        Ok(normal)
-    }
-}
-
-/// Plain folders are rendered with what is below them, so one inside another is not a root too.
-fn without_nested_plain(mut found: Vec<Found>) -> Vec<Found> {
-    let plain: BTreeSet<String> =
-        found.iter().filter(|found| found.kind == SourceKind::Plain).map(|found| found.folder.clone()).collect();
-    let is_nested = |folder: &str| {
-        std::iter::successors(Some(folder), |folder| (!folder.is_empty()).then(|| tree::parent(folder)))
-            .skip(1)
-            .any(|above| plain.contains(above))
-    };
-    found.retain(|found| found.kind != SourceKind::Plain || !is_nested(&found.folder));
-    found
-}
-
 fn equal_outputs(roots: &[Root]) -> Vec<Mistake> {
     let mut first: BTreeMap<String, &Root> = BTreeMap::new();
     let mut mistakes = Vec::new();
@@ -406,5 +155,168 @@ fn mark_bases(roots: &mut [Root], index: &Index, read: &dyn Fn(&str) -> Option<S
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{SourceKind, ValueFile};
+    use crate::tree::{Entry, EntryKind};
+
+    /// A tree in memory: paths and texts.
+    struct Files(Vec<(&'static str, &'static str)>);
+
+    impl SourceTree for Files {
+        fn entries(&self) -> Result<Vec<Entry>, TreeError> {
+            let entry = |(path, text): &(&str, &str)| Entry {
+                path: (*path).to_string(),
+                kind: EntryKind::File,
+                size: text.len() as u64,
+            };
+            Ok(self.0.iter().map(entry).collect())
+        }
+
+        fn read(&self, path: &str) -> Result<Vec<u8>, TreeError> {
+            let found = self.0.iter().find(|(name, _)| *name == path);
+            Ok(found.map(|(_, text)| text.as_bytes().to_vec()).unwrap_or_default())
+        }
+    }
+
+    fn shop() -> Files {
+        Files(vec![
+            ("services/web/base/kustomization.yaml", "resources: [a.yaml]"),
+            ("services/web/overlays/dev/kustomization.yaml", "resources: [../../base]"),
+            ("services/web/overlays/prod/kustomization.yaml", "resources: [../../base]"),
+            ("services/api/overlays/dev/kustomization.yaml", "resources: [../dev-base]"),
+            ("services/api/overlays/dev-base/kustomization.yml", ""),
+            ("services/api/values.yaml", ""),
+            ("parts/labels/kustomization.yaml", "kind: Component"),
+            ("charts/service/Chart.yaml", "name: service"),
+            ("charts/service/charts/dep/Chart.yaml", "name: dep"),
+            ("charts/service/templates/a.yaml", ""),
+            ("charts/lib/Chart.yaml", "type: library"),
+            ("ci.yaml", ""),
+            ("plain/dev/a.yaml", ""),
+            ("plain/dev/more/b.yaml", ""),
+        ])
+    }
+
+    fn labels() -> Labels {
+        let pairs = [("environment", "dev"), ("team", "shop"), ("tier", "{environment}")];
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn path(text: &str) -> Source {
+        Source { path: Some(text.into()), line: 7, ..Source::default() }
+    }
+
+    fn found(sources: &[Source]) -> Discovery {
+        discover(&shop(), sources, &labels()).expect("no mistakes")
+    }
+
+    fn outputs(sources: &[Source]) -> Vec<String> {
+        found(sources).roots.into_iter().map(|root| format!("{} <- {}", root.output, root.input.dir())).collect()
+    }
+
+    fn mistakes(sources: &[Source]) -> String {
+        match discover(&shop(), sources, &labels()) {
+            Err(DiscoverError::Mistakes(mistakes)) => {
+                let line = |m: &Mistake| format!("{}:{} {}: {m}", m.source, m.line, m.text);
+                mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
+            other => panic!("no mistakes: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_root_is_found_per_match_and_the_environment_is_left_out_of_its_output() {
+        let source = path("services/{service}/overlays/{environment}");
+        let discovery = found(std::slice::from_ref(&source));
+        assert_eq!(
+            outputs(&[source]),
+            [
+                "services/api/overlays <- services/api/overlays/dev",
+                "services/web/overlays <- services/web/overlays/dev"
+            ]
+        );
+        assert_eq!(discovery.roots[1].labels["service"], "web");
+        assert_eq!(discovery.roots[1].labels["tier"], "dev");
+    }
+
+    #[test]
+    fn outputs_are_made_from_labels() {
+        let source =
+            Source { output: Some("./{team}//{service}/".into()), ..path("services/{service}/overlays/{environment}") };
+        assert_eq!(outputs(&[source])[0], "shop/api <- services/api/overlays/dev");
+    }
+
+    #[test]
+    fn wildcards_find_what_can_be_rendered_and_nothing_inside_of_it() {
+        assert_eq!(
+            outputs(&[Source { exclude: vec!["services/**".into()], ..path("**") }]),
+            ["charts/service <- charts/service", "plain/dev <- plain/dev"]
+        );
+        assert_eq!(
+            outputs(&[Source { kind: Some(SourceKind::Helm), ..path("**") }]),
+            ["charts/service <- charts/service"]
+        );
+        assert_eq!(outputs(&[Source { kind: Some(SourceKind::Kustomize), ..path("**/base") }]).len(), 1);
+    }
+
+    #[test]
+    fn one_chart_is_released_for_each_folder() {
+        let values = serde_json::json!({"tier": "{tier}", "list": ["{service}"], "text": "{{ .x }}"});
+        let source = Source {
+            each: Some("services/{service}".into()),
+            chart: Some("charts/service".into()),
+            release_name: Some("{service}".into()),
+            namespace: Some("{team}-{environment}".into()),
+            value_files: vec!["services/{service}/values.yaml?".into()],
+            values: values.as_object().cloned(),
+            ..Source::default()
+        };
+        let discovery = found(&[source]);
+        let outputs: Vec<_> = discovery.roots.iter().map(|root| root.output.as_str()).collect();
+        assert_eq!(outputs, ["api", "web"]);
+        let Input::Helm(release) = &discovery.roots[0].input else { panic!("a release") };
+        assert_eq!((release.name.as_str(), release.namespace.as_str()), ("api", "shop-dev"));
+        assert_eq!(release.value_files, [ValueFile { path: "services/api/values.yaml".into(), optional: true }]);
+        let values = serde_json::json!({"tier": "dev", "list": ["api"], "text": "{{ .x }}"});
+        assert_eq!(release.values.as_ref(), values.as_object());
+    }
+
+    #[test]
+    fn a_root_that_others_build_on_is_marked() {
+        let roots = found(&[path("services/web/base"), path("services/web/overlays/{environment}")]).roots;
+        assert_eq!(roots[0].base_of, ["services/web/overlays"]);
+        assert!(roots[1].base_of.is_empty());
+    }
+
+    #[test]
+    fn a_source_that_matches_nothing_is_reported() {
+        let discovery = found(&[path("services/{service}/{environment}"), path("missing/{environment}")]);
+        let patterns: Vec<_> = discovery.unmatched.iter().map(|unmatched| unmatched.pattern.as_str()).collect();
+        assert_eq!(patterns, ["services/{service}/dev", "missing/dev"]);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_source() {
+        let output = |text: &str, output: &str| Source { output: Some(output.into()), ..path(text) };
+        insta::assert_snapshot!(mistakes(&[output("plain/dev", "{nobody}")]), @"0:7 {nobody}: the label `{nobody}` in `{nobody}` is never bound; there are `environment`, `team`, `tier`");
+        insta::assert_snapshot!(mistakes(&[output("plain/dev", "Shop"), output("charts/service", "shop/")]), @"1:7 shop: `charts/service` and `plain/dev` (line 7) would both be rendered to `shop`; give them different outputs");
+        insta::assert_snapshot!(mistakes(&[output("plain/dev", "./")]), @"0:7 ./: this would be rendered to the branch's own folder; name another with `output`");
+        insta::assert_snapshot!(mistakes(&[output("plain/dev", "../x")]), @"0:7 ../x: `../x` is no folder of a branch; use names without `..` and `.git`");
+        insta::assert_snapshot!(mistakes(&[path("../x")]), @"0:7 ../x: `../x` must be a path inside the repository, without `..`");
+        insta::assert_snapshot!(mistakes(&[path("parts/labels")]), @"0:7 parts/labels: `parts/labels` is a kustomize Component, which is only a part of other kustomizations");
+        let chart = Source { chart: Some("charts/none".into()), ..Source::default() };
+        insta::assert_snapshot!(mistakes(&[chart]), @"0:0 charts/none: there is no chart in `charts/none`: a chart is a folder with a `Chart.yaml`");
+    }
+
+    #[test]
+    fn a_folder_inside_another_is_allowed_as_output() {
+        let inner = Source { output: Some("shop/inner".into()), ..path("plain/dev") };
+        let outer = Source { output: Some("shop".into()), ..path("charts/service") };
+        assert_eq!(outputs(&[inner, outer]).len(), 2);
     }
 }

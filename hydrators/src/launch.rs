@@ -16,6 +16,9 @@ use crate::program::Limits;
 
 /// The exit code when the program could not be started; renderers do not use it.
 pub(crate) const EXIT_NOT_STARTED: i32 = 125;
+/// Address space that a Go program reserves and does not use. It has to come on top of the memory
+/// limit: Go's heap is not counted as data by the kernel, and less than this stops it at its start.
+const RESERVED_BYTES: u64 = 1536 << 20;
 /// How the launcher's own message begins.
 pub(crate) const MESSAGE: &str = "launcher: ";
 
@@ -34,6 +37,7 @@ impl Launcher {
         let mut args = self.args.clone();
         let numbers = [
             limits.memory_bytes,
+            limits.memory_bytes.saturating_add(RESERVED_BYTES),
             limits.cpu.as_secs().max(1),
             limits.file_bytes,
             limits.open_files,
@@ -65,6 +69,7 @@ fn launch(mut args: impl Iterator<Item = OsString>) -> Result<std::io::Error, St
     };
     let limits = [
         (Resource::Data, number("memory")?),
+        (Resource::As, number("address space")?),
         (Resource::Cpu, number("processor time")?),
         (Resource::Fsize, number("file size")?),
         (Resource::Nofile, number("open files")?),

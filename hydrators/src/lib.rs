@@ -28,6 +28,7 @@ mod plain;
 mod program;
 mod render;
 mod renderers;
+mod scope;
 mod secrets;
 mod source;
 mod tree;

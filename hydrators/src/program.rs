@@ -32,7 +32,7 @@ pub struct Limits {
     pub wall: Duration,
     /// Time on processors, in whole seconds.
     pub cpu: Duration,
-    /// Memory for data, per process.
+    /// Memory, per process; what a runtime reserves and does not use comes on top of it.
     pub memory_bytes: u64,
     /// What it may write to standard output.
     pub stdout_bytes: usize,

@@ -14,6 +14,9 @@ use crate::program::{Call, Limits, Output, ProgramError, Runner, Scratch};
 /// How long a program may take to say its version.
 const VERSION_WAIT: Duration = Duration::from_secs(20);
 
+/// The exit code of Go's runtime when it gives up; a template cannot cause it by its own words.
+const GO_FATAL: i32 = 2;
+
 /// One of the programs that render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
@@ -183,7 +186,8 @@ impl Renderers {
 pub(crate) fn killed(tool: Tool, output: &Output) -> Option<RenderFailure> {
     use std::os::unix::process::ExitStatusExt;
     let message = String::from_utf8_lossy(&output.stderr);
-    let out_of_memory = message.contains("out of memory") || message.contains("cannot allocate memory");
+    let out_of_memory = output.status.code() == Some(GO_FATAL)
+        && (message.contains("out of memory") || message.contains("cannot allocate memory"));
     match output.status.signal() {
         _ if out_of_memory => {
             let message = format!("{tool} was stopped: it needed more memory than its limit");

@@ -8,6 +8,10 @@ use hydrators::{
     DirectoryTree, ExportLimits, ExportedTree, Input, Labels, Launcher, Limits, OnFailure, Release, RenderFailure,
     RenderOptions, Rendered, Renderers, Root, Selection,
 };
+use tokio::sync::OnceCell;
+
+/// The real programs, found once for all tests.
+static RENDERERS: OnceCell<Renderers> = OnceCell::const_new();
 
 /// A dry tree under construction.
 pub(crate) struct Repository(tempfile::TempDir);
@@ -50,7 +54,8 @@ impl Repository {
     /// Renders with the real programs.
     pub(crate) async fn render(&self, root: &Root) -> Result<Rendered, RenderFailure> {
         let exported = self.export();
-        let result = hydrators::render_root(&renderers(Limits::default()).await, &exported, root).await;
+        let result =
+            hydrators::render_root(RENDERERS.get_or_init(|| renderers(Limits::default())).await, &exported, root).await;
         if let Err(failure) = &result {
             let folder = exported.root().to_str().expect("text");
             assert!(!failure.to_string().contains(folder), "a path of the machine is in: {failure}");
