@@ -228,7 +228,7 @@ impl fmt::Display for Gate {
             }
             Self::Obstacle { message } => f.write_str(message),
             Self::DependsOn { environment, waits } => match waits {
-                Verdict::Status { .. } => write!(f, "waits for {waits} on {environment}"),
+                Verdict::Status { key, waits } => write!(f, "waits for `{key}` on {environment}, which {waits}"),
                 _ => write!(f, "waits for {environment}, which {waits}"),
             },
             Self::Settling { waits } => match waits {

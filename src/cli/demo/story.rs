@@ -1,0 +1,129 @@
+//! The story: three commits on their way from dev to production.
+
+use anyhow::{Context, ensure};
+
+use super::{example, stage::Stage};
+use crate::domain::{
+    gate::{Gate, StatusWait, Verdict},
+    ids::{EnvironmentName, RepositoryId, StatusKey, StrategyId, StrategyName},
+    plan::PlaceView,
+};
+
+/// One telling of the story.
+struct Telling<'a> {
+    stage: &'a Stage,
+    repository: RepositoryId,
+    id: StrategyId,
+}
+
+/// Plays the story; returns the number of dry commits.
+pub(super) async fn play(stage: &Stage) -> anyhow::Result<usize> {
+    let repository = stage.create_repository("shop", example::first_commit()).await?;
+    let id = StrategyId { repository: repository.clone(), name: StrategyName::new("shop")? };
+    let telling = Telling { stage, repository, id };
+    telling.first_promotion().await?;
+    telling.image_bump().await?;
+    telling.no_op().await?;
+    stage.say("");
+    stage.say("The end. What runs now:");
+    Ok(3)
+}
+
+impl Telling<'_> {
+    async fn first_promotion(&self) -> anyhow::Result<()> {
+        self.chapter("The repository demo/shop has a chart, a kustomization and a hydromote.yaml.");
+        self.settle().await?;
+        self.say("Hydromote rendered it for dev, staging and prod, made their branches from empty commits, and opened");
+        self.say("a pull request for each. Nothing comes before dev, so its own was merged.");
+        self.show(&["dev", "staging", "prod"])?;
+        self.go_through("dev").await?;
+        self.go_through("staging").await?;
+        self.promote_prod().await
+    }
+
+    async fn image_bump(&self) -> anyhow::Result<()> {
+        self.chapter("A commit brings image 1.1.0.");
+        self.stage.push(&self.repository, "Bring image 1.1.0", example::image_bump()).await?;
+        self.settle().await?;
+        self.say("It went to dev by itself. Staging waits for dev's health:");
+        self.show(&["dev", "staging"])?;
+        self.go_through("dev").await?;
+        self.go_through("staging").await?;
+        self.promote_prod().await
+    }
+
+    async fn no_op(&self) -> anyhow::Result<()> {
+        self.chapter("A commit changes the log level of dev and prod, and nothing in staging.");
+        self.stage.push(&self.repository, "Log less in prod", example::change_beside_staging()).await?;
+        self.settle().await?;
+        self.go_through("dev").await?;
+        let staging = self.place("staging")?;
+        ensure!(staging.taken_as_no_op, "staging should have taken the commit as a no-op");
+        self.say("Nothing changes in staging: it took the commit as a no-op, without a pull request.");
+        self.show(&["staging", "prod"])?;
+        self.promote_prod().await
+    }
+
+    /// Reports health in an environment, and lets the next one follow.
+    async fn go_through(&self, environment: &str) -> anyhow::Result<()> {
+        let view = self.place(environment)?;
+        let running = view.running.as_ref().with_context(|| format!("{environment} should run something"))?;
+        let waits = Verdict::Status { key: StatusKey::new("health")?, waits: StatusWait::Missing };
+        ensure!(running.verdict == waits, "{environment} should wait for health, and it {}", running.verdict);
+        let active = view.active.clone().context("a place that runs something has a head")?;
+        self.stage.report(&self.repository, active.as_str(), &StatusKey::new("health")?).await?;
+        self.settle().await?;
+        let verdict = self.place(environment)?.running.map(|running| running.verdict);
+        ensure!(verdict == Some(Verdict::Verified), "{environment} should be verified");
+        self.say(format_args!("`health` was reported on {environment}: {} is verified there.", running.dry.short()));
+        Ok(())
+    }
+
+    async fn promote_prod(&self) -> anyhow::Result<()> {
+        let prod = self.place("prod")?;
+        let waits: Vec<_> = prod.gates.iter().map(|gate| &gate.gate).collect();
+        ensure!(waits == [&Gate::Promote], "prod should wait for a person, and it waits for {waits:?}");
+        let number = prod.pull_request.context("prod should have a pull request")?;
+        self.say(format_args!("prod waits for a person: {}", self.pull_request(number.0)));
+        let name = EnvironmentName::new("prod")?;
+        self.stage.promote(&self.id, &name).await?;
+        self.settle().await?;
+        self.say("A person promoted it.");
+        self.go_through("prod").await?;
+        self.show(&["dev", "staging", "prod"])
+    }
+
+    async fn settle(&self) -> anyhow::Result<()> {
+        self.stage.settle(&self.repository).await
+    }
+
+    fn place(&self, environment: &str) -> anyhow::Result<PlaceView> {
+        let board = self.stage.board(&self.repository, &self.id.name)?;
+        let found = board.places.into_iter().find(|view| view.place.environment.as_str() == environment);
+        found.with_context(|| format!("there is no environment {environment}"))
+    }
+
+    fn show(&self, environments: &[&str]) -> anyhow::Result<()> {
+        for environment in environments {
+            let view = self.place(environment)?;
+            let runs =
+                view.running.as_ref().map_or("nothing".to_owned(), |r| format!("{}: {}", r.dry.short(), r.verdict));
+            let waits = view.gates.first().map(|gate| format!("; next: {gate}")).unwrap_or_default();
+            self.say(format_args!("    {environment:<8} runs {runs}{waits}"));
+        }
+        Ok(())
+    }
+
+    fn pull_request(&self, number: u64) -> String {
+        format!("{}/{}/pull/{number}", self.stage.forge.url(), self.repository)
+    }
+
+    fn chapter(&self, title: &str) {
+        self.stage.say("");
+        self.stage.say(format_args!("== {title}"));
+    }
+
+    fn say(&self, line: impl std::fmt::Display) {
+        self.stage.say(format_args!("   {line}"));
+    }
+}
