@@ -71,6 +71,8 @@ pub struct Parts {
     pub poll: Duration,
     /// The bearer token of everything that acts.
     pub api_token: Option<SecretString>,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 /// A running service.
@@ -105,7 +107,7 @@ impl Service {
             store: parts.store.clone(),
             messages: Messages::built_in(),
             hydrator: parts.hydrator.clone(),
-            clock: wall_clock(),
+            clock: parts.clock.clone(),
             public_url: Some(url.clone()),
         };
         let hub = workers_hub(&parts, &shared, &boards, &stop, &workers);
@@ -186,7 +188,7 @@ const FORGE: &str = "github";
 
 fn receiver(parts: &Parts, hub: Hub) -> Receiver {
     let source = WebhookSource { secrets: parts.webhook_secrets.clone(), repositories: parts.repositories.clone() };
-    let inbox = Inbox { store: parts.store.clone(), clock: wall_clock() };
+    let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
     let (wake, mut woken) = tokio::sync::mpsc::channel::<RepositoryId>(WAKES);
     tokio::spawn(async move {
         while let Some(repository) = woken.recv().await {
@@ -279,6 +281,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         hydrator: Arc::new(hydrator(&folders, limits, parallelism).await?),
         poll: settings.limits.poll_interval,
         api_token: settings.api_token.clone(),
+        clock: wall_clock(),
     })
 }
 
@@ -314,9 +317,18 @@ pub async fn hydrator_with(
     launcher: Launcher,
 ) -> anyhow::Result<Hydrator> {
     let path = std::env::var_os("PATH");
-    let renderers = Renderers::find(folders, path.as_deref(), launcher, limits).await?;
+    let folders: Vec<PathBuf> = folders.iter().cloned().chain(tools_of_the_checkout()).collect();
+    let renderers = Renderers::find(&folders, path.as_deref(), launcher, limits).await?;
     let parallelism = parallelism.or(std::thread::available_parallelism().ok()).map_or(2, NonZeroUsize::get);
     Ok(Hydrator::new(renderers, parallelism))
+}
+
+/// Returns where `make tools` puts renderers, when this program was built in a checkout: beside
+/// `target`. The current folder is never searched, since it may be anybody's.
+fn tools_of_the_checkout() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let target = program.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"))?;
+    Some(target.parent()?.join(".tools/bin")).filter(|folder| folder.is_dir())
 }
 
 fn own_program() -> anyhow::Result<PathBuf> {

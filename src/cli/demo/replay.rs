@@ -174,7 +174,7 @@ async fn push(
 async fn promote_everywhere(stage: &Stage, id: &StrategyId) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
         stage.settle(&id.repository).await?;
-        if !stage.do_what_is_waited_for(id).await? {
+        if !stage.do_what_is_waited_for(id).await? && !stage.let_time_pass(id).await? {
             return Ok(());
         }
     }

@@ -2,11 +2,15 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context, bail};
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::{Narrator, example::Files};
@@ -21,7 +25,7 @@ use crate::{
     forge::github::{Credentials, GitHub, GitHubOptions, Limits},
     git::mirror::Remote,
     local_forge::{CommitFiles, LocalForge, Options, Permission, RepositoryOptions, Secret, StatusState},
-    reconcile::{attention::Attention, board::StrategyBoard},
+    reconcile::{attention::Attention, board::StrategyBoard, context::Clock},
     settings::{RepositoryPattern, ServedRepositories},
     store::Store,
 };
@@ -45,6 +49,7 @@ pub(super) struct Stage {
     pub(super) service: Service,
     pub(super) folder: PathBuf,
     narrator: Narrator,
+    clock: DemoClock,
     developer_token: Secret,
     webhook_secret: Secret,
 }
@@ -72,6 +77,7 @@ impl Stage {
             // The forge is ours: it needs no pauses between writes.
             limits: Limits { write_interval: Duration::ZERO, ..Limits::default() },
         })?;
+        let clock = DemoClock::default();
         let pattern = RepositoryPattern::parse(&format!("{OWNER}/*")).context("the demo's owner is no pattern")?;
         let folders: Vec<PathBuf> = tools.map(Path::to_owned).into_iter().collect();
         let service = Service::start(Parts {
@@ -86,11 +92,12 @@ impl Stage {
             hydrator: Arc::new(app::hydrator(&folders, hydrators::Limits::default(), None).await?),
             poll: POLL,
             api_token: None,
+            clock: clock.tell(),
         })
         .await?;
         narrator.say(format_args!("The forge:        {}", forge.url()));
         narrator.say(format_args!("The status page:  {}", service.url));
-        Ok(Self { forge, service, folder: folder.to_owned(), narrator, developer_token, webhook_secret })
+        Ok(Self { forge, service, folder: folder.to_owned(), narrator, clock, developer_token, webhook_secret })
     }
 
     /// Prints one line of the story.
@@ -156,7 +163,7 @@ impl Stage {
         let view = board.places.iter().find(|view| view.place.environment == *environment);
         let view = view.with_context(|| format!("there is no environment {environment}"))?;
         let proposed = view.proposed.clone().with_context(|| format!("nothing waits in {environment}"))?;
-        let at = (app::wall_clock())();
+        let at = (self.clock.tell())();
         let request = PromoteRequest { proposed, by: DEVELOPER.to_owned(), at };
         self.service.store.save_note(id, &view.place, &request).await?;
         self.service.hub.heed(&id.repository, Attention::Command);
@@ -190,6 +197,14 @@ impl Stage {
         Ok(any)
     }
 
+    /// Lets the service's time jump to when time alone changes something; says whether it did.
+    pub(super) async fn let_time_pass(&self, id: &StrategyId) -> anyhow::Result<bool> {
+        let Some(wake_at) = self.board(&id.repository, &id.name)?.wake_at else { return Ok(false) };
+        self.clock.jump_to(wake_at);
+        self.service.hub.heed(&id.repository, Attention::Command);
+        Ok(true)
+    }
+
     /// Stays up until a signal: what is pushed is promoted, and the demo's check reports health.
     pub(super) async fn stay_up(&self) -> anyhow::Result<()> {
         self.say("");
@@ -221,6 +236,25 @@ impl Stage {
     pub(super) async fn strike(self) -> anyhow::Result<()> {
         self.service.stop().await;
         self.forge.shutdown().await
+    }
+}
+
+/// The wall clock, and what was jumped over: a demo does not sit through soaks.
+#[derive(Debug, Clone, Default)]
+struct DemoClock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl DemoClock {
+    fn tell(&self) -> Clock {
+        let (wall, ahead) = (app::wall_clock(), self.ahead_ms.clone());
+        Arc::new(move || wall() + SignedDuration::from_millis(ahead.load(Ordering::Relaxed)))
+    }
+
+    fn jump_to(&self, time: Timestamp) {
+        let missing = time.duration_since((self.tell())()).as_millis();
+        let missing = i64::try_from(missing).unwrap_or(i64::MAX).max(0);
+        self.ahead_ms.fetch_add(missing.saturating_add(1), Ordering::Relaxed);
     }
 }
 
