@@ -41,7 +41,11 @@ pub struct MessageError {
 pub struct DryText {
     sha: String,
     short: String,
+    /// For titles and commit messages, which are plain text.
     subject: String,
+    /// For Markdown.
+    quoted_subject: String,
+    /// For Markdown.
     author: String,
 }
 
@@ -83,7 +87,8 @@ impl DryText {
         Self {
             sha: sha.to_string(),
             short: sha.short().to_owned(),
-            subject: escape(&cut(subject, SUBJECT_LIMIT)),
+            subject: plain(&cut(subject, SUBJECT_LIMIT)),
+            quoted_subject: escape(&cut(subject, SUBJECT_LIMIT)),
             author: escape(&cut(name, SUBJECT_LIMIT)),
         }
     }
@@ -203,19 +208,15 @@ fn with_trailers(body: &str, trailers: &str) -> String {
     format!("{}\n\n{trailers}", body.trim_end())
 }
 
+/// Makes text from users harmless in a title: one line that mentions nobody.
+fn plain(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    one_line.replace('@', "@\u{200b}")
+}
+
 /// Makes text from users harmless in Markdown: no mentions, no HTML, no fences, one line.
 fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '@' => safe.push_str("@\u{200b}"),
-            '<' => safe.push_str("&lt;"),
-            '`' => safe.push('\''),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
+    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('`', "'")
 }
 
 /// Returns at most `limit` characters.
@@ -230,6 +231,11 @@ fn cut(text: &str, limit: usize) -> String {
 mod tests {
     use super::*;
     use crate::domain::ids::{EnvironmentName, LaneName, RenderingId};
+
+    /// Shows what no eye sees.
+    fn visible(text: &str) -> String {
+        text.replace('\u{200b}', "[nothing]")
+    }
 
     fn text() -> PromotionText {
         let content = |roots: &[(&str, &str)]| {
@@ -251,8 +257,8 @@ mod tests {
     #[test]
     fn commit_message_lists_changes_and_ends_with_trailers() {
         let message = Messages::built_in().commit(&text(), "A: b\n").expect("is rendered");
-        insta::assert_snapshot!(message, @"
-        Promote 0123456 to dev: ping @​all &lt;b> '''
+        insta::assert_snapshot!(visible(&message), @"
+        Promote 0123456 to dev: ping @[nothing]all <b> ```
 
         Added: `new`
         Changed: `shop`
@@ -267,12 +273,12 @@ mod tests {
         let text = Messages::built_in()
             .pull_request(&text(), false, "hydromote/dev", Some("http://localhost/x"))
             .expect("is rendered");
-        insta::assert_snapshot!(format!("{}\n\n{}", text.title, text.body), @"
-        Promote 0123456 to dev: ping @​all &lt;b> '''
+        insta::assert_snapshot!(visible(&format!("{}\n\n{}", text.title, text.body)), @"
+        Promote 0123456 to dev: ping @[nothing]all <b> ```
 
         This promotes the dry commit 0123456789 to **dev**.
 
-        > ping @​all &lt;b> '''
+        > ping @[nothing]all &lt;b> '''
         >
         > Ada
 

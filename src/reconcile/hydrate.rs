@@ -50,7 +50,7 @@ const HYDRATIONS_KEPT: usize = 256;
 pub struct Hydrator {
     renderers: Arc<Renderers>,
     parallelism: usize,
-    exported: Mutex<VecDeque<((PathBuf, Oid), Arc<ExportedTree>)>>,
+    exported: Mutex<VecDeque<(TreeKey, Arc<ExportedTree>)>>,
     known: Mutex<VecDeque<(Key, Outcome)>>,
 }
 
@@ -59,6 +59,9 @@ pub type Outcome = (Hydration, HydratedRoots);
 
 /// What a hydration follows from: the mirror, the strategy, the environment and the whole tree.
 type Key = (PathBuf, String, EnvironmentName, Oid);
+
+/// A tree in a mirror.
+type TreeKey = (PathBuf, Oid);
 
 /// A root with what came of it.
 pub struct RenderedRoot {
