@@ -21,15 +21,11 @@ use tokio::sync::Mutex;
 use super::{LookError, context::StrategyContext, source_tree::CommitTree, sources, strategy_files};
 use crate::{
     domain::{
-        content::{Content, Hydration, HydrationFailure},
+        content::{Content, Hydration, HydrationFailure, RootInfo},
         ids::{DrySha, EnvironmentName, Place, RootName},
         strategy::PromotionStrategy,
     },
-    git::{
-        GitError,
-        batch::Batch,
-        compose::{self, RootInfo},
-    },
+    git::{GitError, batch::Batch, compose},
     store::HydratedRoots,
 };
 

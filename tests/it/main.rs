@@ -1,4 +1,5 @@
 //! Stories over the real service, real git and the local forge.
 
 mod contract;
+mod fences;
 mod local_forge;
