@@ -31,6 +31,7 @@ use crate::{
     reconcile::{
         attention::Attention,
         board::Boards,
+        commands::Commands,
         context::{Clock, Shared},
         hub::{self, Hub},
         hydrate::Hydrator,
@@ -85,6 +86,8 @@ pub struct Service {
     pub boards: Boards,
     /// The store.
     pub store: Store,
+    /// Takes what people tell the service.
+    pub commands: Commands,
     stop: CancellationToken,
     workers: TaskTracker,
     server: JoinHandle<()>,
@@ -112,6 +115,14 @@ impl Service {
         for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact) {
             hub.wake(&repository);
         }
+        let commands = Commands {
+            store: parts.store.clone(),
+            forge: parts.forge.clone(),
+            hub: hub.clone(),
+            boards: boards.clone(),
+            clock: wall_clock(),
+            public_url: Some(url.clone()),
+        };
         let (readiness, ready) = watch::channel(Readiness::Ready);
         let state = ServerState {
             receiver: Arc::new(receiver(&parts, hub.clone())),
@@ -126,7 +137,7 @@ impl Service {
                 tracing::error!(%error, "the server has ended");
             }
         });
-        Ok(Self { address, url, hub, boards, store: parts.store, stop, workers, server, readiness })
+        Ok(Self { address, url, hub, boards, store: parts.store, commands, stop, workers, server, readiness })
     }
 
     /// Ends what was begun, and stops.
