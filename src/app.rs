@@ -39,6 +39,8 @@ use crate::{
     },
     server::{
         self, Readiness, ServerState,
+        access::Access,
+        site::Site,
         webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
     },
     settings::{Database, ForgeCredentials, ForgeSettings, RepositoryPattern, ServedRepositories, Settings},
@@ -124,10 +126,16 @@ impl Service {
             public_url: Some(url.clone()),
         };
         let (readiness, ready) = watch::channel(Readiness::Ready);
+        let site = Site {
+            commands: commands.clone(),
+            access: Access::new(address, &url, parts.api_token.clone()),
+            readiness: ready.clone(),
+        };
         let state = ServerState {
             receiver: Arc::new(receiver(&parts, hub.clone())),
             readiness: ready,
             metrics: metrics_handle(),
+            site: Some(site),
         };
         let router = server::router(state);
         let stopping = stop.clone();

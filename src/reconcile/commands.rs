@@ -195,7 +195,11 @@ impl Commands {
         Ok(Reported { key, sha })
     }
 
-    fn board(&self, strategy: &StrategyId) -> Result<StrategyBoard, CommandError> {
+    /// Returns what people see of a strategy.
+    ///
+    /// # Errors
+    /// [`CommandError::Unknown`] with the strategies that there are.
+    pub fn board(&self, strategy: &StrategyId) -> Result<StrategyBoard, CommandError> {
         self.boards.of(strategy).ok_or_else(|| {
             let known: Vec<String> = self.boards.all().keys().map(|id| format!("`{id}`")).collect();
             let help = match known.as_slice() {
@@ -252,7 +256,10 @@ pub fn accepted_on_forge(
 }
 
 /// Finds a place on the board; without a lane, the environment's only one.
-fn place_view<'a>(
+///
+/// # Errors
+/// [`CommandError::Unknown`] with the places that there are.
+pub fn place_view<'a>(
     board: &'a StrategyBoard,
     environment: &EnvironmentName,
     lane: Option<&LaneName>,
