@@ -8,6 +8,8 @@ pub mod history;
 mod openapi;
 mod reads;
 pub mod standing;
+#[cfg(test)]
+mod tests;
 
 pub(super) use reads::history_of;
 

@@ -8,6 +8,8 @@ pub mod access;
 pub mod api;
 pub mod page;
 pub mod problem;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod site;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@
 
 mod events;
 mod templates;
+#[cfg(test)]
+mod tests;
 
 use axum::{
     Router,

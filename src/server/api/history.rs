@@ -184,7 +184,9 @@ impl Explanation {
         let place = &environment.place;
         let mut sentences = vec![match &environment.running {
             Some(running) => {
-                format!("{place} runs {}{}; {place} {}.", running.commit.short, quoted(&running.commit), running.words)
+                // A key is what the words are about; everything else is about what runs.
+                let it = if running.words.starts_with('`') { "" } else { "it " };
+                format!("{place} runs {}{}; {it}{}.", running.commit.short, quoted(&running.commit), running.words)
             }
             None => format!("{place} runs nothing yet."),
         }];

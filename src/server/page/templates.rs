@@ -191,8 +191,11 @@ fn words(text: String) -> Value {
     Value::from_safe_string(html)
 }
 
-/// Returns the text with a capital first letter.
+/// Returns the text with a capital first letter, unless it begins with a commit id.
 fn sentence(text: &str) -> String {
+    if text.split_whitespace().next().is_some_and(|word| word.contains(|c: char| c.is_ascii_digit())) {
+        return text.to_owned();
+    }
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
