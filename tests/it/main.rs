@@ -2,3 +2,4 @@
 
 mod contract;
 mod local_forge;
+mod offline;

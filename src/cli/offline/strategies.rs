@@ -74,10 +74,11 @@ pub fn read(
             }
         }
     }
-    if mistakes > 0 {
-        bail!("the strategy has {mistakes} mistakes");
+    match mistakes {
+        0 => Ok(strategies),
+        1 => bail!("the strategy has a mistake; `hydromote validate` shows it"),
+        more => bail!("the strategy has {more} mistakes; `hydromote validate` shows them"),
     }
-    Ok(strategies)
 }
 
 /// Returns the error for a revision without any strategy.
