@@ -3,3 +3,4 @@
 mod contract;
 mod fences;
 mod local_forge;
+mod offline;
