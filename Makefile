@@ -1,5 +1,42 @@
-.PHONY: tools
+# What one does here; `make demo` and `make test` work on a fresh clone.
+CARGO ?= cargo
+export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-# Helm and Kustomize, pinned and verified, into .tools/bin; nothing when fitting ones are there.
+.PHONY: help demo test test-long tools lint fmt docs bench-replay
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo        a local forge, the service and a story of promotions; stays up to be played with
+demo: tools
+	$(CARGO) run --locked --quiet -- demo $(ARGS)
+
+## make test        every test but the long ones
+test: tools
+	$(CARGO) test --locked --workspace
+
+## make test-long   the property tests with many more histories
+test-long: tools
+	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace properties
+
+## make tools       Helm and Kustomize, pinned and verified, into .tools/bin
 tools:
 	@tools/fetch-renderers.sh
+
+## make lint        format and clippy, without warnings
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+## make fmt         formats the code
+fmt:
+	$(CARGO) fmt --all
+
+## make docs        builds the code's documentation, without warnings
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+## make bench-replay REPO=… STRATEGY=…   plays a repository's history with a release build
+bench-replay: tools
+	$(CARGO) build --locked --release --quiet
+	tools/bench-replay.sh target/release/hydromote "$(REPO)" "$(STRATEGY)" $(or $(COMMITS),30)

@@ -31,6 +31,7 @@ use crate::{
     reconcile::{
         attention::Attention,
         board::Boards,
+        commands::Commands,
         context::{Clock, Shared},
         hub::{self, Hub},
         hydrate::Hydrator,
@@ -38,6 +39,8 @@ use crate::{
     },
     server::{
         self, Readiness, ServerState,
+        access::Access,
+        site::Site,
         webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
     },
     settings::{Database, ForgeCredentials, ForgeSettings, RepositoryPattern, ServedRepositories, Settings},
@@ -87,6 +90,8 @@ pub struct Service {
     pub boards: Boards,
     /// The store.
     pub store: Store,
+    /// Takes what people tell the service.
+    pub commands: Commands,
     stop: CancellationToken,
     workers: TaskTracker,
     server: JoinHandle<()>,
@@ -114,11 +119,25 @@ impl Service {
         for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact) {
             hub.wake(&repository);
         }
+        let commands = Commands {
+            store: parts.store.clone(),
+            forge: parts.forge.clone(),
+            hub: hub.clone(),
+            boards: boards.clone(),
+            clock: wall_clock(),
+            public_url: Some(url.clone()),
+        };
         let (readiness, ready) = watch::channel(Readiness::Ready);
+        let site = Site {
+            commands: commands.clone(),
+            access: Access::new(address, &url, parts.api_token.clone()),
+            readiness: ready.clone(),
+        };
         let state = ServerState {
             receiver: Arc::new(receiver(&parts, hub.clone())),
             readiness: ready,
             metrics: metrics_handle(),
+            site: Some(site),
         };
         let router = server::router(state);
         let stopping = stop.clone();
@@ -128,7 +147,7 @@ impl Service {
                 tracing::error!(%error, "the server has ended");
             }
         });
-        Ok(Self { address, url, hub, boards, store: parts.store, stop, workers, server, readiness })
+        Ok(Self { address, url, hub, boards, store: parts.store, commands, stop, workers, server, readiness })
     }
 
     /// Ends what was begun, and stops.

@@ -84,5 +84,7 @@ fn launch(mut args: impl Iterator<Item = OsString>) -> Result<std::io::Error, St
         }
     }
     let program = args.next().ok_or("the program is missing")?;
-    Ok(Command::new(program).args(args).exec())
+    #[expect(clippy::disallowed_methods, reason = "this is the wrapper's inner half")]
+    let mut command = Command::new(program);
+    Ok(command.args(args).exec())
 }

@@ -160,6 +160,7 @@ impl Runner {
     }
 
     fn command(&self, call: &Call<'_>) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "this is the wrapper")]
         let mut command = Command::new(&self.launcher.program);
         command
             .args(self.launcher.arguments(call.limits, call.program.as_os_str()))

@@ -52,6 +52,17 @@ impl FromIterator<(RootName, RenderingId)> for Content {
     }
 }
 
+/// Who made a rendering, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootInfo {
+    /// The commands, reproducible in a checkout of the dry SHA.
+    pub commands: Vec<String>,
+    /// Name and version of the renderer.
+    pub renderer: String,
+    /// The labels of the root.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// What came of hydrating one lane of one environment at one dry SHA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]

@@ -248,11 +248,13 @@ pub enum Notice {
         /// The pull request.
         number: PullRequestNumber,
     },
-    /// A root that failed keeps its last good rendering.
+    /// Roots that failed keep their last good rendering.
     Kept {
         /// The dry SHA.
         dry: DrySha,
-        /// The root and the reason.
+        /// How many roots.
+        roots: usize,
+        /// The first of them and the reason.
         message: String,
     },
 }
@@ -266,7 +268,12 @@ impl std::fmt::Display for Notice {
             Self::Rejected { dry, number } => {
                 write!(f, "{} was rejected by closing {number}; reopen it to take that back", dry.short())
             }
-            Self::Kept { dry, message } => write!(f, "in {} {message}", dry.short()),
+            Self::Kept { dry, roots: 1, message } => {
+                write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())
+            }
+            Self::Kept { dry, roots, message } => {
+                write!(f, "in {} {roots} roots keep their last good rendering, first {message}", dry.short())
+            }
         }
     }
 }
@@ -357,7 +364,7 @@ impl Planner<'_> {
 
     fn notices(&self, state: &PlaceState, taken: Option<&Taken>) -> Vec<Notice> {
         let position = taken.map(|taken| self.snapshot.line.position(&taken.dry)).unwrap_or_default();
-        let mut notices = Vec::new();
+        let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
         for dry in self.snapshot.line.newer_than(position) {
             if let Some(number) = self.ledger.rejection(state, dry) {
                 notices.push(Notice::Rejected { dry: dry.clone(), number });
@@ -368,10 +375,7 @@ impl Planner<'_> {
                     message: failure.to_string(),
                     retry_at: failure.retry_at,
                 }),
-                Some(Hydration::Done { kept, .. }) => notices.extend(kept.iter().map(|(root, reason)| Notice::Kept {
-                    dry: dry.clone(),
-                    message: format!("`{root}` keeps its last good rendering: {reason}"),
-                })),
+                Some(Hydration::Done { .. }) => notices.extend(kept(state, dry)),
                 None => {}
             }
         }
@@ -616,6 +620,13 @@ impl Planner<'_> {
     }
 }
 
+/// Returns the notice about roots that keep their last good rendering in a dry SHA.
+fn kept(state: &PlaceState, dry: &DrySha) -> Option<Notice> {
+    let Hydration::Done { kept, .. } = state.hydrations.get(dry)? else { return None };
+    let (root, reason) = kept.iter().next()?;
+    Some(Notice::Kept { dry: dry.clone(), roots: kept.len(), message: format!("`{root}`: {reason}") })
+}
+
 /// How long the forge may take to show a push in its pull request before it is asked again.
 const FORGE_LAG: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 
@@ -651,3 +662,6 @@ fn sentence(text: &str) -> String {
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
 }
+
+#[cfg(test)]
+mod tests;

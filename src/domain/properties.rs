@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::{
     ids::EnvironmentName,
-    line::LinePosition,
     plan::{Action, Plan},
     snapshot::Record,
     status::StatusState,
@@ -108,7 +107,7 @@ fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseErro
     prop_assert!(!drifted, "3: {place} is drifted and {dry} is merged");
     let running = state.running().map(|run| snapshot.line.position(&run.dry));
     prop_assert!(
-        snapshot.line.position(dry) > running.unwrap_or(LinePosition::default()),
+        snapshot.line.position(dry) > running.unwrap_or_default(),
         "13: {dry} is older than what runs in {place}"
     );
     prop_assert!(snapshot.line.contains(dry), "14: {dry} is not on the line and is merged into {place}");

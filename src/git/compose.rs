@@ -16,20 +16,9 @@ use super::{
     tree::{self, Edits, Owned},
 };
 use crate::domain::{
-    content::Content,
+    content::{Content, RootInfo},
     ids::{RenderingId, RootName},
 };
-
-/// Who made a rendering, and for what.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RootInfo {
-    /// The commands, reproducible in a checkout of the dry SHA.
-    pub commands: Vec<String>,
-    /// Name and version of the renderer.
-    pub renderer: String,
-    /// The labels of the root.
-    pub labels: BTreeMap<String, String>,
-}
 
 /// What a snapshot commit is composed of.
 #[derive(Debug, Clone)]

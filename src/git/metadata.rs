@@ -102,6 +102,11 @@ pub struct Origin {
 }
 
 impl BranchMetadata {
+    /// Reads the metadata of a branch of ours; another tool's is none.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
     /// Returns the file's text.
     pub fn render(&self) -> Vec<u8> {
         to_json(self)

@@ -6,6 +6,7 @@
 //! - A snapshot commit has the active head as its only parent and exactly the composed tree.
 
 pub mod batch;
+pub mod bundle;
 pub mod compose;
 pub mod history;
 pub mod metadata;

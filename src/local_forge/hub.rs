@@ -101,7 +101,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Returns the time, to the second, as GitHub shows it.
     pub(super) fn now(&self) -> Timestamp {
-        Timestamp::from_second(Timestamp::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
+        Timestamp::from_second(super::clock::now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// Returns a repository.

@@ -10,6 +10,7 @@
 mod acting;
 mod administration;
 mod api;
+mod clock;
 mod credentials;
 mod details;
 mod discussion;

@@ -9,7 +9,6 @@ use std::{
 };
 
 use hmac::{Hmac, Mac};
-use jiff::Timestamp;
 use sha2::Sha256;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -190,7 +189,7 @@ fn record(hub: &Hub, outgoing: Outgoing, answer: Result<u16, String>, took: Dura
         action: outgoing.action,
         payload: outgoing.payload,
         redelivery: outgoing.redelivery,
-        delivered_at: Timestamp::now(),
+        delivered_at: super::clock::now(),
         duration: took.as_secs_f64(),
         status_code,
         status,

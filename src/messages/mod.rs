@@ -41,7 +41,11 @@ pub struct MessageError {
 pub struct DryText {
     sha: String,
     short: String,
+    /// For titles and commit messages, which are plain text.
     subject: String,
+    /// For Markdown.
+    quoted_subject: String,
+    /// For Markdown.
     author: String,
 }
 
@@ -83,7 +87,8 @@ impl DryText {
         Self {
             sha: sha.to_string(),
             short: sha.short().to_owned(),
-            subject: escape(&cut(subject, SUBJECT_LIMIT)),
+            subject: plain(&cut(subject, SUBJECT_LIMIT)),
+            quoted_subject: escape(&cut(subject, SUBJECT_LIMIT)),
             author: escape(&cut(name, SUBJECT_LIMIT)),
         }
     }
@@ -203,19 +208,15 @@ fn with_trailers(body: &str, trailers: &str) -> String {
     format!("{}\n\n{trailers}", body.trim_end())
 }
 
+/// Makes text from users harmless in a title: one line that mentions nobody.
+fn plain(text: &str) -> String {
+    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    one_line.replace('@', "@\u{200b}")
+}
+
 /// Makes text from users harmless in Markdown: no mentions, no HTML, no fences, one line.
 fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '@' => safe.push_str("@\u{200b}"),
-            '<' => safe.push_str("&lt;"),
-            '`' => safe.push('\''),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
+    plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('`', "'")
 }
 
 /// Returns at most `limit` characters.
@@ -230,6 +231,11 @@ fn cut(text: &str, limit: usize) -> String {
 mod tests {
     use super::*;
     use crate::domain::ids::{EnvironmentName, LaneName, RenderingId};
+
+    /// Shows what no eye sees.
+    fn visible(text: &str) -> String {
+        text.replace('\u{200b}', "[nothing]")
+    }
 
     fn text() -> PromotionText {
         let content = |roots: &[(&str, &str)]| {
@@ -251,7 +257,15 @@ mod tests {
     #[test]
     fn commit_message_lists_changes_and_ends_with_trailers() {
         let message = Messages::built_in().commit(&text(), "A: b\n").expect("is rendered");
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(visible(&message), @"
+        Promote 0123456 to dev: ping @[nothing]all <b> ```
+
+        Added: `new`
+        Changed: `shop`
+        Removed: `old`
+
+        A: b
+        ");
     }
 
     #[test]
@@ -259,7 +273,25 @@ mod tests {
         let text = Messages::built_in()
             .pull_request(&text(), false, "hydromote/dev", Some("http://localhost/x"))
             .expect("is rendered");
-        insta::assert_snapshot!(format!("{}\n\n{}", text.title, text.body), @"");
+        insta::assert_snapshot!(visible(&format!("{}\n\n{}", text.title, text.body)), @"
+        Promote 0123456 to dev: ping @[nothing]all <b> ```
+
+        This promotes the dry commit 0123456789 to **dev**.
+
+        > ping @[nothing]all &lt;b> '''
+        >
+        > Ada
+
+        | | output |
+        |---|---|
+        | added | `new` |
+        | changed | `shop` |
+        | removed | `old` |
+
+        Hydromote merges it when its gates are open and a person promotes it: `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
+
+        The branch holds exactly what dev will hold: any merge method gives the same files. Please do not push to it; it is made anew when something newer is to be promoted.
+        ");
     }
 
     #[test]
@@ -267,7 +299,25 @@ mod tests {
         let messages = Messages::built_in();
         let root = RootName::new("shop").expect("a folder");
         let readme = messages.readme(&root, &text().dry, "https://example.com/a/b", &["kustomize build x".into()]);
-        insta::assert_snapshot!(readme.expect("is rendered"), @"");
-        insta::assert_snapshot!(messages.merge(&["health on dev: success".into()], "A: b\n").expect("is rendered"), @"");
+        insta::assert_snapshot!(readme.expect("is rendered"), @"
+        # shop
+
+        Rendered by Hydromote from https://example.com/a/b at 0123456789. Changes made here by hand stop the promotion of this environment.
+
+        To render it again:
+
+        ```shell
+        git clone https://example.com/a/b
+        git checkout 0123456789
+        kustomize build x
+        ```
+        ");
+        insta::assert_snapshot!(messages.merge(&["health on dev: success".into()], "A: b\n").expect("is rendered"), @"
+        Everything that this promotion waited for was open when it was merged:
+
+        - health on dev: success
+
+        A: b
+        ");
     }
 }

@@ -21,15 +21,11 @@ use tokio::sync::Mutex;
 use super::{LookError, context::StrategyContext, source_tree::CommitTree, sources, strategy_files};
 use crate::{
     domain::{
-        content::{Content, Hydration, HydrationFailure},
+        content::{Content, Hydration, HydrationFailure, RootInfo},
         ids::{DrySha, EnvironmentName, Place, RootName},
         strategy::PromotionStrategy,
     },
-    git::{
-        GitError,
-        batch::Batch,
-        compose::{self, RootInfo},
-    },
+    git::{GitError, batch::Batch, compose},
     store::HydratedRoots,
 };
 
@@ -50,7 +46,7 @@ const HYDRATIONS_KEPT: usize = 256;
 pub struct Hydrator {
     renderers: Arc<Renderers>,
     parallelism: usize,
-    exported: Mutex<VecDeque<((PathBuf, Oid), Arc<ExportedTree>)>>,
+    exported: Mutex<VecDeque<(TreeKey, Arc<ExportedTree>)>>,
     known: Mutex<VecDeque<(Key, Outcome)>>,
 }
 
@@ -59,6 +55,9 @@ pub type Outcome = (Hydration, HydratedRoots);
 
 /// What a hydration follows from: the mirror, the strategy, the environment and the whole tree.
 type Key = (PathBuf, String, EnvironmentName, Oid);
+
+/// A tree in a mirror.
+type TreeKey = (PathBuf, Oid);
 
 /// A root with what came of it.
 pub struct RenderedRoot {

@@ -10,6 +10,7 @@ pub mod active;
 pub mod apply;
 pub mod attention;
 pub mod board;
+pub mod commands;
 pub mod context;
 pub mod forge_view;
 pub mod hub;

@@ -7,6 +7,7 @@ use git2::Oid;
 use super::{
     LookError,
     active::{self, KnownProposals},
+    commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
 };
@@ -14,7 +15,9 @@ use crate::{
     domain::{
         ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, TreeId},
         line::DryLine,
-        snapshot::{Active, ActiveBranch, OpenPullRequest, PlaceState, Proposal, Record, Report, Run, Snapshot},
+        snapshot::{
+            Active, ActiveBranch, OpenPullRequest, PlaceState, PromoteRequest, Proposal, Record, Report, Run, Snapshot,
+        },
         status::{CommitStatus, StatusState},
         strategy::Environment,
     },
@@ -137,7 +140,7 @@ async fn observe_place(
         },
         proposed_reports,
         rejected,
-        promote: store.note(&context.id, place).await?,
+        promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
         own_status,
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,
@@ -190,6 +193,31 @@ fn proposal(
         content: owned.content.clone(),
         sha,
     })
+}
+
+/// Returns a person's wish to promote: from the store, else from what was accepted on the forge
+/// before the store was lost.
+async fn promote_request(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    place: &Place,
+    environment: &Environment,
+    proposal: Option<&Proposal>,
+    open: Option<&PullRequest>,
+) -> Result<Option<PromoteRequest>, LookError> {
+    let store = &context.repository.shared.store;
+    let noted: Option<PromoteRequest> = store.note(&context.id, place).await?;
+    let (Some(proposal), Some(_)) = (proposal, open) else { return Ok(noted) };
+    if environment.auto_merge || noted.as_ref().is_some_and(|noted| noted.proposed == proposal.sha) {
+        return Ok(noted);
+    }
+    let reports = view.statuses(context, proposal.sha.as_str()).await?;
+    let account = context.repository.account.id;
+    let accepted = commands::accepted_on_forge(place, &proposal.sha, &reports, account);
+    if let Some(accepted) = &accepted {
+        store.save_note(&context.id, place, accepted).await?;
+    }
+    Ok(accepted.or(noted))
 }
 
 /// Returns the dry SHAs whose pull request a person closed.

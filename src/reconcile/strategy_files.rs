@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// The strategy file at the root of a repository.
-const FILE: &str = "hydromote.yaml";
+pub const FILE: &str = "hydromote.yaml";
 /// The folder of further strategy files.
-const FOLDER: &str = ".hydromote";
+pub const FOLDER: &str = ".hydromote";
 
 /// A strategy file: its path and content.
 pub type File = (String, Vec<u8>);

@@ -1,9 +1,16 @@
-//! HTTP: webhooks, health, metrics. It decides nothing and knows no rule.
+//! HTTP: webhooks, the API, pages, health, metrics. It decides nothing and knows no rule.
 //!
 //! - Nothing of a request's headers or body is logged.
 //! - A handler that panics answers 500 and takes nothing else down.
-//! - Every answer has a time limit.
+//! - Every answer has a time limit, except streams of live updates, which end with the service.
 
+pub mod access;
+pub mod api;
+pub mod page;
+pub mod problem;
+#[cfg(test)]
+pub(crate) mod sample;
+pub mod site;
 #[cfg(test)]
 mod tests;
 pub mod webhooks;
@@ -16,7 +23,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
 
-use self::webhooks::Receiver;
+use self::{site::Site, webhooks::Receiver};
 
 /// How long an answer may take; GitHub gives up on a delivery after ten seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(9);
@@ -30,6 +37,8 @@ pub struct ServerState {
     pub readiness: watch::Receiver<Readiness>,
     /// The metrics; none when nothing collects them.
     pub metrics: Option<PrometheusHandle>,
+    /// What the API and the pages are made from; without it there are none.
+    pub site: Option<Site>,
 }
 
 /// Whether the service works.
@@ -46,13 +55,19 @@ pub enum Readiness {
 /// Returns every route.
 pub fn router(state: ServerState) -> Router {
     let webhooks = webhooks::router(Arc::clone(&state.receiver));
+    let site = state.site.clone();
+    let (answers, streams) = site.map_or_else(Default::default, |site| {
+        (api::router(site.clone()).merge(page::router(site.clone())), page::streams(site))
+    });
     Router::new()
         .route("/healthz", routing::get(|| async { "ok\n" }))
         .route("/readyz", routing::get(readyz))
         .route("/metrics", routing::get(metrics))
         .with_state(state)
         .merge(webhooks)
+        .merge(answers)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT))
+        .merge(streams)
         .layer(CatchPanicLayer::new())
         .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
 }

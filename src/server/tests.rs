@@ -78,7 +78,8 @@ impl World {
         let store = Arc::clone(&inbox) as Arc<dyn DeliveryInbox>;
         let receiver = Receiver::new([("github".to_owned(), source)].into(), store, wake, LIMIT);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-        let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics: Some(recorder.handle()) };
+        let metrics = Some(recorder.handle());
+        let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics, site: None };
         Self { router: router(state), inbox, woken, readiness }
     }
 

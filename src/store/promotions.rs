@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Store, StoreError, from_json, to_json};
-use crate::{
-    domain::{
-        content::Hydration,
-        ids::{DrySha, Place, ProposedSha, RootName, StrategyId, TreeId},
-        snapshot::Record,
-    },
-    git::compose::RootInfo,
+use crate::domain::{
+    content::{Hydration, RootInfo},
+    ids::{DrySha, Place, ProposedSha, RootName, StrategyId, TreeId},
+    snapshot::Record,
 };
 
 /// Who rendered the roots of a hydration, and how.

@@ -137,6 +137,7 @@ async fn reply(request: reqwest::RequestBuilder) -> Fallible<Reply> {
 }
 
 async fn try_git(folder: &Path, arguments: &[&str]) -> Fallible<(bool, String)> {
+    #[expect(clippy::disallowed_methods, reason = "people use git as it is")]
     let mut command = Command::new("git");
     command.current_dir(folder).args(arguments).kill_on_drop(true);
     for (name, value) in [

@@ -2,7 +2,9 @@
 
 mod contract;
 mod drift;
+mod fences;
 mod local_forge;
+mod offline;
 mod promotion;
 mod webhooks;
 mod world;

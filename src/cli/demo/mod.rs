@@ -4,13 +4,14 @@
 //! Everything is real: the repository is pushed to over HTTP, the service hears of it by signed
 //! webhooks, renders with Helm and Kustomize, and speaks with the forge through the GitHub adapter.
 
+mod cost;
 mod example;
 mod replay;
 mod stage;
 mod story;
 mod summary;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use self::stage::Stage;
 use super::{Outcome, output};
@@ -78,6 +79,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => unreachable!("because one of the two was made"),
     };
+    let began = Instant::now();
     let stage = Stage::set(&folder, args.tools.as_deref(), narrator).await?;
     let played = async {
         match (&args.repo, &args.strategy) {
@@ -94,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     };
     let outcome = match played {
         Ok(dry_commits) => {
-            summary::print(&stage, dry_commits, args.output).await?;
+            summary::print(&stage, dry_commits, began, args.output).await?;
             if !args.once {
                 stage.stay_up().await?;
             }

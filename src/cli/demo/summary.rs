@@ -1,8 +1,10 @@
 //! What a demo came to.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
-use super::{Format, stage::Stage};
+use super::{Format, cost::Cost, stage::Stage};
 use crate::{
     cli::output,
     domain::{
@@ -55,10 +57,14 @@ struct PromotionSummary {
 }
 
 /// Prints the end of a demo.
-pub(super) async fn print(stage: &Stage, dry_commits: usize, format: Format) -> anyhow::Result<()> {
+pub(super) async fn print(stage: &Stage, dry_commits: usize, began: Instant, format: Format) -> anyhow::Result<()> {
     let summary = sum_up(stage, dry_commits).await?;
+    let cost = Cost::so_far().map(|cost| cost.sentence(summary.promotions.len(), dry_commits, began));
     match format {
-        Format::Json => output::json(&summary),
+        Format::Json => {
+            cost.into_iter().for_each(output::progress);
+            output::json(&summary);
+        }
         Format::Text => {
             for environment in &summary.environments {
                 let dry = environment.dry_sha.as_ref().map_or("nothing", DrySha::short);
@@ -70,6 +76,7 @@ pub(super) async fn print(stage: &Stage, dry_commits: usize, format: Format) -> 
                 summary.promotions.len(),
                 stage.folder.join("git").display()
             ));
+            cost.into_iter().for_each(|cost| stage.say(cost));
         }
     }
     Ok(())

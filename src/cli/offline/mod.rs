@@ -1,10 +1,39 @@
 //! Commands that need no server and no forge.
+//!
+//! They read a repository and never write to it (`init` writes one file to its work tree).
+//! Progress goes to standard error, results to standard output.
+
+pub mod branch;
+pub mod checkout;
+pub mod diff;
+pub mod format;
+pub mod hydrate;
+pub mod init;
+pub mod mistakes;
+pub mod renderer;
+pub mod resources;
+pub mod roots;
+pub mod schema;
+pub mod strategies;
+pub mod validate;
+pub mod verify;
+pub mod work_tree;
 
 use super::Outcome;
 
 /// A command that needs no server and no forge.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
+    /// Writes a commented hydromote.yaml for what is in a repository
+    Init(init::Args),
+    /// Finds every mistake in the strategy, and shows what would be rendered
+    Validate(validate::Args),
+    /// Renders environments to a folder, exactly as they would be committed
+    Hydrate(hydrate::Args),
+    /// Shows what changes in the rendered manifests between two revisions
+    Diff(diff::Args),
+    /// Renders again what environment branches claim to hold, and compares
+    Verify(verify::Args),
     /// Prints the JSON Schema of strategy files
     Schema,
 }
@@ -12,7 +41,11 @@ pub enum Command {
 /// Runs one.
 pub async fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
-        Command::Schema => super::output::json(&crate::domain::strategy::schema()),
+        Command::Init(args) => init::run(&args).await,
+        Command::Validate(args) => validate::run(args).await,
+        Command::Hydrate(args) => hydrate::run(args).await,
+        Command::Diff(args) => diff::run(args).await,
+        Command::Verify(args) => verify::run(args).await,
+        Command::Schema => Ok(schema::run()),
     }
-    Ok(Outcome::Done)
 }

@@ -22,7 +22,6 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
 };
-use jiff::Timestamp;
 use serde_json::Value;
 
 use self::call::{Answer, Call};
@@ -86,7 +85,7 @@ async fn answer_call(
     let answer = hub.work(move |desk| routes::answer(desk, &call).unwrap_or_else(|refusal| refused(&refusal))).await;
     let answer = if is_get { etag::conditional(answer, headers) } else { answer };
     let cost = u64::from(answer.status != 304 && !path.starts_with("/rate_limit"));
-    let budget = hub.rate_limit.spend(login.as_deref().unwrap_or_default(), cost, Timestamp::now());
+    let budget = hub.rate_limit.spend(login.as_deref().unwrap_or_default(), cost, crate::local_forge::clock::now());
     with_budget(answer, budget)
 }
 

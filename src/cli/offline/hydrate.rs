@@ -1,0 +1,207 @@
+//! `hydromote hydrate`: renders environments to a folder, exactly as they would be committed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+use git2::{Oid, Repository};
+use serde::Serialize;
+
+use super::{
+    checkout::Checkout,
+    format::Output,
+    renderer::{Failure, Renderer, Rendering, Tools, repo_url},
+    strategies::{self, StrategyArgument, Target},
+};
+use crate::{
+    cli::{Outcome, output},
+    domain::ids::{BranchName, DrySha, EnvironmentName, RenderingId, RootName, StrategyName, TreeId},
+    git::{metadata, tree},
+    reconcile::hydrate::open_tree,
+};
+
+/// Arguments.
+///
+/// Exits with 0 when everything was rendered, 1 when a root failed (the others are written), 2 when
+/// nothing could be rendered.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 everything was rendered, 1 a root failed (the others are written), \
+                        2 could not run.")]
+pub struct Args {
+    /// A work tree, a bare repository or a bundle
+    #[arg(long, value_name = "DIR")]
+    repo: PathBuf,
+    /// The dry revision; HEAD when absent. Edits that are not committed do not count
+    #[arg(long)]
+    rev: Option<String>,
+    #[command(flatten)]
+    strategy: StrategyArgument,
+    /// Only this environment; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| EnvironmentName::new(name))]
+    environment: Vec<EnvironmentName>,
+    /// Where to write: an empty folder, or none yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replaces what an earlier run wrote for the same environments
+    #[arg(long)]
+    force: bool,
+    /// The repository's address in metadata; that of the remote `origin` when absent
+    #[arg(long, value_name = "URL")]
+    repo_url: Option<String>,
+    #[command(flatten)]
+    tools: Tools,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What was written.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hydrated {
+    /// The dry SHA.
+    dry_sha: DrySha,
+    /// The repository's address in metadata.
+    #[serde(rename = "repoURL")]
+    repo_url: String,
+    /// The environments, in the order of the strategy.
+    environments: Vec<HydratedEnvironment>,
+}
+
+/// What was written for one environment.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HydratedEnvironment {
+    /// The environment: also its folder in `--out`.
+    name: EnvironmentName,
+    /// Its strategy.
+    strategy: StrategyName,
+    /// Its active branch.
+    branch: BranchName,
+    /// The git tree that the folder equals: what a commit to an empty branch would hold.
+    tree: TreeId,
+    /// The roots that were rendered, by output folder.
+    roots: Vec<HydratedRoot>,
+    /// What failed.
+    failures: Vec<Failure>,
+    /// How long it took, milliseconds.
+    duration_ms: u128,
+}
+
+/// One rendered root.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HydratedRoot {
+    /// The output folder.
+    output: RootName,
+    /// The git tree of the rendered files, without those that name the dry SHA.
+    rendering: RenderingId,
+    /// Name and version of the renderer.
+    renderer: String,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let checkout = Checkout::open(&args.repo).await?;
+    let dry = checkout.resolve(args.rev.as_deref())?;
+    let source = open_tree(checkout.mirror(), &dry).await?;
+    let strategies = strategies::read(&checkout, &*source, &args.strategy)?;
+    if strategies.is_empty() {
+        return Err(strategies::none_found());
+    }
+    let targets = strategies::targets(&strategies, &args.environment)?;
+    let renderer = Renderer::new(&checkout, &args.tools).await?;
+    prepare(&args.out, &targets, args.force)?;
+    let repo_url = repo_url(&checkout, args.repo_url);
+    let repository = checkout.repository()?;
+    let mut environments = Vec::new();
+    for target in &targets {
+        let started = Instant::now();
+        let rendering = renderer.render(&dry, target).await?;
+        let tree = renderer.compose(&dry, target, &rendering, &repo_url)?;
+        write(&repository, tree, &args.out.join(target.environment.name.as_str()))?;
+        let done = sum_up(target, rendering, tree, started.elapsed().as_millis());
+        tell(&done);
+        environments.push(done);
+    }
+    let failed = environments.iter().any(|environment| !environment.failures.is_empty());
+    args.output.write(&Hydrated { dry_sha: dry, repo_url, environments }, |hydrated| text(hydrated, &args.out));
+    Ok(if failed { Outcome::No } else { Outcome::Done })
+}
+
+/// Makes sure that nothing of anybody else is in the way.
+fn prepare(out: &Path, targets: &[Target], force: bool) -> anyhow::Result<()> {
+    let shown = out.display();
+    let mut entries = match fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("could not use `{shown}`")),
+    };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    if !force {
+        bail!("`{shown}` is not empty; name another folder, or `--force` to replace what an earlier run wrote");
+    }
+    for folder in targets.iter().map(|target| out.join(target.environment.name.as_str())).filter(|f| f.exists()) {
+        if !folder.join(metadata::FILE_NAME).is_file() {
+            bail!("`{}` was not written by this command, and is not replaced; remove it yourself", folder.display());
+        }
+        fs::remove_dir_all(&folder).with_context(|| format!("could not remove `{}`", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes the files of a tree below `folder`.
+fn write(repository: &Repository, tree: Oid, folder: &Path) -> anyhow::Result<()> {
+    for (path, entry) in tree::files(repository, tree)? {
+        let target = folder.join(path);
+        let parent = target.parent().expect("because a file is in a folder");
+        let written = fs::create_dir_all(parent).and_then(|()| {
+            fs::write(&target, repository.find_blob(entry.id).map_err(std::io::Error::other)?.content())
+        });
+        written.with_context(|| format!("could not write `{}`", target.display()))?;
+    }
+    Ok(())
+}
+
+fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -> HydratedEnvironment {
+    let Rendering { content, mut roots, failures } = rendering;
+    let root = |(output, rendering): (&RootName, &RenderingId)| HydratedRoot {
+        output: output.clone(),
+        rendering: rendering.clone(),
+        renderer: roots.remove(output).map(|info| info.renderer).unwrap_or_default(),
+    };
+    HydratedEnvironment {
+        name: target.environment.name.clone(),
+        strategy: target.strategy.name.clone(),
+        branch: target.environment.branch.clone(),
+        tree: TreeId::new(tree.to_string()).expect("because git's ids are hexadecimal"),
+        roots: content.iter().map(root).collect(),
+        failures,
+        duration_ms,
+    }
+}
+
+fn tell(done: &HydratedEnvironment) {
+    let HydratedEnvironment { name, roots, failures, duration_ms, .. } = done;
+    output::progress(format_args!("{name}: {} roots, {} failed, {duration_ms} ms", roots.len(), failures.len()));
+}
+
+fn text(hydrated: &Hydrated, out: &Path) -> String {
+    let mut text = format!("Rendered {} to {}\n", hydrated.dry_sha.short(), out.display());
+    for environment in &hydrated.environments {
+        let (name, count) = (&environment.name, environment.roots.len());
+        text += &format!("\n{name}: {count} roots, tree {}\n", environment.tree);
+        for root in &environment.roots {
+            text += &format!("  {}\n", root.output);
+        }
+        for failure in &environment.failures {
+            let kept = if failure.keeps_last { "kept as it was" } else { "failed" };
+            text += &format!("  {kept}: {failure}\n");
+        }
+    }
+    text
+}

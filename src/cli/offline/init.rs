@@ -1,0 +1,68 @@
+//! `hydromote init`: writes a commented strategy for what is in a repository.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use hydrators::SourceTree;
+
+use super::{checkout::Checkout, strategies};
+use crate::{
+    cli::{Outcome, output},
+    domain::strategy::propose_strategy,
+    reconcile::strategy_files::{FILE, FOLDER},
+};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A work tree
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Writes over a strategy that is there
+    #[arg(long)]
+    force: bool,
+    /// Reads strategies of gitops-promoter and applications of Argo CD (not yet)
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// Prints how a deployment tool reports health (not yet)
+    #[arg(long, value_name = "TOOL")]
+    cd: Option<String>,
+}
+
+/// Runs the command.
+pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
+    if !args.from.is_empty() {
+        bail!("`--from` is not yet supported; run `hydromote init` without it and move the settings by hand");
+    }
+    if args.cd.is_some() {
+        bail!("`--cd` is not yet supported; whatever deploys has to report a commit status on the branch's head");
+    }
+    let checkout = Checkout::open(&args.dir).await?;
+    let (Some(folder), Some(tree)) = (checkout.work_folder(), checkout.work_tree()?) else {
+        bail!("`{}` has no work tree to write to; clone it first", args.dir.display());
+    };
+    let there = strategies::files(&checkout, &tree, &strategies::StrategyArgument::default())?;
+    let target = folder.join(FILE);
+    if let Some((path, _)) = there.first().filter(|_| !args.force) {
+        bail!("there is a strategy already, `{path}`; `--force` writes over `{FILE}`");
+    }
+    let is_free = args.force || !target.exists();
+    anyhow::ensure!(is_free, "`{FILE}` is there already, and ignored by git; `--force` writes over it");
+    let listing = tree.entries().context("could not list the work tree")?;
+    let read = |path: &str| tree.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = propose_strategy(&checkout.name(), listing.iter().map(|entry| entry.path.as_str()), read);
+    std::fs::write(&target, text).with_context(|| format!("could not write `{}`", target.display()))?;
+    output::line(format_args!("Wrote {}\n\n{}", target.display(), next(&args.dir)));
+    Ok(Outcome::Done)
+}
+
+fn next(dir: &std::path::Path) -> String {
+    let dir = dir.display();
+    format!(
+        "Next:\n  \
+         1. Read it: what could not be known is marked in its comments. Further strategies go to {FOLDER}/.\n  \
+         2. hydromote validate {dir}\n  \
+         3. git add {FILE} && git commit\n  \
+         4. hydromote hydrate --repo {dir} --out rendered"
+    )
+}

@@ -1,0 +1,119 @@
+//! The table of roots: what would be rendered, from where, to where.
+
+use comfy_table::{Table, presets};
+use hydrators::{Discovery, Input, Root};
+use serde::Serialize;
+
+use super::strategies::Target;
+use crate::domain::ids::{BranchName, EnvironmentName, LaneName};
+
+/// The roots of one environment.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentRoots {
+    /// The environment.
+    pub name: EnvironmentName,
+    /// Its active branch.
+    pub branch: BranchName,
+    /// The roots, by output folder.
+    pub roots: Vec<RootRow>,
+    /// Sources without a root in this environment.
+    pub unmatched: Vec<UnmatchedSource>,
+}
+
+/// One root.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RootRow {
+    /// The folder that is rendered.
+    pub source: String,
+    /// The line of its source in the strategy file, from 1.
+    pub line: u64,
+    /// All labels.
+    pub labels: hydrators::Labels,
+    /// The output folder on the environment branch.
+    pub output: String,
+    /// The lane.
+    pub lane: LaneName,
+    /// `kustomize`, `helm` or `plain`.
+    pub kind: &'static str,
+    /// Outputs of other roots that build on this one's folder.
+    pub base_of: Vec<String>,
+}
+
+/// A source without a root.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnmatchedSource {
+    /// Its line in the strategy file, from 1.
+    pub line: u64,
+    /// What was looked for.
+    pub pattern: String,
+}
+
+impl EnvironmentRoots {
+    /// Makes the table of one environment.
+    pub fn new(target: &Target, discovery: Discovery) -> Self {
+        let unmatched = discovery.unmatched.into_iter();
+        Self {
+            name: target.environment.name.clone(),
+            branch: target.environment.branch.clone(),
+            roots: discovery.roots.into_iter().map(RootRow::new).collect(),
+            unmatched: unmatched.map(|u| UnmatchedSource { line: u.line, pattern: u.pattern }).collect(),
+        }
+    }
+
+    /// Returns the table for people.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} (branch {}): {} roots\n", self.name, self.branch, self.roots.len());
+        if !self.roots.is_empty() {
+            text += &format!("{}\n", self.table());
+        }
+        for source in &self.unmatched {
+            text += &format!("  no match here: `{}` (line {})\n", source.pattern, source.line);
+        }
+        text
+    }
+
+    fn table(&self) -> String {
+        let has_bases = self.roots.iter().any(|root| !root.base_of.is_empty());
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        let mut header = vec!["SOURCE", "LABELS", "OUTPUT", "LANE", "KIND"];
+        header.extend(has_bases.then_some("BASE OF"));
+        table.set_header(header);
+        for root in &self.roots {
+            let mut row =
+                vec![root.source.clone(), labels(root), root.output.clone(), root.lane.to_string(), root.kind.into()];
+            row.extend(has_bases.then(|| root.base_of.join(", ")));
+            table.add_row(row);
+        }
+        table.trim_fmt()
+    }
+}
+
+impl RootRow {
+    fn new(root: Root) -> Self {
+        let kind = match &root.input {
+            Input::Kustomize { .. } => "kustomize",
+            Input::Helm(_) => "helm",
+            Input::Plain { .. } => "plain",
+        };
+        Self {
+            source: root.input.dir().to_owned(),
+            line: root.line,
+            labels: root.labels,
+            output: root.output,
+            lane: LaneName::single(),
+            kind,
+            base_of: root.base_of,
+        }
+    }
+}
+
+/// Returns the labels but the environment, which the heading names.
+fn labels(root: &RootRow) -> String {
+    let shown = root.labels.iter().filter(|(name, _)| *name != "environment");
+    let shown: Vec<String> = shown.map(|(name, value)| format!("{name}={value}")).collect();
+    if shown.is_empty() { "-".to_owned() } else { shown.join(" ") }
+}

@@ -1,0 +1,85 @@
+//! The routes that act.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::{
+    documents::PullRequestView,
+    history::{CommandRequest, PromotedView, ReportRequest, ReportedView, RetriedView},
+};
+use crate::{
+    domain::ids::EnvironmentName,
+    reconcile::commands::NewReport,
+    server::{problem::Problem, site::Site},
+};
+
+/// Who acts when the holder of the token does not say.
+const SOMEBODY: &str = "the API";
+
+type Id = Path<(String, String, String)>;
+
+pub(super) async fn promote(
+    State(site): State<Site>,
+    Path((owner, repo, name, environment)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<PromotedView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let request: CommandRequest = parse(&body)?;
+    let environment = EnvironmentName::new(environment).map_err(|error| {
+        Problem::new(StatusCode::NOT_FOUND, format!("{error}."), "See `/explain` for those there are.")
+    })?;
+    let by = request.by.as_deref().unwrap_or(SOMEBODY);
+    let promoted = site.commands.promote(&board.id, &environment, request.lane.as_ref(), by).await?;
+    let what = promoted.dry.as_ref().map_or(promoted.proposed.short(), |dry| dry.short());
+    let then = if promoted.waits.is_empty() { "it is merged next" } else { "it is merged when its gates are open" };
+    Ok(Json(PromotedView {
+        words: format!("{what} is promoted to {} with {}: {then}.", promoted.place, promoted.pull_request),
+        place: promoted.place.to_string(),
+        proposed_sha: promoted.proposed,
+        pull_request: PullRequestView::of(&board, promoted.pull_request),
+        by: promoted.by,
+        waits: promoted.waits,
+    }))
+}
+
+pub(super) async fn report(State(site): State<Site>, Path(id): Id, body: Bytes) -> Result<Json<ReportedView>, Problem> {
+    let board = site.board(id)?;
+    let request: ReportRequest = parse(&body)?;
+    let by = request.by.as_deref().unwrap_or(SOMEBODY);
+    let report = NewReport {
+        key: request.key.clone(),
+        state: request.state,
+        sha: request.sha.clone(),
+        description: request.description.clone(),
+    };
+    let reported = site.commands.report(&board.id, &report, by).await?;
+    let short = reported.sha.get(..7).unwrap_or(&reported.sha);
+    let words = format!("`{}` is reported as {} on {short}.", reported.key, request.state.word());
+    Ok(Json(ReportedView { words, key: reported.key, sha: reported.sha }))
+}
+
+pub(super) async fn retry(State(site): State<Site>, Path(id): Id, body: Bytes) -> Result<Json<RetriedView>, Problem> {
+    let board = site.board(id)?;
+    let request: CommandRequest = parse(&body)?;
+    let forgotten = site.commands.retry(&board.id, request.by.as_deref().unwrap_or(SOMEBODY)).await?;
+    let words = match forgotten {
+        0 => "Everything is looked at again.".to_owned(),
+        1 => "One hydration that failed is tried again, and everything is looked at again.".to_owned(),
+        many => format!("{many} hydrations that failed are tried again, and everything is looked at again."),
+    };
+    Ok(Json(RetriedView { words }))
+}
+
+/// Reads a body; none is an empty document.
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    let body: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| {
+        let help = "The documents that are taken stand in `/api/v1/openapi.json`.";
+        Problem::new(StatusCode::BAD_REQUEST, format!("The body cannot be read: {error}."), help)
+    })
+}

@@ -1,0 +1,325 @@
+//! The documents of the API about strategies as they stand now.
+//!
+//! Field names are stable; fields are added, never renamed. Times are RFC 3339 in UTC.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::standing::Standing;
+use crate::{
+    domain::{
+        gate::{ClosedGate, Verdict},
+        ids::{
+            ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, ProposedSha, PullRequestNumber, RepositoryId,
+            StrategyName, TreeId,
+        },
+        plan::{Notice, PlaceView, RunningView},
+    },
+    reconcile::board::StrategyBoard,
+};
+
+/// Every strategy that is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StrategiesView {
+    /// In the order of their names.
+    pub strategies: Vec<StrategyView>,
+}
+
+/// One strategy as it was last looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StrategyView {
+    /// `owner/repo/name`: what `--strategy` takes.
+    pub strategy: String,
+    /// The repository that holds it.
+    pub repository: RepositoryId,
+    /// Its name.
+    pub name: StrategyName,
+    /// The repository's page on the forge.
+    pub repository_url: String,
+    /// The dry branch.
+    pub dry_branch: BranchName,
+    /// Its head.
+    pub dry_head: Option<CommitView>,
+    /// One sentence about all of it.
+    pub summary: String,
+    /// The standing that needs people most.
+    pub state: Standing,
+    /// What is wrong with the newest strategy document; the one before it is in force.
+    pub mistake: Option<String>,
+    /// Why the last look could not be finished.
+    pub trouble: Option<String>,
+    /// One per lane of each environment, in the order of the strategy.
+    pub environments: Vec<EnvironmentView>,
+    /// What is about to be done; empty at rest.
+    pub next: Vec<String>,
+    /// When it was last looked at.
+    #[schemars(with = "String")]
+    pub looked_at: Timestamp,
+    /// When time alone changes something.
+    #[schemars(with = "Option<String>")]
+    pub wake_at: Option<Timestamp>,
+}
+
+/// A dry commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitView {
+    /// Its id.
+    pub sha: DrySha,
+    /// The usual short form.
+    pub short: String,
+    /// The first line of its message, as people wrote it.
+    pub subject: Option<String>,
+    /// Its author's name.
+    pub author: Option<String>,
+    /// Its page on the forge.
+    pub url: String,
+}
+
+/// One lane of one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvironmentView {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The lane; `default` when the strategy has one.
+    pub lane: LaneName,
+    /// Environment and lane as people read them.
+    pub place: String,
+    /// How it stands, in one word.
+    pub state: Standing,
+    /// The same in words.
+    pub state_words: String,
+    /// The active branch.
+    pub branch: BranchName,
+    /// Its page on the forge.
+    pub branch_url: String,
+    /// Its head.
+    pub active_sha: Option<ActiveSha>,
+    /// The head's tree.
+    pub tree: Option<TreeId>,
+    /// The dry SHA that runs.
+    pub dry_sha: Option<DrySha>,
+    /// About what runs.
+    pub running: Option<RunningDocument>,
+    /// The newest dry SHA that was taken: what runs, or a newer one that changed nothing.
+    pub taken: Option<CommitView>,
+    /// Whether it was taken as a no-op.
+    pub taken_as_no_op: bool,
+    /// The dry SHA that is wanted next.
+    pub wanted: Option<CommitView>,
+    /// The head of the proposed branch.
+    pub proposed_sha: Option<ProposedSha>,
+    /// The open pull request.
+    pub pull_request: Option<PullRequestView>,
+    /// Every closed gate, first asked first.
+    pub gates: Vec<GateView>,
+    /// What else people should know.
+    pub notices: Vec<NoticeView>,
+}
+
+/// What runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunningDocument {
+    /// The dry commit of its content.
+    pub commit: CommitView,
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// Whether it is verified.
+    pub verified: bool,
+    /// Whether it failed.
+    pub failed: bool,
+    /// The verdict in words.
+    pub words: String,
+    /// When the verdict changes by itself.
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
+    /// The number of roots.
+    pub roots: usize,
+}
+
+/// A pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PullRequestView {
+    /// Its number.
+    pub number: PullRequestNumber,
+    /// Its page on the forge.
+    pub url: String,
+}
+
+/// A closed gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateView {
+    /// Its kind: `strategy`, `drift`, `obstacle`, `depends_on`, `settling`, `proposed_status`, `promote`, `forge`.
+    pub gate: String,
+    /// Why it is closed.
+    pub words: String,
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// When it opens or is asked again by itself.
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
+}
+
+/// Something that people should know though no gate waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NoticeView {
+    /// Its kind: `hydration_failed`, `rejected`, `kept`.
+    pub notice: String,
+    /// What happened.
+    pub words: String,
+    /// The dry SHA that it is about.
+    pub dry_sha: DrySha,
+    /// When it is tried again by itself.
+    #[schemars(with = "Option<String>")]
+    pub retry_at: Option<Timestamp>,
+}
+
+impl StrategyView {
+    /// Makes the document of a board.
+    pub fn of(board: &StrategyBoard) -> Self {
+        let environments: Vec<_> = board.places.iter().map(|view| EnvironmentView::of(board, view)).collect();
+        let worst = environments.iter().map(|environment| environment.state).max();
+        let state = match worst {
+            _ if board.mistake.is_some() => Standing::Stopped.max(worst.unwrap_or(Standing::Stopped)),
+            worst => worst.unwrap_or(Standing::Empty),
+        };
+        Self {
+            strategy: board.id.to_string(),
+            repository: board.id.repository.clone(),
+            name: board.id.name.clone(),
+            repository_url: board.repository_url.clone(),
+            dry_branch: board.dry_branch.clone(),
+            dry_head: board.dry_head.as_ref().map(|dry| CommitView::of(board, dry)),
+            summary: summary(&environments, board),
+            state,
+            mistake: board.mistake.clone(),
+            trouble: board.trouble.clone(),
+            environments,
+            next: board.next.clone(),
+            looked_at: board.looked_at,
+            wake_at: board.wake_at,
+        }
+    }
+}
+
+impl CommitView {
+    /// Makes the document of a dry commit that the board may know.
+    pub fn of(board: &StrategyBoard, dry: &DrySha) -> Self {
+        let text = board.commits.get(dry);
+        Self {
+            sha: dry.clone(),
+            short: dry.short().to_owned(),
+            subject: text.map(|text| text.subject.clone()),
+            author: text.map(|text| text.author.clone()),
+            url: format!("{}/commit/{dry}", board.repository_url),
+        }
+    }
+}
+
+impl EnvironmentView {
+    /// Makes the document of a place.
+    pub fn of(board: &StrategyBoard, view: &PlaceView) -> Self {
+        let state = Standing::of(view);
+        let commit = |dry: &DrySha| CommitView::of(board, dry);
+        Self {
+            environment: view.place.environment.clone(),
+            lane: view.place.lane.clone(),
+            place: view.place.to_string(),
+            state,
+            state_words: state.words().to_owned(),
+            branch: view.branch.clone(),
+            branch_url: format!("{}/tree/{}", board.repository_url, view.branch),
+            active_sha: view.active.clone(),
+            tree: view.tree.clone(),
+            dry_sha: view.running.as_ref().map(|running| running.dry.clone()),
+            running: view.running.as_ref().map(|running| RunningDocument::of(board, running, state)),
+            taken: view.taken.as_ref().map(commit),
+            taken_as_no_op: view.taken_as_no_op,
+            wanted: view.wanted.as_ref().map(commit),
+            proposed_sha: view.proposed.clone(),
+            pull_request: view.pull_request.map(|number| PullRequestView::of(board, number)),
+            gates: view.gates.iter().map(GateView::of).collect(),
+            notices: view.notices.iter().map(NoticeView::of).collect(),
+        }
+    }
+}
+
+impl RunningDocument {
+    fn of(board: &StrategyBoard, running: &RunningView, state: Standing) -> Self {
+        Self {
+            commit: CommitView::of(board, &running.dry),
+            since: running.since,
+            verified: running.verdict == Verdict::Verified,
+            failed: state == Standing::Failed,
+            words: running.verdict.to_string(),
+            until: running.verdict.until(),
+            roots: running.roots,
+        }
+    }
+}
+
+impl PullRequestView {
+    /// Makes the document of a pull request.
+    pub fn of(board: &StrategyBoard, number: PullRequestNumber) -> Self {
+        Self { number, url: format!("{}/pull/{}", board.repository_url, number.0) }
+    }
+}
+
+impl GateView {
+    fn of(closed: &ClosedGate) -> Self {
+        Self { gate: tag(&closed.gate, "gate"), words: closed.to_string(), since: closed.since, until: closed.until }
+    }
+}
+
+impl NoticeView {
+    fn of(notice: &Notice) -> Self {
+        let (dry, retry_at) = match notice {
+            Notice::HydrationFailed { dry, retry_at, .. } => (dry, *retry_at),
+            Notice::Rejected { dry, .. } | Notice::Kept { dry, .. } => (dry, None),
+        };
+        Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.clone(), retry_at }
+    }
+}
+
+/// Returns the name under which serde writes the kind of `value`.
+fn tag(value: &impl Serialize, field: &str) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json[field].as_str().unwrap_or_default().to_owned()
+}
+
+/// Returns one sentence about all environments, what needs people most first.
+fn summary(environments: &[EnvironmentView], board: &StrategyBoard) -> String {
+    if environments.is_empty() {
+        return if board.mistake.is_some() { "The strategy has a mistake." } else { "Nothing was looked at yet." }
+            .into();
+    }
+    if environments.iter().all(|environment| environment.state == Standing::Verified) {
+        return "Everything is verified.".into();
+    }
+    let mut states: Vec<Standing> = environments.iter().map(|environment| environment.state).collect();
+    states.sort_by_key(|state| std::cmp::Reverse(*state));
+    states.dedup();
+    let told: Vec<String> = states
+        .into_iter()
+        .filter(|state| *state != Standing::Verified)
+        .map(|state| {
+            let places: Vec<&str> = environments
+                .iter()
+                .filter(|e| e.state == state)
+                .map(|environment| environment.place.as_str())
+                .collect();
+            format!("{}: {}", places.join(", "), state.words())
+        })
+        .collect();
+    format!("{}.", told.join("; "))
+}

@@ -1,0 +1,232 @@
+//! The documents of the API about plans, explanations, history and what commands came to.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::documents::{CommitView, EnvironmentView, PullRequestView, StrategyView};
+use crate::{
+    domain::{
+        ids::{ActiveSha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
+        status::StatusState,
+    },
+    reconcile::board::StrategyBoard,
+    store::{Event, Promotion},
+};
+
+/// What is about to be done, and why what stands still does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanView {
+    /// The strategy.
+    pub strategy: String,
+    /// The next actions in order; empty at rest.
+    pub next: Vec<String>,
+    /// When time alone changes something.
+    #[schemars(with = "Option<String>")]
+    pub wake_at: Option<Timestamp>,
+    /// Every place.
+    pub environments: Vec<EnvironmentView>,
+}
+
+/// Why each place runs what it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainView {
+    /// The strategy.
+    pub strategy: String,
+    /// What is wrong with the newest strategy document.
+    pub mistake: Option<String>,
+    /// Why the last look could not be finished.
+    pub trouble: Option<String>,
+    /// Each place that was asked for.
+    pub environments: Vec<Explanation>,
+}
+
+/// Why one place runs what it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// In sentences, the most important first.
+    pub sentences: Vec<String>,
+    /// The place itself.
+    #[serde(flatten)]
+    pub environment: EnvironmentView,
+}
+
+/// What ran when, and what else happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryView {
+    /// The strategy.
+    pub strategy: String,
+    /// Promotions, newest first.
+    pub promotions: Vec<PromotionView>,
+    /// Events, newest first.
+    pub events: Vec<EventView>,
+}
+
+/// A promotion as it stands on an active branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionView {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The lane.
+    pub lane: LaneName,
+    /// The dry commit.
+    pub commit: CommitView,
+    /// The commit that brought the content.
+    pub active_sha: ActiveSha,
+    /// Its tree.
+    pub tree: TreeId,
+    /// The pull request.
+    pub pull_request: Option<PullRequestView>,
+    /// Who merged it, where the forge says so.
+    pub merged_by: Option<String>,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventView {
+    /// Where, when it was about one environment.
+    pub environment: Option<EnvironmentName>,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Who did it.
+    pub who: String,
+    /// What was done.
+    pub what: String,
+}
+
+/// What a command takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CommandRequest {
+    /// The lane, where an environment has several.
+    pub lane: Option<LaneName>,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What `report` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReportRequest {
+    /// The key; not one of Hydromote's own.
+    pub key: String,
+    /// The verdict.
+    pub state: StatusState,
+    /// The commit's id, or the beginning of one that the board shows.
+    pub sha: String,
+    /// The reporter's words.
+    #[serde(default)]
+    pub description: String,
+    /// Who reports, as the holder of the token says.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// A promotion that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotedView {
+    /// What happens now, in one sentence.
+    pub words: String,
+    /// Where it goes.
+    pub place: String,
+    /// The proposed SHA that the command is bound to; when it moves, the command is dropped.
+    pub proposed_sha: ProposedSha,
+    /// The pull request.
+    pub pull_request: PullRequestView,
+    /// Who asked first.
+    pub by: String,
+    /// What it still waits for; empty when it is merged next.
+    pub waits: Vec<String>,
+}
+
+/// A report that was posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedView {
+    /// What happened, in one sentence.
+    pub words: String,
+    /// The key.
+    pub key: StatusKey,
+    /// The commit's whole id.
+    pub sha: String,
+}
+
+/// What `retry` came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetriedView {
+    /// What happens now, in one sentence.
+    pub words: String,
+}
+
+impl PlanView {
+    /// Makes the document of a board.
+    pub fn of(board: &StrategyBoard) -> Self {
+        let StrategyView { strategy, next, wake_at, environments, .. } = StrategyView::of(board);
+        Self { strategy, next, wake_at, environments }
+    }
+}
+
+impl Explanation {
+    /// Explains a place.
+    pub fn of(environment: EnvironmentView) -> Self {
+        let place = &environment.place;
+        let mut sentences = vec![match &environment.running {
+            Some(running) => {
+                // A key is what the words are about; everything else is about what runs.
+                let it = if running.words.starts_with('`') { "" } else { "it " };
+                format!("{place} runs {}{}; {it}{}.", running.commit.short, quoted(&running.commit), running.words)
+            }
+            None => format!("{place} runs nothing yet."),
+        }];
+        if let Some(taken) = environment.taken.as_ref().filter(|_| environment.taken_as_no_op) {
+            sentences.push(format!("{}{} changed nothing here and was taken.", taken.short, quoted(taken)));
+        }
+        match (&environment.wanted, environment.gates.as_slice()) {
+            (None, _) => sentences.push("Nothing newer waits.".into()),
+            (Some(wanted), []) => sentences.push(format!("{}{} is on its way.", wanted.short, quoted(wanted))),
+            (Some(wanted), gates) => {
+                let count = if gates.len() == 1 { "one gate is".into() } else { format!("{} gates are", gates.len()) };
+                sentences.push(format!("{}{} is next, and {count} closed.", wanted.short, quoted(wanted)));
+            }
+        }
+        Self { sentences, environment }
+    }
+}
+
+impl PromotionView {
+    /// Makes the document of a promotion.
+    pub fn of(board: &StrategyBoard, promotion: Promotion) -> Self {
+        Self {
+            commit: CommitView::of(board, &promotion.dry_sha),
+            pull_request: promotion.pull_request.map(|number| PullRequestView::of(board, number)),
+            environment: promotion.environment,
+            lane: promotion.lane,
+            active_sha: promotion.active_sha,
+            tree: promotion.tree,
+            merged_by: promotion.merged_by,
+            at: promotion.at,
+        }
+    }
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self { environment: event.environment, at: event.at, who: event.who, what: event.what }
+    }
+}
+
+fn quoted(commit: &CommitView) -> String {
+    commit.subject.as_ref().map(|subject| format!(" ({subject})")).unwrap_or_default()
+}

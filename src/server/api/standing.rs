@@ -1,0 +1,79 @@
+//! One word for how a place stands, for colours, tables and summaries.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    gate::{Gate, StatusWait, Verdict},
+    plan::{Notice, PlaceView},
+};
+
+/// How one lane of one environment stands. What needs people most wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// What runs is verified, and nothing waits.
+    Verified,
+    /// Nothing runs and nothing waits.
+    Empty,
+    /// What runs is not verified yet.
+    Settling,
+    /// Something newer waits for gates that open by themselves.
+    Waiting,
+    /// Every gate is open; it is on its way.
+    Promoting,
+    /// Only a person's word is missing.
+    NeedsPerson,
+    /// Something newer cannot come: hydration, the strategy, the branch or the forge stops it.
+    Stopped,
+    /// What runs failed.
+    Failed,
+    /// Somebody else changed what we own.
+    Drifted,
+}
+
+impl Standing {
+    /// Returns how a place stands.
+    pub fn of(view: &PlaceView) -> Self {
+        let gate = |is: fn(&Gate) -> bool| view.gates.iter().any(|closed| is(&closed.gate));
+        let verdict = view.running.as_ref().map(|running| &running.verdict);
+        let hydration_failed = view.notices.iter().any(|notice| matches!(notice, Notice::HydrationFailed { .. }));
+        if gate(|g| matches!(g, Gate::Drift { .. })) {
+            Self::Drifted
+        } else if matches!(verdict, Some(Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. })) {
+            Self::Failed
+        } else if gate(|g| matches!(g, Gate::Strategy { .. } | Gate::Obstacle { .. } | Gate::Forge { .. }))
+            || gate(|g| matches!(g, Gate::ProposedStatus { waits: StatusWait::Failed, .. }))
+            || (view.wanted.is_none() && hydration_failed)
+        {
+            Self::Stopped
+        } else if view.wanted.is_some() {
+            match view.gates.as_slice() {
+                [] => Self::Promoting,
+                [only] if only.gate == Gate::Promote => Self::NeedsPerson,
+                _ => Self::Waiting,
+            }
+        } else {
+            match verdict {
+                None => Self::Empty,
+                Some(Verdict::Verified) => Self::Verified,
+                Some(_) => Self::Settling,
+            }
+        }
+    }
+
+    /// Returns the words that people read.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Empty => "nothing runs yet",
+            Self::Settling => "not verified yet",
+            Self::Waiting => "waiting",
+            Self::Promoting => "promoting",
+            Self::NeedsPerson => "waits for a person",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Drifted => "drifted",
+        }
+    }
+}
