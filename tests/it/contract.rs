@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use hydromote::local_forge::{Exchange, Observed, Observer};
@@ -273,7 +273,9 @@ struct Found {
 
 impl Checker {
     pub(crate) fn new() -> Self {
-        Self { contract: Arc::new(Contract::load()), found: Arc::default() }
+        // Reading the documents and compiling their schemas takes longer than most stories.
+        static CONTRACT: LazyLock<Arc<Contract>> = LazyLock::new(|| Arc::new(Contract::load()));
+        Self { contract: CONTRACT.clone(), found: Arc::default() }
     }
 
     /// Returns the observer to start a forge with.

@@ -1,0 +1,123 @@
+//! The dry branch: what is on it, and how it moves.
+
+use git2::{Oid, Repository, build::TreeUpdateBuilder};
+use hydromote::local_forge::CommitFiles;
+
+use super::{DEVELOPER, Fallible, REPOSITORY, TestResult, World};
+
+/// Files to commit: path and text.
+pub(crate) type Files = Vec<(String, String)>;
+
+/// The environments that have a folder in every story.
+const FOLDERS: [&str; 3] = ["dev", "staging", "prod"];
+
+/// Returns a strategy of these environments, each a name and perhaps more fields.
+pub(crate) fn strategy(environments: &[&str]) -> String {
+    let lines: Vec<String> = environments
+        .iter()
+        .map(|text| {
+            let (name, more) = text.split_once(',').unwrap_or((text, ""));
+            let more = if more.is_empty() { String::new() } else { format!(",{more}") };
+            format!("    - {{name: {name}, branch: env/{name}{more}}}\n")
+        })
+        .collect();
+    format!(
+        "apiVersion: hydromote.dev/v1alpha1
+kind: PromotionStrategy
+metadata:
+  name: shop
+spec:
+  sources:
+    - path: apps/{{environment}}
+      output: shop
+  activeCommitStatuses:
+    - key: health
+  environments:
+{}",
+        lines.concat()
+    )
+}
+
+/// Returns a manifest that differs from version to version, as it is written to environment branches.
+pub(crate) fn config(version: &str) -> String {
+    format!("apiVersion: v1\ndata:\n  version: {version}\nkind: ConfigMap\nmetadata:\n  name: web\n")
+}
+
+/// Returns this version for every environment.
+pub(crate) fn everywhere(version: &str) -> Files {
+    FOLDERS.iter().flat_map(|name| only(name, version)).collect()
+}
+
+/// Returns this version for one environment.
+pub(crate) fn only(environment: &str, version: &str) -> Files {
+    vec![(format!("apps/{environment}/web.yaml"), config(version))]
+}
+
+impl World {
+    /// Pushes a commit to the dry branch.
+    pub(crate) async fn push_dry(&mut self, subject: &str, files: Files) -> Fallible<String> {
+        let commit = CommitFiles { branch: "main".to_owned(), message: subject.to_owned(), files };
+        let sha = self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
+        self.dry.push((sha.clone(), subject.to_owned()));
+        Ok(sha)
+    }
+
+    /// Pushes a commit that takes a file away.
+    pub(crate) async fn delete_dry(&mut self, subject: &str, path: &str) -> TestResult {
+        let parent = self.branch("main").await?;
+        let mut change = TreeUpdateBuilder::new();
+        change.remove(path);
+        self.move_dry(subject, &parent, &mut change).await
+    }
+
+    /// Throws away what came after the commit with the subject `onto`, and pushes another commit on it.
+    pub(crate) async fn force_push_dry(&mut self, onto: &str, subject: &str, files: Files) -> TestResult {
+        let parent = self.dry_sha(onto)?;
+        let mut change = TreeUpdateBuilder::new();
+        for (path, text) in files {
+            change.upsert(path, self.git()?.blob(text.as_bytes())?, git2::FileMode::Blob);
+        }
+        self.move_dry(subject, &parent, &mut change).await
+    }
+
+    async fn move_dry(&mut self, subject: &str, parent: &str, change: &mut TreeUpdateBuilder) -> TestResult {
+        let sha = {
+            let git = self.git()?;
+            let parent = git.find_commit(Oid::from_str(parent)?)?;
+            let tree = git.find_tree(change.create_updated(&git, &parent.tree()?)?)?;
+            let who = git2::Signature::now(DEVELOPER, "developer@example.com")?;
+            let commit = git.commit(None, &who, &who, subject, &tree, &[&parent])?;
+            git.reference("refs/heads/main", commit, true, "pushed")?;
+            commit.to_string()
+        };
+        self.forge.refresh(REPOSITORY, DEVELOPER).await?;
+        self.dry.push((sha, subject.to_owned()));
+        Ok(())
+    }
+
+    /// Returns the dry SHA of the newest commit with a subject.
+    pub(crate) fn dry_sha(&self, subject: &str) -> Fallible<String> {
+        let found = self.dry.iter().rev().find(|(_, other)| other == subject);
+        Ok(found.ok_or_else(|| format!("no dry commit is called {subject}"))?.0.clone())
+    }
+
+    /// Returns the head of a branch on the forge.
+    pub(crate) async fn branch(&self, name: &str) -> Fallible<String> {
+        let repository = self.forge.repository(REPOSITORY).await?;
+        Ok(repository.branch(name).ok_or_else(|| format!("there is no branch {name}"))?.to_owned())
+    }
+
+    /// Returns a file on the head of a branch, or nothing.
+    pub(crate) async fn file(&self, branch: &str, path: &str) -> Fallible<Option<String>> {
+        let head = Oid::from_str(&self.branch(branch).await?)?;
+        let git = self.git()?;
+        let tree = git.find_commit(head)?.tree()?;
+        let Ok(entry) = tree.get_path(std::path::Path::new(path)) else { return Ok(None) };
+        Ok(Some(String::from_utf8(git.find_blob(entry.id())?.content().to_vec())?))
+    }
+
+    /// Opens the repository as it is on the forge's disk.
+    pub(super) fn git(&self) -> Fallible<Repository> {
+        Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY))?)
+    }
+}

@@ -1,0 +1,119 @@
+//! A world to tell stories in: the local forge, the real service beside it, and the people and checks around them.
+//!
+//! - Nothing sleeps: [`World::settle`] waits until every webhook was delivered and the service is at rest.
+//! - Every exchange and webhook is held against GitHub's description.
+//! - [`World::finish`] fails when anything has happened that the last board did not show.
+
+mod board;
+mod clock;
+mod dry;
+mod people;
+mod service;
+mod traces;
+
+use hydromote::{
+    domain::ids::{RepositoryId, StrategyId, StrategyName},
+    local_forge::{LocalForge, Options, Permission, RepositoryOptions, Secret},
+};
+
+pub(crate) use self::dry::{config, everywhere, only, strategy};
+use self::{clock::WorldClock, service::Running};
+use crate::contract::Checker;
+
+pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
+pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// The repository of every story.
+pub(crate) const REPOSITORY: &str = "acme/shop";
+/// Who pushes dry commits, reports and merges by hand.
+pub(crate) const DEVELOPER: &str = "developer";
+/// Who pushes to environment branches.
+pub(crate) const STRANGER: &str = "stranger";
+/// The account of the service.
+pub(crate) const BOT: &str = "hydromote";
+
+/// The local forge, the service, and who acts on them.
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    pub(crate) forge: LocalForge,
+    checker: Checker,
+    clock: WorldClock,
+    bot_token: Secret,
+    developer_token: Secret,
+    webhook_secret: Secret,
+    id: StrategyId,
+    service: Option<Running>,
+    /// Dry commits with their subjects, oldest first.
+    dry: Vec<(String, String)>,
+    /// What the story looked at last.
+    seen: Option<String>,
+}
+
+impl World {
+    /// Starts the forge with an empty repository, and the service.
+    pub(crate) async fn empty() -> Fallible<Self> {
+        hydromote::app::install_tls();
+        let dir = tempfile::tempdir()?;
+        let checker = Checker::new();
+        let mut options = Options::new(dir.path().join("forge"));
+        options.observer = Some(checker.observer());
+        let forge = LocalForge::start(options).await?;
+        let (_, bot_token) = forge.create_user(BOT).await?;
+        let (_, developer_token) = forge.create_user(DEVELOPER).await?;
+        forge.create_user(STRANGER).await?;
+        let (owner, name) = REPOSITORY.split_once('/').ok_or("the repository has no owner")?;
+        forge.create_repository(owner, name, RepositoryOptions::default()).await?;
+        for (login, permission) in
+            [(BOT, Permission::Write), (DEVELOPER, Permission::Admin), (STRANGER, Permission::Write)]
+        {
+            forge.grant(REPOSITORY, login, permission).await?;
+        }
+        let mut world = Self {
+            dir,
+            forge,
+            checker,
+            clock: WorldClock::default(),
+            bot_token,
+            developer_token,
+            webhook_secret: Secret::new("a secret of the webhook"),
+            id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
+            service: None,
+            dry: Vec::new(),
+            seen: None,
+        };
+        world.start().await?;
+        Ok(world)
+    }
+
+    /// Starts with the commit `first`: a strategy of these environments, each a name and perhaps more fields
+    /// (`"prod, soak: 10m"`), and one plain folder for each; and lets everything happen.
+    pub(crate) async fn with_environments(environments: &[&str]) -> Fallible<Self> {
+        Self::with_strategy(&strategy(environments)).await
+    }
+
+    /// Starts with the commit `first`: this strategy, and one plain folder for dev, staging and prod.
+    pub(crate) async fn with_strategy(strategy: &str) -> Fallible<Self> {
+        let mut world = Self::empty().await?;
+        let mut files = everywhere("v1");
+        files.push(("hydromote.yaml".to_owned(), strategy.to_owned()));
+        world.push_dry("first", files).await?;
+        world.settle().await?;
+        Ok(world)
+    }
+
+    /// Fails on anything that GitHub would not have said, that nobody looked at, or that must never be.
+    pub(crate) async fn finish(mut self) -> TestResult {
+        self.settle().await?;
+        let seen = self.seen.take().unwrap_or_default();
+        let now = self.board().await?;
+        if seen != now {
+            return Err(format!("nobody looked at what is there in the end:\n{now}\n\nlast seen:\n{seen}").into());
+        }
+        self.check_traces().await?;
+        if let Some(running) = self.service.take() {
+            running.service.stop().await;
+        }
+        self.forge.shutdown().await?;
+        Ok(self.checker.finish()?)
+    }
+}

@@ -1,0 +1,91 @@
+//! What people and checks do on the forge.
+
+use hydromote::{
+    domain::{ids::Place, snapshot::PromoteRequest},
+    local_forge::{CommitFiles, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
+    reconcile::attention::Attention,
+};
+
+use super::{DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
+
+impl World {
+    /// Reports `health` as success on what runs in an environment.
+    pub(crate) async fn healthy(&mut self, environment: &str) -> TestResult {
+        self.report(environment, "health", StatusState::Success).await
+    }
+
+    /// Reports a key on the head of an environment's branch.
+    pub(crate) async fn report(&mut self, environment: &str, key: &str, state: StatusState) -> TestResult {
+        let sha = self.branch(&format!("env/{environment}")).await?;
+        self.report_on(&sha, key, state).await
+    }
+
+    /// Reports a key on a commit.
+    pub(crate) async fn report_on(&mut self, sha: &str, key: &str, state: StatusState) -> TestResult {
+        self.forge.as_user(DEVELOPER).report_status(REPOSITORY, sha, key, state).await?;
+        Ok(())
+    }
+
+    /// Reports `health` on what runs in each of the environments, one after another, and lets everything happen.
+    pub(crate) async fn healthy_all(&mut self, environments: &[&str]) -> TestResult {
+        for environment in environments {
+            self.healthy(environment).await?;
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// Promotes what is proposed in an environment, as a person does.
+    pub(crate) async fn promote(&mut self, environment: &str) -> TestResult {
+        let view = self.place(environment)?;
+        let proposed = view.proposed.ok_or_else(|| format!("nothing is proposed in {environment}"))?;
+        let request = PromoteRequest { proposed, by: DEVELOPER.to_owned(), at: (self.clock.tell())() };
+        let service = self.service()?;
+        service.store.save_note::<PromoteRequest>(&self.id, &view.place, &request).await?;
+        service.hub.heed(&self.id.repository, Attention::Command);
+        Ok(())
+    }
+
+    /// Merges the open pull request of an environment, whatever the gates say.
+    pub(crate) async fn merge_by_hand(&mut self, environment: &str, method: MergeMethod) -> TestResult {
+        let pull = self.open_pull(environment).await?;
+        let order = MergeOrder { method, ..MergeOrder::default() };
+        self.forge.as_user(DEVELOPER).merge(REPOSITORY, pull.number, order).await?;
+        Ok(())
+    }
+
+    /// Closes the open pull request of an environment; returns its number.
+    pub(crate) async fn close_by_hand(&mut self, environment: &str) -> Fallible<u64> {
+        let pull = self.open_pull(environment).await?;
+        self.forge.as_user(DEVELOPER).close(REPOSITORY, pull.number).await?;
+        Ok(pull.number)
+    }
+
+    /// Opens a closed pull request again.
+    pub(crate) async fn reopen(&mut self, number: u64) -> TestResult {
+        Ok(self.forge.as_user(DEVELOPER).reopen(REPOSITORY, number).await?)
+    }
+
+    /// Pushes somebody's commit to an environment's branch.
+    pub(crate) async fn push_foreign(&mut self, environment: &str, files: Files) -> TestResult {
+        let (branch, message) = (format!("env/{environment}"), "by hand".to_owned());
+        self.forge.commit_files(REPOSITORY, STRANGER, CommitFiles { branch, message, files }).await?;
+        Ok(())
+    }
+
+    /// Returns the open pull request of an environment.
+    pub(crate) async fn open_pull(&self, environment: &str) -> Fallible<PullRequest> {
+        let base = format!("env/{environment}");
+        let pulls = self.forge.pull_requests(REPOSITORY).await?;
+        let found = pulls.into_iter().find(|pull| pull.base == base && pull.state == PullState::Open);
+        Ok(found.ok_or_else(|| format!("{environment} has no open pull request"))?)
+    }
+
+    /// Returns what the service shows of an environment.
+    pub(crate) fn place(&self, environment: &str) -> Fallible<hydromote::domain::plan::PlaceView> {
+        let board = self.service()?.boards.of(&self.id).ok_or("the strategy is not served")?;
+        let here = |place: &Place| place.environment.as_str() == environment;
+        let found = board.places.into_iter().find(|view| here(&view.place));
+        Ok(found.ok_or_else(|| format!("there is no environment {environment}"))?)
+    }
+}

@@ -1,0 +1,145 @@
+//! The service of a world: started, stopped, and waited for.
+
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+
+use hydrators::Launcher;
+use hydromote::{
+    app::{self, Parts, Service},
+    forge::github::{Credentials, GitHub, GitHubOptions, Limits},
+    reconcile::{attention::Attention, hydrate::Hydrator},
+    settings::{RepositoryPattern, ServedRepositories},
+    store::Store,
+};
+use secrecy::SecretString;
+use tokio::sync::OnceCell;
+
+use super::{Fallible, REPOSITORY, TestResult, World};
+
+/// How long anything may take to come to rest.
+const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+/// How long the forge may take to answer; a hanging one is given up after it.
+const ANSWER_WITHIN: Duration = Duration::from_millis(700);
+/// After how long everything is read again by itself: never in a story.
+const POLL: Duration = Duration::from_secs(24 * 3600);
+/// The largest webhook body.
+const WEBHOOK_BODY: usize = 25 << 20;
+
+/// A running service.
+pub(super) struct Running {
+    pub(super) service: Service,
+}
+
+/// Finds Helm and Kustomize once for all stories.
+async fn hydrator() -> Fallible<Arc<Hydrator>> {
+    static HYDRATOR: OnceCell<Arc<Hydrator>> = OnceCell::const_new();
+    let find = || async {
+        let launcher = Launcher {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_hydromote")),
+            args: vec![OsString::from("launch"), OsString::from("--")],
+        };
+        let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
+        app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await.map(Arc::new)
+    };
+    let found = HYDRATOR.get_or_try_init(find).await;
+    Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?.clone())
+}
+
+impl World {
+    /// Starts the service on what is in its folder.
+    pub(crate) async fn start(&mut self) -> TestResult {
+        let data = self.dir.path().join("service");
+        std::fs::create_dir_all(&data)?;
+        let adapter = GitHub::new(&GitHubOptions {
+            api_url: self.forge.api_url(),
+            credentials: Credentials::Token(SecretString::from(self.bot_token.expose())),
+            limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
+        })?;
+        let pattern = RepositoryPattern::parse(REPOSITORY).ok_or("the repository is no pattern")?;
+        let service = Service::start(Parts {
+            listen: ([127, 0, 0, 1], 0).into(),
+            public_url: Some("https://hydromote.example.com".to_owned()),
+            store: Store::open(&data.join("hydromote.db")).await?,
+            data,
+            forge: Arc::new(adapter),
+            webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
+            webhook_body: WEBHOOK_BODY,
+            repositories: ServedRepositories(vec![pattern]),
+            hydrator: hydrator().await?,
+            poll: POLL,
+            api_token: None,
+            clock: self.clock.tell(),
+        })
+        .await?;
+        let url = format!("http://{}/webhooks/github", service.address);
+        self.forge.add_webhook(REPOSITORY, &url, Some(self.webhook_secret.clone()), &["*"]).await?;
+        self.service = Some(Running { service });
+        Ok(())
+    }
+
+    /// Stops the service; what happens now it hears nothing of.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(running) = self.service.take() {
+            running.service.stop().await;
+        }
+    }
+
+    /// Stops the service and starts a new one on the same folder.
+    pub(crate) async fn restart(&mut self) -> TestResult {
+        self.stop().await;
+        self.start().await
+    }
+
+    /// Stops the service, loses its whole folder, and starts a new one.
+    pub(crate) async fn restart_without_database(&mut self) -> TestResult {
+        self.stop().await;
+        std::fs::remove_dir_all(self.dir.path().join("service"))?;
+        self.start().await
+    }
+
+    pub(super) fn service(&self) -> Fallible<&Service> {
+        Ok(&self.service.as_ref().ok_or("the service is stopped")?.service)
+    }
+
+    /// Waits until the service has heard of everything and is at rest.
+    pub(crate) async fn settle(&mut self) -> TestResult {
+        let trouble = match tokio::time::timeout(SETTLE_WITHIN, self.come_to_rest()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it does not come to rest".to_owned(),
+        };
+        Err(format!("{trouble}\n{}", self.render_board().await?).into())
+    }
+
+    /// Has the service look once, which must fail; returns why.
+    pub(crate) async fn look_in_vain(&mut self) -> Fallible<String> {
+        self.forge.webhooks_sent().await;
+        let looked = tokio::time::timeout(SETTLE_WITHIN, self.service()?.hub.look_now(&self.id.repository)).await?;
+        looked.err().ok_or_else(|| "the look should have failed".into())
+    }
+
+    /// At rest: a look has led to no webhook.
+    async fn come_to_rest(&self) -> TestResult {
+        loop {
+            self.forge.webhooks_sent().await;
+            let before = self.forge.deliveries(REPOSITORY).await?.len();
+            self.service()?.hub.look_now(&self.id.repository).await?;
+            self.forge.webhooks_sent().await;
+            if self.forge.deliveries(REPOSITORY).await?.len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets the timer ring that has everything read again.
+    pub(crate) fn ring_the_timer(&self) -> TestResult {
+        self.service()?.hub.heed(&self.id.repository, Attention::Everything);
+        Ok(())
+    }
+
+    /// Lets so many minutes pass for the service.
+    pub(crate) fn pass_minutes(&self, minutes: i64) -> TestResult {
+        self.clock.advance(minutes);
+        self.service()?.hub.heed(&self.id.repository, Attention::Command);
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! What must be true of every story: each merge holds what was proposed, and nothing private is ever told.
+
+use git2::Oid;
+use hydromote::local_forge::PullState;
+
+use super::{Fallible, REPOSITORY, TestResult, World};
+
+impl World {
+    pub(super) async fn check_traces(&self) -> TestResult {
+        self.check_merges().await?;
+        self.check_secrets().await
+    }
+
+    /// Each merge brought exactly the tree that was proposed.
+    async fn check_merges(&self) -> TestResult {
+        for pull in self.forge.pull_requests(REPOSITORY).await? {
+            let Some(merged) = pull.merge_commit_sha.as_deref().filter(|_| pull.state == PullState::Merged) else {
+                continue;
+            };
+            let git = self.git()?;
+            let tree = |sha: &str| Ok::<_, git2::Error>(git.find_commit(Oid::from_str(sha)?)?.tree_id());
+            if tree(merged)? != tree(&pull.head_sha)? {
+                return Err(format!("#{} brought another tree than it proposed", pull.number).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Neither secrets nor paths of the machine are in anything that people read.
+    async fn check_secrets(&self) -> TestResult {
+        for text in self.public_texts().await? {
+            for secret in self.secrets() {
+                if text.contains(&secret) {
+                    return Err(format!("something private was told: {text}").into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what must never be told.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let tokens = [&self.bot_token, &self.developer_token, &self.webhook_secret];
+        let folder = self.dir.path().display().to_string();
+        tokens.into_iter().map(|token| token.expose().to_owned()).chain([folder]).collect()
+    }
+
+    /// Returns everything that people read on the forge and on the boards.
+    pub(crate) async fn public_texts(&self) -> Fallible<Vec<String>> {
+        let repository = self.forge.repository(REPOSITORY).await?;
+        let pulls = repository.pulls.values().flat_map(|pull| [Some(pull.title.clone()), pull.body.clone()]).flatten();
+        let comments = repository.comments.iter().map(|comment| comment.body.clone());
+        let statuses = repository
+            .statuses
+            .iter()
+            .flat_map(|status| [status.description.clone(), status.target_url.clone()])
+            .flatten();
+        let boards = self.service()?.boards.all();
+        let boards = boards.values().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+        Ok(pulls.chain(comments).chain(statuses).chain(boards).collect())
+    }
+}
