@@ -140,6 +140,8 @@ impl Applier<'_> {
             }
             Err(LookError::Git(GitError::Missing { id })) => {
                 tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
+                let shared = &self.context.repository.shared;
+                shared.hydrator.forget(self.context.repository.mirror.path()).await;
                 store.forget_hydration(&self.context.id, place, dry).await?;
                 return Ok(());
             }
