@@ -6,6 +6,7 @@ use super::{
     LookError,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
+    rejections::CLOSED_BY_US,
 };
 use crate::{
     domain::{
@@ -249,7 +250,7 @@ impl Applier<'_> {
         }
         // Written down first: what we close is never taken for a rejection, also after a crash.
         self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
-        let status = PostedStatus::new(StatusState::Error, "Closed by Hydromote: nothing is left to promote");
+        let status = PostedStatus::new(StatusState::Error, CLOSED_BY_US);
         self.post(head.as_str(), &own_status_key(place), &status).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
         self.view.forget_pull_requests(place);

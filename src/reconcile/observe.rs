@@ -10,6 +10,7 @@ use super::{
     commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
+    rejections,
 };
 use crate::{
     domain::{
@@ -116,7 +117,7 @@ async fn observe_place(
     let mut runs = reading.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
     let proposal = branches.proposal.and_then(|(commit, owned)| proposal(context, place, &commit, &owned, &known));
-    let rejected = rejections(context, &pull_requests, &known).await?;
+    let rejected = rejections::read(context, view, place, &pull_requests, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
     let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
     let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
@@ -218,22 +219,6 @@ async fn promote_request(
         store.save_note(&context.id, place, accepted).await?;
     }
     Ok(accepted.or(noted))
-}
-
-/// Returns the dry SHAs whose pull request a person closed.
-async fn rejections(
-    context: &StrategyContext,
-    pull_requests: &[PullRequest],
-    known: &KnownProposals,
-) -> Result<BTreeMap<DrySha, crate::domain::ids::PullRequestNumber>, LookError> {
-    let ours = context.repository.shared.store.closed_by_us(&context.id.repository).await?;
-    let closed = pull_requests.iter().filter(|pr| pr.state == PullRequestState::Closed && !ours.contains(&pr.number));
-    Ok(closed
-        .filter_map(|pr| {
-            let head = ProposedSha::new(pr.head_sha.clone()).ok()?;
-            Some((known.commits.get(&head)?.clone(), pr.number))
-        })
-        .collect())
 }
 
 /// Fills in what was reported on the commits of runs, and their records.
