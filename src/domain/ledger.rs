@@ -12,7 +12,7 @@ use super::{
     content::Content,
     evidence,
     gate::Verdict,
-    ids::{DrySha, EnvironmentName, LaneName, Place},
+    ids::{DrySha, EnvironmentName, LaneName, Place, StrategyName},
     line::LinePosition,
     snapshot::{PlaceState, Record, Run, Snapshot},
     strategy::{Environment, PromotionStrategy},
@@ -38,6 +38,11 @@ impl<'a> Ledger<'a> {
     /// Opens the ledger of a snapshot.
     pub fn new(strategy: &'a PromotionStrategy, snapshot: &'a Snapshot) -> Self {
         Self { strategy, snapshot }
+    }
+
+    /// Returns the name of the strategy.
+    pub fn strategy_name(&self) -> &'a StrategyName {
+        &self.strategy.name
     }
 
     /// Returns what was observed of a place.

@@ -20,7 +20,9 @@ use super::{
     content::{Content, Hydration},
     evidence,
     gate::{ClosedGate, Gate, GateId, Verdict},
-    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    ids::{
+        ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId,
+    },
     ledger::{Ledger, Taken},
     snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
     status::StatusState,
@@ -299,6 +301,9 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
 
 /// Our own status when nothing stands in the way.
 const READY: &str = "Ready to be promoted";
+
+/// What came of hydrating one dry SHA, in an order that every strategy of the repository sees.
+type Outcomes<'a> = BTreeMap<(&'a StrategyName, &'a Place), &'a Hydration>;
 
 struct Planner<'a> {
     snapshot: &'a Snapshot,
@@ -584,15 +589,18 @@ impl Planner<'_> {
 
     /// Reports on each dry SHA that was hydrated whether that worked everywhere it was tried.
     fn report_hydrations(&self, plan: &mut Plan) {
-        let mut by_dry: BTreeMap<&DrySha, Vec<(&Place, &Hydration)>> = BTreeMap::new();
+        let own = self.ledger.strategy_name();
+        let mut by_dry: BTreeMap<&DrySha, Outcomes<'_>> = BTreeMap::new();
         for (place, state) in &self.snapshot.places {
             for (dry, hydration) in &state.hydrations {
                 if self.snapshot.line.contains(dry) {
-                    by_dry.entry(dry).or_default().push((place, hydration));
+                    by_dry.entry(dry).or_default().insert((own, place), hydration);
                 }
             }
         }
-        for (dry, outcomes) in by_dry {
+        for (dry, mut outcomes) in by_dry {
+            let elsewhere = self.snapshot.hydrations_elsewhere.get(dry).into_iter().flatten();
+            outcomes.extend(elsewhere.map(|(strategy, place, hydration)| ((strategy, place), hydration)));
             let status = hydrate_status(&outcomes);
             if self.snapshot.hydrate_reports.get(dry) != Some(&status) {
                 plan.actions.push(Action::ReportHydration { dry: dry.clone(), status });
@@ -631,12 +639,12 @@ fn kept(state: &PlaceState, dry: &DrySha) -> Option<Notice> {
 const FORGE_LAG: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 
 /// Returns what is reported on a dry SHA: the first failure, else success.
-fn hydrate_status(outcomes: &[(&Place, &Hydration)]) -> PostedStatus {
-    let failure = outcomes.iter().find_map(|(place, outcome)| match outcome {
+fn hydrate_status(outcomes: &Outcomes<'_>) -> PostedStatus {
+    let failure = outcomes.iter().find_map(|((_, place), outcome)| match outcome {
         Hydration::Failed(failure) => Some((place, failure)),
         Hydration::Done { .. } => None,
     });
-    let kept = outcomes.iter().find_map(|(place, outcome)| match outcome {
+    let kept = outcomes.iter().find_map(|((_, place), outcome)| match outcome {
         Hydration::Done { kept, .. } => kept.iter().next().map(|(root, reason)| (place, root, reason)),
         Hydration::Failed(_) => None,
     });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     content::{Content, Hydration},
     gate::GateId,
-    ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+    ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
     status::{CommitStatus, StatusState},
 };
@@ -26,6 +26,9 @@ pub struct Snapshot {
     pub mistake: Option<String>,
     /// Since when gates are closed, as remembered from earlier plans.
     pub closed_since: BTreeMap<(Place, GateId), Timestamp>,
+    /// What did not go smoothly when other strategies of the repository were hydrated: one status
+    /// on a dry SHA speaks for all of them.
+    pub hydrations_elsewhere: BTreeMap<DrySha, Vec<(StrategyName, Place, Hydration)>>,
     /// What was last reported on dry SHAs about their hydration.
     pub hydrate_reports: BTreeMap<DrySha, PostedStatus>,
 }

@@ -289,6 +289,7 @@ impl World {
             now: self.now,
             line: self.dry_line(),
             places,
+            hydrations_elsewhere: BTreeMap::new(),
             hydrate_reports: self.hydrate_reports.clone(),
             ..Snapshot::default()
         }

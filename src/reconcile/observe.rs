@@ -72,6 +72,7 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         places,
         mistake: context.mistake.clone(),
         closed_since: store.closed_gates(&context.id).await?,
+        hydrations_elsewhere: store.hydrations_elsewhere(&context.id).await?,
         hydrate_reports: reports.into_iter().filter_map(|(sha, s)| Some((DrySha::new(sha).ok()?, s))).collect(),
     })
 }

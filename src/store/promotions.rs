@@ -7,7 +7,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{Store, StoreError, from_json, to_json};
 use crate::domain::{
     content::{Hydration, RootInfo},
-    ids::{DrySha, Place, ProposedSha, RootName, StrategyId, TreeId},
+    ids::{DrySha, EnvironmentName, LaneName, Place, ProposedSha, RootName, StrategyId, StrategyName, TreeId},
     snapshot::Record,
 };
 
@@ -29,6 +29,33 @@ impl Store {
                 .fetch_all(&self.pool)
                 .await?;
         rows.iter().map(|row| Ok((dry(row, 0)?, from_json("hydration", row.get(1))?))).collect()
+    }
+
+    /// Returns what did not go smoothly when the other strategies of the repository were hydrated.
+    pub async fn hydrations_elsewhere(
+        &self,
+        strategy: &StrategyId,
+    ) -> Result<BTreeMap<DrySha, Vec<(StrategyName, Place, Hydration)>>, StoreError> {
+        let prefix = format!("{}/", strategy.repository);
+        let rows = sqlx::query(
+            "SELECT dry, hydration, strategy, environment, lane FROM hydrations
+             WHERE substr(strategy, 1, length($1)) = $1 AND strategy <> $2
+             AND (hydration ->> 'outcome' = 'failed' OR hydration ->> 'kept' <> '{}')",
+        )
+        .bind(&prefix)
+        .bind(strategy.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut elsewhere: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for row in &rows {
+            let name = StrategyName::new(row.get::<String, _>(2).trim_start_matches(&prefix));
+            let environment = EnvironmentName::new(row.get::<String, _>(3));
+            let lane = LaneName::new(row.get::<String, _>(4));
+            let (Ok(name), Ok(environment), Ok(lane)) = (name, environment, lane) else { continue };
+            let hydration = from_json("hydration", row.get(1))?;
+            elsewhere.entry(dry(row, 0)?).or_default().push((name, Place { environment, lane }, hydration));
+        }
+        Ok(elsewhere)
     }
 
     /// Returns who rendered the roots of one hydration.

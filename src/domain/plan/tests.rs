@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::{
+    content::HydrationFailure,
     ids::DrySha,
     world::{World, environment, rule, strategy},
 };
@@ -148,6 +149,23 @@ fn what_cannot_be_hydrated_or_was_rejected_does_not_close_the_line() {
 }
 
 /// Defect 15 of the model.
+#[test]
+fn strategies_of_one_repository_agree_on_what_is_reported_of_a_commit() {
+    let mut world = World::chain(&["dev"]);
+    world.push("dry-1", &[Some(1)]);
+    world.settle();
+    let name = StrategyName::new("another").expect("a name");
+    let failure = HydrationFailure { file: None, line: None, message: "no".into(), retry_at: None };
+    let place = World::place(&World::name("dev"));
+    let mut snapshot = world.snapshot();
+    snapshot.hydrations_elsewhere.insert(dry("dry-1"), vec![(name, place, Hydration::Failed(failure))]);
+    let reports = plan(&world.strategy, &snapshot).actions;
+    let failed = PostedStatus::new(StatusState::Failure, "dev: no");
+    assert_eq!(reports, [Action::ReportHydration { dry: dry("dry-1"), status: failed.clone() }]);
+    snapshot.hydrate_reports.insert(dry("dry-1"), failed);
+    assert_eq!(plan(&world.strategy, &snapshot).actions, []);
+}
+
 #[test]
 fn a_dry_sha_that_left_the_line_is_not_promoted() {
     let mut world = World::chain(&["dev", "staging"]);
