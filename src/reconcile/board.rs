@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::domain::{
-    ids::{BranchName, DrySha, StrategyId},
+    ids::{BranchName, DrySha, RepositoryId, StrategyId},
     plan::PlaceView,
 };
 
@@ -74,6 +74,13 @@ impl Boards {
             if let Some(board) = boards.get_mut(id) {
                 change(board);
             }
+        });
+    }
+
+    /// Takes down the boards of a repository that are not among these.
+    pub fn keep_only(&self, repository: &RepositoryId, strategies: &[StrategyId]) {
+        self.sender.send_modify(|boards| {
+            boards.retain(|id, _| id.repository != *repository || strategies.contains(id));
         });
     }
 

@@ -200,6 +200,9 @@ impl RepositoryWorker {
             let found = Found { strategy: Arc::new(strategy), mistake: document.mistake };
             state.strategies.insert(document.strategy, found);
         }
+        let shown: Vec<StrategyId> =
+            state.strategies.keys().chain(settled.broken.iter().map(|broken| &broken.id)).cloned().collect();
+        self.boards.keep_only(&self.repository, &shown);
         for Broken { id, mistake } in settled.broken {
             tracing::warn!(strategy = %id, mistake, "there is no strategy without mistakes");
             self.boards.publish(StrategyBoard { mistake: Some(mistake), ..self.empty_board(context, id, &head) });
