@@ -17,7 +17,7 @@ use crate::{
     domain::{
         ids::{DrySha, Place},
         plan::{Plan, plan},
-        snapshot::{Run, Snapshot},
+        snapshot::{Refusal, Run, Snapshot},
     },
     forge::PullRequestState,
     git::history,
@@ -31,17 +31,21 @@ const ROUNDS_LIMIT: usize = 100;
 #[derive(Debug, Default)]
 pub struct StrategyWorker {
     view: ForgeView,
+    /// What was drawn attention to since the last look.
+    heeded: Vec<Attention>,
 }
 
 impl StrategyWorker {
     /// Forgets what `attention` makes stale.
     pub fn heed(&mut self, attention: &Attention) {
         self.view.forget(attention);
+        self.heeded.push(attention.clone());
     }
 
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change
     /// something.
     pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
+        self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {
             let snapshot = observe::observe(context, &mut self.view).await?;
             let plan = plan(&context.strategy, &snapshot);
@@ -58,6 +62,32 @@ impl StrategyWorker {
             }
         }
         Err(LookError::Restless { rounds: ROUNDS_LIMIT })
+    }
+
+    /// Ends the pause after a refused merge when something has changed on its pull request or head.
+    async fn retry_refused(&mut self, context: &StrategyContext) -> Result<(), LookError> {
+        let store = &context.repository.shared.store;
+        for environment in &context.strategy.environments {
+            for lane in context.strategy.lanes() {
+                let place = Place { environment: environment.name.clone(), lane };
+                let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
+                let head = environment.proposed_branch(&place.lane);
+                let known = self.view.pull_requests(context, &place, &head, &environment.branch).await?;
+                let concerns = |attention: &Attention| match attention {
+                    Attention::Commit(sha) => sha == refusal.proposed.as_str(),
+                    Attention::PullRequest(number) => {
+                        known.iter().any(|pr| pr.number == *number && pr.head_sha == refusal.proposed.as_str())
+                    }
+                    _ => false,
+                };
+                if self.heeded.iter().any(concerns) && refusal.retry_at > context.now() {
+                    let retry_at = context.now();
+                    store.save_note(&context.id, &place, &Refusal { retry_at, ..refusal.clone() }).await?;
+                }
+            }
+        }
+        self.heeded.clear();
+        Ok(())
     }
 
     /// Writes down since when gates are closed, and promotions that are new on the branches.
