@@ -1,6 +1,6 @@
 //! Webhooks are hints: lost, doubled or out of order they change nothing but the delay.
 
-use hydromote::local_forge::Release;
+use hydromote::local_forge::{MergeMethod, Release};
 
 use crate::world::{REPOSITORY, TestResult, World, everywhere};
 
@@ -28,6 +28,16 @@ async fn a_report_whose_webhook_is_lost_is_found_by_the_timer() -> TestResult {
     world.ring_the_timer()?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"dev      first, is verified");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_merge_by_hand_of_which_only_the_push_is_heard_is_not_taken_for_a_leftover() -> TestResult {
+    let mut world = World::with_environments(&["dev, autoMerge: false"]).await?;
+    world.forge.lose_webhooks(1);
+    world.merge_by_hand("dev", MergeMethod::Merge).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"dev      first, `health` has not been reported");
     world.finish().await
 }
 

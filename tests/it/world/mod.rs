@@ -16,7 +16,7 @@ use hydromote::{
     local_forge::{LocalForge, Options, Permission, RepositoryOptions, Secret},
 };
 
-pub(crate) use self::dry::{config, everywhere, only, strategy};
+pub(crate) use self::dry::{Files, config, everywhere, only, strategy};
 use self::{clock::WorldClock, service::Running};
 use crate::contract::Checker;
 
@@ -94,11 +94,16 @@ impl World {
     /// Starts with the commit `first`: this strategy, and one plain folder for dev, staging and prod.
     pub(crate) async fn with_strategy(strategy: &str) -> Fallible<Self> {
         let mut world = Self::empty().await?;
+        world.begin(strategy).await?;
+        Ok(world)
+    }
+
+    /// Pushes the commit `first`, and lets everything happen.
+    pub(crate) async fn begin(&mut self, strategy: &str) -> TestResult {
         let mut files = everywhere("v1");
         files.push(("hydromote.yaml".to_owned(), strategy.to_owned()));
-        world.push_dry("first", files).await?;
-        world.settle().await?;
-        Ok(world)
+        self.push_dry("first", files).await?;
+        self.settle().await
     }
 
     /// Fails on anything that GitHub would not have said, that nobody looked at, or that must never be.

@@ -1,9 +1,8 @@
 //! What people and checks do on the forge.
 
 use hydromote::{
-    domain::{ids::Place, snapshot::PromoteRequest},
+    domain::ids::EnvironmentName,
     local_forge::{CommitFiles, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
-    reconcile::attention::Attention,
 };
 
 use super::{DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
@@ -37,12 +36,8 @@ impl World {
 
     /// Promotes what is proposed in an environment, as a person does.
     pub(crate) async fn promote(&mut self, environment: &str) -> TestResult {
-        let view = self.place(environment)?;
-        let proposed = view.proposed.ok_or_else(|| format!("nothing is proposed in {environment}"))?;
-        let request = PromoteRequest { proposed, by: DEVELOPER.to_owned(), at: (self.clock.tell())() };
-        let service = self.service()?;
-        service.store.save_note::<PromoteRequest>(&self.id, &view.place, &request).await?;
-        service.hub.heed(&self.id.repository, Attention::Command);
+        let environment = EnvironmentName::new(environment)?;
+        self.service()?.commands.promote(&self.id, &environment, None, DEVELOPER).await?;
         Ok(())
     }
 
@@ -52,6 +47,13 @@ impl World {
         let order = MergeOrder { method, ..MergeOrder::default() };
         self.forge.as_user(DEVELOPER).merge(REPOSITORY, pull.number, order).await?;
         Ok(())
+    }
+
+    /// Moves an environment's branch to a commit, as `git push` does.
+    pub(crate) async fn fast_forward_by_hand(&mut self, environment: &str, sha: &str) -> TestResult {
+        let to = git2::Oid::from_str(sha)?;
+        self.git()?.reference(&format!("refs/heads/env/{environment}"), to, true, "pushed")?;
+        Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
     }
 
     /// Closes the open pull request of an environment; returns its number.
@@ -79,13 +81,5 @@ impl World {
         let pulls = self.forge.pull_requests(REPOSITORY).await?;
         let found = pulls.into_iter().find(|pull| pull.base == base && pull.state == PullState::Open);
         Ok(found.ok_or_else(|| format!("{environment} has no open pull request"))?)
-    }
-
-    /// Returns what the service shows of an environment.
-    pub(crate) fn place(&self, environment: &str) -> Fallible<hydromote::domain::plan::PlaceView> {
-        let board = self.service()?.boards.of(&self.id).ok_or("the strategy is not served")?;
-        let here = |place: &Place| place.environment.as_str() == environment;
-        let found = board.places.into_iter().find(|view| here(&view.place));
-        Ok(found.ok_or_else(|| format!("there is no environment {environment}"))?)
     }
 }

@@ -114,7 +114,7 @@ impl World {
     pub(crate) async fn look_in_vain(&mut self) -> Fallible<String> {
         self.forge.webhooks_sent().await;
         let looked = tokio::time::timeout(SETTLE_WITHIN, self.service()?.hub.look_now(&self.id.repository)).await?;
-        looked.err().ok_or_else(|| "the look should have failed".into())
+        Ok(self.in_words(&looked.err().ok_or("the look should have failed")?))
     }
 
     /// At rest: a look has led to no webhook.

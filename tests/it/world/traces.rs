@@ -1,9 +1,10 @@
 //! What must be true of every story: each merge holds what was proposed, and nothing private is ever told.
 
+use base64::Engine;
 use git2::Oid;
 use hydromote::local_forge::PullState;
 
-use super::{Fallible, REPOSITORY, TestResult, World};
+use super::{BOT, Fallible, REPOSITORY, TestResult, World};
 
 impl World {
     pub(super) async fn check_traces(&self) -> TestResult {
@@ -29,7 +30,7 @@ impl World {
     /// Neither secrets nor paths of the machine are in anything that people read.
     async fn check_secrets(&self) -> TestResult {
         for text in self.public_texts().await? {
-            for secret in self.secrets() {
+            for secret in self.tokens().into_iter().chain([self.dir.path().display().to_string()]) {
                 if text.contains(&secret) {
                     return Err(format!("something private was told: {text}").into());
                 }
@@ -38,11 +39,12 @@ impl World {
         Ok(())
     }
 
-    /// Returns what must never be told.
-    pub(crate) fn secrets(&self) -> Vec<String> {
-        let tokens = [&self.bot_token, &self.developer_token, &self.webhook_secret];
-        let folder = self.dir.path().display().to_string();
-        tokens.into_iter().map(|token| token.expose().to_owned()).chain([folder]).collect()
+    /// Returns what must never be told to anybody, in the forms in which it travels.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        let tokens = [&self.bot_token, &self.developer_token, &self.webhook_secret].map(|token| token.expose());
+        let pairs = [BOT, "x-access-token"].map(|login| format!("{login}:{}", self.bot_token.expose()));
+        let encoded = pairs.map(|pair| base64::engine::general_purpose::STANDARD.encode(pair));
+        tokens.into_iter().map(str::to_owned).chain(encoded).collect()
     }
 
     /// Returns everything that people read on the forge and on the boards.

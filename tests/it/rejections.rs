@@ -1,0 +1,116 @@
+//! Pull requests that a person closes.
+
+use crate::world::{TestResult, World, everywhere};
+
+#[tokio::test]
+async fn a_closed_pull_request_rejects_its_commit_and_a_newer_one_goes_on() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("bad", everywhere("v2")).await?;
+    world.settle().await?;
+    world.close_by_hand("staging").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, `health` has not been reported
+    staging  first, is verified
+             ! bad was rejected by closing #4; reopen it to take that back
+    #4 was closed: Promote bad to staging: bad
+    ");
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, is verified
+    staging  first, is verified
+             ! bad was rejected by closing #4; reopen it to take that back
+    #4 was closed: Promote bad to staging: bad
+    ");
+    world.push_dry("good", everywhere("v3")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      good, is verified
+    staging  good, `health` has not been reported
+    #4 was closed: Promote bad to staging: bad
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn reopening_takes_the_rejection_back() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    let number = world.close_by_hand("staging").await?;
+    world.healthy_all(&["dev"]).await?;
+    world.reopen(number).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    staging  second, `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_rejection_survives_the_loss_of_the_database() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("bad", everywhere("v2")).await?;
+    world.settle().await?;
+    world.close_by_hand("staging").await?;
+    world.healthy_all(&["dev"]).await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, is verified
+    staging  first, is verified
+             ! bad was rejected by closing #4; reopen it to take that back
+    #4 was closed: Promote bad to staging: bad
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_pull_request_that_we_closed_is_no_rejection_even_without_the_database() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.push_dry("revert", everywhere("v1")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, `health` has not been reported; wants revert in #5
+             - what runs here is not settled: `health` has not been reported
+    staging  first, is verified
+    #4 was closed: Promote second to staging: second
+    hydromote/staging on (commit): Closed by Hydromote: nothing is left to promote
+    ");
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      revert, `health` has not been reported
+    staging  second, `health` has not been reported; wants revert in #7
+             - waits for `health` on dev, which has not been reported
+             - what runs here is not settled: `health` has not been reported
+    #4 was closed: Promote second to staging: second
+    ");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      revert, `health` has not been reported
+    staging  second, `health` has not been reported; wants revert in #7
+             - waits for `health` on dev, which has not been reported
+             - what runs here is not settled: `health` has not been reported
+    #4 was closed: Promote second to staging: second
+    ");
+    world.push_dry("again", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      again, `health` has not been reported
+    staging  second, `health` has not been reported; wants revert in #9
+             - what runs here is not settled: `health` has not been reported
+    #4 was closed: Promote second to staging: second
+    #7 was closed: Promote revert to staging: revert
+    ");
+    world.finish().await
+}

@@ -1,0 +1,117 @@
+//! The service stops and starts again, with and without its database.
+
+use hydromote::local_forge::StatusState;
+
+use crate::world::{TestResult, World, everywhere};
+
+#[tokio::test]
+async fn a_restart_in_the_middle_changes_nothing() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging", "prod, autoMerge: false"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    dev      second, `health` has not been reported
+    staging  first, is verified; wants second in #5
+             - waits for `health` on dev, which has not been reported
+    prod     nothing; wants first in #3
+             - waits for a person to promote it
+    ");
+    world.restart().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.healthy_all(&["dev", "staging"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    staging  second, is verified
+    prod     nothing; wants second in #3
+             - waits for a person to promote it
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_happened_while_it_was_down_is_found_after_the_start() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.stop().await;
+    world.push_dry("third", everywhere("v3")).await?;
+    world.healthy("dev").await?;
+    world.start().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      third, `health` has not been reported
+    staging  second, `health` has not been reported; wants third in #6
+             - waits for `health` on dev, which has not been reported
+             - what runs here is not settled: `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn records_come_back_from_the_forge_when_the_database_is_lost() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging", "prod, autoMerge: false"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    // The check runs again: what is verified stays so, by its record.
+    world.report("dev", "health", StatusState::Pending).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    dev      second, `health` has not been reported
+    staging  first, is verified; wants second in #5
+             - waits for `health` on dev, which has not been reported
+    prod     nothing; wants first in #3
+             - waits for a person to promote it
+    ");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.promote("prod").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    staging  second, is verified
+    prod     second, `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_promotion_that_was_asked_for_is_made_although_the_database_is_lost_before_it() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
+    world.promote("prod").await?;
+    world.settle().await?;
+    world.restart_without_database().await?;
+    world.healthy("dev").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    prod     first, `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_failure_after_the_record_is_remembered_without_the_database() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging, autoMerge: false"]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.report("dev", "health", StatusState::Failure).await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    dev      first, `health` failed
+    staging  nothing; wants first in #2
+             - waits for `health` on dev, which failed
+             - waits for a person to promote it
+    hydromote/verified on (commit): first is no longer verified in dev: `health` failed
+    ");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.finish().await
+}
