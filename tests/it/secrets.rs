@@ -10,13 +10,26 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::world::{TestResult, World, everywhere};
 
-/// Everything that is logged.
-#[derive(Clone, Default)]
-struct Logs(Arc<Mutex<Vec<u8>>>);
+/// Everything that is logged, by other stories too, until it is ended.
+#[derive(Clone)]
+struct Logs(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Logs {
+    fn begin() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+
+    fn end(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        String::from_utf8_lossy(&lines.unwrap_or_default()).into_owned()
+    }
+}
 
 impl Write for Logs {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        if let Some(lines) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            lines.extend_from_slice(bytes);
+        }
         Ok(bytes.len())
     }
 
@@ -35,9 +48,10 @@ impl<'a> MakeWriter<'a> for Logs {
 
 #[tokio::test]
 async fn no_token_is_ever_logged_or_shown() -> TestResult {
-    let logs = Logs::default();
-    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logs.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let logs = Logs::begin();
+    // For the whole process: what one thread turns off is off for all while there is no other subscriber.
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(logs.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber)?;
     let mut world = World::with_environments(&["dev", "staging"]).await?;
     world.healthy_all(&["dev"]).await?;
     world.forge.hold_webhooks();
@@ -65,8 +79,7 @@ async fn no_token_is_ever_logged_or_shown() -> TestResult {
              - waits for `health` on dev, which has not been reported
              - what runs here is not settled: `health` has not been reported
     ");
-    let logged = logs.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let logged = String::from_utf8_lossy(&logged);
+    let logged = logs.end();
     assert!(logged.contains("merged"), "the log must have been captured");
     for secret in world.tokens() {
         let line = logged.lines().chain(troubles.iter().map(String::as_str)).find(|line| line.contains(&secret));
