@@ -31,6 +31,7 @@ const ROUNDS_LIMIT: usize = 100;
 #[derive(Debug, Default)]
 pub struct StrategyWorker {
     view: ForgeView,
+    resumed: bool,
 }
 
 impl StrategyWorker {
@@ -42,6 +43,7 @@ impl StrategyWorker {
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change
     /// something.
     pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
+        self.resume(context).await?;
         for _ in 0..ROUNDS_LIMIT {
             let snapshot = observe::observe(context, &mut self.view).await?;
             let plan = plan(&context.strategy, &snapshot);
@@ -58,6 +60,19 @@ impl StrategyWorker {
             }
         }
         Err(LookError::Restless { rounds: ROUNDS_LIMIT })
+    }
+
+    /// Resolves, once, what an earlier process began and did not end: whatever became of each act is
+    /// read from git and the forge, and what is missing is done again.
+    async fn resume(&mut self, context: &StrategyContext) -> Result<(), LookError> {
+        if self.resumed {
+            return Ok(());
+        }
+        for act in context.repository.shared.store.take_open_intents(&context.id).await? {
+            tracing::info!(strategy = %context.id, act, "it was not known whether this was done: `{act}`");
+        }
+        self.resumed = true;
+        Ok(())
     }
 
     /// Writes down since when gates are closed, and promotions that are new on the branches.

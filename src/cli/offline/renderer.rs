@@ -14,12 +14,12 @@ use super::{
 use crate::{
     app,
     domain::{
-        content::{Content, HydrationFailure},
+        content::{Content, HydrationFailure, RootInfo},
         ids::{DrySha, LaneName, RootName},
     },
     git::{
         batch::Batch,
-        compose::{self, Composition, RootInfo},
+        compose::{self, Composition},
         history,
         metadata::Origin,
         tree::Owned,
