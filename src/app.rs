@@ -29,7 +29,7 @@ use crate::{
     git::mirror::Mirror,
     messages::Messages,
     reconcile::{
-        attention::Attention,
+        attention::{Attention, Heard},
         board::Boards,
         commands::Commands,
         context::{Clock, Shared},
@@ -229,12 +229,12 @@ struct Inbox {
 #[async_trait]
 impl DeliveryInbox for Inbox {
     async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError> {
-        let attention = attention(&delivery.hint.about);
+        let heard = Heard { about: attention(&delivery.hint.about), by: delivery.hint.by };
         let new = NewDelivery {
             forge: delivery.forge,
             delivery: delivery.id,
             repository: delivery.hint.repository.to_string(),
-            hint: serde_json::to_string(&attention).map_err(|error| InboxError(error.into()))?,
+            hint: serde_json::to_string(&heard).map_err(|error| InboxError(error.into()))?,
             received_at: (self.clock)(),
         };
         match self.store.record_delivery(&new).await.map_err(|error| InboxError(error.into()))? {

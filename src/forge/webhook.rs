@@ -18,6 +18,8 @@ pub struct Hint {
     pub repository: RepositoryId,
     /// What in it.
     pub about: HintKind,
+    /// The account that did it, where the forge says so.
+    pub by: Option<u64>,
 }
 
 /// What an event was about.
@@ -133,7 +135,8 @@ pub fn reduce_github(event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadEr
         return Ok(None);
     }
     let repository = read::<InRepository>(event, &payload)?.repository.full_name;
-    Ok(Some(Hint { repository, about }))
+    let by = payload.pointer("/sender/id").and_then(Value::as_u64);
+    Ok(Some(Hint { repository, about, by }))
 }
 
 fn read<T: DeserializeOwned>(event: &str, payload: &Value) -> Result<T, PayloadError> {
@@ -276,7 +279,8 @@ mod tests {
         let sha = || "ec26c3e57ca3a959ca5aad62de7213c562f8c821".to_owned();
         let hint = reduce_github("check_run", sample!("check_run.completed")).ok().flatten();
         let repository = RepositoryId::new("Codertocat/Hello-World").expect("because it is an owner and a name");
-        assert_eq!(hint, Some(Hint { repository, about: HintKind::Commit { sha: sha() } }));
+        let by = Some(21_031_067);
+        assert_eq!(hint, Some(Hint { repository, about: HintKind::Commit { sha: sha() }, by }));
         assert_eq!(about("check_suite", sample!("check_suite.completed")), HintKind::Commit { sha: sha() });
         let sha = "6113728f27ae82c7b1a177c8d03f9e96e0adf246".to_owned();
         assert_eq!(about("status", sample!("status")), HintKind::Commit { sha });

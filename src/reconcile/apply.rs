@@ -323,7 +323,8 @@ impl Applier<'_> {
             .await;
         match merged {
             Ok(active) => {
-                self.view.forget_pull_requests(place);
+                let now = self.now();
+                self.view.note_merge(place, number, &active, &self.context.repository.account.login, now);
                 mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
                 metrics::counter!("hydromote_promotions_total").increment(1);
                 tracing::info!(

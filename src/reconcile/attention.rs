@@ -19,3 +19,20 @@ pub enum Attention {
     /// Only the store changed: a command was written down.
     Command,
 }
+
+/// A hint from the forge, as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// What it is about.
+    pub about: Attention,
+    /// The account that did it, where the forge says so.
+    pub by: Option<u64>,
+}
+
+impl Heard {
+    /// Says whether this is the echo of an act of our own account: its outcome is known already, and
+    /// the timer has everything read again anyway.
+    pub fn is_echo(&self, account: u64) -> bool {
+        self.by == Some(account)
+    }
+}

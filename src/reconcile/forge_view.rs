@@ -5,13 +5,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use super::{attention::Attention, context::StrategyContext};
 use crate::{
     domain::{
-        ids::{BranchName, Place},
+        ids::{BranchName, Place, PullRequestNumber},
         status::CommitStatus,
     },
-    forge::{ForgeError, PullRequest},
+    forge::{ForgeError, PullRequest, PullRequestState},
 };
 
 /// The forge as it was last read.
@@ -30,7 +32,14 @@ impl ForgeView {
             Attention::Commit(sha) => {
                 self.statuses.remove(sha);
             }
-            Attention::PullRequest(_) => self.pull_requests.clear(),
+            Attention::PullRequest(number) => {
+                let holds = |known: &Vec<PullRequest>| known.iter().any(|pr| pr.number == *number);
+                if self.pull_requests.values().any(holds) {
+                    self.pull_requests.retain(|_, known| !holds(known));
+                } else {
+                    self.pull_requests.clear();
+                }
+            }
             Attention::Everything => {
                 self.pull_requests.clear();
                 self.statuses.clear();
@@ -53,7 +62,7 @@ impl ForgeView {
     /// Notes that our push moved the head of the open pull request of a place.
     pub fn note_push(&mut self, place: &Place, head: &str) {
         for pull_request in self.pull_requests.get_mut(place).into_iter().flatten() {
-            if pull_request.state == crate::forge::PullRequestState::Open {
+            if pull_request.state == PullRequestState::Open {
                 head.clone_into(&mut pull_request.head_sha);
             }
         }
@@ -67,6 +76,16 @@ impl ForgeView {
     /// Notes that the promotion that this commit brought is written down.
     pub fn note_promotion(&mut self, brought_by: &str) {
         self.promotions.insert(brought_by.to_owned());
+    }
+
+    /// Notes that we merged a pull request.
+    pub fn note_merge(&mut self, place: &Place, number: PullRequestNumber, sha: &str, by: &str, at: Timestamp) {
+        for known in self.pull_requests.get_mut(place).into_iter().flatten().filter(|pr| pr.number == number) {
+            known.state = PullRequestState::Merged;
+            known.merge_sha = Some(sha.to_owned());
+            known.merged_by = Some(by.to_owned());
+            known.ended_at = Some(at);
+        }
     }
 
     /// Returns the pull requests of a place in every state, newest first.

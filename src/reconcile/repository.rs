@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     LookError,
-    attention::Attention,
+    attention::{Attention, Heard},
     board::{Boards, StrategyBoard},
     context::{RepositoryContext, Shared, StrategyContext, branches},
     strategy_files::{self, Broken, InForce},
@@ -126,14 +126,17 @@ impl RepositoryWorker {
 
     /// Heeds what waits, and looks at every strategy until it is at rest.
     async fn round(&self, state: &mut State, attention: &[Attention]) -> Result<(), LookError> {
+        let first = state.context.is_none();
+        let context = self.context(state).await?;
         let deliveries = self.shared.store.open_deliveries(self.repository.as_str()).await?;
-        let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
+        let hinted = deliveries.iter().filter_map(|delivery| match serde_json::from_str::<Heard>(&delivery.hint) {
+            Ok(heard) => (!heard.is_echo(context.account.id)).then_some(heard.about),
+            Err(_) => Some(Attention::Everything),
+        });
         let attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
         for worker in state.workers.values_mut() {
             attention.iter().for_each(|what| worker.heed(what));
         }
-        let first = state.context.is_none();
-        let context = self.context(state).await?;
         let moved = |what: &Attention| matches!(what, Attention::Everything | Attention::Branch(_));
         if first || attention.iter().any(moved) {
             self.refresh(state, &context).await?;
