@@ -40,10 +40,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     acme/shop
     shop
     canary: drifted; dev: stopped; prod: waits for a person; staging: waiting.
-    Dry branch
-    main
-    c0ffee1 Add the feature flag for gift cards
-    Katherine Johnson
+    main c0ffee1 Add the feature flag for gift cards Katherine Johnson
     stopped
     dev
     Runs
