@@ -251,7 +251,15 @@ mod tests {
     #[test]
     fn commit_message_lists_changes_and_ends_with_trailers() {
         let message = Messages::built_in().commit(&text(), "A: b\n").expect("is rendered");
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"
+        Promote 0123456 to dev: ping @​all &lt;b> '''
+
+        Added: `new`
+        Changed: `shop`
+        Removed: `old`
+
+        A: b
+        ");
     }
 
     #[test]
@@ -259,7 +267,25 @@ mod tests {
         let text = Messages::built_in()
             .pull_request(&text(), false, "hydromote/dev", Some("http://localhost/x"))
             .expect("is rendered");
-        insta::assert_snapshot!(format!("{}\n\n{}", text.title, text.body), @"");
+        insta::assert_snapshot!(format!("{}\n\n{}", text.title, text.body), @"
+        Promote 0123456 to dev: ping @​all &lt;b> '''
+
+        This promotes the dry commit 0123456789 to **dev**.
+
+        > ping @​all &lt;b> '''
+        >
+        > Ada
+
+        | | output |
+        |---|---|
+        | added | `new` |
+        | changed | `shop` |
+        | removed | `old` |
+
+        Hydromote merges it when its gates are open and a person promotes it: `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
+
+        The branch holds exactly what dev will hold: any merge method gives the same files. Please do not push to it; it is made anew when something newer is to be promoted.
+        ");
     }
 
     #[test]
@@ -267,7 +293,25 @@ mod tests {
         let messages = Messages::built_in();
         let root = RootName::new("shop").expect("a folder");
         let readme = messages.readme(&root, &text().dry, "https://example.com/a/b", &["kustomize build x".into()]);
-        insta::assert_snapshot!(readme.expect("is rendered"), @"");
-        insta::assert_snapshot!(messages.merge(&["health on dev: success".into()], "A: b\n").expect("is rendered"), @"");
+        insta::assert_snapshot!(readme.expect("is rendered"), @"
+        # shop
+
+        Rendered by Hydromote from https://example.com/a/b at 0123456789. Changes made here by hand stop the promotion of this environment.
+
+        To render it again:
+
+        ```shell
+        git clone https://example.com/a/b
+        git checkout 0123456789
+        kustomize build x
+        ```
+        ");
+        insta::assert_snapshot!(messages.merge(&["health on dev: success".into()], "A: b\n").expect("is rendered"), @"
+        Everything that this promotion waited for was open when it was merged:
+
+        - health on dev: success
+
+        A: b
+        ");
     }
 }
