@@ -53,7 +53,7 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
         .collect();
     insta::assert_snapshot!(told.join("\n").replace('"', ""), @"
     dev [stopped] `health` is pending: 
-    staging [waiting] is verified: waits for `health` is pending on dev
+    staging [waiting] is verified: waits for `health` on dev, which is pending
     canary [drifted] soaks until 2026-03-04 12:20:00Z: Mallory <script>alert(1)</script> changed `web`, `worker` on the branch in 77bbbbb; what runs here soaks until 2026-03-04 12:20:00Z
     prod [needsPerson] is verified: waits for a person to promote it
     ");

@@ -63,7 +63,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Ada Lovelace
     Pull request #15
     1 gate is closed
-    Waits for health is pending on dev
+    Waits for health on dev, which is pending
     since 2026-03-04 11:18 UTC
     env/staging at 14aaaaa
     drifted
