@@ -30,7 +30,7 @@ use crate::{
     git::mirror::Mirror,
     messages::Messages,
     reconcile::{
-        attention::{Attention, Heard},
+        attention::Attention,
         board::Boards,
         commands::Commands,
         context::{Clock, Shared},
@@ -248,12 +248,12 @@ struct Inbox {
 #[async_trait]
 impl DeliveryInbox for Inbox {
     async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError> {
-        let heard = Heard { about: attention(&delivery.hint.about), by: delivery.hint.by };
+        let attention = attention(&delivery.hint.about);
         let new = NewDelivery {
             forge: delivery.forge,
             delivery: delivery.id,
             repository: delivery.hint.repository.to_string(),
-            hint: serde_json::to_string(&heard).map_err(|error| InboxError(error.into()))?,
+            hint: serde_json::to_string(&attention).map_err(|error| InboxError(error.into()))?,
             received_at: (self.clock)(),
         };
         match self.store.record_delivery(&new).await.map_err(|error| InboxError(error.into()))? {
@@ -265,12 +265,14 @@ impl DeliveryInbox for Inbox {
 
 /// Returns what a hint draws attention to.
 fn attention(about: &HintKind) -> Attention {
-    match about {
-        HintKind::Branch { name, .. } => name.clone().try_into().map_or(Attention::Everything, Attention::Branch),
-        HintKind::Commit { sha } => Attention::Commit(sha.clone()),
-        HintKind::PullRequest { number } => Attention::PullRequest(*number),
-        HintKind::Comment { pull_request, .. } | HintKind::Review { pull_request } => {
-            Attention::PullRequest(*pull_request)
+    match about.clone() {
+        HintKind::Branch { name, after } => {
+            name.try_into().map_or(Attention::Everything, |branch| Attention::Branch { branch, after })
+        }
+        HintKind::Commit { sha, key } => Attention::Commit { sha, key },
+        HintKind::PullRequest { number, head, state } => Attention::PullRequest { number, head, state },
+        HintKind::Comment { pull_request: number, .. } | HintKind::Review { pull_request: number } => {
+            Attention::PullRequest { number, head: None, state: None }
         }
         HintKind::Ping | HintKind::Other => Attention::Command,
     }

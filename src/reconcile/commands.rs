@@ -191,7 +191,7 @@ impl Commands {
         self.post(strategy, &sha, key.clone(), &status).await?;
         let short = sha.get(..SHORTEST_ID).unwrap_or(&sha);
         self.tell(strategy, None, &by, &format!("reported `{key}` {} on {short}", report.state.word())).await?;
-        self.hub.heed(&strategy.repository, Attention::Commit(sha.clone()));
+        self.hub.heed(&strategy.repository, Attention::Commit { sha: sha.clone(), key: Some(key.to_string()) });
         Ok(Reported { key, sha })
     }
 

@@ -28,22 +28,29 @@ impl ForgeView {
     /// Forgets what `attention` makes stale.
     pub fn forget(&mut self, attention: &Attention) {
         match attention {
-            Attention::Branch(_) | Attention::Command => {}
-            Attention::Commit(sha) => {
+            Attention::Branch { .. } | Attention::Command => {}
+            Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_KEYS) => {}
+            Attention::Commit { sha, .. } => {
                 self.statuses.remove(sha);
             }
-            Attention::PullRequest(number) => {
-                let holds = |known: &Vec<PullRequest>| known.iter().any(|pr| pr.number == *number);
-                if self.pull_requests.values().any(holds) {
-                    self.pull_requests.retain(|_, known| !holds(known));
-                } else {
-                    self.pull_requests.clear();
-                }
+            Attention::PullRequest { number, head, state } => {
+                self.forget_pull_request(*number, head.as_deref(), state.as_deref());
             }
             Attention::Everything => {
                 self.pull_requests.clear();
                 self.statuses.clear();
             }
+        }
+    }
+
+    /// Forgets the pull requests of the place that has this one, unless they say the same of it; of
+    /// every place, when none has it.
+    fn forget_pull_request(&mut self, number: PullRequestNumber, head: Option<&str>, state: Option<&str>) {
+        let find = |known: &Vec<PullRequest>| known.iter().find(|pr| pr.number == number).cloned();
+        match self.pull_requests.values().find_map(find) {
+            Some(known) if Some(known.head_sha.as_str()) == head && Some(word(known.state)) == state => {}
+            Some(_) => self.pull_requests.retain(|_, known| find(known).is_none()),
+            None => self.pull_requests.clear(),
         }
     }
 
@@ -112,5 +119,17 @@ impl ForgeView {
         let read = context.repository.forge.commit_statuses(&context.id.repository, sha).await?;
         self.statuses.insert(sha.to_owned(), read.clone());
         Ok(read)
+    }
+}
+
+/// How the keys of our own statuses begin.
+const OWN_KEYS: &str = "hydromote/";
+
+/// Returns the forge's word for a state.
+fn word(state: PullRequestState) -> &'static str {
+    match state {
+        PullRequestState::Open => "open",
+        PullRequestState::Closed => "closed",
+        PullRequestState::Merged => "merged",
     }
 }

@@ -190,7 +190,7 @@ async fn a_report_is_posted_unless_its_key_is_our_own() {
     let (status, _) = post(&sample, &format!("{SHOP}/report"), Some(TOKEN), report("health", "14aaaaa")).await;
     assert_eq!(status, 200);
     assert_eq!(sample.forge.posted(), ["14aaaaa health success 200 OK"]);
-    assert!(matches!(sample.woken.try_recv(), Ok(Message::Heed(Attention::Commit(sha))) if sha.len() == 40));
+    assert!(matches!(sample.woken.try_recv(), Ok(Message::Heed(Attention::Commit { sha, .. })) if sha.len() == 40));
     for (key, sha) in [("hydromote/prod", "14aaaaa"), ("health", "14a"), ("health", "fffffff"), ("", "14aaaaa")] {
         let (status, problem) = post(&sample, &format!("{SHOP}/report"), Some(TOKEN), report(key, sha)).await;
         assert_eq!(status, 400, "{problem}");
