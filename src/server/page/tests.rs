@@ -92,7 +92,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     since 2026-03-04 11:30 UTC
     env/prod at 14aaaaa
     Next
-    At rest. Time alone changes something 2026-03-04 12:20 UTC.
+    At rest. Time alone changes something at 2026-03-04 12:20 UTC.
     Last looked at 2026-03-04 11:59 UTC.
     Promotions
     dev
