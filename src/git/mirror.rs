@@ -131,6 +131,15 @@ impl Mirror {
         self.fetch(remote, branches, &[]).await
     }
 
+    /// Fetches one commit, also when no branch holds it any more.
+    pub async fn fetch_commit(&self, remote: &Remote, id: &str) -> Result<(), GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
+        let arguments = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &remote.url, id].map(str::to_owned);
+        let what = format!("fetch the commit `{id}`");
+        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
+    }
+
     /// Fetches the rest of a shallow dry branch.
     pub async fn deepen(&self, remote: &Remote, dry: &BranchName) -> Result<(), GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;

@@ -6,6 +6,7 @@ use super::{
     LookError,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
+    rejections::CLOSED_BY_US,
 };
 use crate::{
     domain::{
@@ -18,7 +19,7 @@ use crate::{
         snapshot::{Obstacle, PostedStatus, Record, Refusal, Snapshot},
         status::StatusState,
     },
-    forge::{ForgeError, Merge, NewPullRequest, NewStatus},
+    forge::{ForgeError, Merge, NewPullRequest, NewStatus, PullRequestState},
     git::{
         GitError,
         compose::{self, Composition},
@@ -140,6 +141,8 @@ impl Applier<'_> {
             }
             Err(LookError::Git(GitError::Missing { id })) => {
                 tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
+                let shared = &self.context.repository.shared;
+                shared.hydrator.forget(self.context.repository.mirror.path()).await;
                 store.forget_hydration(&self.context.id, place, dry).await?;
                 return Ok(());
             }
@@ -201,6 +204,11 @@ impl Applier<'_> {
         let text = self.pull_request_text(place, dry).await?;
         let environment = self.context.strategy.environment(&place.environment);
         let base = environment.map(|e| e.branch.clone()).expect("because the plan is of this strategy");
+        let proposal = self.snapshot.places.get(place).and_then(|state| state.proposal.as_ref());
+        if let Some(proposal) = proposal {
+            // A merge by hand is told of as an ended pull request before the branch is read again.
+            self.check_base(&base, &proposal.parent).await?;
+        }
         let head = self.proposed_branch(place);
         let new = NewPullRequest { head, base, title: text.title, body: text.body };
         let forge = &self.context.repository.forge;
@@ -236,11 +244,14 @@ impl Applier<'_> {
 
     async fn close(&mut self, place: &Place, number: PullRequestNumber, head: &ProposedSha) -> Result<(), LookError> {
         let repository = &self.context.id.repository;
+        let forge = &self.context.repository.forge;
+        if forge.pull_request(repository, number).await?.state != PullRequestState::Open {
+            return Err(ForgeError::Moved { words: format!("{number} is not open any more") }.into());
+        }
         // Written down first: what we close is never taken for a rejection, also after a crash.
         self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
-        let status = PostedStatus::new(StatusState::Error, "Closed by Hydromote: nothing is left to promote");
+        let status = PostedStatus::new(StatusState::Error, CLOSED_BY_US);
         self.post(head.as_str(), &own_status_key(place), &status).await?;
-        let forge = &self.context.repository.forge;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
         self.view.forget_pull_requests(place);
         tracing::info!(
@@ -296,14 +307,8 @@ impl Applier<'_> {
     ) -> Result<(), LookError> {
         let environment =
             self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
-        let mirror = &self.context.repository.mirror;
         // No forge guards the base of a merge: the branch is asked for right before.
-        let remote = self.context.remote().await?;
-        mirror.refresh(&remote, &self.context.dry_branch, std::slice::from_ref(&environment.branch)).await?;
-        let base = mirror.branch(&environment.branch).await?.map(|id| id.to_string());
-        if base.as_deref() != Some(expected_active.as_str()) {
-            return Err(GitError::Moved { reference: environment.branch.to_string() }.into());
-        }
+        self.check_base(&environment.branch, expected_active).await?;
         let commit = self.dry_commit(dry).await?;
         let trailers = Trailers { dry: dry.clone(), origin: self.context.origin(place) };
         let message = self.context.repository.shared.messages.merge(&self.evidence(place, dry), &trailers.render())?;
@@ -325,6 +330,8 @@ impl Applier<'_> {
             Ok(active) => {
                 let now = self.now();
                 self.view.note_merge(place, number, &active, &self.context.repository.account.login, now);
+                let remote = self.context.remote().await?;
+                let mirror = &self.context.repository.mirror;
                 mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
                 metrics::counter!("hydromote_promotions_total").increment(1);
                 tracing::info!(
@@ -336,6 +343,18 @@ impl Applier<'_> {
             Err(ForgeError::Refused { words, .. }) => self.note_refusal(place, expected_head, words).await,
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Fails when an active branch is not where the plan expects it.
+    async fn check_base(&self, branch: &BranchName, expected: &ActiveSha) -> Result<(), LookError> {
+        let mirror = &self.context.repository.mirror;
+        let remote = self.context.remote().await?;
+        mirror.refresh(&remote, &self.context.dry_branch, std::slice::from_ref(branch)).await?;
+        let base = mirror.branch(branch).await?.map(|id| id.to_string());
+        if base.as_deref() == Some(expected.as_str()) {
+            return Ok(());
+        }
+        Err(GitError::Moved { reference: branch.to_string() }.into())
     }
 
     async fn note_refusal(&self, place: &Place, proposed: &ProposedSha, words: String) -> Result<(), LookError> {

@@ -114,6 +114,11 @@ impl Hydrator {
         Ok(outcome)
     }
 
+    /// Forgets what is known of a mirror whose renderings are gone.
+    pub async fn forget(&self, mirror: &Path) {
+        self.known.lock().await.retain(|((path, ..), _)| path != mirror);
+    }
+
     /// Renders every root of one environment.
     ///
     /// # Errors

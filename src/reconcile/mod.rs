@@ -16,6 +16,7 @@ pub mod forge_view;
 pub mod hub;
 pub mod hydrate;
 pub mod observe;
+pub mod rejections;
 pub mod repository;
 pub mod source_tree;
 pub mod sources;

@@ -10,10 +10,11 @@ use super::{
     commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
+    rejections,
 };
 use crate::{
     domain::{
-        ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+        ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, TreeId},
         line::DryLine,
         snapshot::{
             Active, ActiveBranch, OpenPullRequest, PlaceState, PromoteRequest, Proposal, Record, Report, Run, Snapshot,
@@ -116,7 +117,7 @@ async fn observe_place(
     let mut runs = reading.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
     let proposal = branches.proposal.and_then(|(commit, owned)| proposal(context, place, &commit, &owned, &known));
-    let rejected = rejections(context, view, place, &pull_requests, &known).await?;
+    let rejected = rejections::read(context, view, place, &pull_requests, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
     let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
     let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
@@ -218,61 +219,6 @@ async fn promote_request(
         store.save_note(&context.id, place, accepted).await?;
     }
     Ok(accepted.or(noted))
-}
-
-/// Returns the dry SHAs whose pull request a person closed.
-async fn rejections(
-    context: &StrategyContext,
-    view: &mut ForgeView,
-    place: &Place,
-    pull_requests: &[PullRequest],
-    known: &KnownProposals,
-) -> Result<BTreeMap<DrySha, PullRequestNumber>, LookError> {
-    let store = &context.repository.shared.store;
-    let ours = store.closed_by_us(&context.id.repository).await?;
-    let mut rejected = BTreeMap::new();
-    for closed in pull_requests.iter().filter(|pr| pr.state == PullRequestState::Closed && !ours.contains(&pr.number)) {
-        let Some(dry) = dry_of_head(context, place, closed, known).await? else { continue };
-        let forgotten = !store.knows_pull_request(&context.id.repository, closed.number).await?;
-        if forgotten && is_closed_by_us(context, view, place, &closed.head_sha).await? {
-            store.save_closed_by_us(&context.id.repository, closed.number).await?;
-            continue;
-        }
-        rejected.insert(dry, closed.number);
-    }
-    Ok(rejected)
-}
-
-/// Returns the dry SHA that the head of a pull request proposes, from the store or from the commit.
-async fn dry_of_head(
-    context: &StrategyContext,
-    place: &Place,
-    pull_request: &PullRequest,
-    known: &KnownProposals,
-) -> Result<Option<DrySha>, LookError> {
-    let Ok(head) = ProposedSha::new(pull_request.head_sha.clone()) else { return Ok(None) };
-    if let Some(dry) = known.commits.get(&head) {
-        return Ok(Some(dry.clone()));
-    }
-    let origin = context.origin(place);
-    let read = context.repository.mirror.read(move |repository, _| {
-        // A head that is not in the mirror was never seen: there is nothing to say about it.
-        Ok(history::commit_by_id(repository, head.as_str()).ok().and_then(|commit| commit.trailers))
-    });
-    Ok(read.await?.filter(|trailers| trailers.origin == origin).map(|trailers| trailers.dry))
-}
-
-/// Says whether we closed a pull request that the store does not know: we say so on its head first.
-async fn is_closed_by_us(
-    context: &StrategyContext,
-    view: &mut ForgeView,
-    place: &Place,
-    head: &str,
-) -> Result<bool, LookError> {
-    let key = own_status_key(place);
-    let statuses = view.statuses(context, head).await?;
-    let ours = statuses.iter().filter(|s| s.key == key && s.creator == Some(context.repository.account.id));
-    Ok(ours.max_by_key(|s| (s.reported_at, s.id)).is_some_and(|newest| newest.state == StatusState::Error))
 }
 
 /// Fills in what was reported on the commits of runs, and their records.

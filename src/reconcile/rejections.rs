@@ -1,0 +1,91 @@
+//! Which dry SHAs a person rejected by closing their pull request.
+//!
+//! The store knows which pull requests we closed, and what each proposed commit stands for. When
+//! it was lost both are read back before anything is decided: our own closing left a status on
+//! the head, and the head's trailers name the dry SHA.
+
+use std::collections::BTreeMap;
+
+use git2::Oid;
+
+use super::{
+    LookError,
+    active::KnownProposals,
+    context::{StrategyContext, own_status_key},
+    forge_view::ForgeView,
+};
+use crate::{
+    domain::{
+        ids::{DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+        status::{CommitStatus, StatusState},
+    },
+    forge::{PullRequest, PullRequestState},
+    git::history,
+};
+
+/// What our own status says of a pull request that we close, before we close it.
+pub const CLOSED_BY_US: &str = "Closed by Hydromote: nothing is left to promote";
+
+/// Returns the dry SHAs that were rejected in a place, each with the pull request that was closed.
+pub async fn read(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    place: &Place,
+    pull_requests: &[PullRequest],
+    known: &KnownProposals,
+) -> Result<BTreeMap<DrySha, PullRequestNumber>, LookError> {
+    let store = &context.repository.shared.store;
+    let repository = &context.id.repository;
+    let ours = store.closed_by_us(repository).await?;
+    let mut rejected = BTreeMap::new();
+    for closed in pull_requests.iter().filter(|pr| pr.state == PullRequestState::Closed && !ours.contains(&pr.number)) {
+        let Ok(head) = ProposedSha::new(closed.head_sha.clone()) else { continue };
+        if store.described(repository, closed.number).await?.is_none() {
+            // The store has never heard of it: it is a new one.
+            let reports = view.statuses(context, head.as_str()).await?;
+            if was_closed_by_us(context, place, closed, &reports) {
+                store.save_closed_by_us(repository, closed.number).await?;
+                continue;
+            }
+        }
+        let dry = match known.commits.get(&head) {
+            Some(dry) => Some(dry.clone()),
+            None => dry_of(context, place, &head).await?,
+        };
+        if let Some(dry) = dry {
+            rejected.entry(dry).or_insert(closed.number);
+        }
+        store.save_described(repository, closed.number, &head).await?;
+    }
+    Ok(rejected)
+}
+
+/// Says whether our closing words were reported while the pull request was open.
+fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullRequest, reports: &[CommitStatus]) -> bool {
+    let key = own_status_key(place);
+    reports.iter().any(|report| {
+        report.key == key
+            && report.creator == Some(context.repository.account.id)
+            && report.state == StatusState::Error
+            && report.description == CLOSED_BY_US
+            && report.reported_at >= closed.created_at
+            && closed.ended_at.is_none_or(|ended| report.reported_at <= ended)
+    })
+}
+
+/// Reads the dry SHA that a commit of ours proposes from the commit itself.
+async fn dry_of(context: &StrategyContext, place: &Place, head: &ProposedSha) -> Result<Option<DrySha>, LookError> {
+    let mirror = &context.repository.mirror;
+    let id = head.as_str().to_owned();
+    let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
+    if !is_here {
+        mirror.fetch_commit(&context.remote().await?, head.as_str()).await?;
+    }
+    let id = head.as_str().to_owned();
+    let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+    let origin = context.origin(place);
+    let Some(trailers) = commit.trailers.filter(|trailers| trailers.origin == origin) else { return Ok(None) };
+    let tree = TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal");
+    context.repository.shared.store.save_proposal(&context.id, place, head, &tree, &trailers.dry).await?;
+    Ok(Some(trailers.dry))
+}
