@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    cli::client::discovery::{self, Announcement},
     domain::ids::RepositoryId,
     forge::{
         SharedForge,
@@ -96,6 +97,8 @@ pub struct Service {
     workers: TaskTracker,
     server: JoinHandle<()>,
     readiness: watch::Sender<Readiness>,
+    /// Commands on this machine find the service by it.
+    announcement: Option<Announcement>,
 }
 
 impl Service {
@@ -140,6 +143,9 @@ impl Service {
             site: Some(site),
         };
         let router = server::router(state);
+        let announcement = discovery::announce(address, parts.api_token.as_ref())
+            .inspect_err(|error| tracing::warn!("commands on this machine need `--server`: {error:#}"))
+            .ok();
         let stopping = stop.clone();
         let server = tokio::spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
@@ -147,11 +153,24 @@ impl Service {
                 tracing::error!(%error, "the server has ended");
             }
         });
-        Ok(Self { address, url, hub, boards, store: parts.store, commands, stop, workers, server, readiness })
+        Ok(Self {
+            address,
+            url,
+            hub,
+            boards,
+            store: parts.store,
+            commands,
+            stop,
+            workers,
+            server,
+            readiness,
+            announcement,
+        })
     }
 
     /// Ends what was begun, and stops.
     pub async fn stop(self) {
+        drop(self.announcement);
         // Nobody may be left to be told.
         self.readiness.send_replace(Readiness::Stopping);
         self.stop.cancel();
@@ -246,12 +265,14 @@ impl DeliveryInbox for Inbox {
 
 /// Returns what a hint draws attention to.
 fn attention(about: &HintKind) -> Attention {
-    match about {
-        HintKind::Branch { name, .. } => name.clone().try_into().map_or(Attention::Everything, Attention::Branch),
-        HintKind::Commit { sha } => Attention::Commit(sha.clone()),
-        HintKind::PullRequest { number } => Attention::PullRequest(*number),
-        HintKind::Comment { pull_request, .. } | HintKind::Review { pull_request } => {
-            Attention::PullRequest(*pull_request)
+    match about.clone() {
+        HintKind::Branch { name, after } => {
+            name.try_into().map_or(Attention::Everything, |branch| Attention::Branch { branch, after })
+        }
+        HintKind::Commit { sha, key } => Attention::Commit { sha, key },
+        HintKind::PullRequest { number, head, state } => Attention::PullRequest { number, head, state },
+        HintKind::Comment { pull_request: number, .. } | HintKind::Review { pull_request: number } => {
+            Attention::PullRequest { number, head: None, state: None }
         }
         HintKind::Ping | HintKind::Other => Attention::Command,
     }

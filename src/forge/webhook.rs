@@ -35,11 +35,17 @@ pub enum HintKind {
     Commit {
         /// The commit.
         sha: String,
+        /// The key, or the check run's name, where the event names one.
+        key: Option<String>,
     },
     /// A pull request changed.
     PullRequest {
         /// Its number.
         number: PullRequestNumber,
+        /// Its head now.
+        head: Option<String>,
+        /// `open`, `closed` or `merged` now.
+        state: Option<String>,
     },
     /// Somebody commented on a pull request.
     Comment {
@@ -117,10 +123,16 @@ pub fn reduce_github(event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadEr
     let payload: Value = serde_json::from_slice(body).map_err(|_| PayloadError::NotJson)?;
     let about = match event {
         "push" => branch(read(event, &payload)?),
-        "status" => HintKind::Commit { sha: read::<Status>(event, &payload)?.sha },
-        "check_run" => HintKind::Commit { sha: read::<CheckRun>(event, &payload)?.check_run.head_sha },
-        "check_suite" => HintKind::Commit { sha: read::<CheckSuite>(event, &payload)?.check_suite.head_sha },
-        "pull_request" => HintKind::PullRequest { number: read::<PullRequest>(event, &payload)?.pull_request.number },
+        "status" => {
+            let status: Status = read(event, &payload)?;
+            HintKind::Commit { sha: status.sha, key: status.context }
+        }
+        "check_run" => {
+            let run = read::<CheckRun>(event, &payload)?.check_run;
+            HintKind::Commit { sha: run.head_sha, key: run.name }
+        }
+        "check_suite" => HintKind::Commit { sha: read::<CheckSuite>(event, &payload)?.check_suite.head_sha, key: None },
+        "pull_request" => pull_request(read::<PullRequest>(event, &payload)?.pull_request),
         "pull_request_review" => {
             HintKind::Review { pull_request: read::<PullRequest>(event, &payload)?.pull_request.number }
         }
@@ -169,6 +181,7 @@ fn branch(push: Push) -> HintKind {
 #[derive(Deserialize)]
 struct Status {
     sha: String,
+    context: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +197,7 @@ struct CheckSuite {
 #[derive(Deserialize)]
 struct Check {
     head_sha: String,
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -194,6 +208,20 @@ struct PullRequest {
 #[derive(Deserialize)]
 struct Numbered {
     number: PullRequestNumber,
+    state: Option<String>,
+    merged: Option<bool>,
+    head: Option<Head>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    sha: Option<String>,
+}
+
+/// Returns a pull request with what the event says it is now.
+fn pull_request(now: Numbered) -> HintKind {
+    let state = if now.merged == Some(true) { Some("merged".to_owned()) } else { now.state };
+    HintKind::PullRequest { number: now.number, head: now.head.and_then(|head| head.sha), state }
 }
 
 #[derive(Deserialize)]
@@ -276,13 +304,19 @@ mod tests {
         let sha = || "ec26c3e57ca3a959ca5aad62de7213c562f8c821".to_owned();
         let hint = reduce_github("check_run", sample!("check_run.completed")).ok().flatten();
         let repository = RepositoryId::new("Codertocat/Hello-World").expect("because it is an owner and a name");
-        assert_eq!(hint, Some(Hint { repository, about: HintKind::Commit { sha: sha() } }));
-        assert_eq!(about("check_suite", sample!("check_suite.completed")), HintKind::Commit { sha: sha() });
+        let key = Some("Octocoders-linter".to_owned());
+        assert_eq!(hint, Some(Hint { repository, about: HintKind::Commit { sha: sha(), key } }));
+        let suite = HintKind::Commit { sha: sha(), key: None };
+        assert_eq!(about("check_suite", sample!("check_suite.completed")), suite);
         let sha = "6113728f27ae82c7b1a177c8d03f9e96e0adf246".to_owned();
-        assert_eq!(about("status", sample!("status")), HintKind::Commit { sha });
-        let changed = HintKind::PullRequest { number: pull(2) };
-        assert_eq!(about("pull_request", sample!("pull_request.synchronize")), changed);
-        assert_eq!(about("pull_request", sample!("pull_request.closed")), changed);
+        let key = Some("default".to_owned());
+        assert_eq!(about("status", sample!("status")), HintKind::Commit { sha, key });
+        let state = |body: &[u8]| match about("pull_request", body) {
+            HintKind::PullRequest { number, head: Some(_), state } => (number, state),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(state(sample!("pull_request.synchronize")), (pull(2), Some("open".into())));
+        assert_eq!(state(sample!("pull_request.closed")), (pull(2), Some("closed".into())));
         let review = HintKind::Review { pull_request: pull(2) };
         assert_eq!(about("pull_request_review", sample!("pull_request_review.submitted")), review);
         assert_eq!(about("ping", sample!("ping")), HintKind::Ping);

@@ -328,7 +328,8 @@ impl Applier<'_> {
             .await;
         match merged {
             Ok(active) => {
-                self.view.forget_pull_requests(place);
+                let now = self.now();
+                self.view.note_merge(place, number, &active, &self.context.repository.account.login, now);
                 let remote = self.context.remote().await?;
                 let mirror = &self.context.repository.mirror;
                 mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;

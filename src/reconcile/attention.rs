@@ -5,15 +5,34 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::{BranchName, PullRequestNumber};
 
 /// A hint that something may have changed. The truth is read from git and the forge.
+///
+/// A hint that says what is known already is the echo of an act of our own, and makes nothing stale.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attention {
     /// A branch moved, came or went.
-    Branch(BranchName),
+    Branch {
+        /// The branch.
+        branch: BranchName,
+        /// Where it is now; absent when it is gone.
+        after: Option<String>,
+    },
     /// Something was reported on a commit.
-    Commit(String),
+    Commit {
+        /// The commit.
+        sha: String,
+        /// The key, where it is known.
+        key: Option<String>,
+    },
     /// A pull request changed.
-    PullRequest(PullRequestNumber),
+    PullRequest {
+        /// Its number.
+        number: PullRequestNumber,
+        /// Its head now, where it is known.
+        head: Option<String>,
+        /// `open`, `closed` or `merged` now, where it is known.
+        state: Option<String>,
+    },
     /// Anything may have changed: a timer, a restart, a person.
     Everything,
     /// Only the store changed: a command was written down.

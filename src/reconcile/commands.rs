@@ -191,7 +191,7 @@ impl Commands {
         self.post(strategy, &sha, key.clone(), &status).await?;
         let short = sha.get(..SHORTEST_ID).unwrap_or(&sha);
         self.tell(strategy, None, &by, &format!("reported `{key}` {} on {short}", report.state.word())).await?;
-        self.hub.heed(&strategy.repository, Attention::Commit(sha.clone()));
+        self.hub.heed(&strategy.repository, Attention::Commit { sha: sha.clone(), key: Some(key.to_string()) });
         Ok(Reported { key, sha })
     }
 
@@ -375,4 +375,39 @@ fn name(text: &str) -> Result<String, CommandError> {
         });
     }
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::status::StatusSource;
+
+    fn said(id: u64, creator: u64, state: StatusState, description: &str) -> CommitStatus {
+        let place = Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() };
+        CommitStatus {
+            key: promote_key(&place),
+            state,
+            source: StatusSource::Status,
+            reported_at: Timestamp::UNIX_EPOCH,
+            id,
+            description: description.into(),
+            creator: Some(creator),
+        }
+    }
+
+    #[test]
+    fn only_what_our_own_account_said_last_is_an_accepted_promotion() {
+        let place = Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() };
+        let proposed = ProposedSha::new("proposed-1").expect("an id");
+        let accepted = |reports: &[CommitStatus]| {
+            accepted_on_forge(&place, &proposed, reports, 1).map(|request| (request.by, request.proposed))
+        };
+        let ours = said(1, 1, StatusState::Success, "Promoted by Ada");
+        let theirs = said(2, 7, StatusState::Success, "Promoted by Mallory");
+        assert_eq!(accepted(&[theirs.clone(), ours.clone()]), Some(("Ada".into(), proposed.clone())));
+        assert_eq!(accepted(&[theirs]), None);
+        assert_eq!(accepted(&[ours, said(3, 1, StatusState::Error, "Taken back")]), None);
+    }
 }

@@ -5,13 +5,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use super::{attention::Attention, context::StrategyContext};
 use crate::{
     domain::{
-        ids::{BranchName, Place},
+        ids::{BranchName, Place, PullRequestNumber},
         status::CommitStatus,
     },
-    forge::{ForgeError, PullRequest},
+    forge::{ForgeError, PullRequest, PullRequestState},
 };
 
 /// The forge as it was last read.
@@ -26,15 +28,29 @@ impl ForgeView {
     /// Forgets what `attention` makes stale.
     pub fn forget(&mut self, attention: &Attention) {
         match attention {
-            Attention::Branch(_) | Attention::Command => {}
-            Attention::Commit(sha) => {
+            Attention::Branch { .. } | Attention::Command => {}
+            Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_KEYS) => {}
+            Attention::Commit { sha, .. } => {
                 self.statuses.remove(sha);
             }
-            Attention::PullRequest(_) => self.pull_requests.clear(),
+            Attention::PullRequest { number, head, state } => {
+                self.forget_pull_request(*number, head.as_deref(), state.as_deref());
+            }
             Attention::Everything => {
                 self.pull_requests.clear();
                 self.statuses.clear();
             }
+        }
+    }
+
+    /// Forgets the pull requests of the place that has this one, unless they say the same of it; of
+    /// every place, when none has it.
+    fn forget_pull_request(&mut self, number: PullRequestNumber, head: Option<&str>, state: Option<&str>) {
+        let find = |known: &Vec<PullRequest>| known.iter().find(|pr| pr.number == number).cloned();
+        match self.pull_requests.values().find_map(find) {
+            Some(known) if Some(known.head_sha.as_str()) == head && Some(word(known.state)) == state => {}
+            Some(_) => self.pull_requests.retain(|_, known| find(known).is_none()),
+            None => self.pull_requests.clear(),
         }
     }
 
@@ -53,7 +69,7 @@ impl ForgeView {
     /// Notes that our push moved the head of the open pull request of a place.
     pub fn note_push(&mut self, place: &Place, head: &str) {
         for pull_request in self.pull_requests.get_mut(place).into_iter().flatten() {
-            if pull_request.state == crate::forge::PullRequestState::Open {
+            if pull_request.state == PullRequestState::Open {
                 head.clone_into(&mut pull_request.head_sha);
             }
         }
@@ -67,6 +83,16 @@ impl ForgeView {
     /// Notes that the promotion that this commit brought is written down.
     pub fn note_promotion(&mut self, brought_by: &str) {
         self.promotions.insert(brought_by.to_owned());
+    }
+
+    /// Notes that we merged a pull request.
+    pub fn note_merge(&mut self, place: &Place, number: PullRequestNumber, sha: &str, by: &str, at: Timestamp) {
+        for known in self.pull_requests.get_mut(place).into_iter().flatten().filter(|pr| pr.number == number) {
+            known.state = PullRequestState::Merged;
+            known.merge_sha = Some(sha.to_owned());
+            known.merged_by = Some(by.to_owned());
+            known.ended_at = Some(at);
+        }
     }
 
     /// Returns the pull requests of a place in every state, newest first.
@@ -93,5 +119,17 @@ impl ForgeView {
         let read = context.repository.forge.commit_statuses(&context.id.repository, sha).await?;
         self.statuses.insert(sha.to_owned(), read.clone());
         Ok(read)
+    }
+}
+
+/// How the keys of our own statuses begin.
+const OWN_KEYS: &str = "hydromote/";
+
+/// Returns the forge's word for a state.
+fn word(state: PullRequestState) -> &'static str {
+    match state {
+        PullRequestState::Open => "open",
+        PullRequestState::Closed => "closed",
+        PullRequestState::Merged => "merged",
     }
 }

@@ -126,16 +126,15 @@ impl RepositoryWorker {
 
     /// Heeds what waits, and looks at every strategy until it is at rest.
     async fn round(&self, state: &mut State, attention: &[Attention]) -> Result<(), LookError> {
+        let first = state.context.is_none();
+        let context = self.context(state).await?;
         let deliveries = self.shared.store.open_deliveries(self.repository.as_str()).await?;
         let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
         let attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
         for worker in state.workers.values_mut() {
             attention.iter().for_each(|what| worker.heed(what));
         }
-        let first = state.context.is_none();
-        let context = self.context(state).await?;
-        let moved = |what: &Attention| matches!(what, Attention::Everything | Attention::Branch(_));
-        if first || attention.iter().any(moved) {
+        if first || self.is_stale(&context, &attention).await? {
             self.refresh(state, &context).await?;
         }
         self.look(state, &context).await?;
@@ -143,6 +142,23 @@ impl RepositoryWorker {
             self.shared.store.finish_deliveries(self.repository.as_str(), last.id, (self.shared.clock)()).await?;
         }
         Ok(())
+    }
+
+    /// Says whether a branch is somewhere else than the mirror has it.
+    async fn is_stale(&self, context: &RepositoryContext, attention: &[Attention]) -> Result<bool, LookError> {
+        for what in attention {
+            match what {
+                Attention::Everything => return Ok(true),
+                Attention::Branch { branch, after } => {
+                    let known = context.mirror.branch(branch).await?.map(|id| id.to_string());
+                    if known != *after {
+                        return Ok(true);
+                    }
+                }
+                Attention::Commit { .. } | Attention::PullRequest { .. } | Attention::Command => {}
+            }
+        }
+        Ok(false)
     }
 
     async fn context(&self, state: &mut State) -> Result<RepositoryContext, LookError> {

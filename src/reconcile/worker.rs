@@ -33,6 +33,7 @@ pub struct StrategyWorker {
     view: ForgeView,
     /// What was drawn attention to since the last look.
     heeded: Vec<Attention>,
+    resumed: bool,
 }
 
 impl StrategyWorker {
@@ -45,6 +46,7 @@ impl StrategyWorker {
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change
     /// something.
     pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
+        self.resume(context).await?;
         self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {
             let snapshot = observe::observe(context, &mut self.view).await?;
@@ -74,8 +76,8 @@ impl StrategyWorker {
                 let head = environment.proposed_branch(&place.lane);
                 let known = self.view.pull_requests(context, &place, &head, &environment.branch).await?;
                 let concerns = |attention: &Attention| match attention {
-                    Attention::Commit(sha) => sha == refusal.proposed.as_str(),
-                    Attention::PullRequest(number) => {
+                    Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),
+                    Attention::PullRequest { number, .. } => {
                         known.iter().any(|pr| pr.number == *number && pr.head_sha == refusal.proposed.as_str())
                     }
                     _ => false,
@@ -87,6 +89,19 @@ impl StrategyWorker {
             }
         }
         self.heeded.clear();
+        Ok(())
+    }
+
+    /// Resolves, once, what an earlier process began and did not end: whatever became of each act is
+    /// read from git and the forge, and what is missing is done again.
+    async fn resume(&mut self, context: &StrategyContext) -> Result<(), LookError> {
+        if self.resumed {
+            return Ok(());
+        }
+        for act in context.repository.shared.store.take_open_intents(&context.id).await? {
+            tracing::info!(strategy = %context.id, act, "it was not known whether this was done: `{act}`");
+        }
+        self.resumed = true;
         Ok(())
     }
 

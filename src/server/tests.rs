@@ -128,7 +128,7 @@ async fn a_genuine_delivery_is_written_down_before_the_queue_wakes() {
     let written = world.deliveries();
     assert_eq!(written.len(), 1);
     assert_eq!((&*written[0].forge, &*written[0].id, &*written[0].event), ("github", "id-1", "status"));
-    assert!(matches!(&written[0].hint.about, HintKind::Commit { sha } if sha.starts_with("6113728")));
+    assert!(matches!(&written[0].hint.about, HintKind::Commit { sha, .. } if sha.starts_with("6113728")));
     assert_eq!(world.woken.try_recv().map(|repository| repository.to_string()), Ok("Codertocat/Hello-World".into()));
 }
 

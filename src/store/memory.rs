@@ -226,6 +226,21 @@ impl Store {
         Ok(())
     }
 
+    /// Says whether anything is written down about a pull request.
+    pub async fn knows_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT number FROM pull_requests WHERE repository = $1 AND number = $2")
+                .bind(repository.as_str())
+                .bind(number.0.cast_signed())
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(found.is_some())
+    }
+
     /// Returns the pull requests that we closed.
     pub async fn closed_by_us(&self, repository: &RepositoryId) -> Result<Vec<PullRequestNumber>, StoreError> {
         let numbers: Vec<i64> =

@@ -10,6 +10,16 @@
 
   const words = (time) => {
     const seconds = Math.round((time - Date.now()) / 1000);
+    if (seconds > 0) return `${clock(time)} (${distance(seconds)})`;
+    return distance(seconds);
+  };
+
+  const clock = (time) => {
+    const far = time - Date.now() > 12 * 3600 * 1000;
+    return new Date(time).toLocaleString("en-GB", { ...(far && { dateStyle: "medium" }), timeStyle: "short" });
+  };
+
+  const distance = (seconds) => {
     for (const [unit, length] of units) {
       if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
     }

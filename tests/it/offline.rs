@@ -106,7 +106,7 @@ impl Shop {
 
     fn commit(&mut self, message: &str) {
         let mut index = self.repository.index().expect("an index");
-        let not_out = &mut |path: &Path, _: &[u8]| i32::from(path.starts_with("out"));
+        let not_out = &mut |path: &Path, _: &[u8]| i32::from(path.to_string_lossy().starts_with("out"));
         index.add_all(["*"], git2::IndexAddOption::DEFAULT, Some(not_out)).expect("added");
         index.update_all(["*"], None).expect("updated");
         index.write().expect("written");
@@ -593,6 +593,17 @@ fn a_root_that_fails_is_named_and_the_others_are_written() {
 }
 
 #[test]
+fn a_strategy_that_is_not_committed_is_pointed_out() {
+    let mut shop = Shop::new();
+    std::fs::rename(shop.path().join("hydromote.yaml"), shop.path().join("out.yaml")).expect("renamed");
+    shop.commit("Remove the strategy");
+    std::fs::rename(shop.path().join("out.yaml"), shop.path().join("hydromote.yaml")).expect("renamed");
+    let run = shop.hydrate(&[]).expect(2);
+    insta::assert_snapshot!(run.stderr, @"error: there is no strategy at this revision; commit `hydromote.yaml`, or name the file with `--strategy`");
+    shop.hydrate(&["--strategy", "hydromote.yaml"]).expect(0);
+}
+
+#[test]
 fn hydrate_writes_over_nothing_but_its_own() {
     let shop = Shop::new();
     shop.hydrate(&[]).expect(0);
@@ -681,10 +692,18 @@ fn diff_shows_resources_that_are_added_removed_and_changed() {
     let json = shop.run(&["diff", "--environment", "dev", "HEAD~1", "HEAD", "--output", "json"]).expect(1).json();
     let resource = &json["environments"][0]["outputs"][0]["resources"][0];
     assert_eq!((&resource["kind"], &resource["change"]), (&Value::from("ConfigMap"), &Value::from("changed")));
+    shop.edit("deploy/overlays/prod/kustomization.yaml", "../../base", "../../basis");
+    shop.commit("Break production");
+    let run = shop.run(&["diff", "HEAD~1", "HEAD"]).expect(1);
+    insta::assert_snapshot!(run.stdout, @"
+    dev: no difference
+    prod: not compared, fails at dry-3: `shop`: deploy/overlays/prod/kustomization.yaml:1: `resources` names `../../basis`, which does not exist
+    ");
     let run = shop.run(&["diff", "HEAD", "main"]).expect(0);
     insta::assert_snapshot!(run.stdout, @"
     dev: no difference
     prod: no difference
+    prod: not compared, fails at both revisions: `shop`: deploy/overlays/prod/kustomization.yaml:1: `resources` names `../../basis`, which does not exist
     ");
 }
 
@@ -727,6 +746,11 @@ fn verify_tells_branches_that_hold_what_they_claim_from_those_that_do_not() {
     ");
     shop.run(&["verify", "--environment", "prod"]).expect(0);
     shop.run(&["verify", "--branch", "env/prod"]).expect(0);
+    let clone = tempfile::tempdir().expect("a folder");
+    let into = clone.path().to_str().expect("text");
+    assert!(shop.program("git", &["clone", "-q", ".", into]).status().expect("git runs").success());
+    shop.run(&["verify", "--repo", into, "--environment", "prod"]).expect(0);
+    shop.run(&["verify", "--repo", into]).expect(1);
     let json = shop.run(&["verify", "--branch", "env/dev", "--output", "json"]).expect(1).json();
     assert_eq!(json["branches"][0]["environment"], "dev");
     assert_eq!(json["branches"][0]["foreignFiles"], serde_json::json!(["CODEOWNERS"]));

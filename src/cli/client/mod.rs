@@ -1,17 +1,107 @@
 //! Commands that ask or tell a running service.
+//!
+//! They find the service and the token by themselves on the machine of a demo or a `serve`; see
+//! [`discovery`]. The words that they print are the API's.
+
+pub mod discovery;
+mod explain;
+mod history;
+mod plan;
+mod promote;
+mod report;
+mod retry;
+mod service;
+mod status;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
 
 use super::Outcome;
+use service::{Failure, Service};
 
 /// A command that asks or tells a running service.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Shows the state of every environment
-    Status,
+    Status(status::Args),
+    /// Shows what is about to be done
+    Plan(plan::Args),
+    /// Says why an environment runs what it runs, and what the next promotion waits for
+    Explain(explain::Args),
+    /// Shows what ran when
+    History(history::Args),
+    /// Promotes what is proposed in an environment
+    Promote(promote::Args),
+    /// Reports a commit status, such as `health success --sha SHA`
+    Report(report::Args),
+    /// Has everything that failed tried again
+    Retry(retry::Args),
+}
+
+/// Where the service is.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Target {
+    /// The service's address; found by itself on the same machine
+    #[arg(long, value_name = "URL", env = "HYDROMOTE_SERVER")]
+    pub server: Option<String>,
+    /// The file with the API token
+    #[arg(long, value_name = "FILE", env = "HYDROMOTE_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The strategy, as OWNER/REPO[/NAME]; not needed when there is one
+    #[arg(long, value_name = "STRATEGY", env = "HYDROMOTE_STRATEGY")]
+    pub strategy: Option<String>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// The API's document.
+    Json,
+}
+
+/// Flags of commands that read.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Reading {
+    #[command(flatten)]
+    target: Target,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Flags of commands that act.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Acting {
+    #[command(flatten)]
+    target: Target,
+    /// Who asks, for the record
+    #[arg(long = "as", value_name = "NAME", env = "USER")]
+    by: Option<String>,
 }
 
 /// Runs one.
 pub async fn run(command: Command) -> anyhow::Result<Outcome> {
-    match command {
-        Command::Status => Ok(Outcome::Done),
+    crate::app::install_tls();
+    let done = match command {
+        Command::Status(args) => status::run(args).await,
+        Command::Plan(args) => plan::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::History(args) => history::run(args).await,
+        Command::Promote(args) => promote::run(args).await,
+        Command::Report(args) => report::run(args).await,
+        Command::Retry(args) => retry::run(args).await,
+    };
+    match done {
+        Ok(()) => Ok(Outcome::Done),
+        Err(Failure::No(problem)) => {
+            super::output::progress(format_args!("{}\n{}", problem.error, problem.help));
+            Ok(Outcome::No)
+        }
+        Err(Failure::CouldNot(error)) => Err(error),
     }
 }

@@ -91,7 +91,8 @@ impl Stage {
             repositories: ServedRepositories(vec![pattern]),
             hydrator: Arc::new(app::hydrator(&folders, hydrators::Limits::default(), None).await?),
             poll: POLL,
-            api_token: None,
+            // Commands on this machine find it by themselves.
+            api_token: Some(SecretString::from(uuid::Uuid::now_v7().simple().to_string())),
             clock: clock.tell(),
         })
         .await?;

@@ -28,13 +28,6 @@ pub struct BranchContent {
     pub foreign: Vec<String>,
 }
 
-/// A branch compared with what it should hold.
-#[derive(Debug)]
-pub struct Comparison {
-    /// The outputs of either side.
-    pub outputs: Vec<OutputComparison>,
-}
-
 /// One output folder.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -105,8 +98,12 @@ impl BranchContent {
     }
 }
 
-/// Compares a branch with what it should hold.
-pub fn compare(repository: &Repository, branch: &BranchContent, expected: &Rendering) -> anyhow::Result<Comparison> {
+/// Compares a branch with what it should hold, output by output.
+pub fn compare(
+    repository: &Repository,
+    branch: &BranchContent,
+    expected: &Rendering,
+) -> anyhow::Result<Vec<OutputComparison>> {
     let roots: BTreeSet<&RootName> =
         branch.owned.content.iter().chain(expected.content.iter()).map(|(r, _)| r).collect();
     let failure = |root: &RootName| expected.failures.iter().find(|f| f.output.as_deref() == Some(root.as_str()));
@@ -137,7 +134,7 @@ pub fn compare(repository: &Repository, branch: &BranchContent, expected: &Rende
     let absent = expected.failures.iter().filter(|failure| !failure.keeps_last && !is_listed(failure));
     let failed: Vec<OutputComparison> = absent.map(OutputComparison::failed).collect();
     outputs.extend(failed);
-    Ok(Comparison { outputs })
+    Ok(outputs)
 }
 
 fn files(

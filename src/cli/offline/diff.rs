@@ -19,7 +19,10 @@ use crate::{
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit codes: 0 the manifests are the same, 1 they differ or a root failed, 2 could not run.")]
+#[command(
+    after_help = "Exit codes: 0 the manifests are the same, 1 they differ or a root fails at one of the revisions, \
+                        2 could not run."
+)]
 pub struct Args {
     /// A work tree, a bare repository or a bundle
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -81,7 +84,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let (from, to) = (checkout.resolve(Some(&args.a))?, checkout.resolve(Some(&args.b))?);
     let (before, after) = (targets(&checkout, &from, &args).await?, targets(&checkout, &to, &args).await?);
     if before.is_empty() && after.is_empty() {
-        return Err(strategies::none_found());
+        return Err(strategies::none_found(&checkout));
     }
     let names = names(&before, &after, &args.environment)?;
     let renderer = Renderer::new(&checkout, &args.tools).await?;
@@ -93,7 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         output::progress(format_args!("{}: {} outputs differ", compared.name, compared.outputs.len()));
         environments.push(compared);
     }
-    let same = environments.iter().all(EnvironmentDifference::is_empty);
+    let same = environments.iter().all(EnvironmentDifference::is_same);
     args.output.write(&Difference { from, to, environments }, Difference::text);
     Ok(if same { Outcome::Done } else { Outcome::No })
 }
@@ -159,8 +162,9 @@ fn compare(
 }
 
 impl EnvironmentDifference {
-    fn is_empty(&self) -> bool {
-        self.outputs.is_empty() && self.failures_before.is_empty() && self.failures_after.is_empty()
+    /// Says whether nothing differs; what fails in the same way at both revisions does not.
+    fn is_same(&self) -> bool {
+        self.outputs.is_empty() && self.failures_before == self.failures_after
     }
 }
 
@@ -169,7 +173,7 @@ impl Difference {
         let mut text = String::new();
         for environment in &self.environments {
             let name = &environment.name;
-            if environment.is_empty() {
+            if environment.is_same() {
                 text += &format!("{name}: no difference\n");
             }
             for output in &environment.outputs {
@@ -182,11 +186,13 @@ impl Difference {
                     text += &format!("{}\n", resource.diff());
                 }
             }
-            for (dry, failures) in [(&self.from, &environment.failures_before), (&self.to, &environment.failures_after)]
-            {
-                for failure in failures {
-                    text += &format!("{name}: not compared, fails at {}: {failure}\n", dry.short());
-                }
+            let (before, after) = (&environment.failures_before, &environment.failures_after);
+            for failure in before {
+                let until = if after.contains(failure) { "both revisions" } else { self.from.short() };
+                text += &format!("{name}: not compared, fails at {until}: {failure}\n");
+            }
+            for failure in after.iter().filter(|failure| !before.contains(failure)) {
+                text += &format!("{name}: not compared, fails at {}: {failure}\n", self.to.short());
             }
         }
         text

@@ -24,9 +24,6 @@ use crate::{
 };
 
 /// Arguments.
-///
-/// Exits with 0 when everything was rendered, 1 when a root failed (the others are written), 2 when
-/// nothing could be rendered.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 everything was rendered, 1 a root failed (the others are written), \
                         2 could not run.")]
@@ -109,7 +106,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let source = open_tree(checkout.mirror(), &dry).await?;
     let strategies = strategies::read(&checkout, &*source, &args.strategy)?;
     if strategies.is_empty() {
-        return Err(strategies::none_found());
+        return Err(strategies::none_found(&checkout));
     }
     let targets = strategies::targets(&strategies, &args.environment)?;
     let renderer = Renderer::new(&checkout, &args.tools).await?;

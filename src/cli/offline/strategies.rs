@@ -82,7 +82,12 @@ pub fn read(
 }
 
 /// Returns the error for a revision without any strategy.
-pub fn none_found() -> anyhow::Error {
+pub fn none_found(checkout: &Checkout) -> anyhow::Error {
+    if checkout.work_folder().is_some_and(|folder| folder.join(FILE).is_file()) {
+        return anyhow::anyhow!(
+            "there is no strategy at this revision; commit `{FILE}`, or name the file with `--strategy`"
+        );
+    }
     anyhow::anyhow!("there is no strategy: neither `{FILE}` nor `{FOLDER}/*.yaml`; `hydromote init` proposes one")
 }
 

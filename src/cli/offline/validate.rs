@@ -71,7 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let (tree, dry_sha) = tree(&checkout, args.rev.as_deref()).await?;
     let files = strategies::files(&checkout, &*tree, &args.strategy)?;
     if files.is_empty() {
-        return Err(strategies::none_found());
+        return Err(strategies::none_found(&checkout));
     }
     let mut validation =
         Validation { valid: true, dry_sha, mistakes: Vec::new(), warnings: Vec::new(), strategies: Vec::new() };

@@ -10,7 +10,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::{
-    branch::{BranchContent, Comparison, OutputComparison, compare},
+    branch::{BranchContent, OutputComparison, compare},
     checkout::Checkout,
     format::Output,
     renderer::{Renderer, Tools},
@@ -124,7 +124,7 @@ async fn wanted(checkout: &Checkout, args: &Args) -> anyhow::Result<Vec<(Option<
     let tree = open_tree(checkout.mirror(), &dry).await?;
     let strategies = strategies::read(checkout, &*tree, &args.strategy)?;
     if strategies.is_empty() {
-        return Err(strategies::none_found());
+        return Err(strategies::none_found(checkout));
     }
     let targets = strategies::targets(&strategies, &args.environment)?;
     Ok(targets.into_iter().map(|t| (Some(t.environment.name), t.environment.branch)).collect())
@@ -160,7 +160,7 @@ async fn verify(
     verified.environment.get_or_insert_with(|| metadata.hydromote.environment.clone());
     verified.dry_sha = DrySha::new(metadata.dry_sha.clone()).ok();
     match compare_with_claim(checkout, renderer, strategy, &verified, metadata, &content).await? {
-        Ok(Comparison { outputs }) => {
+        Ok(outputs) => {
             let equal = outputs.iter().all(OutputComparison::is_in_order);
             verified.state = if equal { State::Equal } else { State::Differs };
             verified.outputs = outputs;
@@ -181,7 +181,7 @@ async fn compare_with_claim(
     verified: &VerifiedBranch,
     metadata: &BranchMetadata,
     content: &BranchContent,
-) -> anyhow::Result<Result<Comparison, String>> {
+) -> anyhow::Result<Result<Vec<OutputComparison>, String>> {
     let Some(dry) = verified.dry_sha.clone() else { return Ok(Err("the metadata names no dry SHA".into())) };
     let target = match target(checkout, strategy, verified.environment.as_ref(), metadata, &dry).await? {
         Ok(target) => target,
@@ -219,14 +219,13 @@ async fn target(
         Ok(strategies) => strategies,
         Err(error) => return Ok(Err(format!("{error:#}, at {}", dry.short()))),
     };
-    let named = strategies.into_iter().find(|strategy| strategy.name == metadata.hydromote.strategy);
-    let found = named.zip(environment).and_then(|(strategy, name)| {
-        let environment = strategy.environment(name)?.clone();
+    let claimed = &metadata.hydromote.strategy;
+    let found = strategies.into_iter().find(|strategy| strategy.name == *claimed).and_then(|strategy| {
+        let environment = strategy.environment(environment?)?.clone();
         Some(Target { strategy, environment })
     });
-    Ok(found.ok_or_else(|| {
-        format!("there is no environment of the strategy `{}` for it at {}", metadata.hydromote.strategy, dry.short())
-    }))
+    let name = environment.map(EnvironmentName::as_str).unwrap_or_default();
+    Ok(found.ok_or_else(|| format!("the strategy `{claimed}` had no environment `{name}` at {}", dry.short())))
 }
 
 impl State {

@@ -14,7 +14,12 @@ mod statuses;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -120,6 +125,8 @@ pub enum SetupError {
 pub struct GitHub {
     credential: Credential,
     account: OnceCell<Account>,
+    /// Where repositories are cloned from, as the forge last said.
+    clone_urls: Mutex<BTreeMap<RepositoryId, String>>,
 }
 
 impl GitHub {
@@ -157,7 +164,7 @@ impl GitHub {
                 Credential::App(Box::new(App::new(builder.build().map_err(client_error)?, limits)))
             }
         };
-        Ok(Self { credential, account: OnceCell::new() })
+        Ok(Self { credential, account: OnceCell::new(), clone_urls: Mutex::default() })
     }
 
     async fn client(&self, repository: &RepositoryId) -> Result<Arc<Client>, ForgeError> {
@@ -216,10 +223,18 @@ impl Forge for GitHub {
 
     async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
         let access = self.credential.access(repository).await?;
-        let body = read_repository(&access.client, repository).await?;
+        let known = self.clone_urls.lock().unwrap_or_else(PoisonError::into_inner).get(repository).cloned();
+        let url = match known {
+            Some(url) => url,
+            None => {
+                let url = read_repository(&access.client, repository).await?.clone_url;
+                let mut urls = self.clone_urls.lock().unwrap_or_else(PoisonError::into_inner);
+                urls.entry(repository.clone()).or_insert(url).clone()
+            }
+        };
         let token = access.client.installation_token().await.unwrap_or(access.token);
         let pair = BASE64_STANDARD.encode(format!("x-access-token:{}", token.expose_secret()));
-        Ok(GitRemote { url: body.clone_url, authorization: Some(format!("Basic {pair}").into()) })
+        Ok(GitRemote { url, authorization: Some(format!("Basic {pair}").into()) })
     }
 
     async fn pull_requests(

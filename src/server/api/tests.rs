@@ -53,7 +53,7 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
         .collect();
     insta::assert_snapshot!(told.join("\n").replace('"', ""), @"
     dev [stopped] `health` is pending: 
-    staging [waiting] is verified: waits for `health` is pending on dev
+    staging [waiting] is verified: waits for `health` on dev, which is pending
     canary [drifted] soaks until 2026-03-04 12:20:00Z: Mallory <script>alert(1)</script> changed `web`, `worker` on the branch in 77bbbbb; what runs here soaks until 2026-03-04 12:20:00Z
     prod [needsPerson] is verified: waits for a person to promote it
     ");
@@ -190,7 +190,7 @@ async fn a_report_is_posted_unless_its_key_is_our_own() {
     let (status, _) = post(&sample, &format!("{SHOP}/report"), Some(TOKEN), report("health", "14aaaaa")).await;
     assert_eq!(status, 200);
     assert_eq!(sample.forge.posted(), ["14aaaaa health success 200 OK"]);
-    assert!(matches!(sample.woken.try_recv(), Ok(Message::Heed(Attention::Commit(sha))) if sha.len() == 40));
+    assert!(matches!(sample.woken.try_recv(), Ok(Message::Heed(Attention::Commit { sha, .. })) if sha.len() == 40));
     for (key, sha) in [("hydromote/prod", "14aaaaa"), ("health", "14a"), ("health", "fffffff"), ("", "14aaaaa")] {
         let (status, problem) = post(&sample, &format!("{SHOP}/report"), Some(TOKEN), report(key, sha)).await;
         assert_eq!(status, 400, "{problem}");

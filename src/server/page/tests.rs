@@ -40,10 +40,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     acme/shop
     shop
     canary: drifted; dev: stopped; prod: waits for a person; staging: waiting.
-    Dry branch
-    main
-    c0ffee1 Add the feature flag for gift cards
-    Katherine Johnson
+    main c0ffee1 Add the feature flag for gift cards Katherine Johnson
     stopped
     dev
     Runs
@@ -63,7 +60,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Ada Lovelace
     Pull request #15
     1 gate is closed
-    Waits for health is pending on dev
+    Waits for health on dev, which is pending
     since 2026-03-04 11:18 UTC
     env/staging at 14aaaaa
     drifted
@@ -95,7 +92,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     since 2026-03-04 11:30 UTC
     env/prod at 14aaaaa
     Next
-    At rest. Time alone changes something 2026-03-04 12:20 UTC.
+    At rest. Time alone changes something at 2026-03-04 12:20 UTC.
     Last looked at 2026-03-04 11:59 UTC.
     Promotions
     dev

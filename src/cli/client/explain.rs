@@ -1,0 +1,45 @@
+//! `hydromote explain`: why not yet.
+
+use super::{Failure, Output, Reading, Service, service::segment, table};
+use crate::{cli::output, server::api::history::ExplainView};
+
+/// Flags of `explain`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The environment; all when left out
+    environment: Option<String>,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+/// Prints why environments run what they run.
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let service = Service::find(&args.reading.target).await?;
+    let path = match &args.environment {
+        Some(environment) => format!("/explain/{}", segment(environment)?),
+        None => "/explain".to_owned(),
+    };
+    let explained: ExplainView = service.read(&path).await?;
+    match args.reading.output {
+        Output::Json => output::json(&explained),
+        Output::Text => output::line(render(&explained)),
+    }
+    Ok(())
+}
+
+fn render(explained: &ExplainView) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(explained.trouble.iter().map(|trouble| format!("The last look could not be finished: {trouble}")));
+    lines.extend(explained.mistake.iter().map(|mistake| format!("The newest strategy has a mistake:\n{mistake}")));
+    for explanation in &explained.environments {
+        lines.extend(explanation.sentences.iter().cloned());
+        for gate in &explanation.environment.gates {
+            let until = gate.until.map(|until| format!(", until {}", table::time(until))).unwrap_or_default();
+            lines.push(format!("  closed since {}{until}: {}", table::time(gate.since), gate.words));
+        }
+        lines.extend(explanation.environment.notices.iter().map(|notice| format!("  {}", notice.words)));
+        let pull_request = explanation.environment.pull_request.as_ref();
+        lines.extend(pull_request.map(|pull_request| format!("  pull request: {}", pull_request.url)));
+    }
+    table::printable(&lines.join("\n"))
+}
