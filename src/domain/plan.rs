@@ -519,7 +519,7 @@ impl Planner<'_> {
         let proposal = state
             .proposal
             .as_ref()
-            .filter(|p| p.dry == wish.dry && p.content == wish.content && p.parent == branch.head);
+            .filter(|p| p.composed && p.dry == wish.dry && p.content == wish.content && p.parent == branch.head);
         let Some(proposal) = proposal else {
             match &state.proposal {
                 // The old proposal must not look ready while it cannot be made again.

@@ -157,6 +157,9 @@ pub struct Proposal {
     pub dry: DrySha,
     /// The content that it proposes.
     pub content: Content,
+    /// Whether we are known to have composed it. A commit that only says so may hold anything beside
+    /// this content, and is composed again.
+    pub composed: bool,
 }
 
 /// An open promotion pull request.

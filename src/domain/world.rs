@@ -389,7 +389,7 @@ impl World {
                 }
                 let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
                 let (parent, dry, content) = (expected_active.clone(), dry.clone(), content.clone());
-                world.proposal = Some(Proposal { sha, parent, tree, dry, content });
+                world.proposal = Some(Proposal { sha, parent, tree, dry, content, composed: true });
             }
             Action::OpenPullRequest { place, proposed, .. } => {
                 self.next += 1;

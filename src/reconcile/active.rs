@@ -3,8 +3,10 @@
 //! - A *run* is a stretch of first-parent history over which the content stayed the same. It
 //!   begins with a commit that holds the tree of a proposal of ours, whoever merged it and by
 //!   whichever method.
+//! - Trailers alone prove nothing about a dry SHA that we have hydrated: people copy messages. They
+//!   count only with the content that was hydrated.
 //! - A commit by somebody else that touches nothing we own belongs to the run that it stands on.
-//! - One that changes what we own is *drift*, until the content is again what the run held or a
+//! - One that changes what we own, be it back to what ran before, is *drift*, until the content is again what the run held or a
 //!   proposal of ours is merged on it.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
+        content::{Content, Hydration},
         ids::{ActiveSha, DrySha, Place, ProposedSha, StrategyName, TreeId},
         snapshot::{ActiveCommit, Drift, Run},
     },
@@ -28,6 +31,8 @@ pub struct KnownProposals {
     pub commits: BTreeMap<ProposedSha, DrySha>,
     /// When the pull request with each head was merged.
     pub merged_at: BTreeMap<String, Timestamp>,
+    /// What came of hydrating dry SHAs for the place.
+    pub hydrations: BTreeMap<DrySha, Hydration>,
 }
 
 /// What ran on an active branch.
@@ -55,7 +60,7 @@ pub fn read_branch(
                 run.commits.insert(0, active_commit(commit, known));
             }
             drift = None;
-        } else if let Some(dry) = proposed_dry(strategy, place, commit, known) {
+        } else if let Some(dry) = proposed_dry(strategy, place, commit, &owned.content, &runs, known) {
             drift = None;
             runs.push(Run {
                 dry,
@@ -79,10 +84,15 @@ pub fn read_branch(
 
 /// Returns the dry SHA of a commit that brought a proposal of ours: by its tree, else by trailers of
 /// its own or of the merged commit with the same tree.
+///
+/// A commit that only looks like a proposal that has run already was made by somebody who took a
+/// newer one back: we never go back by a promotion.
 fn proposed_dry(
     strategy: &StrategyName,
     place: &Place,
     commit: &BranchCommit,
+    content: &Content,
+    runs: &[Run],
     known: &KnownProposals,
 ) -> Option<DrySha> {
     let ours = |trailers: &&Trailers| {
@@ -92,10 +102,18 @@ fn proposed_dry(
     };
     let merged = commit.merged.and_then(|id| ProposedSha::new(id.to_string()).ok());
     let own = ProposedSha::new(commit.id.to_string()).ok();
-    let trailers = commit.merged_trailers.as_ref().filter(ours).or(commit.trailers.as_ref().filter(ours));
     let tree = TreeId::new(commit.tree.to_string()).ok()?;
     let by_commit = merged.iter().chain(&own).find_map(|sha| known.commits.get(sha));
-    known.trees.get(&tree).map(|by_tree| by_commit.unwrap_or(by_tree).clone()).or(trailers.map(|t| t.dry.clone()))
+    let by_tree = known.trees.get(&tree).map(|by_tree| by_commit.unwrap_or(by_tree));
+    let running = runs.last().map(|run| run.content.clone()).unwrap_or_default();
+    let as_hydrated = |trailers: &&Trailers| match known.hydrations.get(&trailers.dry) {
+        Some(hydration) => hydration.content_over(&running).as_ref() == Some(content),
+        None => true,
+    };
+    let trailers = commit.merged_trailers.as_ref().filter(ours).or(commit.trailers.as_ref().filter(ours));
+    let dry = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry))?;
+    let taken_back = by_commit.is_none() && commit.merged.is_none() && runs.iter().any(|run| run.dry == *dry);
+    (!taken_back).then(|| dry.clone())
 }
 
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
@@ -123,6 +141,7 @@ mod tests {
         content::Content,
         ids::{EnvironmentName, LaneName, RenderingId, RootName},
     };
+    use crate::git::metadata::Origin;
 
     fn id(n: u8) -> Oid {
         Oid::from_bytes(&[n; 20]).expect("twenty bytes")
@@ -172,6 +191,33 @@ mod tests {
         assert_eq!(reading.runs.len(), 1);
         let healed = drifted.into_iter().chain([commit(5, 6, Some("a"))]).collect();
         assert_eq!(read(healed).drift, None);
+    }
+
+    #[test]
+    fn what_somebody_takes_back_by_hand_is_drift() {
+        let promoted = vec![commit(2, 1, Some("a")), commit(3, 2, Some("b"))];
+        let reverted = promoted.into_iter().chain([commit(4, 1, Some("a"))]).collect();
+        let reading = read(reverted);
+        assert_eq!(reading.drift.map(|d| d.commit.to_string()), Some(id(4).to_string()));
+        assert_eq!(reading.runs.first().map(|r| r.dry.as_str()), Some("dry-2"));
+    }
+
+    #[test]
+    fn copied_trailers_do_not_make_a_promotion_of_other_content() {
+        let place = Place { environment: EnvironmentName::new("dev").expect("a name"), lane: LaneName::single() };
+        let strategy = StrategyName::new("shop").expect("a name");
+        let dry = DrySha::new("dry-1").expect("a word");
+        let origin =
+            Origin { strategy: strategy.clone(), environment: place.environment.clone(), lane: LaneName::single() };
+        let (mut tampered, owned) = commit(2, 9, Some("hand"));
+        tampered.trailers = Some(Trailers { dry: dry.clone(), origin });
+        let history = [(tampered, owned), commit(1, 8, None)];
+        let unknown = KnownProposals::default();
+        assert_eq!(read_branch(&strategy, &place, &history, &unknown).drift, None, "all that is left is the message");
+        let content = commit(1, 1, Some("a")).1.content.clone();
+        let hydrated = Hydration::Done { content, kept: BTreeMap::new() };
+        let known = KnownProposals { hydrations: BTreeMap::from([(dry, hydrated)]), ..Default::default() };
+        assert!(read_branch(&strategy, &place, &history, &known).drift.is_some());
     }
 
     #[test]

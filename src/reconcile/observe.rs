@@ -112,6 +112,7 @@ async fn observe_place(
         trees: store.proposed_trees(&context.id, place).await?,
         commits: store.proposed_commits(&context.id, place).await?,
         merged_at: pull_requests.iter().filter_map(|pr| Some((pr.head_sha.clone(), pr.ended_at?))).collect(),
+        hydrations: store.hydrations(&context.id, place).await?,
     };
     let reading = active::read_branch(&context.id.name, place, &history, &known);
     let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
@@ -130,7 +131,7 @@ async fn observe_place(
     };
     Ok(PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: reading.drift, runs }),
-        hydrations: store.hydrations(&context.id, place).await?,
+        hydrations: known.hydrations,
         pull_request: match open {
             Some(pull_request) => Some(OpenPullRequest {
                 number: pull_request.number,
@@ -193,6 +194,7 @@ fn proposal(
         // A commit by somebody else on our branch proposes nothing that we want: it is replaced.
         dry: dry.unwrap_or_else(|| history::dry_sha(commit.id)),
         content: owned.content.clone(),
+        composed: known.commits.contains_key(&sha),
         sha,
     })
 }

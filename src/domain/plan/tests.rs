@@ -445,3 +445,17 @@ fn in_a_diamond_both_sides_must_have_verified_it() {
     world.settle();
     assert_eq!(world.merges.last(), Some(&(World::name("prod"), dry("dry-1"))));
 }
+
+#[test]
+fn a_proposal_that_only_says_that_it_is_ours_is_made_again() {
+    let mut world = World::chain(&["prod"]);
+    world.strategy.environments[0].auto_merge = false;
+    world.push("dry-1", &[Some(1)]);
+    world.settle();
+    let mut snapshot = world.snapshot();
+    assert!(plan(&world.strategy, &snapshot).actions.is_empty());
+    let state = snapshot.places.values_mut().next().expect("a place");
+    state.proposal.as_mut().expect("a proposal").composed = false;
+    let actions = plan(&world.strategy, &snapshot).actions;
+    assert!(matches!(actions.as_slice(), [Action::Propose { .. }]), "{actions:?}");
+}
