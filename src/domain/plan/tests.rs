@@ -457,3 +457,15 @@ fn a_history_that_cannot_be_hydrated_is_not_walked_to_its_end() {
     world.settle();
     assert_eq!(world.merges, [(World::name("dev"), dry("fix"))]);
 }
+
+#[test]
+fn drift_is_shown_also_when_nothing_newer_waits() {
+    let mut world = World::chain(&["dev"]);
+    world.push("dry-1", &[Some(1)]);
+    healthy(&mut world, "dev");
+    world.settle();
+    world.push_foreign(&World::name("dev"), true);
+    let view = world.settle().places.remove(0);
+    assert_eq!(view.wanted, None);
+    assert!(matches!(view.gates.as_slice(), [ClosedGate { gate: Gate::Drift { .. }, .. }]), "{:?}", view.gates);
+}
