@@ -18,6 +18,10 @@ use super::{
 /// nothing for it. Older ones are passed over by newer ones.
 const NO_OP_WALK: usize = 16;
 
+/// How many dry SHAs that cannot be hydrated are passed, newest first, in search of one that can:
+/// before its first promotion an environment has the whole history before it.
+const FAILURES_WALK: usize = 16;
+
 /// What an environment wants next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
@@ -38,6 +42,10 @@ pub fn to_hydrate(ledger: &Ledger<'_>, environment: &Environment, place: &Place,
     let eligible: Vec<_> = snapshot
         .line
         .newer_than(ledger.running_position(state))
+        .scan(0, |failed, dry| {
+            *failed += usize::from(failed_for_good(state, dry, snapshot));
+            (*failed <= FAILURES_WALK).then_some(dry)
+        })
         .filter(|dry| ledger.rejection(state, dry).is_none() && !failed_for_good(state, dry, snapshot))
         .collect();
     let walk = if state.running().is_some() { NO_OP_WALK } else { 1 };

@@ -331,7 +331,12 @@ impl Planner<'_> {
                 let wish = candidate::choose(&self.ledger, environment, place, taken.as_ref(), self.snapshot);
                 view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
                 match &wish {
-                    None => self.close_what_is_left(place, state, plan),
+                    None => {
+                        self.close_what_is_left(place, state, plan);
+                        // Nothing waits for it, and people must know all the same.
+                        view.gates =
+                            drift(branch).map(|g| self.since(environment, place, state, g)).into_iter().collect();
+                    }
                     Some(wish) => {
                         view.gates = self.closed_gates(environment, place, state, branch, wish);
                         self.promote(place, state, branch, wish, &view.gates, plan);
@@ -441,11 +446,7 @@ impl Planner<'_> {
     ) -> Vec<ClosedGate> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
-        gates.extend(branch.drift.clone().map(|d| Gate::Drift {
-            commit: d.commit,
-            author: d.author,
-            outputs: d.outputs,
-        }));
+        gates.extend(drift(branch));
         gates.extend(
             state
                 .obstacle
@@ -626,6 +627,11 @@ impl Planner<'_> {
             verdict.into_iter().chain(gates).chain(deadline).chain(retries).filter(|t| *t > self.snapshot.now).min();
         plan.wake_at = earlier(plan.wake_at, next);
     }
+}
+
+/// Returns the gate that somebody else's change of what we own keeps closed.
+fn drift(branch: &ActiveBranch) -> Option<Gate> {
+    branch.drift.clone().map(|d| Gate::Drift { commit: d.commit, author: d.author, outputs: d.outputs })
 }
 
 /// Returns the notice about roots that keep their last good rendering in a dry SHA.

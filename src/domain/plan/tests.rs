@@ -459,3 +459,31 @@ fn a_proposal_that_only_says_that_it_is_ours_is_made_again() {
     let actions = plan(&world.strategy, &snapshot).actions;
     assert!(matches!(actions.as_slice(), [Action::Propose { .. }]), "{actions:?}");
 }
+
+#[test]
+fn a_history_that_cannot_be_hydrated_is_not_walked_to_its_end() {
+    let mut world = World::chain(&["dev"]);
+    for n in 0..100 {
+        world.push(&format!("dry-{n}"), &[None]);
+    }
+    world.settle();
+    let snapshot = world.snapshot();
+    let tried = snapshot.places.values().next().expect("a place").hydrations.len();
+    assert!((2..=20).contains(&tried), "{tried} were tried");
+    // A fix is hydrated as always.
+    world.push("fix", &[Some(1)]);
+    world.settle();
+    assert_eq!(world.merges, [(World::name("dev"), dry("fix"))]);
+}
+
+#[test]
+fn drift_is_shown_also_when_nothing_newer_waits() {
+    let mut world = World::chain(&["dev"]);
+    world.push("dry-1", &[Some(1)]);
+    healthy(&mut world, "dev");
+    world.settle();
+    world.push_foreign(&World::name("dev"), true);
+    let view = world.settle().places.remove(0);
+    assert_eq!(view.wanted, None);
+    assert!(matches!(view.gates.as_slice(), [ClosedGate { gate: Gate::Drift { .. }, .. }]), "{:?}", view.gates);
+}
