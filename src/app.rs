@@ -357,8 +357,9 @@ pub async fn hydrator_with(
     launcher: Launcher,
 ) -> anyhow::Result<Hydrator> {
     let path = std::env::var_os("PATH");
-    let folders: Vec<PathBuf> = folders.iter().cloned().chain(tools_of_the_checkout()).collect();
-    let renderers = Renderers::find(&folders, path.as_deref(), launcher, limits).await?;
+    let own: Vec<PathBuf> = tools_of_the_checkout().into_iter().collect();
+    let folders = if folders.is_empty() { own.as_slice() } else { folders };
+    let renderers = Renderers::find(folders, path.as_deref(), launcher, limits).await?;
     let parallelism = parallelism.or(std::thread::available_parallelism().ok()).map_or(2, NonZeroUsize::get);
     Ok(Hydrator::new(renderers, parallelism))
 }

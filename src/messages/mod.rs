@@ -245,7 +245,11 @@ mod tests {
                 .collect::<Content>()
         };
         PromotionText {
-            dry: DryText::new(&DrySha::new("0123456789").expect("an id"), "ping @all <b> ```", "Ada <ada@example.com>"),
+            dry: DryText::new(
+                &DrySha::new("0123456789").expect("an id"),
+                "ping @all <b> ```",
+                "developer <developer@example.com>",
+            ),
             place: Place { environment: EnvironmentName::new("dev").expect("a name"), lane: LaneName::single() },
             changes: Changes::between(
                 &content(&[("shop", "1"), ("old", "1")]),
@@ -280,7 +284,7 @@ mod tests {
 
         > ping @[nothing]all &lt;b> '''
         >
-        > Ada
+        > developer
 
         | | output |
         |---|---|

@@ -156,7 +156,7 @@ mod tests {
             trailers: None,
             merged_trailers: None,
             committed_at: Timestamp::from_second(i64::from(n)).expect("a time"),
-            author: "Ada".into(),
+            author: "developer".into(),
         };
         let content: Content = owned
             .iter()

@@ -404,9 +404,9 @@ mod tests {
         let accepted = |reports: &[CommitStatus]| {
             accepted_on_forge(&place, &proposed, reports, 1).map(|request| (request.by, request.proposed))
         };
-        let ours = said(1, 1, StatusState::Success, "Promoted by Ada");
+        let ours = said(1, 1, StatusState::Success, "Promoted by developer");
         let theirs = said(2, 7, StatusState::Success, "Promoted by Mallory");
-        assert_eq!(accepted(&[theirs.clone(), ours.clone()]), Some(("Ada".into(), proposed.clone())));
+        assert_eq!(accepted(&[theirs.clone(), ours.clone()]), Some(("developer".into(), proposed.clone())));
         assert_eq!(accepted(&[theirs]), None);
         assert_eq!(accepted(&[ours, said(3, 1, StatusState::Error, "Taken back")]), None);
     }

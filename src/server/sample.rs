@@ -133,7 +133,7 @@ pub(crate) fn board() -> StrategyBoard {
     canary.wanted = Some(dry_sha(NEW));
     let drift = Gate::Drift {
         commit: active_sha('b', 77),
-        author: "Mallory <script>alert(1)</script>".into(),
+        author: "somebody <script>alert(1)</script>".into(),
         outputs: vec!["web".into(), "worker".into()],
     };
     canary.gates = vec![
@@ -158,9 +158,9 @@ pub(crate) fn board() -> StrategyBoard {
         looked_at: ago(1),
         wake_at: Some(ahead(20)),
         commits: [
-            (dry_sha(OLD), text("Raise the memory limit of checkout to 512Mi", "Grace Hopper")),
-            (dry_sha(NEW), text("Bump web to 2.14.0 <img src=x onerror=alert(1)>", "Ada Lovelace")),
-            (dry_sha(NEWEST), text("Add the feature flag for gift cards", "Katherine Johnson")),
+            (dry_sha(OLD), text("Raise the memory limit of checkout to 512Mi", "developer")),
+            (dry_sha(NEW), text("Bump web to 2.14.0 <img src=x onerror=alert(1)>", "developer")),
+            (dry_sha(NEWEST), text("Add the feature flag for gift cards", "developer")),
         ]
         .into(),
     }

@@ -112,7 +112,7 @@ impl Shop {
         index.write().expect("written");
         let tree = self.repository.find_tree(index.write_tree().expect("a tree")).expect("a tree");
         let time = Time::new(1_700_000_000 + i64::try_from(self.commits.len()).expect("few") * 60, 0);
-        let who = Signature::new("Ada", "ada@example.com", &time).expect("a signature");
+        let who = Signature::new("developer", "developer@example.com", &time).expect("a signature");
         let parent = self.repository.head().ok().and_then(|head| head.peel_to_commit().ok());
         let id = self.repository.commit(Some("HEAD"), &who, &who, message, &tree, &Vec::from_iter(&parent));
         self.commits.push(id.expect("a commit").to_string());
@@ -487,7 +487,7 @@ fn hydrate_writes_what_would_be_committed() {
     {
       "repoURL": "https://example.com/ada/shop.git",
       "drySha": "dry-1",
-      "author": "Ada <ada@example.com>",
+      "author": "developer <developer@example.com>",
       "date": "2023-11-14T22:13:20Z",
       "subject": "Open the shop",
       "hydromote": {

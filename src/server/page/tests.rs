@@ -40,12 +40,12 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     acme/shop
     shop
     canary: drifted; dev: stopped; prod: waits for a person; staging: waiting.
-    main c0ffee1 Add the feature flag for gift cards Katherine Johnson
+    main c0ffee1 Add the feature flag for gift cards developer
     stopped
     dev
     Runs
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt;
-    Ada Lovelace · since 2026-03-04 11:18 UTC · 6 roots
+    developer · since 2026-03-04 11:18 UTC · 6 roots
     health is pending
     c0ffee1 could not be hydrated: charts/web/values-dev.yaml:14: could not find expected &#x27;:&#x27;
     env/dev at 14aaaaa
@@ -53,11 +53,11 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     staging
     Runs
     4f1c2a9 Raise the memory limit of checkout to 512Mi
-    Grace Hopper · since 2026-03-04 08:00 UTC · 6 roots
+    developer · since 2026-03-04 08:00 UTC · 6 roots
     Verified
     Next
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt;
-    Ada Lovelace
+    developer
     Pull request #15
     1 gate is closed
     Waits for health on dev, which is pending
@@ -65,14 +65,14 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     env/staging at 14aaaaa
     drifted
     canary
-    DriftMallory &lt;script&gt;alert(1)&lt;/script&gt; changed web, worker on the branch in 77bbbbbSeen 2026-03-04 11:51 UTC. Nothing is merged over it.
+    Driftsomebody &lt;script&gt;alert(1)&lt;/script&gt; changed web, worker on the branch in 77bbbbbSeen 2026-03-04 11:51 UTC. Nothing is merged over it.
     Runs
     4f1c2a9 Raise the memory limit of checkout to 512Mi
-    Grace Hopper · since 2026-03-04 08:40 UTC · 6 roots
+    developer · since 2026-03-04 08:40 UTC · 6 roots
     Soaks until 2026-03-04 12:20:00Z
     Next
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt;
-    Ada Lovelace
+    developer
     Also closed
     What runs here soaks until 2026-03-04 12:20:00Z
     since 2026-03-04 11:18 UTC · until 2026-03-04 12:20 UTC
@@ -81,11 +81,11 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     prod
     Runs
     4f1c2a9 Raise the memory limit of checkout to 512Mi
-    Grace Hopper · since 2026-03-04 09:00 UTC · 6 roots
+    developer · since 2026-03-04 09:00 UTC · 6 roots
     Verified
     Next
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt;
-    Ada Lovelace
+    developer
     Pull request #16
     1 gate is closed
     Waits for a person to promote it
