@@ -148,6 +148,22 @@ fn what_cannot_be_hydrated_or_was_rejected_does_not_close_the_line() {
     ");
 }
 
+#[test]
+fn what_was_rejected_does_not_come_back_with_a_commit_that_changes_nothing_about_it() {
+    let mut world = World::chain(&["dev"]);
+    let dev = World::name("dev");
+    world.strategy.environments[0].auto_merge = false;
+    world.push("dry-1", &[Some(1)]);
+    world.settle();
+    world.close_by_hand(&dev);
+    world.push("dry-2", &[Some(1)]);
+    world.settle();
+    assert_eq!(world.environments[&dev].pull_request, None);
+    world.push("dry-3", &[Some(3)]);
+    world.settle();
+    assert_eq!(world.environments[&dev].proposal.as_ref().map(|p| p.dry.clone()), Some(dry("dry-3")));
+}
+
 /// Defect 15 of the model.
 #[test]
 fn strategies_of_one_repository_agree_on_what_is_reported_of_a_commit() {
