@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     LookError,
-    context::{StrategyContext, hydrate_key, hydrate_key_of, own_status_key, verified_key},
+    context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
     rejections::CLOSED_BY_US,
 };
@@ -92,7 +92,7 @@ impl Applier<'_> {
             Action::PostStatus { place, proposed, status } => {
                 self.post(proposed.as_str(), &own_status_key(place), status).await
             }
-            Action::ReportHydration { dry, status } => self.report_hydration(dry, status).await,
+            Action::ReportHydration { dry, status } => self.post(dry.as_str(), &hydrate_key(), status).await,
             Action::RecordVerified { place, brought_by, active, dry } => {
                 self.record_verified(place, brought_by, active, dry).await
             }
@@ -390,21 +390,6 @@ impl Applier<'_> {
         lines
     }
 
-    /// Writes down what this strategy says of a dry SHA, and reports the worst that any strategy of
-    /// the repository says: they share one key, and would take each other's word back for ever.
-    async fn report_hydration(&self, dry: &DrySha, status: &PostedStatus) -> Result<(), LookError> {
-        let store = &self.context.repository.shared.store;
-        let (repository, key) = (&self.context.id.repository, hydrate_key());
-        let own = hydrate_key_of(&self.context.id.name);
-        store.save_posted_status(repository, dry.as_str(), &own, status).await?;
-        let mut said = store.statuses_below(repository, dry.as_str(), &key).await?;
-        let stands = said.remove(key.as_str());
-        match worst(said.values()) {
-            Some(worst) if stands.as_ref() != Some(worst) => self.post(dry.as_str(), &key, worst).await,
-            _ => Ok(()),
-        }
-    }
-
     async fn post(&self, sha: &str, key: &StatusKey, status: &PostedStatus) -> Result<(), LookError> {
         let repository = &self.context.id.repository;
         let new = NewStatus {
@@ -478,17 +463,6 @@ impl Applier<'_> {
     }
 }
 
-/// Returns the status that tells of the most trouble, of equals the one with the longest words.
-fn worst<'a>(statuses: impl Iterator<Item = &'a PostedStatus>) -> Option<&'a PostedStatus> {
-    let trouble = |status: &PostedStatus| match status.state {
-        StatusState::Failure => 3,
-        StatusState::Error => 2,
-        StatusState::Pending => 1,
-        StatusState::Success => 0,
-    };
-    statuses.max_by_key(|status| (trouble(status), status.description.len()))
-}
-
 /// The store failed around an outside act.
 pub struct StoreFailure(crate::store::StoreError);
 
@@ -501,20 +475,5 @@ impl From<StoreFailure> for GitError {
 impl From<StoreFailure> for ForgeError {
     fn from(StoreFailure(error): StoreFailure) -> Self {
         Self::Unavailable { what: "act with its intent written down".into(), source: error.into() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_several_strategies_say_of_a_dry_sha_is_as_bad_as_the_worst() {
-        let good = PostedStatus::new(StatusState::Success, "Hydrated");
-        let bad = PostedStatus::new(StatusState::Failure, "dev: charts/web: broken");
-        for order in [[&good, &bad], [&bad, &good]] {
-            assert_eq!(worst(order.into_iter()), Some(&bad));
-        }
-        assert_eq!(worst([].into_iter()), None);
     }
 }

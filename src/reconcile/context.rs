@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::hydrate::Hydrator;
 use crate::{
     domain::{
-        ids::{BranchName, Place, StatusKey, StrategyId, StrategyName},
+        ids::{BranchName, Place, StatusKey, StrategyId},
         strategy::PromotionStrategy,
     },
     forge::{Account, Repository, SharedForge},
@@ -117,14 +117,9 @@ pub fn own_status_key(place: &Place) -> StatusKey {
     status_key(&place.to_string())
 }
 
-/// Returns the key under which hydration is reported on dry SHAs, for all strategies together.
+/// Returns the key under which hydration is reported on dry SHAs.
 pub fn hydrate_key() -> StatusKey {
     status_key("hydrate")
-}
-
-/// Returns the key under which the store has what one strategy says of the hydration of dry SHAs.
-pub fn hydrate_key_of(strategy: &StrategyName) -> StatusKey {
-    status_key(&format!("hydrate/{strategy}"))
 }
 
 /// Returns the key of the record of verification on active SHAs.

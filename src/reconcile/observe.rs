@@ -8,7 +8,7 @@ use super::{
     LookError,
     active::{self, KnownProposals},
     commands,
-    context::{StrategyContext, hydrate_key_of, own_status_key, verified_key},
+    context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
     rejections,
 };
@@ -65,7 +65,7 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
     }
     let line = dry_line(context, &places).await?;
     let store = &context.repository.shared.store;
-    let reports = store.posted_statuses(&context.id.repository, &hydrate_key_of(&context.id.name)).await?;
+    let reports = store.posted_statuses(&context.id.repository, &hydrate_key()).await?;
     Ok(Snapshot {
         now: context.now(),
         line,

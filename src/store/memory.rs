@@ -154,27 +154,6 @@ impl Store {
         rows.iter().map(|row| Ok((row.get(0), from_json("status", row.get(1))?))).collect()
     }
 
-    /// Returns the statuses that were noted for one commit under `key` and what follows it after a
-    /// slash.
-    pub async fn statuses_below(
-        &self,
-        repository: &RepositoryId,
-        sha: &str,
-        key: &StatusKey,
-    ) -> Result<BTreeMap<String, PostedStatus>, StoreError> {
-        let rows = sqlx::query("SELECT key, status FROM posted_statuses WHERE repository = $1 AND sha = $2")
-            .bind(repository.as_str())
-            .bind(sha)
-            .fetch_all(&self.pool)
-            .await?;
-        let below =
-            |name: &str| name.strip_prefix(key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        rows.iter()
-            .filter(|row| below(row.get(0)))
-            .map(|row| Ok((row.get(0), from_json("status", row.get(1))?)))
-            .collect()
-    }
-
     /// Writes that a status of ours stands on the forge.
     pub async fn save_posted_status(
         &self,
