@@ -22,7 +22,7 @@ use super::{
     gate::{ClosedGate, Gate, GateId, Verdict},
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
     ledger::{Ledger, Taken},
-    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
+    snapshot::{Active, ActiveBranch, Drift, PlaceState, PostedStatus, Record, Snapshot},
     status::StatusState,
     strategy::{Environment, PromotionStrategy},
 };
@@ -209,6 +209,8 @@ pub struct PlaceView {
     pub proposed: Option<ProposedSha>,
     /// The open pull request.
     pub pull_request: Option<PullRequestNumber>,
+    /// What somebody else changed of ours, whether anything newer is wanted or not.
+    pub drift: Option<Drift>,
     /// What keeps the wanted dry SHA from being merged, first gate first.
     pub gates: Vec<ClosedGate>,
     /// What else people should know.
@@ -357,6 +359,7 @@ impl Planner<'_> {
             wanted: None,
             proposed: state.proposal.as_ref().map(|proposal| proposal.sha.clone()),
             pull_request: state.pull_request.as_ref().map(|pull_request| pull_request.number),
+            drift: branch.and_then(|branch| branch.drift.clone()),
             gates: Vec::new(),
             notices: self.notices(state, taken),
         }
@@ -436,11 +439,7 @@ impl Planner<'_> {
     ) -> Vec<ClosedGate> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
-        gates.extend(branch.drift.clone().map(|d| Gate::Drift {
-            commit: d.commit,
-            author: d.author,
-            outputs: d.outputs,
-        }));
+        gates.extend(branch.drift.clone().map(Gate::from));
         gates.extend(
             state
                 .obstacle

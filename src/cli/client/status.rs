@@ -56,6 +56,7 @@ pub(super) fn render(board: &StrategyView) -> String {
 
 fn row(place: &EnvironmentView) -> Vec<String> {
     let none = || "-".to_owned();
+        lines.extend(place.drift_alone().map(|words| format!("{}: {words}", place.place)));
     let running = place.running.as_ref();
     let verified = |verified: bool| if verified { "yes" } else { "no" }.to_owned();
     vec![

@@ -133,7 +133,7 @@ fn the_table_has_the_words_of_the_api() {
     canary       drifted             4f1c2a9  2026-03-04 08:40:00Z  no        9b7d03e  -
     prod         waits for a person  4f1c2a9  2026-03-04 09:00:00Z  yes       9b7d03e  https://github.example.com/acme/shop/pull/16
     dev: c0ffee1 could not be hydrated: charts/web/values-dev.yaml:14: could not find expected ':'
-    staging: waits for `health` is pending on dev
+    staging: waits for `health` on dev, which is pending
     canary: Mallory <script>alert(1)</script> changed `web`, `worker` on the branch in 77bbbbb
     canary: what runs here soaks until 2026-03-04 12:20:00Z
     prod: waits for a person to promote it

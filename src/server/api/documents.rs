@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::standing::Standing;
 use crate::{
     domain::{
-        gate::{ClosedGate, Verdict},
+        gate::{ClosedGate, Gate, Verdict},
         ids::{
             ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, ProposedSha, PullRequestNumber, RepositoryId,
             StrategyName, TreeId,
@@ -128,6 +128,8 @@ pub struct RunningDocument {
     /// The dry commit of its content.
     pub commit: CommitView,
     /// Since when.
+    /// What somebody else changed of ours on the branch, in words; nothing is merged over it.
+    pub drift: Option<String>,
     #[schemars(with = "String")]
     pub since: Timestamp,
     /// Whether it is verified.
@@ -272,12 +274,20 @@ impl PullRequestView {
     /// Makes the document of a pull request.
     pub fn of(board: &StrategyBoard, number: PullRequestNumber) -> Self {
         Self { number, url: format!("{}/pull/{}", board.repository_url, number.0) }
+            drift: view.drift.clone().map(|drift| Gate::from(drift).to_string()),
     }
 }
 
 impl GateView {
     fn of(closed: &ClosedGate) -> Self {
         Self { gate: tag(&closed.gate, "gate"), words: closed.to_string(), since: closed.since, until: closed.until }
+impl EnvironmentView {
+    /// Returns the words about drift that no closed gate says.
+    pub fn drift_alone(&self) -> Option<&str> {
+        self.drift.as_deref().filter(|_| !self.gates.iter().any(|gate| gate.gate == "drift"))
+    }
+}
+
     }
 }
 
