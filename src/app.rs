@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    io::IsTerminal,
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -282,6 +283,7 @@ fn attention(about: &HintKind) -> Attention {
 pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
     telemetry(Verbosity::Service);
     install_tls();
+    outlive_file_limits();
     let settings = Settings::load(config, environment())?;
     let service = Service::start(parts(&settings).await?).await?;
     tracing::info!(url = service.url, "serving on {}", service.address);
@@ -406,7 +408,9 @@ pub fn telemetry(verbosity: Verbosity) {
         Verbosity::Demo => "hydromote=error,octocrab=off,error",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people: in a file or a journal they hide the words.
+    let colours = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     // A program that embeds us may have its own.
     drop(subscriber.try_init());
 }
@@ -422,6 +426,19 @@ pub fn metrics_handle() -> Option<PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone()
 }
+
+/// Has a write beyond the limit on the size of files fail like any other, instead of ending the
+/// process. Programs that are started keep their own way.
+fn outlive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // The handler stays when the receiver goes.
+    if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
+        tracing::warn!(%error, "a limit on the size of files will end the service");
+    }
+}
+
+/// The signal about a file that became larger than `RLIMIT_FSIZE`; the same number on Linux, the BSDs and macOS.
+const SIGXFSZ: i32 = 25;
 
 /// Waits for the signal that ends the service.
 pub async fn end_of_service() {

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, Command};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::program::Limits;
 
@@ -79,6 +79,8 @@ fn launch(mut args: impl Iterator<Item = OsString>) -> Result<std::io::Error, St
     for (resource, limit) in limits {
         let is_unset = matches!(resource, Resource::Nproc) && limit == 0;
         if !is_unset {
+            // What is set already, by a service manager perhaps, is never loosened.
+            let limit = getrlimit(resource).maximum.map_or(limit, |there| there.min(limit));
             let both = Rlimit { current: Some(limit), maximum: Some(limit) };
             setrlimit(resource, both).map_err(|error| format!("could not set a limit: {error}"))?;
         }

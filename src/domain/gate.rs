@@ -8,7 +8,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{ActiveSha, DrySha, EnvironmentName, PullRequestNumber, StatusKey};
+use super::{
+    ids::{ActiveSha, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
+    snapshot::Drift,
+};
 
 /// What keeps one gate closed.
 ///
@@ -188,6 +191,12 @@ impl Gate {
             Self::ProposedStatus { waits, .. } => waits.until(),
             _ => None,
         }
+    }
+}
+
+impl From<Drift> for Gate {
+    fn from(drift: Drift) -> Self {
+        Self::Drift { commit: drift.commit, author: drift.author, outputs: drift.outputs }
     }
 }
 

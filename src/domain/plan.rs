@@ -24,7 +24,7 @@ use super::{
         ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId,
     },
     ledger::{Ledger, Taken},
-    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
+    snapshot::{Active, ActiveBranch, Drift, PlaceState, PostedStatus, Record, Snapshot},
     status::StatusState,
     strategy::{Environment, PromotionStrategy},
 };
@@ -211,6 +211,8 @@ pub struct PlaceView {
     pub proposed: Option<ProposedSha>,
     /// The open pull request.
     pub pull_request: Option<PullRequestNumber>,
+    /// What somebody else changed of ours, whether anything newer is wanted or not.
+    pub drift: Option<Drift>,
     /// What keeps the wanted dry SHA from being merged, first gate first.
     pub gates: Vec<ClosedGate>,
     /// What else people should know.
@@ -331,12 +333,7 @@ impl Planner<'_> {
                 let wish = candidate::choose(&self.ledger, environment, place, taken.as_ref(), self.snapshot);
                 view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
                 match &wish {
-                    None => {
-                        self.close_what_is_left(place, state, plan);
-                        // Nothing waits for it, and people must know all the same.
-                        view.gates =
-                            drift(branch).map(|g| self.since(environment, place, state, g)).into_iter().collect();
-                    }
+                    None => self.close_what_is_left(place, state, plan),
                     Some(wish) => {
                         view.gates = self.closed_gates(environment, place, state, branch, wish);
                         self.promote(place, state, branch, wish, &view.gates, plan);
@@ -367,6 +364,7 @@ impl Planner<'_> {
             wanted: None,
             proposed: state.proposal.as_ref().map(|proposal| proposal.sha.clone()),
             pull_request: state.pull_request.as_ref().map(|pull_request| pull_request.number),
+            drift: branch.and_then(|branch| branch.drift.clone()),
             gates: Vec::new(),
             notices: self.notices(state, taken),
         }
@@ -446,7 +444,7 @@ impl Planner<'_> {
     ) -> Vec<ClosedGate> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
-        gates.extend(drift(branch));
+        gates.extend(branch.drift.clone().map(Gate::from));
         gates.extend(
             state
                 .obstacle
@@ -627,11 +625,6 @@ impl Planner<'_> {
             verdict.into_iter().chain(gates).chain(deadline).chain(retries).filter(|t| *t > self.snapshot.now).min();
         plan.wake_at = earlier(plan.wake_at, next);
     }
-}
-
-/// Returns the gate that somebody else's change of what we own keeps closed.
-fn drift(branch: &ActiveBranch) -> Option<Gate> {
-    branch.drift.clone().map(|d| Gate::Drift { commit: d.commit, author: d.author, outputs: d.outputs })
 }
 
 /// Returns the notice about roots that keep their last good rendering in a dry SHA.

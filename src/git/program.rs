@@ -73,11 +73,12 @@ pub(super) async fn run(
         .await
         .map_err(|_| transfer(format!("it took longer than {} s", TRANSFER_LIMIT.as_secs())))?
         .map_err(|error| transfer(format!("the `git` program could not be started ({})", error.kind())))?;
-    Ok(Run {
-        ok: output.status.success(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: words(&String::from_utf8_lossy(&output.stderr)),
-    })
+    let mut stderr = words(&String::from_utf8_lossy(&output.stderr));
+    if stderr.is_empty() && !output.status.success() {
+        // A signal leaves no words; one of them is that a file became too large.
+        stderr = format!("`git` ended with {}", output.status);
+    }
+    Ok(Run { ok: output.status.success(), stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr })
 }
 
 /// Returns git's words without addresses, which may hold credentials or name internal hosts.

@@ -48,54 +48,95 @@ pub struct CommitText {
     pub author: String,
 }
 
+/// Everything that is published.
+#[derive(Debug, Default)]
+pub struct Published {
+    strategies: BTreeMap<StrategyId, StrategyBoard>,
+    /// Why repositories that have no board yet could not be looked at.
+    troubles: BTreeMap<RepositoryId, String>,
+}
+
 /// All boards; readers can wait for changes.
 #[derive(Debug, Clone)]
 pub struct Boards {
-    sender: Arc<watch::Sender<BTreeMap<StrategyId, StrategyBoard>>>,
+    sender: Arc<watch::Sender<Published>>,
 }
 
 impl Default for Boards {
     fn default() -> Self {
-        Self { sender: Arc::new(watch::channel(BTreeMap::new()).0) }
+        Self { sender: Arc::new(watch::channel(Published::default()).0) }
     }
 }
 
 impl Boards {
     /// Publishes a board.
     pub fn publish(&self, board: StrategyBoard) {
-        self.sender.send_modify(|boards| {
-            boards.insert(board.id.clone(), board);
+        self.sender.send_modify(|published| {
+            published.strategies.insert(board.id.clone(), board);
         });
     }
 
     /// Changes a published board.
     pub fn change(&self, id: &StrategyId, change: impl FnOnce(&mut StrategyBoard)) {
-        self.sender.send_modify(|boards| {
-            if let Some(board) = boards.get_mut(id) {
+        self.sender.send_modify(|published| {
+            if let Some(board) = published.strategies.get_mut(id) {
                 change(board);
             }
         });
     }
 
-    /// Takes down the boards of a repository that are not among these.
-    pub fn keep_only(&self, repository: &RepositoryId, strategies: &[StrategyId]) {
-        self.sender.send_modify(|boards| {
-            boards.retain(|id, _| id.repository != *repository || strategies.contains(id));
+    /// Takes away the boards of a repository that are not about one of `there`.
+    pub fn keep_only(&self, repository: &RepositoryId, there: &[StrategyId]) {
+        self.sender.send_if_modified(|published| {
+            let before = published.strategies.len();
+            published.strategies.retain(|id, _| id.repository != *repository || there.contains(id));
+            published.strategies.len() != before
+        });
+    }
+
+    /// Says on every board of a repository why it could not be looked at; a repository without
+    /// boards says it by itself.
+    pub fn trouble(&self, repository: &RepositoryId, words: &str) {
+        self.sender.send_modify(|published| {
+            let mut shown = false;
+            for (_, board) in published.strategies.iter_mut().filter(|(id, _)| id.repository == *repository) {
+                board.trouble = Some(words.to_owned());
+                shown = true;
+            }
+            if !shown {
+                published.troubles.insert(repository.clone(), words.to_owned());
+            }
+        });
+    }
+
+    /// Takes back that a repository could not be looked at.
+    pub fn recovered(&self, repository: &RepositoryId) {
+        self.sender.send_if_modified(|published| {
+            let mut changed = published.troubles.remove(repository).is_some();
+            for (_, board) in published.strategies.iter_mut().filter(|(id, _)| id.repository == *repository) {
+                changed |= board.trouble.take().is_some();
+            }
+            changed
         });
     }
 
     /// Returns every board.
     pub fn all(&self) -> BTreeMap<StrategyId, StrategyBoard> {
-        self.sender.borrow().clone()
+        self.sender.borrow().strategies.clone()
     }
 
     /// Returns the board of one strategy.
     pub fn of(&self, id: &StrategyId) -> Option<StrategyBoard> {
-        self.sender.borrow().get(id).cloned()
+        self.sender.borrow().strategies.get(id).cloned()
+    }
+
+    /// Returns why repositories that have no board yet could not be looked at.
+    pub fn troubles(&self) -> BTreeMap<RepositoryId, String> {
+        self.sender.borrow().troubles.clone()
     }
 
     /// Returns a receiver that learns of every change.
-    pub fn subscribe(&self) -> watch::Receiver<BTreeMap<StrategyId, StrategyBoard>> {
+    pub fn subscribe(&self) -> watch::Receiver<Published> {
         self.sender.subscribe()
     }
 }

@@ -202,7 +202,11 @@ impl Commands {
     pub fn board(&self, strategy: &StrategyId) -> Result<StrategyBoard, CommandError> {
         self.boards.of(strategy).ok_or_else(|| {
             let known: Vec<String> = self.boards.all().keys().map(|id| format!("`{id}`")).collect();
+            let trouble = self.boards.troubles().remove(&strategy.repository);
             let help = match known.as_slice() {
+                _ if trouble.is_some() => {
+                    format!("Its repository could not be looked at: {}.", trouble.unwrap_or_default())
+                }
                 [] => "No strategy has been found yet; after a start it takes a moment.".to_owned(),
                 known => format!("There is {}.", known.join(", ")),
             };

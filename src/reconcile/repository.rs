@@ -95,7 +95,10 @@ impl RepositoryWorker {
                 () = stop.cancelled() => return,
             };
             attention.clear();
-            let answer = looked.map_err(|error| self.show_trouble(&state, &error));
+            let answer = looked.map_err(|error| self.show_trouble(&error));
+            if answer.is_ok() {
+                self.boards.recovered(&self.repository);
+            }
             for reply in waiting.drain(..) {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(answer.clone());
@@ -216,9 +219,9 @@ impl RepositoryWorker {
             let found = Found { strategy: Arc::new(strategy), mistake: document.mistake };
             state.strategies.insert(document.strategy, found);
         }
-        let shown: Vec<StrategyId> =
-            state.strategies.keys().chain(settled.broken.iter().map(|broken| &broken.id)).cloned().collect();
-        self.boards.keep_only(&self.repository, &shown);
+        let broken = settled.broken.iter().map(|broken| broken.id.clone());
+        let there: Vec<StrategyId> = state.strategies.keys().cloned().chain(broken).collect();
+        self.boards.keep_only(&self.repository, &there);
         for Broken { id, mistake } in settled.broken {
             tracing::warn!(strategy = %id, mistake, "there is no strategy without mistakes");
             self.boards.publish(StrategyBoard { mistake: Some(mistake), ..self.empty_board(context, id, &head) });
@@ -260,12 +263,10 @@ impl RepositoryWorker {
     }
 
     /// Shows on every board of the repository why it could not be looked at; returns the words.
-    fn show_trouble(&self, state: &State, error: &LookError) -> String {
+    fn show_trouble(&self, error: &LookError) -> String {
         let text = words(error);
         tracing::warn!(repository = %self.repository, "could not finish looking at {}: {text}", self.repository);
-        for id in state.strategies.keys() {
-            self.boards.change(id, |board| board.trouble = Some(text.clone()));
-        }
+        self.boards.trouble(&self.repository, &text);
         text
     }
 

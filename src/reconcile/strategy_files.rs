@@ -160,8 +160,13 @@ pub fn strategy_at(
     })
 }
 
+/// Returns what is wrong, where, and below each what would be right.
 fn words(mistakes: &[Mistake]) -> String {
-    mistakes.iter().map(|m| format!("{}:{}:{}: {}", m.file, m.line, m.column, m.message)).collect::<Vec<_>>().join("\n")
+    let line = |m: &Mistake| {
+        let help = if m.help.is_empty() { String::new() } else { format!("\n  {}", m.help) };
+        format!("{}:{}:{}: {}{help}", m.file, m.line, m.column, m.message)
+    };
+    mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a name under which a file without strategies is shown.

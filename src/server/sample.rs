@@ -14,6 +14,7 @@ use crate::{
         gate::{ClosedGate, Gate, StatusWait, Verdict},
         ids::*,
         plan::{Notice, PlaceView, RunningView},
+        snapshot::Drift,
         status::CommitStatus,
     },
     forge::*,
@@ -131,13 +132,14 @@ pub(crate) fn board() -> StrategyBoard {
     staging.gates = vec![closed(Gate::DependsOn { environment: environment_name("dev"), waits }, 42, None)];
     let mut canary = view("canary", Some((OLD, 200, Verdict::Soak { until: ahead(20) })));
     canary.wanted = Some(dry_sha(NEW));
-    let drift = Gate::Drift {
+    let drift = Drift {
         commit: active_sha('b', 77),
         author: "somebody <script>alert(1)</script>".into(),
         outputs: vec!["web".into(), "worker".into()],
     };
+    canary.drift = Some(drift.clone());
     canary.gates = vec![
-        closed(drift, 9, None),
+        closed(drift.into(), 9, None),
         closed(Gate::Settling { waits: Verdict::Soak { until: ahead(20) } }, 42, Some(20)),
     ];
     let mut prod = view("prod", Some((OLD, 180, Verdict::Verified)));
@@ -196,6 +198,7 @@ fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
         wanted: None,
         proposed: None,
         pull_request: None,
+        drift: None,
         gates: vec![],
         notices: vec![],
     }

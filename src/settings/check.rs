@@ -266,7 +266,7 @@ fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) ->
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => SecretString::from(text),
         Err(error) => {
-            mistakes.add(key, format!("names `{}`, which cannot be read ({})", path.display(), error.kind()));
+            mistakes.add(key, format!("names `{}`, which cannot be read ({}); write the secret into a file that the service may read, and name that", path.display(), error.kind()));
             return None;
         }
     };

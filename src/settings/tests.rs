@@ -158,11 +158,11 @@ ca_bundle = 'missing.pem'
     hydromote.toml:10:9: `forges.Other` is no name for a forge; use lower-case letters, digits and single `_`
     hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names more than two files; keep the secret in use and the one before it
-    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/a`, which cannot be read (entity not found)
-    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/b`, which cannot be read (entity not found)
-    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/c`, which cannot be read (entity not found)
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/a`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/b`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/c`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
     hydromote.toml:8:1: `forges.hub.repositories` holds `acme`, which is neither `owner/name` nor `owner/*`
-    hydromote.toml:7:1: `forges.hub.token_file` names `/nowhere/missing`, which cannot be read (entity not found)
+    hydromote.toml:7:1: `forges.hub.token_file` names `/nowhere/missing`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
     hydromote.toml:2:1: `server.public_url` must begin with `https://` or `http://`
     hydromote.toml:4:1: `store.database` is no database that is known; write it like `sqlite:hydromote.db`
     hydromote.toml:13:1: `limits.render_memory_mib` must be 1 at least

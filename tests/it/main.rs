@@ -1,5 +1,6 @@
 //! Stories over the real service, real git and the local forge.
 
+mod bad_input;
 mod contract;
 mod drift;
 mod dry_line;
@@ -10,10 +11,12 @@ mod gates;
 mod local_forge;
 mod merges;
 mod offline;
+mod program;
 mod promotion;
 mod rejections;
 mod restarts;
 mod secrets;
+mod serve;
 mod strategies;
 mod webhooks;
 mod world;

@@ -26,6 +26,7 @@ fn render(plan: &PlanView) -> String {
         lines.push("At rest: nothing is about to be done.".into());
     }
     for place in &plan.environments {
+        lines.extend(place.drift_alone().map(|words| format!("{}: {words}", place.place)));
         lines.extend(place.gates.iter().map(|gate| format!("{}: {}", place.place, gate.words)));
     }
     lines.extend(plan.wake_at.map(|at| format!("Time alone changes something at {}.", table::time(at))));

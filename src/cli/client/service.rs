@@ -89,11 +89,14 @@ impl Service {
             return Ok(asked.to_owned());
         }
         let all: StrategiesView = self.get("/strategies").await?;
+        let unknown =
+            all.troubles.first().map(|one| format!("{} could not be looked at: {}", one.repository, one.trouble));
         let all: Vec<String> = all.strategies.into_iter().map(|board| board.strategy).collect();
         let fits = |id: &&String| asked.is_empty() || id.starts_with(&format!("{asked}/"));
         let found: Vec<&String> = all.iter().filter(fits).collect();
         match found.as_slice() {
             [one] => Ok((*one).clone()),
+            [] if all.is_empty() && unknown.is_some() => Err(anyhow!(unknown.unwrap_or_default()).into()),
             [] if all.is_empty() => Err(anyhow!("the service at {} has found no strategy yet", self.url).into()),
             [] => Err(anyhow!("there is no strategy `{asked}`; there is {}", all.join(", ")).into()),
             several => {

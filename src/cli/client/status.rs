@@ -28,12 +28,21 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let all: StrategiesView = service.get("/strategies").await?;
     match (json, all.strategies.as_slice()) {
-        (true, [one]) => output::json(one),
+        (true, [one]) if all.troubles.is_empty() => output::json(one),
         (true, _) => output::json(&all),
-        (false, []) => output::line("No strategy has been found yet."),
-        (false, boards) => output::line(boards.iter().map(render).collect::<Vec<_>>().join("\n\n")),
+        (false, _) => output::line(render_all(&all)),
     }
     Ok(())
+}
+
+/// Returns every strategy, and why others are not known.
+pub(super) fn render_all(all: &StrategiesView) -> String {
+    let troubles = all
+        .troubles
+        .iter()
+        .map(|one| table::printable(&format!("{} could not be looked at: {}", one.repository, one.trouble)));
+    let parts: Vec<String> = all.strategies.iter().map(render).chain(troubles).collect();
+    if parts.is_empty() { "No strategy has been found yet.".to_owned() } else { parts.join("\n\n") }
 }
 
 /// Returns the table of a strategy with everything that people should know.
@@ -47,6 +56,7 @@ pub(super) fn render(board: &StrategyView) -> String {
     }
     lines.push(table::render(&rows));
     for place in &board.environments {
+        lines.extend(place.drift_alone().map(|words| format!("{}: {words}", place.place)));
         let gates = place.gates.iter().map(|gate| format!("{}: {}", place.place, gate.words));
         let notices = place.notices.iter().map(|notice| format!("{}: {}", place.place, notice.words));
         lines.extend(gates.chain(notices));

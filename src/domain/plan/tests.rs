@@ -293,6 +293,22 @@ fn drift_stops_the_environment_until_it_is_taken_back() {
 }
 
 #[test]
+fn drift_shows_though_nothing_newer_is_wanted() {
+    let mut world = World::chain(&["dev"]);
+    let dev = World::name("dev");
+    world.push("dry-1", &[Some(1)]);
+    healthy(&mut world, "dev");
+    world.settle();
+    world.push_foreign(&dev, true);
+    let place = world.settle().places.remove(0);
+    assert_eq!((place.wanted, place.gates), (None, vec![]));
+    let drift = place.drift.map(Gate::from).expect("drift");
+    insta::assert_snapshot!(drift, @"eve changed `shop` on the branch in foreign");
+    world.restore(&dev);
+    assert_eq!(world.settle().places.remove(0).drift, None);
+}
+
+#[test]
 fn a_foreign_commit_beside_our_files_is_taken_along() {
     let mut world = World::chain(&["dev", "staging"]);
     world.push("dry-1", &[Some(1), Some(1)]);
@@ -490,16 +506,4 @@ fn a_history_that_cannot_be_hydrated_is_not_walked_to_its_end() {
     world.push("fix", &[Some(1)]);
     world.settle();
     assert_eq!(world.merges, [(World::name("dev"), dry("fix"))]);
-}
-
-#[test]
-fn drift_is_shown_also_when_nothing_newer_waits() {
-    let mut world = World::chain(&["dev"]);
-    world.push("dry-1", &[Some(1)]);
-    healthy(&mut world, "dev");
-    world.settle();
-    world.push_foreign(&World::name("dev"), true);
-    let view = world.settle().places.remove(0);
-    assert_eq!(view.wanted, None);
-    assert!(matches!(view.gates.as_slice(), [ClosedGate { gate: Gate::Drift { .. }, .. }]), "{:?}", view.gates);
 }

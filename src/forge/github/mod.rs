@@ -144,8 +144,10 @@ impl GitHub {
         let builder = Octocrab::builder()
             .add_retry_config(RetryConfig::None)
             .set_connect_timeout(Some(limits.connect))
-            .set_read_timeout(Some(limits.call))
-            .set_write_timeout(Some(limits.call))
+            // Every call has a limit of its own; these would count while a connection is idle, and fail
+            // the call that happens to use it then.
+            .set_read_timeout(None)
+            .set_write_timeout(None)
             .add_header(header::ACCEPT, MEDIA_TYPE.to_owned())
             .add_header(HeaderName::from_static("x-github-api-version"), API_VERSION.to_owned())
             .base_uri(url.as_str().trim_end_matches('/'))

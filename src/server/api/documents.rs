@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::standing::Standing;
 use crate::{
     domain::{
-        gate::{ClosedGate, Verdict},
+        gate::{ClosedGate, Gate, Verdict},
         ids::{
             ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, ProposedSha, PullRequestNumber, RepositoryId,
             StrategyName, TreeId,
         },
         plan::{Notice, PlaceView, RunningView},
     },
-    reconcile::board::StrategyBoard,
+    reconcile::board::{Boards, StrategyBoard},
 };
 
 /// Every strategy that is served.
@@ -25,6 +25,19 @@ use crate::{
 pub struct StrategiesView {
     /// In the order of their names.
     pub strategies: Vec<StrategyView>,
+    /// Repositories that could not be looked at since the service has started, so that none of their strategies is known.
+    #[serde(default)]
+    pub troubles: Vec<TroubleView>,
+}
+
+/// A repository that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TroubleView {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Why.
+    pub trouble: String,
 }
 
 /// One strategy as it was last looked at.
@@ -115,6 +128,8 @@ pub struct EnvironmentView {
     pub proposed_sha: Option<ProposedSha>,
     /// The open pull request.
     pub pull_request: Option<PullRequestView>,
+    /// What somebody else changed of ours on the branch, in words; nothing is merged over it.
+    pub drift: Option<String>,
     /// Every closed gate, first asked first.
     pub gates: Vec<GateView>,
     /// What else people should know.
@@ -184,6 +199,17 @@ pub struct NoticeView {
     pub retry_at: Option<Timestamp>,
 }
 
+impl StrategiesView {
+    /// Makes the document of everything that is published.
+    pub fn of(boards: &Boards) -> Self {
+        let trouble = |(repository, trouble)| TroubleView { repository, trouble };
+        Self {
+            strategies: boards.all().values().map(StrategyView::of).collect(),
+            troubles: boards.troubles().into_iter().map(trouble).collect(),
+        }
+    }
+}
+
 impl StrategyView {
     /// Makes the document of a board.
     pub fn of(board: &StrategyBoard) -> Self {
@@ -248,9 +274,17 @@ impl EnvironmentView {
             wanted: view.wanted.as_ref().map(commit),
             proposed_sha: view.proposed.clone(),
             pull_request: view.pull_request.map(|number| PullRequestView::of(board, number)),
+            drift: view.drift.clone().map(|drift| Gate::from(drift).to_string()),
             gates: view.gates.iter().map(GateView::of).collect(),
             notices: view.notices.iter().map(NoticeView::of).collect(),
         }
+    }
+}
+
+impl EnvironmentView {
+    /// Returns the words about drift that no closed gate says.
+    pub fn drift_alone(&self) -> Option<&str> {
+        self.drift.as_deref().filter(|_| !self.gates.iter().any(|gate| gate.gate == "drift"))
     }
 }
 

@@ -193,6 +193,9 @@ impl Explanation {
         if let Some(taken) = environment.taken.as_ref().filter(|_| environment.taken_as_no_op) {
             sentences.push(format!("{}{} changed nothing here and was taken.", taken.short, quoted(taken)));
         }
+        if let Some(words) = environment.drift_alone() {
+            sentences.push(format!("It has drifted: {words}. Nothing is merged over it."));
+        }
         match (&environment.wanted, environment.gates.as_slice()) {
             (None, _) => sentences.push("Nothing newer waits.".into()),
             (Some(wanted), []) => sentences.push(format!("{}{} is on its way.", wanted.short, quoted(wanted))),

@@ -34,8 +34,7 @@ pub(super) struct HistoryQuery {
 }
 
 pub(super) async fn strategies(State(site): State<Site>) -> Json<StrategiesView> {
-    let strategies = site.commands.boards.all().values().map(StrategyView::of).collect();
-    Json(StrategiesView { strategies })
+    Json(StrategiesView::of(&site.commands.boards))
 }
 
 pub(super) async fn strategy(State(site): State<Site>, Path(id): Id) -> Result<Json<StrategyView>, Problem> {

@@ -38,7 +38,7 @@ impl Standing {
         let gate = |is: fn(&Gate) -> bool| view.gates.iter().any(|closed| is(&closed.gate));
         let verdict = view.running.as_ref().map(|running| &running.verdict);
         let hydration_failed = view.notices.iter().any(|notice| matches!(notice, Notice::HydrationFailed { .. }));
-        if gate(|g| matches!(g, Gate::Drift { .. })) {
+        if view.drift.is_some() {
             Self::Drifted
         } else if matches!(verdict, Some(Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. })) {
             Self::Failed

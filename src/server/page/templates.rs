@@ -9,7 +9,11 @@ use serde::Serialize;
 use crate::{
     reconcile::board::StrategyBoard,
     server::{
-        api::{self, documents::StrategyView, history::HistoryView},
+        api::{
+            self,
+            documents::{StrategiesView, StrategyView},
+            history::HistoryView,
+        },
         problem::Problem,
         site::Site,
     },
@@ -58,7 +62,8 @@ pub(super) trait Page: Serialize {
 /// All strategies.
 #[derive(Debug, Serialize)]
 pub(super) struct Index {
-    strategies: Vec<StrategyView>,
+    #[serde(flatten)]
+    all: StrategiesView,
 }
 
 /// One strategy.
@@ -70,7 +75,7 @@ pub(super) struct Look {
 
 impl Index {
     pub(super) fn of(site: &Site) -> Self {
-        Self { strategies: site.commands.boards.all().values().map(StrategyView::of).collect() }
+        Self { all: StrategiesView::of(&site.commands.boards) }
     }
 }
 
@@ -89,8 +94,9 @@ impl Page for Index {
     }
 
     fn summary(&self) -> String {
-        let told = self.strategies.iter().map(|board| format!("{}: {}", board.name, board.summary));
-        told.collect::<Vec<_>>().join(" ")
+        let told = self.all.strategies.iter().map(|board| format!("{}: {}", board.name, board.summary));
+        let troubles = self.all.troubles.iter().map(|one| format!("{}: could not be looked at.", one.repository));
+        told.chain(troubles).collect::<Vec<_>>().join(" ")
     }
 
     fn events(&self) -> String {
