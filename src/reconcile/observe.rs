@@ -121,6 +121,12 @@ async fn observe_place(
     let proposal = branches.proposal.and_then(|(commit, owned)| proposal(context, place, &commit, &owned, &known));
     let rejected = rejections::read(context, view, place, &pull_requests, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
+    if let (Some(open), Some(proposal)) = (open, &proposal)
+        && open.head_sha != proposal.sha.as_str()
+    {
+        // The forge had not caught up with a push: it is asked again at the next look.
+        view.forget_pull_requests(place);
+    }
     let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
     let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
     let proposed_reports = match (&proposal, open) {
