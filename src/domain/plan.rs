@@ -10,171 +10,28 @@
 //! - A merge ends a plan: the next one is decided on the world that it made.
 //! - A place that stands still has a closed gate, or nothing to wait for.
 
+mod action;
+mod view;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
+pub use self::{
+    action::Action,
+    view::{Notice, PlaceView, RunningView},
+};
 use super::{
     candidate::{self, Wish},
-    content::{Content, Hydration},
+    content::Hydration,
     evidence,
     gate::{ClosedGate, Gate, GateId, Verdict},
-    ids::{
-        ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId,
-    },
+    ids::{DrySha, Place, ProposedSha, StrategyName},
     ledger::{Ledger, Taken},
-    snapshot::{Active, ActiveBranch, Drift, PlaceState, PostedStatus, Record, Snapshot},
+    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
     status::StatusState,
     strategy::{Environment, PromotionStrategy},
 };
-
-/// One change to make outside this process.
-///
-/// A variant carries the state it was decided on. Applying it to a world that has moved on is an
-/// error, never an overwrite.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Create a missing active branch with an empty commit.
-    CreateBranch {
-        /// The environment.
-        environment: EnvironmentName,
-        /// Its active branch.
-        branch: BranchName,
-    },
-    /// Render a dry SHA for one place.
-    Hydrate {
-        /// For which place.
-        place: Place,
-        /// The dry SHA.
-        dry: DrySha,
-    },
-    /// Move the proposed branch to a snapshot commit of this content on the active head.
-    Propose {
-        /// For which place.
-        place: Place,
-        /// The dry SHA.
-        dry: DrySha,
-        /// The content to compose.
-        content: Content,
-        /// The head to compose on.
-        expected_active: ActiveSha,
-        /// The proposed branch's head.
-        expected_proposed: Option<ProposedSha>,
-    },
-    /// Open the promotion pull request.
-    OpenPullRequest {
-        /// For which place.
-        place: Place,
-        /// The head.
-        proposed: ProposedSha,
-        /// The dry SHA that it proposes.
-        dry: DrySha,
-    },
-    /// Write title and body of the pull request for another head.
-    DescribePullRequest {
-        /// For which place.
-        place: Place,
-        /// The pull request.
-        number: PullRequestNumber,
-        /// The head.
-        proposed: ProposedSha,
-        /// The dry SHA that it proposes.
-        dry: DrySha,
-    },
-    /// Close a pull request that has nothing left to promote.
-    ClosePullRequest {
-        /// For which place.
-        place: Place,
-        /// The pull request.
-        number: PullRequestNumber,
-        /// Its head.
-        head: ProposedSha,
-    },
-    /// Post our own status on the proposed SHA.
-    PostStatus {
-        /// For which place.
-        place: Place,
-        /// The proposed SHA.
-        proposed: ProposedSha,
-        /// The status.
-        status: PostedStatus,
-    },
-    /// Report on a dry SHA what came of its hydration.
-    ReportHydration {
-        /// The dry SHA.
-        dry: DrySha,
-        /// The status.
-        status: PostedStatus,
-    },
-    /// Record on the forge that what runs is verified.
-    RecordVerified {
-        /// In which place.
-        place: Place,
-        /// The commit that brought the content; names the run.
-        brought_by: ActiveSha,
-        /// The newest commit that holds it.
-        active: ActiveSha,
-        /// The dry SHA.
-        dry: DrySha,
-    },
-    /// Take a record of verification back.
-    Revoke {
-        /// In which place.
-        place: Place,
-        /// The commit that brought the content; names the run.
-        brought_by: ActiveSha,
-        /// The newest commit that holds it.
-        active: ActiveSha,
-        /// The dry SHA.
-        dry: DrySha,
-        /// The key that failed.
-        reason: String,
-    },
-    /// Merge the promotion pull request.
-    Merge {
-        /// For which place.
-        place: Place,
-        /// The pull request.
-        number: PullRequestNumber,
-        /// The head that the gates were checked on.
-        expected_head: ProposedSha,
-        /// The active head that the result was computed on.
-        expected_active: ActiveSha,
-        /// The tree that the environment must hold afterwards.
-        tree: TreeId,
-        /// The dry SHA.
-        dry: DrySha,
-    },
-}
-
-impl std::fmt::Display for Action {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::CreateBranch { environment, branch } => write!(f, "create `{branch}` for {environment}"),
-            Self::Hydrate { place, dry } => write!(f, "hydrate {} for {place}", dry.short()),
-            Self::Propose { place, dry, .. } => write!(f, "propose {} for {place}", dry.short()),
-            Self::OpenPullRequest { place, dry, .. } => {
-                write!(f, "open a pull request to promote {} to {place}", dry.short())
-            }
-            Self::DescribePullRequest { place, number, dry, .. } => {
-                write!(f, "describe {} in {number} for {place}", dry.short())
-            }
-            Self::ClosePullRequest { place, number, .. } => write!(f, "close {number} for {place}"),
-            Self::PostStatus { place, status, .. } => {
-                write!(f, "report `{}` for {place}: {}", status.state.word(), status.description)
-            }
-            Self::ReportHydration { dry, status } => {
-                write!(f, "report `{}` on {}: {}", status.state.word(), dry.short(), status.description)
-            }
-            Self::RecordVerified { place, dry, .. } => write!(f, "record {} as verified in {place}", dry.short()),
-            Self::Revoke { place, dry, reason, .. } => {
-                write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
-            }
-            Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
-        }
-    }
-}
 
 /// What to do next, and why what stands still does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -185,101 +42,6 @@ pub struct Plan {
     pub places: Vec<PlaceView>,
     /// When time alone changes something.
     pub wake_at: Option<Timestamp>,
-}
-
-/// One lane of one environment as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlaceView {
-    /// Which place.
-    #[serde(flatten)]
-    pub place: Place,
-    /// The active branch.
-    pub branch: BranchName,
-    /// Its head, when it exists.
-    pub active: Option<ActiveSha>,
-    /// The head's tree.
-    pub tree: Option<TreeId>,
-    /// What runs.
-    pub running: Option<RunningView>,
-    /// The newest dry SHA that was taken.
-    pub taken: Option<DrySha>,
-    /// Whether it was taken as a no-op.
-    pub taken_as_no_op: bool,
-    /// The dry SHA that is wanted next.
-    pub wanted: Option<DrySha>,
-    /// The proposed SHA.
-    pub proposed: Option<ProposedSha>,
-    /// The open pull request.
-    pub pull_request: Option<PullRequestNumber>,
-    /// What somebody else changed of ours, whether anything newer is wanted or not.
-    pub drift: Option<Drift>,
-    /// What keeps the wanted dry SHA from being merged, first gate first.
-    pub gates: Vec<ClosedGate>,
-    /// What else people should know.
-    pub notices: Vec<Notice>,
-}
-
-/// What runs in a place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunningView {
-    /// The dry SHA of its content.
-    pub dry: DrySha,
-    /// Since when.
-    pub since: Timestamp,
-    /// Whether it is verified, and what it waits for otherwise.
-    pub verdict: Verdict,
-    /// The number of roots.
-    pub roots: usize,
-}
-
-/// Something that people should know though no gate waits for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "notice")]
-pub enum Notice {
-    /// A dry SHA newer than what was taken could not be hydrated.
-    HydrationFailed {
-        /// The dry SHA.
-        dry: DrySha,
-        /// The author's file, line and the renderer's words.
-        message: String,
-        /// When it is tried again; absent when only a commit mends it.
-        retry_at: Option<Timestamp>,
-    },
-    /// A dry SHA newer than what was taken was rejected by closing its pull request.
-    Rejected {
-        /// The dry SHA.
-        dry: DrySha,
-        /// The pull request.
-        number: PullRequestNumber,
-    },
-    /// Roots that failed keep their last good rendering.
-    Kept {
-        /// The dry SHA.
-        dry: DrySha,
-        /// How many roots.
-        roots: usize,
-        /// The first of them and the reason.
-        message: String,
-    },
-}
-
-impl std::fmt::Display for Notice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::HydrationFailed { dry, message, .. } => {
-                write!(f, "{} could not be hydrated: {message}", dry.short())
-            }
-            Self::Rejected { dry, number } => {
-                write!(f, "{} was rejected by closing {number}; reopen it to take that back", dry.short())
-            }
-            Self::Kept { dry, roots: 1, message } => {
-                write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())
-            }
-            Self::Kept { dry, roots, message } => {
-                write!(f, "in {} {roots} roots keep their last good rendering, first {message}", dry.short())
-            }
-        }
-    }
 }
 
 /// Returns the next steps for `strategy`, given what was observed.

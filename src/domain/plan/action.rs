@@ -1,0 +1,154 @@
+//! What a plan can ask for: one variant for each change outside this process.
+
+use crate::domain::{
+    content::Content,
+    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    snapshot::PostedStatus,
+};
+
+/// One change to make outside this process.
+///
+/// A variant carries the state it was decided on. Applying it to a world that has moved on is an
+/// error, never an overwrite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Create a missing active branch with an empty commit.
+    CreateBranch {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Its active branch.
+        branch: BranchName,
+    },
+    /// Render a dry SHA for one place.
+    Hydrate {
+        /// For which place.
+        place: Place,
+        /// The dry SHA.
+        dry: DrySha,
+    },
+    /// Move the proposed branch to a snapshot commit of this content on the active head.
+    Propose {
+        /// For which place.
+        place: Place,
+        /// The dry SHA.
+        dry: DrySha,
+        /// The content to compose.
+        content: Content,
+        /// The head to compose on.
+        expected_active: ActiveSha,
+        /// The proposed branch's head.
+        expected_proposed: Option<ProposedSha>,
+    },
+    /// Open the promotion pull request.
+    OpenPullRequest {
+        /// For which place.
+        place: Place,
+        /// The head.
+        proposed: ProposedSha,
+        /// The dry SHA that it proposes.
+        dry: DrySha,
+    },
+    /// Write title and body of the pull request for another head.
+    DescribePullRequest {
+        /// For which place.
+        place: Place,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The head.
+        proposed: ProposedSha,
+        /// The dry SHA that it proposes.
+        dry: DrySha,
+    },
+    /// Close a pull request that has nothing left to promote.
+    ClosePullRequest {
+        /// For which place.
+        place: Place,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// Its head.
+        head: ProposedSha,
+    },
+    /// Post our own status on the proposed SHA.
+    PostStatus {
+        /// For which place.
+        place: Place,
+        /// The proposed SHA.
+        proposed: ProposedSha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// Report on a dry SHA what came of its hydration.
+    ReportHydration {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// Record on the forge that what runs is verified.
+    RecordVerified {
+        /// In which place.
+        place: Place,
+        /// The commit that brought the content; names the run.
+        brought_by: ActiveSha,
+        /// The newest commit that holds it.
+        active: ActiveSha,
+        /// The dry SHA.
+        dry: DrySha,
+    },
+    /// Take a record of verification back.
+    Revoke {
+        /// In which place.
+        place: Place,
+        /// The commit that brought the content; names the run.
+        brought_by: ActiveSha,
+        /// The newest commit that holds it.
+        active: ActiveSha,
+        /// The dry SHA.
+        dry: DrySha,
+        /// The key that failed.
+        reason: String,
+    },
+    /// Merge the promotion pull request.
+    Merge {
+        /// For which place.
+        place: Place,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The head that the gates were checked on.
+        expected_head: ProposedSha,
+        /// The active head that the result was computed on.
+        expected_active: ActiveSha,
+        /// The tree that the environment must hold afterwards.
+        tree: TreeId,
+        /// The dry SHA.
+        dry: DrySha,
+    },
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateBranch { environment, branch } => write!(f, "create `{branch}` for {environment}"),
+            Self::Hydrate { place, dry } => write!(f, "hydrate {} for {place}", dry.short()),
+            Self::Propose { place, dry, .. } => write!(f, "propose {} for {place}", dry.short()),
+            Self::OpenPullRequest { place, dry, .. } => {
+                write!(f, "open a pull request to promote {} to {place}", dry.short())
+            }
+            Self::DescribePullRequest { place, number, dry, .. } => {
+                write!(f, "describe {} in {number} for {place}", dry.short())
+            }
+            Self::ClosePullRequest { place, number, .. } => write!(f, "close {number} for {place}"),
+            Self::PostStatus { place, status, .. } => {
+                write!(f, "report `{}` for {place}: {}", status.state.word(), status.description)
+            }
+            Self::ReportHydration { dry, status } => {
+                write!(f, "report `{}` on {}: {}", status.state.word(), dry.short(), status.description)
+            }
+            Self::RecordVerified { place, dry, .. } => write!(f, "record {} as verified in {place}", dry.short()),
+            Self::Revoke { place, dry, reason, .. } => {
+                write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
+            }
+            Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
+        }
+    }
+}

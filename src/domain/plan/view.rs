@@ -1,0 +1,105 @@
+//! What people see of a place: what runs, what is wanted, and why it waits.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    gate::{ClosedGate, Verdict},
+    ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+    snapshot::Drift,
+};
+
+/// One lane of one environment as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceView {
+    /// Which place.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The active branch.
+    pub branch: BranchName,
+    /// Its head, when it exists.
+    pub active: Option<ActiveSha>,
+    /// The head's tree.
+    pub tree: Option<TreeId>,
+    /// What runs.
+    pub running: Option<RunningView>,
+    /// The newest dry SHA that was taken.
+    pub taken: Option<DrySha>,
+    /// Whether it was taken as a no-op.
+    pub taken_as_no_op: bool,
+    /// The dry SHA that is wanted next.
+    pub wanted: Option<DrySha>,
+    /// The proposed SHA.
+    pub proposed: Option<ProposedSha>,
+    /// The open pull request.
+    pub pull_request: Option<PullRequestNumber>,
+    /// What somebody else changed of ours, whether anything newer is wanted or not.
+    pub drift: Option<Drift>,
+    /// What keeps the wanted dry SHA from being merged, first gate first.
+    pub gates: Vec<ClosedGate>,
+    /// What else people should know.
+    pub notices: Vec<Notice>,
+}
+
+/// What runs in a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningView {
+    /// The dry SHA of its content.
+    pub dry: DrySha,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it is verified, and what it waits for otherwise.
+    pub verdict: Verdict,
+    /// The number of roots.
+    pub roots: usize,
+}
+
+/// Something that people should know though no gate waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "notice")]
+pub enum Notice {
+    /// A dry SHA newer than what was taken could not be hydrated.
+    HydrationFailed {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The author's file, line and the renderer's words.
+        message: String,
+        /// When it is tried again; absent when only a commit mends it.
+        retry_at: Option<Timestamp>,
+    },
+    /// A dry SHA newer than what was taken was rejected by closing its pull request.
+    Rejected {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The pull request.
+        number: PullRequestNumber,
+    },
+    /// Roots that failed keep their last good rendering.
+    Kept {
+        /// The dry SHA.
+        dry: DrySha,
+        /// How many roots.
+        roots: usize,
+        /// The first of them and the reason.
+        message: String,
+    },
+}
+
+impl std::fmt::Display for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::HydrationFailed { dry, message, .. } => {
+                write!(f, "{} could not be hydrated: {message}", dry.short())
+            }
+            Self::Rejected { dry, number } => {
+                write!(f, "{} was rejected by closing {number}; reopen it to take that back", dry.short())
+            }
+            Self::Kept { dry, roots: 1, message } => {
+                write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())
+            }
+            Self::Kept { dry, roots, message } => {
+                write!(f, "in {} {roots} roots keep their last good rendering, first {message}", dry.short())
+            }
+        }
+    }
+}
