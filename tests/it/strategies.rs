@@ -16,6 +16,7 @@ async fn a_strategy_that_a_commit_breaks_is_shown_with_its_mistake_and_promotes_
     dev      first, is verified
     staging  first, is verified
     mistake: hydromote.yaml:13:44: `autoMrege` is not a field here
+    mistake:   did you mean `autoMerge`?
     ");
     world.push_dry("fix", vec![(FILE.to_owned(), strategy(&["dev", "staging"]))]).await?;
     world.settle().await?;
@@ -55,7 +56,9 @@ async fn a_strategy_that_never_was_right_is_shown_with_its_mistakes() -> TestRes
     let mut world = World::with_strategy(&strategy(&["dev, dependsOn: [prod]", "staging, soak: soon"])).await?;
     insta::assert_snapshot!(world.board().await?, @"
     mistake: hydromote.yaml:12:48: there is no environment `prod`
+    mistake:   environments are `dev` and `staging`
     mistake: hydromote.yaml:13:50: `soon` is not a duration
+    mistake:   write a number and a unit, such as `30s`, `10m`, `1h30m` or `2d`; at most a year
     ");
     world.push_dry("fix", vec![(FILE.to_owned(), strategy(&["dev"]))]).await?;
     world.settle().await?;
