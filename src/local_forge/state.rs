@@ -291,7 +291,7 @@ pub struct Repository {
     pub hooks: Vec<Hook>,
     /// Deployments, oldest first.
     pub deployments: Vec<Deployment>,
-    /// Webhook deliveries, oldest first, the last [`DELIVERIES_KEPT`].
+    /// Webhook deliveries, oldest first, the last `DELIVERIES_KEPT`.
     #[serde(skip)]
     pub deliveries: Vec<Delivery>,
 }
