@@ -110,16 +110,17 @@ impl<'a> Ledger<'a> {
         self.upstream_wait(environment, lane, dry).is_none()
     }
 
-    /// Returns the pull request by whose closing `dry` was rejected here: it itself, or another dry
-    /// SHA that renders to the same content. What ran or runs is not rejected: a merge by hand takes
-    /// the rejection back.
+    /// Returns the pull request by whose closing `dry` was rejected here: it itself, or, for what is
+    /// newer than what runs, another dry SHA that renders to the same content. What ran or runs is
+    /// not rejected: a merge by hand takes the rejection back.
     pub fn rejection(&self, state: &PlaceState, dry: &DrySha) -> Option<super::ids::PullRequestNumber> {
         if state.rejected.is_empty() || state.branch().is_some_and(|b| b.runs.iter().any(|run| &run.dry == dry)) {
             return None;
         }
         let running = state.running_content();
         let content = |dry: &DrySha| state.hydrations.get(dry).and_then(|h| h.content_over(&running));
-        let own = content(dry).filter(|own| *own != running);
+        let is_newer = self.snapshot.line.position(dry) > self.running_position(state);
+        let own = content(dry).filter(|own| is_newer && *own != running);
         let same = |other: &DrySha| own.is_some() && content(other) == own;
         state.rejected.iter().find(|(other, _)| *other == dry || same(other)).map(|(_, number)| *number)
     }
