@@ -101,11 +101,19 @@ fn was_proved(environment: &Environment, oldest_first: &[&CommitStatus], soaked:
 ///
 /// A failure counts whenever it was reported, also after other content took the run's place, and
 /// until a success follows it: that the check runs again or breaks takes nothing back.
-pub fn failed_key<'a>(environment: &'a Environment, run: &Run) -> Option<&'a StatusRule> {
+///
+/// Once a run has `ended`, a failure stands whatever follows it: only what runs can earn a verdict again.
+pub fn failed_key<'a>(environment: &'a Environment, run: &Run, ended: Option<Timestamp>) -> Option<&'a StatusRule> {
     let decisive = |report: &&CommitStatus| matches!(report.state, StatusState::Success | StatusState::Failure);
     let counting: Vec<_> = counting_reports(run, Timestamp::MAX).into_iter().filter(decisive).collect();
-    let failed = Some(StatusWait::Failed);
-    environment.active_statuses.iter().find(|rule| status_wait(rule, &counting, Timestamp::MAX) == failed)
+    let failed_late = |rule: &StatusRule| {
+        let late = |r: &&&CommitStatus| ended.is_some_and(|end| r.reported_at >= end);
+        counting.iter().filter(late).any(|r| r.key == rule.key && r.state == StatusState::Failure)
+    };
+    let fails = |rule: &&StatusRule| {
+        failed_late(rule) || status_wait(rule, &counting, Timestamp::MAX) == Some(StatusWait::Failed)
+    };
+    environment.active_statuses.iter().find(fails)
 }
 
 /// Returns the reports that count for the run's content, made until `until`.

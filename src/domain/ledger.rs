@@ -94,10 +94,10 @@ impl<'a> Ledger<'a> {
 
     /// Says whether the content of the run failed on it or on a later run with the same content.
     fn failed_since(&self, environment: &Environment, runs: &[Run], index: usize) -> bool {
-        runs[..=index]
-            .iter()
-            .filter(|run| run.content == runs[index].content)
-            .any(|run| evidence::failed_key(environment, run).is_some())
+        (0..=index).filter(|at| runs[*at].content == runs[index].content).any(|at| {
+            let ended = at.checked_sub(1).map(|newer| runs[newer].since());
+            evidence::failed_key(environment, &runs[at], ended).is_some()
+        })
     }
 
     /// Returns the first environment before `environment` that has not verified `dry`.

@@ -163,7 +163,7 @@ impl Planner<'_> {
                     plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
                 }
                 Verdict::Revoked if matches!(run.record, Some(Record::Verified { .. })) => {
-                    let key = evidence::failed_key(environment, run);
+                    let key = evidence::failed_key(environment, run, None);
                     let reason = key.map_or("the same content failed later".into(), |k| format!("`{}` failed", k.key));
                     plan.actions.push(Action::Revoke { place, brought_by, active, dry, reason });
                 }
@@ -244,7 +244,7 @@ impl Planner<'_> {
         let run = branch.runs.first()?;
         let waits = match self.ledger.run_verdict(environment, &branch.runs, 0) {
             Verdict::Verified => return None,
-            _ if evidence::failed_key(environment, run).is_some() => return None,
+            _ if evidence::failed_key(environment, run, None).is_some() => return None,
             waits => waits,
         };
         let overdue = self.snapshot.now >= run.since() + environment.settle_deadline();
