@@ -71,9 +71,11 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_LIMIT)
             .foreign_keys(true);
+        // No `min_connections`: the pool would open a second connection beside the first one, and of
+        // two that turn a new file to write-ahead logging at once, one is refused without a wait
+        // (https://www.sqlite.org/wal.html, "Activating and configuring WAL mode").
         let pool = SqlitePoolOptions::new()
             .max_connections(connections)
-            .min_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options)
@@ -123,4 +125,18 @@ fn to_millis(time: Timestamp) -> i64 {
 
 fn from_millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_new_database_is_opened_by_one_connection_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for number in 0..50 {
+            let store = Store::open(&folder.path().join(format!("{number}.db"))).await.expect("because the file is new");
+            store.close().await;
+        }
+    }
 }
