@@ -54,10 +54,17 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens the database file, made when it is not there.
+    /// Opens the database file, made when it is not there, for nobody else to read.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        Self::connect(options, 4).await
+        // SQLite gives its other files the mode of this one.
+        tokio::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .await
+            .map_err(sqlx::Error::Io)?;
+        Self::connect(SqliteConnectOptions::new().filename(path), 4).await
     }
 
     /// Opens a database that lives as long as the value.
@@ -135,8 +142,20 @@ mod tests {
     async fn a_new_database_is_opened_by_one_connection_first() {
         let folder = tempfile::tempdir().expect("a folder");
         for number in 0..50 {
-            let store = Store::open(&folder.path().join(format!("{number}.db"))).await.expect("because the file is new");
+            let store =
+                Store::open(&folder.path().join(format!("{number}.db"))).await.expect("because the file is new");
             store.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_database_is_for_nobody_else_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        let _store = Store::open(&folder.path().join("hydromote.db")).await.expect("because the file is new");
+        for file in ["hydromote.db", "hydromote.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(file)).expect("a file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
         }
     }
 }
