@@ -1,6 +1,6 @@
 //! A made-up board with a bit of everything, for tests of whatever shows it.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -102,12 +102,9 @@ impl Sample {
     }
 }
 
-/// Another time than the usual one, for a look with a browser.
-pub(crate) static NOW: OnceLock<Timestamp> = OnceLock::new();
-
 /// The time in the sample.
 pub(crate) fn now() -> Timestamp {
-    NOW.get().copied().unwrap_or_else(|| "2026-03-04T12:00:00Z".parse().expect("a time"))
+    "2026-03-04T12:00:00Z".parse().expect("a time")
 }
 
 /// The sample's strategy.

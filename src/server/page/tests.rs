@@ -198,14 +198,3 @@ async fn a_published_board_is_sent_to_whoever_looks_and_the_stream_ends_with_the
     sample.readiness.send_replace(Readiness::Stopping);
     assert_eq!(next().await, None);
 }
-
-/// Serves the made-up boards for a look with a browser.
-#[tokio::test]
-#[ignore = "runs until it is stopped"]
-async fn serve_a_made_up_board() {
-    sample::NOW.get_or_init(&*crate::app::wall_clock());
-    let sample = Sample::new().await;
-    sample.boards.publish(sample::calm("payments"));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8099").await.expect("because the port is free");
-    axum::serve(listener, sample.router).await.expect("because nothing ends it");
-}
