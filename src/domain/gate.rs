@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ids::{ActiveSha, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
+    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
     snapshot::Drift,
 };
 
@@ -23,6 +23,13 @@ pub enum Gate {
     Strategy {
         /// The mistake.
         mistake: String,
+    },
+    /// Somebody deleted the active branch.
+    BranchGone {
+        /// The branch.
+        branch: BranchName,
+        /// The commit that the last promotion made on it, where the forge says so.
+        last: Option<ActiveSha>,
     },
     /// Somebody else changed what we own on the active branch.
     Drift {
@@ -168,6 +175,7 @@ impl Gate {
     pub fn id(&self) -> GateId {
         GateId(match self {
             Self::Strategy { .. } => "strategy".into(),
+            Self::BranchGone { .. } => "branch-gone".into(),
             Self::Drift { commit, .. } => format!("drift:{commit}"),
             Self::Obstacle { .. } => "obstacle".into(),
             Self::DependsOn { environment, .. } => format!("depends-on:{environment}"),
@@ -232,6 +240,12 @@ impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Strategy { mistake } => write!(f, "the strategy has a mistake: {}", first_line(mistake)),
+            Self::BranchGone { branch, last: Some(last) } => {
+                write!(f, "somebody deleted `{branch}`; push it again to go on, it was at {last}")
+            }
+            Self::BranchGone { branch, last: None } => {
+                write!(f, "somebody deleted `{branch}`; push it again to go on")
+            }
             Self::Drift { commit, author, outputs } => {
                 write!(f, "{author} changed {} on the branch in {}", list(outputs), commit.short())
             }

@@ -86,6 +86,11 @@ impl Planner<'_> {
                     plan.actions.push(create);
                 }
             }
+            // Made anew it would run nothing, and everything would be promoted to it again.
+            Active::Gone { last } => {
+                let gone = Gate::BranchGone { branch: environment.branch.clone(), last: last.clone() };
+                view.gates = vec![self.since(environment, place, state, gone)];
+            }
             Active::Present(branch) => {
                 self.keep_records(environment, place, branch, plan);
                 if self.hydrate_first(environment, place, plan) {

@@ -64,6 +64,11 @@ pub enum Active {
     /// The branch does not exist.
     #[default]
     Missing,
+    /// The branch was promoted to, and somebody deleted it.
+    Gone {
+        /// The commit that the last promotion made on it, where the forge says so.
+        last: Option<ActiveSha>,
+    },
     /// The branch exists.
     Present(ActiveBranch),
 }
@@ -237,7 +242,7 @@ impl PlaceState {
     /// Returns the active branch when it exists.
     pub fn branch(&self) -> Option<&ActiveBranch> {
         match &self.active {
-            Active::Missing => None,
+            Active::Missing | Active::Gone { .. } => None,
             Active::Present(branch) => Some(branch),
         }
     }

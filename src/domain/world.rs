@@ -48,6 +48,8 @@ pub(super) struct EnvironmentWorld {
     pub(super) promote: Option<PromoteRequest>,
     pub(super) rejected: BTreeMap<DrySha, PullRequestNumber>,
     pub(super) refusal: Option<Refusal>,
+    /// Whether a pull request was ever merged here.
+    was_promoted_to: bool,
     /// Runs, by the commit that brought them, whose content was proved and has not failed since.
     proved: BTreeSet<ActiveSha>,
 }
@@ -271,6 +273,7 @@ impl World {
         let (at, existed_before) = (self.now, self.fast_forward);
         let world = self.environments.get_mut(environment).expect("an environment");
         world.pull_request = None;
+        world.was_promoted_to = true;
         world.commits.get_or_insert_default().push(BranchCommit {
             sha: ActiveSha::new(sha).expect("a word"),
             content: proposal.content.clone(),
@@ -301,7 +304,11 @@ impl World {
 
     fn observe(&self, world: &EnvironmentWorld) -> PlaceState {
         PlaceState {
-            active: world.commits.as_ref().map_or(Active::Missing, |commits| self.observe_branch(world, commits)),
+            active: match &world.commits {
+                Some(commits) => self.observe_branch(world, commits),
+                None if world.was_promoted_to => Active::Gone { last: None },
+                None => Active::Missing,
+            },
             hydrations: world.hydrations.clone(),
             proposal: world.proposal.clone(),
             pull_request: world.pull_request.zip(world.proposal.as_ref()).map(|(number, proposal)| OpenPullRequest {

@@ -104,10 +104,10 @@ async fn observe_place(
     let store = &context.repository.shared.store;
     let proposed_branch = environment.proposed_branch(&place.lane);
     let branches = read_branches(context, &environment.branch, &proposed_branch).await?;
-    let Some(history) = branches.history.filter(|history| !history.is_empty()) else {
-        return Ok(PlaceState::default());
-    };
     let pull_requests = view.pull_requests(context, place, &proposed_branch, &environment.branch).await?;
+    let Some(history) = branches.history.filter(|history| !history.is_empty()) else {
+        return Ok(PlaceState { active: without_branch(&pull_requests), ..PlaceState::default() });
+    };
     let known = KnownProposals {
         trees: store.proposed_trees(&context.id, place).await?,
         commits: store.proposed_commits(&context.id, place).await?,
@@ -155,6 +155,15 @@ async fn observe_place(
         obstacle: store.note(&context.id, place).await?,
         proposal,
     })
+}
+
+/// Tells an active branch that was never there from one that somebody deleted: to that one, pull
+/// requests of ours were merged.
+fn without_branch(pull_requests: &[PullRequest]) -> Active {
+    match pull_requests.iter().find(|pr| pr.state == PullRequestState::Merged) {
+        None => Active::Missing,
+        Some(merged) => Active::Gone { last: merged.merge_sha.clone().and_then(|sha| ActiveSha::new(sha).ok()) },
+    }
 }
 
 async fn read_branches(

@@ -57,6 +57,31 @@ async fn a_foreign_commit_beside_our_files_is_taken_along_and_resets_no_soak() -
 }
 
 #[tokio::test]
+async fn an_active_branch_that_somebody_deletes_stops_the_environment_until_it_is_back() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    let was_at = world.delete_by_hand("dev").await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      nothing
+             - somebody deleted `env/dev`; push it again to go on, it was at (commit)
+    staging  first, is verified; wants second in #3
+             - waits for dev, which does not run it yet
+    ");
+    world.fast_forward_by_hand("dev", &was_at).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, `health` has not been reported
+    staging  first, is verified; wants second in #3
+             - waits for `health` on dev, which has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
 async fn a_file_of_somebody_else_in_our_way_is_shown_and_never_overwritten() -> TestResult {
     let mut world = World::empty().await?;
     let branch = "env/dev".to_owned();

@@ -309,6 +309,21 @@ fn drift_shows_though_nothing_newer_is_wanted() {
 }
 
 #[test]
+fn a_branch_that_somebody_deletes_is_not_made_anew() {
+    let mut world = World::chain(&["dev"]);
+    let dev = World::name("dev");
+    world.push("dry-1", &[Some(1)]);
+    healthy(&mut world, "dev");
+    world.settle();
+    let commits = world.environments.get_mut(&dev).expect("an environment").commits.take();
+    world.push("dry-2", &[Some(2)]);
+    insta::assert_snapshot!(board(&mut world), @"dev runs nothing: somebody deleted `env/dev`; push it again to go on");
+    world.environments.get_mut(&dev).expect("an environment").commits = commits;
+    world.settle();
+    assert_eq!(world.merges.last(), Some(&(dev, dry("dry-2"))));
+}
+
+#[test]
 fn a_foreign_commit_beside_our_files_is_taken_along() {
     let mut world = World::chain(&["dev", "staging"]);
     world.push("dry-1", &[Some(1), Some(1)]);

@@ -43,6 +43,7 @@ impl Standing {
         } else if matches!(verdict, Some(Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. })) {
             Self::Failed
         } else if gate(|g| matches!(g, Gate::Strategy { .. } | Gate::Obstacle { .. } | Gate::Forge { .. }))
+            || gate(|g| matches!(g, Gate::BranchGone { .. }))
             || gate(|g| matches!(g, Gate::ProposedStatus { waits: StatusWait::Failed, .. }))
             || (view.wanted.is_none() && hydration_failed)
         {

@@ -56,6 +56,14 @@ impl World {
         Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
     }
 
+    /// Deletes an environment's branch; returns the commit that it was at.
+    pub(crate) async fn delete_by_hand(&mut self, environment: &str) -> Fallible<String> {
+        let sha = self.branch(&format!("env/{environment}")).await?;
+        self.git()?.find_reference(&format!("refs/heads/env/{environment}"))?.delete()?;
+        self.forge.refresh(REPOSITORY, STRANGER).await?;
+        Ok(sha)
+    }
+
     /// Closes the open pull request of an environment; returns its number.
     pub(crate) async fn close_by_hand(&mut self, environment: &str) -> Fallible<u64> {
         let pull = self.open_pull(environment).await?;
