@@ -1,0 +1,311 @@
+//! What is said about a document and its words.
+
+use std::fmt::Write as _;
+
+use super::{HEADER, said, said_of, said_of_environments, told};
+use crate::domain::strategy::parse_strategies;
+
+#[test]
+fn a_word_with_a_slip_gets_the_right_word() {
+    insta::assert_snapshot!(said_of_environments("  - branch: env/dev\n    dependOn: []\n"), @r"
+    error: `dependOn` is not a field here
+     --> hydromote.yaml:9:5
+      |
+    9 |     dependOn: []
+      |     ^^^^^^^^
+      = help: did you mean `dependsOn`?
+    ");
+}
+
+#[test]
+fn an_unknown_word_gets_the_words_that_are_known_there() {
+    insta::assert_snapshot!(said_of(&format!("{HEADER}replicas: 3\nspec: {{}}\n")), @r"
+    error: `replicas` is not a field here
+     --> hydromote.yaml:4:1
+      |
+    4 | replicas: 3
+      | ^^^^^^^^
+      = help: fields here are `apiVersion`, `kind`, `metadata` and `spec`
+    ");
+}
+
+#[test]
+fn a_missing_word_is_named() {
+    insta::assert_snapshot!(said("  sources: [{path: deploy}]\n"), @r"
+    error: `environments` is missing here
+     --> hydromote.yaml:5:3
+      |
+    5 |   sources: [{path: deploy}]
+      |   ^^^^^^^
+      = help: add `environments:` to this entry
+    ");
+}
+
+#[test]
+fn a_key_twice_is_refused() {
+    insta::assert_snapshot!(said_of_environments("  - branch: env/dev\n    branch: env/prod\n"), @r"
+    error: `branch` stands here twice
+     --> hydromote.yaml:9:5
+      |
+    9 |     branch: env/prod
+      |     ^^^^^^
+      = help: keep one of them
+    ");
+}
+
+#[test]
+fn yes_is_not_a_boolean() {
+    insta::assert_snapshot!(said_of_environments("  - branch: env/dev\n    autoMerge: yes\n"), @r"
+    error: this is neither `true` nor `false`
+     --> hydromote.yaml:9:16
+      |
+    9 |     autoMerge: yes
+      |                ^^^
+      = help: write `true` or `false`
+    ");
+}
+
+#[test]
+fn a_list_where_a_text_belongs_is_refused() {
+    insta::assert_snapshot!(said_of_environments("  - branch: [env/dev]\n"), @r"
+    error: a text belongs here
+     --> hydromote.yaml:8:13
+      |
+    8 |   - branch: [env/dev]
+      |             ^
+      = help: write one text; quote it when it begins with `{`, `[`, `*` or `&`
+    ");
+}
+
+#[test]
+fn what_is_not_yaml_is_refused() {
+    insta::assert_snapshot!(said_of("apiVersion: {{ .Values.x }}\n"), @r"
+    error: a text belongs here
+     --> hydromote.yaml:1:13
+      |
+    1 | apiVersion: {{ .Values.x }}
+      |             ^
+      = help: write one text; quote it when it begins with `{`, `[`, `*` or `&`
+    ");
+    insta::assert_snapshot!(said_of("apiVersion: \"b\nkind: d\n"), @r"
+    error: this is not YAML: invalid indentation in multiline quoted scalar
+     --> hydromote.yaml:2:1
+      |
+    2 | kind: d
+      | ^^^^
+      = help: check quotes, colons and indentation
+    ");
+    insta::assert_snapshot!(told(&parse_strategies(&[("hydromote.yaml", b"a: \xff")])), @r"
+    error: byte 3 of the file is not UTF-8 text
+     --> hydromote.yaml:1:4
+      |
+    1 | a:
+      = help: save the file as UTF-8
+    ");
+    insta::assert_snapshot!(said_of("# nothing yet\n"), @r"
+    error: the file holds no strategy
+     --> hydromote.yaml:1:1
+      |
+    1 | # nothing yet
+      | ^^^^^^^^^^^^^
+      = help: write one, or remove the file; `hydromote init` proposes one
+    ");
+}
+
+#[test]
+fn files_that_are_too_large_or_too_deep_are_refused() {
+    insta::assert_snapshot!(said_of(&"#".repeat(256 * 1024 + 1)), @r"
+    error: the file has 262145 bytes; at most 262144 are read
+     --> hydromote.yaml:1:1
+      |
+    1 | ################################################################################################################################################################
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = help: divide it into several files under `.hydromote/`
+    ");
+    let values = |values: &str| said(&format!("  sources:\n  - path: a\n    values:\n{values}"));
+    insta::assert_snapshot!(values(&format!("      a: {}", "[".repeat(100))), @r"
+    error: this is not YAML: recursion limit exceeded
+     --> hydromote.yaml:8:42
+      |
+    8 |       a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+      |                                          ^
+      = help: check quotes, colons and indentation
+    ");
+    let mut bomb = "      a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for level in 1..9 {
+        let last = level - 1;
+        let nine = vec![format!("*a{last}"); 9].join(",");
+        writeln!(bomb, "      a{level}: &a{level} [{nine}]").expect("because writing to a string cannot fail");
+    }
+    insta::assert_snapshot!(values(&bomb), @r"
+    error: the file is larger, deeper or has more aliases than a strategy needs
+      --> hydromote.yaml:13:16
+       |
+    13 |       a5: &a5 [*a4,*a4,*a4,*a4,*a4,*a4,*a4,*a4,*a4]
+       |                ^^^
+       = help: write it out, or divide it into several files under `.hydromote/`
+    ");
+}
+
+#[test]
+fn another_version_or_kind_is_refused() {
+    let text = "apiVersion: hydromote.dev/v1alpha2\nkind: PromotionStrategies\nmetadata: {name: -x}\n\
+                spec: {sources: [{path: a}], environments: [{branch: b}], activeCommitStatuses: [{key: c}]}\n";
+    insta::assert_snapshot!(said_of(text), @r"
+    error: `hydromote.dev/v1alpha2` is not a version of this format
+     --> hydromote.yaml:1:13
+      |
+    1 | apiVersion: hydromote.dev/v1alpha2
+      |             ^^^^^^^^^^^^^^^^^^^^^^
+      = help: did you mean `hydromote.dev/v1alpha1`?
+    error: `PromotionStrategies` is not a kind of document that Hydromote reads
+     --> hydromote.yaml:2:7
+      |
+    2 | kind: PromotionStrategies
+      |       ^^^^^^^^^^^^^^^^^^^
+      = help: did you mean `PromotionStrategy`?
+    error: `-x` is not a name of letters, digits, `-`, `_` and `.` that begins with a letter or digit
+     --> hydromote.yaml:3:18
+      |
+    3 | metadata: {name: -x}
+      |                  ^^
+      = help: write a name of letters, digits, `-`, `_` and `.` that begins with a letter or digit
+    ");
+}
+
+#[test]
+fn behaviour_that_is_not_built_is_never_ignored() {
+    let spec = "
+  lanes: {by: service}
+  permissions:
+    promote: [\"team:qa\"]
+  mergeMode: direct
+  activeCommitStatuses: [{key: health}]
+  render: {layout: resources, prove: true}
+  destination: {repository: org/environments}
+  sources:
+  - {chart: {oci: \"oci://registry.example.com/charts/redis\", version: 20.1.0}, releaseName: redis}
+  - {path: \"clusters/{target}\"}
+  environments:
+  - branch: env/dev
+    windows: {deny: []}
+    approvals: 2
+    newer: finish
+    maxOpenPullRequests: 1
+    waves: []
+    targets: []
+    rollback: {automatic: true}
+    mergeMethod: fast-forward
+";
+    insta::assert_snapshot!(said(spec), @r#"
+    error: `lanes` is not yet supported
+     --> hydromote.yaml:6:3
+      |
+    6 |   lanes: {by: service}
+      |   ^^^^^
+      = help: remove `lanes`; it would have no effect
+    error: `permissions` is not yet supported
+     --> hydromote.yaml:7:3
+      |
+    7 |   permissions:
+      |   ^^^^^^^^^^^
+      = help: remove `permissions`; it would have no effect
+    error: `direct` is not yet supported
+     --> hydromote.yaml:9:14
+      |
+    9 |   mergeMode: direct
+      |              ^^^^^^
+      = help: write `pull-request`
+    error: `resources` is not yet supported
+      --> hydromote.yaml:11:20
+       |
+    11 |   render: {layout: resources, prove: true}
+       |                    ^^^^^^^^^
+       = help: write `manifest`
+    error: rendering twice as a proof is not yet supported
+      --> hydromote.yaml:11:38
+       |
+    11 |   render: {layout: resources, prove: true}
+       |                                      ^^^^
+       = help: remove `prove`
+    error: environment branches in another repository, `org/environments`, are not yet supported
+      --> hydromote.yaml:12:29
+       |
+    12 |   destination: {repository: org/environments}
+       |                             ^^^^^^^^^^^^^^^^
+       = help: remove `destination`; the branches are then in the repository of this file
+    error: charts from registries and chart repositories are not yet supported
+      --> hydromote.yaml:14:6
+       |
+    14 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
+       |      ^^^^^
+       = help: copy the chart into this repository and name its folder: `chart: charts/redis`
+    error: targets are not yet supported
+      --> hydromote.yaml:15:12
+       |
+    15 |   - {path: "clusters/{target}"}
+       |            ^^^^^^^^^^^^^^^^^^^
+       = help: use another label than `{target}`
+    error: `windows` is not yet supported
+      --> hydromote.yaml:18:5
+       |
+    18 |     windows: {deny: []}
+       |     ^^^^^^^
+       = help: remove `windows`; it would have no effect
+    error: `approvals` is not yet supported
+      --> hydromote.yaml:19:5
+       |
+    19 |     approvals: 2
+       |     ^^^^^^^^^
+       = help: remove `approvals`; it would have no effect
+    error: `newer` is not yet supported
+      --> hydromote.yaml:20:5
+       |
+    20 |     newer: finish
+       |     ^^^^^
+       = help: remove `newer`; it would have no effect
+    error: `maxOpenPullRequests` is not yet supported
+      --> hydromote.yaml:21:5
+       |
+    21 |     maxOpenPullRequests: 1
+       |     ^^^^^^^^^^^^^^^^^^^
+       = help: remove `maxOpenPullRequests`; it would have no effect
+    error: `waves` is not yet supported
+      --> hydromote.yaml:22:5
+       |
+    22 |     waves: []
+       |     ^^^^^
+       = help: remove `waves`; it would have no effect
+    error: `targets` is not yet supported
+      --> hydromote.yaml:23:5
+       |
+    23 |     targets: []
+       |     ^^^^^^^
+       = help: remove `targets`; it would have no effect
+    error: automatic rollback is not yet supported
+      --> hydromote.yaml:24:27
+       |
+    24 |     rollback: {automatic: true}
+       |                           ^^^^
+       = help: write `false`, or remove `rollback`
+    error: `fast-forward` is not yet supported
+      --> hydromote.yaml:25:18
+       |
+    25 |     mergeMethod: fast-forward
+       |                  ^^^^^^^^^^^^
+       = help: write `merge`, `squash` or `rebase`
+    "#);
+}
+
+#[test]
+fn words_that_ask_for_what_is_there_are_accepted() {
+    let spec = "
+  mergeMode: pull-request
+  activeCommitStatuses: [{key: health}]
+  render: {layout: manifest, prove: false}
+  rollback: {automatic: false}
+  sources: [{path: deploy}]
+  environments: [{branch: env/dev, mergeMode: pull-request, rollback: {}}]
+";
+    insta::assert_snapshot!(said(spec), @"nothing");
+}
