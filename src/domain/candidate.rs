@@ -1,7 +1,7 @@
 //! Which dry SHA an environment wants next.
 //!
 //! Candidates are filtered first and chosen from then: on the line, newer than what was taken,
-//! hydrated without failure here, not rejected. The newest promotable one is proposed; when there
+//! hydrated without failure here, neither rejected nor blocked. The newest promotable one is proposed; when there
 //! is none, the newest one, shown as waiting. Nothing moves backward.
 
 use super::{
@@ -31,14 +31,24 @@ pub struct Wish {
     pub content: Content,
 }
 
-/// Returns the dry SHAs that must be hydrated before the next one can be chosen, newest first.
-pub fn to_hydrate(ledger: &Ledger<'_>, environment: &Environment, place: &Place, snapshot: &Snapshot) -> Vec<DrySha> {
+/// Returns what must be hydrated before the next dry SHA can be chosen, newest first: here, and
+/// where a rollback before blocks by what it renders to there.
+pub fn to_hydrate(
+    ledger: &Ledger<'_>,
+    environment: &Environment,
+    place: &Place,
+    snapshot: &Snapshot,
+) -> Vec<(Place, DrySha)> {
     let Some(state) = ledger.place(place) else { return Vec::new() };
     let unhydrated = |dry: &&DrySha| match state.hydrations.get(*dry) {
         None => true,
         Some(Hydration::Failed(failure)) => failure.retry_at.is_some_and(|at| at <= snapshot.now),
         Some(Hydration::Done { .. }) => false,
     };
+    let judge: Vec<_> = ledger.judged_by(place).filter(unhydrated).map(|dry| (place.clone(), dry.clone())).collect();
+    if !judge.is_empty() {
+        return judge;
+    }
     let eligible: Vec<_> = snapshot
         .line
         .newer_than(ledger.running_position(state))
@@ -46,12 +56,19 @@ pub fn to_hydrate(ledger: &Ledger<'_>, environment: &Environment, place: &Place,
             *failed += usize::from(failed_for_good(state, dry, snapshot));
             (*failed <= FAILURES_WALK).then_some(dry)
         })
-        .filter(|dry| ledger.rejection(state, dry).is_none() && !failed_for_good(state, dry, snapshot))
+        .filter(|dry| !failed_for_good(state, dry, snapshot))
+        .filter(|dry| ledger.blocked(environment, place, dry).is_none_or(|blocked| !blocked.known))
         .collect();
     let walk = if state.running().is_some() { NO_OP_WALK } else { 1 };
+    let unknown = eligible.iter().take(walk).filter_map(|dry| {
+        let blocked = ledger.blocked(environment, place, dry)?;
+        let at = Place { environment: blocked.environment, lane: place.lane.clone() };
+        let missing = at != *place && !ledger.place(&at)?.hydrations.contains_key(*dry);
+        missing.then(|| (at, (*dry).clone()))
+    });
     let promotable = eligible.iter().filter(|dry| ledger.is_promotable(environment, &place.lane, dry)).take(walk);
-    let mut wanted: Vec<DrySha> =
-        eligible.first().into_iter().chain(promotable).copied().filter(unhydrated).cloned().collect();
+    let here = eligible.first().into_iter().chain(promotable).copied().filter(unhydrated);
+    let mut wanted: Vec<_> = here.map(|dry| (place.clone(), dry.clone())).chain(unknown).collect();
     wanted.dedup();
     wanted
 }
@@ -77,7 +94,7 @@ pub fn choose(
     let candidates: Vec<Wish> = snapshot
         .line
         .newer_than(position)
-        .filter(|dry| ledger.rejection(state, dry).is_none())
+        .filter(|dry| ledger.blocked(environment, place, dry).is_none())
         .filter_map(|dry| {
             let content = state.hydrations.get(dry)?.content_over(&running)?;
             Some(Wish { dry: dry.clone(), content })

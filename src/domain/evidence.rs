@@ -57,13 +57,12 @@ fn worse(one: Option<StatusWait>, other: Option<StatusWait>) -> Option<StatusWai
 
 /// Returns what the reports on a run amount to, leaving its record aside.
 ///
-/// `ended` is when other content took its place; what was reported or would have ended after that
-/// proves nothing for it.
-pub fn judge_run(environment: &Environment, run: &Run, ended: Option<Timestamp>, now: Timestamp) -> Verdict {
+/// What was reported or would have ended after other content took its place proves nothing for it.
+pub fn judge_run(environment: &Environment, run: &Run, now: Timestamp) -> Verdict {
     if run.content.is_empty() {
         return Verdict::Verified;
     }
-    let now = ended.map_or(now, |end| end.min(now));
+    let now = run.ended_at.map_or(now, |end| end.min(now));
     let soaked = run.since() + environment.soak;
     let mut counting = counting_reports(run, now);
     counting.sort_by_key(|report| (report.reported_at, report.id));
@@ -100,20 +99,26 @@ fn was_proved(environment: &Environment, oldest_first: &[&CommitStatus], soaked:
 /// Returns the first listed key whose newest verdict on the run is a failure.
 ///
 /// A failure counts whenever it was reported, also after other content took the run's place, and
-/// until a success follows it: that the check runs again or breaks takes nothing back.
-///
-/// Once a run has `ended`, a failure stands whatever follows it: only what runs can earn a verdict again.
-pub fn failed_key<'a>(environment: &'a Environment, run: &Run, ended: Option<Timestamp>) -> Option<&'a StatusRule> {
-    let decisive = |report: &&CommitStatus| matches!(report.state, StatusState::Success | StatusState::Failure);
-    let counting: Vec<_> = counting_reports(run, Timestamp::MAX).into_iter().filter(decisive).collect();
-    let failed_late = |rule: &StatusRule| {
-        let late = |r: &&&CommitStatus| ended.is_some_and(|end| r.reported_at >= end);
-        counting.iter().filter(late).any(|r| r.key == rule.key && r.state == StatusState::Failure)
+/// until a success follows it: that the check runs again or breaks takes nothing back. Once the
+/// run has ended, no success does either: only what runs can earn a verdict again.
+pub fn failed_key<'a>(environment: &'a Environment, run: &Run) -> Option<&'a StatusRule> {
+    let is_late = |r: &CommitStatus| run.ended_at.is_some_and(|end| r.reported_at >= end);
+    let decides = |r: &&CommitStatus| match r.state {
+        StatusState::Failure => true,
+        StatusState::Success => !is_late(r),
+        StatusState::Pending | StatusState::Error => false,
     };
-    let fails = |rule: &&StatusRule| {
-        failed_late(rule) || status_wait(rule, &counting, Timestamp::MAX) == Some(StatusWait::Failed)
-    };
+    let counting: Vec<_> = counting_reports(run, Timestamp::MAX).into_iter().filter(decides).collect();
+    let fails = |rule: &&StatusRule| status_wait(rule, &counting, Timestamp::MAX) == Some(StatusWait::Failed);
     environment.active_statuses.iter().find(fails)
+}
+
+/// Says whether a listed key was ever reported as a failure of the run, whatever followed: that is
+/// the end of what earlier runs with its content had earned.
+pub fn ever_failed(environment: &Environment, run: &Run) -> bool {
+    let failure = |r: &CommitStatus| r.state == StatusState::Failure;
+    let listed = |r: &CommitStatus| environment.active_statuses.iter().any(|rule| rule.key == r.key);
+    counting_reports(run, Timestamp::MAX).into_iter().any(|report| failure(report) && listed(report))
 }
 
 /// Returns the reports that count for the run's content, made until `until`.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
     snapshot::Drift,
 };
@@ -39,6 +40,18 @@ pub enum Gate {
         author: String,
         /// Outputs that it changed.
         outputs: Vec<String>,
+    },
+    /// A rollback is under way.
+    Rollback {
+        /// The dry SHA that it goes back to.
+        to: DrySha,
+        /// Who asked.
+        by: String,
+    },
+    /// A person, or a second rollback in a row, stopped everything.
+    Hold {
+        /// The hold.
+        hold: Box<Hold>,
     },
     /// The active branch holds something that we did not write where we would write.
     Obstacle {
@@ -138,6 +151,11 @@ pub enum Verdict {
         /// The pull request that was closed.
         number: PullRequestNumber,
     },
+    /// A rollback blocks it.
+    Blocked {
+        /// The environment that was rolled back.
+        environment: EnvironmentName,
+    },
     /// It changed nothing here and an environment before has not verified it.
     Upstream {
         /// That environment.
@@ -177,6 +195,8 @@ impl Gate {
             Self::Strategy { .. } => "strategy".into(),
             Self::BranchGone { .. } => "branch-gone".into(),
             Self::Drift { commit, .. } => format!("drift:{commit}"),
+            Self::Rollback { .. } => "rollback".into(),
+            Self::Hold { .. } => "hold".into(),
             Self::Obstacle { .. } => "obstacle".into(),
             Self::DependsOn { environment, .. } => format!("depends-on:{environment}"),
             Self::Settling { .. } => "settling".into(),
@@ -192,11 +212,17 @@ impl Gate {
         !matches!(self, Self::Promote | Self::Forge { .. })
     }
 
+    /// Says whether nothing is even proposed while it is closed.
+    pub fn stops_proposing(&self) -> bool {
+        matches!(self, Self::Strategy { .. } | Self::Drift { .. } | Self::Rollback { .. } | Self::Obstacle { .. })
+    }
+
     /// Returns the time at which the gate changes by itself.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::DependsOn { waits, .. } | Self::Settling { waits } => waits.until(),
             Self::ProposedStatus { waits, .. } => waits.until(),
+            Self::Hold { hold } => hold.expires_at,
             _ => None,
         }
     }
@@ -230,6 +256,7 @@ impl fmt::Display for Verdict {
             Self::Unrecorded => f.write_str("is being recorded as verified"),
             Self::Revoked => f.write_str("was verified and failed later"),
             Self::Rejected { number } => write!(f, "rejected it by closing {number}"),
+            Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
         }
@@ -249,6 +276,8 @@ impl fmt::Display for Gate {
             Self::Drift { commit, author, outputs } => {
                 write!(f, "{author} changed {} on the branch in {}", list(outputs), commit.short())
             }
+            Self::Rollback { to, by } => write!(f, "is being rolled back to {} ({by})", to.short()),
+            Self::Hold { hold } => hold.fmt(f),
             Self::Obstacle { message } => f.write_str(message),
             Self::DependsOn { environment, waits } => match waits {
                 Verdict::Status { key, waits } => write!(f, "waits for `{key}` on {environment}, which {waits}"),
@@ -272,7 +301,7 @@ impl fmt::Display for ClosedGate {
 }
 
 /// Returns a time as people read it, in UTC.
-fn clock(time: Timestamp) -> String {
+pub fn clock(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 

@@ -7,22 +7,35 @@
 //!   runs, and everything the environment depends on has it verified now.
 //! - It has *verified* a dry SHA when the run that holds its content has a record that no failure
 //!   took back; a no-op also needs to be verified now in everything the environment depends on.
+//! - What a rollback or a rejection blocks is taken and verified nowhere where it is blocked: a
+//!   rollback blocks in its environment and in every one after it, a rejection in its own alone.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    block::{Block, BlockCause},
     content::Content,
     evidence,
     gate::Verdict,
     ids::{DrySha, EnvironmentName, LaneName, Place, StrategyName},
-    line::LinePosition,
+    line::{DryLine, LinePosition},
     snapshot::{PlaceState, Record, Run, Snapshot},
     strategy::{Environment, PromotionStrategy},
 };
 
 /// Answers questions about one snapshot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ledger<'a> {
     strategy: &'a PromotionStrategy,
     snapshot: &'a Snapshot,
+    blocks: BTreeMap<&'a Place, Vec<Standing>>,
+}
+
+/// A block and since when it stands.
+#[derive(Debug, Clone)]
+struct Standing {
+    block: Block,
+    since: jiff::Timestamp,
 }
 
 /// The newest dry SHA that a place has taken.
@@ -37,7 +50,14 @@ pub struct Taken {
 impl<'a> Ledger<'a> {
     /// Opens the ledger of a snapshot.
     pub fn new(strategy: &'a PromotionStrategy, snapshot: &'a Snapshot) -> Self {
-        Self { strategy, snapshot }
+        let mut ledger = Self { strategy, snapshot, blocks: BTreeMap::new() };
+        ledger.blocks = snapshot.places.iter().map(|(place, state)| (place, ledger.standing_blocks(state))).collect();
+        ledger
+    }
+
+    /// Returns the dry line.
+    pub fn line(&self) -> &'a DryLine {
+        &self.snapshot.line
     }
 
     /// Returns the name of the strategy.
@@ -56,12 +76,14 @@ impl<'a> Ledger<'a> {
         let (Some(environment), Some(state)) = (self.strategy.environment(environment), self.place(&place)) else {
             return Verdict::NotTaken;
         };
-        if let Some(number) = self.rejection(state, dry) {
-            return Verdict::Rejected { number };
+        match self.blocked(environment, &place, dry) {
+            Some(Blocked { cause: BlockCause::Rejection(number), .. }) => return Verdict::Rejected { number },
+            Some(Blocked { environment, .. }) => return Verdict::Blocked { environment },
+            None => {}
         }
         let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
         if let Some(index) = runs.iter().position(|run| &run.dry == dry) {
-            return self.run_verdict(environment, runs, index);
+            return self.standing_verdict(environment, lane, runs, index);
         }
         match self.held_as_no_op(state, runs, dry) {
             None => Verdict::NotTaken,
@@ -77,27 +99,30 @@ impl<'a> Ledger<'a> {
     pub fn run_verdict(&self, environment: &Environment, runs: &[Run], index: usize) -> Verdict {
         let run = &runs[index];
         let newer = index.checked_sub(1).map(|i| &runs[i]);
-        let judged = evidence::judge_run(environment, run, newer.map(Run::since), self.snapshot.now);
+        if newer.is_some_and(|newer| newer.restored.is_some()) && !run.content.is_empty() {
+            // What a rollback leaves is revoked for good.
+            return Verdict::Revoked;
+        }
+        let judged = evidence::judge_run(environment, run, self.snapshot.now);
         if judged == Verdict::Verified {
             return judged;
         }
+        let failed = self.failed_since(environment, runs, index);
+        let earned = judged == Verdict::Unrecorded && !failed;
         match (run.record, newer) {
-            (Some(Record::Verified { .. }), _) if self.failed_since(environment, runs, index) => Verdict::Revoked,
+            (Some(Record::Verified { .. }), _) if failed => Verdict::Revoked,
             (Some(Record::Verified { .. }), _) => Verdict::Verified,
-            (Some(Record::Revoked { .. }), Some(_)) => Verdict::Revoked,
-            (None, Some(newer)) if judged != Verdict::Unrecorded || self.failed_since(environment, runs, index) => {
-                Verdict::Overtaken { by: newer.dry.clone() }
-            }
+            (Some(Record::Revoked { .. }), Some(_)) if !earned => Verdict::Revoked,
+            (None, Some(newer)) if !earned => Verdict::Overtaken { by: newer.dry.clone() },
             _ => judged,
         }
     }
 
-    /// Says whether the content of the run failed on it or on a later run with the same content.
+    /// Says whether the content of the run failed on it, or ever on a later run with the same content.
     fn failed_since(&self, environment: &Environment, runs: &[Run], index: usize) -> bool {
-        (0..=index).filter(|at| runs[*at].content == runs[index].content).any(|at| {
-            let ended = at.checked_sub(1).map(|newer| runs[newer].since());
-            evidence::failed_key(environment, &runs[at], ended).is_some()
-        })
+        let later = runs[..index].iter().filter(|run| run.content == runs[index].content);
+        evidence::failed_key(environment, &runs[index]).is_some()
+            || later.into_iter().any(|run| evidence::ever_failed(environment, run))
     }
 
     /// Returns the first environment before `environment` that has not verified `dry`.
@@ -110,19 +135,145 @@ impl<'a> Ledger<'a> {
         self.upstream_wait(environment, lane, dry).is_none()
     }
 
-    /// Returns the pull request by whose closing `dry` was rejected here: it itself, or, for what is
-    /// newer than what runs, another dry SHA that renders to the same content. What ran or runs is
-    /// not rejected: a merge by hand takes the rejection back.
-    pub fn rejection(&self, state: &PlaceState, dry: &DrySha) -> Option<super::ids::PullRequestNumber> {
-        if state.rejected.is_empty() || state.branch().is_some_and(|b| b.runs.iter().any(|run| &run.dry == dry)) {
-            return None;
+    /// Returns the verdict on the run at `index` as later environments see it: until what a rollback
+    /// restored fails, what was recorded for it before stands.
+    pub fn standing_verdict(&self, environment: &Environment, lane: &LaneName, runs: &[Run], index: usize) -> Verdict {
+        let earlier = self.earlier_record(environment, lane, runs, index);
+        earlier.unwrap_or_else(|| self.run_verdict(environment, runs, index))
+    }
+
+    fn earlier_record(
+        &self,
+        environment: &Environment,
+        lane: &LaneName,
+        runs: &[Run],
+        index: usize,
+    ) -> Option<Verdict> {
+        let run = runs.get(index).filter(|run| run.restored.is_some())?;
+        let line = &self.snapshot.line;
+        // It may have been taken as a no-op on the content that is back.
+        let no_op = |earlier: &Run| {
+            line.position(&earlier.dry) < line.position(&run.dry) && self.is_promotable(environment, lane, &run.dry)
+        };
+        (index + 1..runs.len())
+            .filter(|at| runs[*at].content == run.content && (runs[*at].dry == run.dry || no_op(&runs[*at])))
+            .any(|earlier| self.run_verdict(environment, runs, earlier) == Verdict::Verified)
+            .then_some(Verdict::Verified)
+    }
+
+    /// Returns what blocks `dry` in a place: a rejection there, or a rollback there or in an
+    /// environment before it.
+    pub fn blocked(&self, environment: &Environment, place: &Place, dry: &DrySha) -> Option<Blocked> {
+        let state = self.place(place)?;
+        self.upstream(environment).into_iter().find_map(|name| {
+            let at = Place { environment: name.clone(), lane: place.lane.clone() };
+            let content = self.content_in(&at, dry);
+            let own = at == *place;
+            let covers = |standing: &&Standing| {
+                let in_scope = match standing.block.cause {
+                    BlockCause::Rollback => true,
+                    // What was taken before somebody said no to something newer stays taken.
+                    BlockCause::Rejection(_) => own && standing.block.is_after_target(dry, &self.snapshot.line),
+                };
+                in_scope
+                    && !is_overridden(state, dry, standing)
+                    && standing.block.covers(dry, content.as_ref(), &self.snapshot.line)
+            };
+            let standing = self.blocks.get(&at)?.iter().find(covers)?;
+            let known = content.is_some() || standing.block.covers_by_place(dry, &self.snapshot.line);
+            Some(Blocked { environment: name, cause: standing.block.cause, known })
+        })
+    }
+
+    /// Says whether a rollback of `place` may not go back to `dry`. What an environment before
+    /// blocks counts only after the target of that block: else older known-goods would vanish.
+    pub fn is_no_target(&self, environment: &Environment, place: &Place, dry: &DrySha) -> bool {
+        let line = &self.snapshot.line;
+        self.upstream(environment).into_iter().any(|name| {
+            let at = Place { environment: name, lane: place.lane.clone() };
+            let content = self.content_in(&at, dry);
+            self.blocks.get(&at).into_iter().flatten().any(|standing| {
+                let counts = at == *place || standing.block.is_after_target(dry, line);
+                counts && standing.block.covers(dry, content.as_ref(), line)
+            })
+        })
+    }
+
+    /// Returns dry SHAs whose renderings decide whether they or others are blocked in a place.
+    pub fn judged_by(&self, place: &Place) -> impl Iterator<Item = &DrySha> {
+        let bad = self.blocks.get(place).into_iter().flatten().filter(|standing| standing.block.bad_content.is_none());
+        bad.map(|standing| &standing.block.bad).filter(|bad| self.snapshot.line.contains(bad))
+    }
+
+    /// Returns `environment` and everything that it depends on, itself first.
+    pub fn upstream(&self, environment: &Environment) -> Vec<EnvironmentName> {
+        let mut found = vec![environment.name.clone()];
+        let mut seen = BTreeSet::from([environment.name.clone()]);
+        let mut next = 0;
+        while let Some(environment) = found.get(next).and_then(|name| self.strategy.environment(name)) {
+            found.extend(environment.depends_on.iter().filter(|before| seen.insert((*before).clone())).cloned());
+            next += 1;
+        }
+        found
+    }
+
+    /// Returns what `dry` holds in a place: what ran there, else what it renders to.
+    fn content_in(&self, place: &Place, dry: &DrySha) -> Option<Content> {
+        let state = self.place(place)?;
+        let ran = state.branch().and_then(|branch| branch.runs.iter().find(|run| run.dry == *dry));
+        match (state.hydrations.get(dry), ran) {
+            (_, Some(run)) => Some(run.content.clone()),
+            (Some(hydration), None) => hydration.content_over(&state.running_content()),
+            (None, None) => None,
+        }
+    }
+
+    /// Reads the blocks of a place off its branch and its closed pull requests.
+    fn standing_blocks(&self, state: &PlaceState) -> Vec<Standing> {
+        let mut blocks = Vec::new();
+        let Some(branch) = state.branch() else { return blocks };
+        for (index, run) in branch.runs.iter().enumerate() {
+            let Some(restored) = run.restored.as_ref().filter(|restored| !restored.released) else { continue };
+            let block = Block {
+                cause: BlockCause::Rollback,
+                target: (Some(run.dry.clone()), run.content.clone()),
+                bad: restored.from.clone(),
+                bad_content: branch.runs.get(index + 1).map(|left| left.content.clone()),
+                roots: restored.roots.clone(),
+            };
+            // Whoever merged by hand what it keeps out has taken it back.
+            let by_hand = |newer: &Run| newer.restored.is_none() && block.was_brought_by(&newer.dry, &newer.content);
+            if !branch.runs[..index].iter().any(by_hand) {
+                blocks.push(Standing { block, since: run.since() });
+            }
+        }
+        if let Some(rollback) = &state.rollback {
+            let target = branch.runs.iter().find(|run| run.commits.iter().any(|c| c.sha == rollback.target.commit));
+            let bad = branch.runs.iter().find(|run| run.brought_by() == Some(&rollback.bad_commit));
+            let block = Block {
+                cause: BlockCause::Rollback,
+                target: (Some(rollback.target.dry.clone()), target.map(|run| run.content.clone()).unwrap_or_default()),
+                bad: rollback.bad.clone(),
+                bad_content: bad.map(|run| run.content.clone()),
+                roots: rollback.roots.clone(),
+            };
+            blocks.push(Standing { block, since: rollback.at });
         }
         let running = state.running_content();
-        let content = |dry: &DrySha| state.hydrations.get(dry).and_then(|h| h.content_over(&running));
-        let is_newer = self.snapshot.line.position(dry) > self.running_position(state);
-        let own = content(dry).filter(|own| is_newer && *own != running);
-        let same = |other: &DrySha| own.is_some() && content(other) == own;
-        state.rejected.iter().find(|(other, _)| *other == dry || same(other)).map(|(_, number)| *number)
+        for (bad, number) in &state.rejected {
+            let block = Block {
+                cause: BlockCause::Rejection(*number),
+                target: (state.running().map(|run| run.dry.clone()), running.clone()),
+                bad: bad.clone(),
+                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&running)),
+                roots: BTreeSet::new(),
+            };
+            // A merge by hand takes the rejection back.
+            if !branch.runs.iter().any(|run| run.dry == *bad) {
+                blocks.push(Standing { block, since: jiff::Timestamp::MIN });
+            }
+        }
+        blocks
     }
 
     /// Returns where the place stands on the dry line by what was merged.
@@ -140,7 +291,8 @@ impl<'a> Ledger<'a> {
             .newer_than(self.running_position(state))
             .find(|dry| {
                 self.same_content(state, dry, &content)
-                    && self.rejection(state, dry).is_none()
+                    && !is_stopped(state, dry, self.snapshot)
+                    && self.blocked(environment, place, dry).is_none()
                     && self.is_promotable(environment, &place.lane, dry)
             })
             .map(|dry| Taken { dry: dry.clone(), no_op: true });
@@ -165,6 +317,32 @@ impl<'a> Ledger<'a> {
         };
         self.same_content(state, dry, &runs[index].content).then_some(Held::Run(index))
     }
+}
+
+/// What blocks a dry SHA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// The environment that was rolled back, or in which it was rejected.
+    pub environment: EnvironmentName,
+    /// What left the block.
+    pub cause: BlockCause,
+    /// Whether that is certain; otherwise it is not rendered there yet.
+    pub known: bool,
+}
+
+/// Says whether a person has merged `dry` here since the block stands: that lifts it here.
+fn is_overridden(state: &PlaceState, dry: &DrySha, standing: &Standing) -> bool {
+    let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
+    runs.iter().any(|run| run.dry == *dry && run.restored.is_none() && run.since() > standing.since)
+}
+
+/// Says whether a hold stops the place from taking `dry` as a no-op.
+fn is_stopped(state: &PlaceState, dry: &DrySha, snapshot: &Snapshot) -> bool {
+    let line = &snapshot.line;
+    state.hold.as_ref().is_some_and(|hold| {
+        let newer = hold.through.as_ref().is_none_or(|through| line.position(dry) > line.position(through));
+        hold.stops_everything(snapshot.now) && newer
+    })
 }
 
 /// What holds the content of a no-op.

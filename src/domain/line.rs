@@ -42,6 +42,13 @@ impl DryLine {
         self.positions.get(sha).is_some_and(|p| p.0 % 2 == 0)
     }
 
+    /// Returns the dry SHA with this id, else the newest one that begins so; also one that left the line.
+    pub fn beginning_with(&self, beginning: &str) -> Option<&DrySha> {
+        let begins = |sha: &&DrySha| sha.as_str().starts_with(beginning);
+        let whole = self.positions.keys().find(|sha| sha.as_str() == beginning);
+        whole.or_else(|| self.shas.iter().rev().find(begins)).or_else(|| self.positions.keys().find(begins))
+    }
+
     /// Returns where `sha` counts; the beginning for one that shares nothing with the line.
     pub fn position(&self, sha: &DrySha) -> LinePosition {
         self.positions.get(sha).copied().unwrap_or_default()

@@ -2,14 +2,17 @@
 //!
 //! Nothing here performs I/O or reads a clock; the time is a value of the snapshot.
 
+pub mod block;
 pub mod candidate;
 pub mod content;
 pub mod evidence;
 pub mod gate;
+pub mod hold;
 pub mod ids;
 pub mod ledger;
 pub mod line;
 pub mod plan;
+pub mod rollback;
 pub mod snapshot;
 pub mod status;
 pub mod strategy;

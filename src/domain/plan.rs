@@ -8,9 +8,11 @@
 //!   refused, never an overwrite.
 //! - A plan for a world in which its actions were done contains none of them again.
 //! - A merge ends a plan: the next one is decided on the world that it made.
+//! - A hold, and our own status going back, stand before the rollback that they belong to.
 //! - A place that stands still has a closed gate, or nothing to wait for.
 
 mod action;
+mod going_back;
 mod view;
 
 use std::collections::BTreeMap;
@@ -22,13 +24,15 @@ pub use self::{
     view::{Notice, PlaceView, RunningView},
 };
 use super::{
+    block::BlockCause,
     candidate::{self, Wish},
     content::Hydration,
     evidence,
     gate::{ClosedGate, Gate, GateId, Verdict},
     ids::{DrySha, Place, ProposedSha, StrategyName},
-    ledger::{Ledger, Taken},
-    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Snapshot},
+    ledger::{Blocked, Ledger, Taken},
+    rollback,
+    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Refusal, Run, Snapshot},
     status::StatusState,
     strategy::{Environment, PromotionStrategy},
 };
@@ -57,9 +61,18 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
         }
     }
     planner.report_hydrations(&mut plan);
-    if let Some(merge) = plan.actions.iter().position(|action| matches!(action, Action::Merge { .. })) {
-        plan.actions.truncate(merge + 1);
+    let (merges, before): (Vec<_>, Vec<_>) = plan.actions.into_iter().partition(Action::is_merge);
+    plan.actions = before;
+    for environment in &strategy.environments {
+        for lane in strategy.lanes() {
+            planner.go_back(environment, &Place { environment: environment.name.clone(), lane }, &mut plan);
+        }
     }
+    // What is held, and our own status, stand on the forge before anything is merged.
+    let merge = plan.actions.iter().position(Action::is_merge).map(|at| plan.actions.remove(at));
+    plan.actions.retain(|action| !action.is_merge());
+    let starts = plan.actions.iter().any(|action| matches!(action, Action::StartRollback { .. }));
+    plan.actions.extend(merge.or_else(|| merges.into_iter().next().filter(|_| !starts)));
     plan
 }
 
@@ -93,6 +106,7 @@ impl Planner<'_> {
             }
             Active::Present(branch) => {
                 self.keep_records(environment, place, branch, plan);
+                self.keep_hold(place, state, branch, taken.as_ref(), plan);
                 if self.hydrate_first(environment, place, plan) {
                     plan.places.push(view);
                     return;
@@ -100,7 +114,11 @@ impl Planner<'_> {
                 let wish = candidate::choose(&self.ledger, environment, place, taken.as_ref(), self.snapshot);
                 view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
                 match &wish {
-                    None => self.close_what_is_left(place, state, plan),
+                    None => {
+                        let held = self.held(state).map(|gate| self.since(environment, place, state, gate));
+                        view.gates.extend(held);
+                        self.close_what_is_left(environment, place, state, plan);
+                    }
                     Some(wish) => {
                         view.gates = self.closed_gates(environment, place, state, branch, wish);
                         self.promote(place, state, branch, wish, &view.gates, plan);
@@ -132,17 +150,37 @@ impl Planner<'_> {
             proposed: state.proposal.as_ref().map(|proposal| proposal.sha.clone()),
             pull_request: state.pull_request.as_ref().map(|pull_request| pull_request.number),
             drift: branch.and_then(|branch| branch.drift.clone()),
+            brought_by: runs.first().and_then(Run::brought_by).cloned(),
+            restoring: runs
+                .iter()
+                .filter(|run| run.restored.as_ref().is_some_and(|restored| !restored.released))
+                .filter_map(|run| run.brought_by().cloned())
+                .collect(),
+            hold: state.hold.clone(),
+            rollback: state.rollback.clone(),
+            choices: rollback::choices(&self.ledger, environment, place, state),
             gates: Vec::new(),
-            notices: self.notices(state, taken),
+            notices: self.notices(environment, place, state, taken),
         }
     }
 
-    fn notices(&self, state: &PlaceState, taken: Option<&Taken>) -> Vec<Notice> {
+    fn notices(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        taken: Option<&Taken>,
+    ) -> Vec<Notice> {
         let position = taken.map(|taken| self.snapshot.line.position(&taken.dry)).unwrap_or_default();
         let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
         for dry in self.snapshot.line.newer_than(position) {
-            if let Some(number) = self.ledger.rejection(state, dry) {
-                notices.push(Notice::Rejected { dry: dry.clone(), number });
+            let dry_sha = dry.clone();
+            match self.ledger.blocked(environment, place, dry).filter(|blocked| blocked.known) {
+                Some(Blocked { cause: BlockCause::Rejection(number), .. }) => {
+                    notices.push(Notice::Rejected { dry: dry_sha, number });
+                }
+                Some(Blocked { environment, .. }) => notices.push(Notice::Blocked { dry: dry_sha, environment }),
+                None => {}
             }
             match state.hydrations.get(dry) {
                 Some(Hydration::Failed(failure)) => notices.push(Notice::HydrationFailed {
@@ -154,6 +192,7 @@ impl Planner<'_> {
                 None => {}
             }
         }
+        notices.extend(self.guarded(environment, place, state));
         notices
     }
 
@@ -168,8 +207,13 @@ impl Planner<'_> {
                     plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
                 }
                 Verdict::Revoked if matches!(run.record, Some(Record::Verified { .. })) => {
-                    let key = evidence::failed_key(environment, run, None);
-                    let reason = key.map_or("the same content failed later".into(), |k| format!("`{}` failed", k.key));
+                    let key = evidence::failed_key(environment, run);
+                    let left = index.checked_sub(1).is_some_and(|newer| branch.runs[newer].restored.is_some());
+                    let reason = match key {
+                        _ if left => "it was rolled back".into(),
+                        Some(rule) => format!("`{}` failed", rule.key),
+                        None => "the same content failed later".into(),
+                    };
                     plan.actions.push(Action::Revoke { place, brought_by, active, dry, reason });
                 }
                 _ => {}
@@ -184,18 +228,21 @@ impl Planner<'_> {
         }
         let missing = candidate::to_hydrate(&self.ledger, environment, place, self.snapshot);
         let any = !missing.is_empty();
-        plan.actions.extend(missing.into_iter().map(|dry| Action::Hydrate { place: place.clone(), dry }));
+        plan.actions.extend(missing.into_iter().map(|(place, dry)| Action::Hydrate { place, dry }));
         any
     }
 
     /// Closes a pull request whose difference has gone. Our closing is never a rejection.
-    fn close_what_is_left(&self, place: &Place, state: &PlaceState, plan: &mut Plan) {
+    fn close_what_is_left(&self, environment: &Environment, place: &Place, state: &PlaceState, plan: &mut Plan) {
         let stopped = self.snapshot.mistake.is_some() || state.branch().is_some_and(|b| b.drift.is_some());
         if let Some(pull_request) = state.pull_request.as_ref().filter(|_| !stopped) {
+            let proposed = state.proposal.as_ref().map(|proposal| &proposal.dry);
+            let blocked = proposed.and_then(|dry| self.ledger.blocked(environment, place, dry));
             plan.actions.push(Action::ClosePullRequest {
                 place: place.clone(),
                 number: pull_request.number,
                 head: pull_request.head.clone(),
+                blocked_by: blocked.map(|blocked| blocked.environment),
             });
         }
     }
@@ -212,6 +259,8 @@ impl Planner<'_> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
         gates.extend(branch.drift.clone().map(Gate::from));
+        gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
+        gates.extend(self.held(state));
         gates.extend(
             state
                 .obstacle
@@ -234,22 +283,29 @@ impl Planner<'_> {
         if !environment.auto_merge && state.promote.as_ref().filter(promoted).is_none() {
             gates.push(Gate::Promote);
         }
-        gates.extend(
-            state
-                .refusal
-                .as_ref()
-                .filter(|r| proposal.is_some_and(|p| p.sha == r.proposed) && r.retry_at > self.snapshot.now)
-                .map(|r| Gate::Forge { words: r.words.clone() }),
-        );
+        let refused = proposal.and_then(|proposal| self.refusal(state, &proposal.sha));
+        gates.extend(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }));
         gates.into_iter().map(|gate| self.since(environment, place, state, gate)).collect()
+    }
+
+    /// Returns the gate of a hold that stops everything.
+    fn held(&self, state: &PlaceState) -> Option<Gate> {
+        let hold = state.hold.as_ref().filter(|hold| hold.stops_everything(self.snapshot.now))?;
+        Some(Gate::Hold { hold: Box::new(hold.clone()) })
+    }
+
+    /// Returns the forge's refusal to merge `head`, until it is asked again.
+    fn refusal<'s>(&self, state: &'s PlaceState, head: &ProposedSha) -> Option<&'s Refusal> {
+        state.refusal.as_ref().filter(|refusal| refusal.proposed == *head && refusal.retry_at > self.snapshot.now)
     }
 
     /// While what runs is neither verified nor failed, nothing is merged, until the deadline.
     fn settling(&self, environment: &Environment, branch: &ActiveBranch) -> Option<Gate> {
-        let run = branch.runs.first()?;
+        // What was restored does not settle: a fix need not wait for it.
+        let run = branch.runs.first().filter(|run| run.restored.is_none())?;
         let waits = match self.ledger.run_verdict(environment, &branch.runs, 0) {
             Verdict::Verified => return None,
-            _ if evidence::failed_key(environment, run, None).is_some() => return None,
+            _ if evidence::failed_key(environment, run).is_some() => return None,
             waits => waits,
         };
         let overdue = self.snapshot.now >= run.since() + environment.settle_deadline();
@@ -280,8 +336,7 @@ impl Planner<'_> {
         gates: &[ClosedGate],
         plan: &mut Plan,
     ) {
-        let stopped =
-            gates.iter().any(|g| matches!(g.gate, Gate::Strategy { .. } | Gate::Drift { .. } | Gate::Obstacle { .. }));
+        let stopped = gates.iter().any(|g| g.gate.stops_proposing());
         let proposal = state
             .proposal
             .as_ref()

@@ -6,11 +6,13 @@
 use proptest::prelude::*;
 
 use super::{
-    ids::EnvironmentName,
+    hold::Hold,
+    ids::{EnvironmentName, Place},
     plan::{Action, Plan},
+    rollback::Rollback,
     snapshot::Record,
     status::StatusState,
-    world::{Performed, World, environment, strategy},
+    world::{Performed, World, content, environment, strategy},
 };
 
 #[derive(Debug, Clone)]
@@ -26,6 +28,11 @@ enum Event {
     MergeByHand(usize),
     CloseByHand(usize),
     Promote(usize),
+    Hold(usize, Option<i64>),
+    Unhold(usize),
+    RollBack(usize, Option<usize>),
+    CloseRollback(usize),
+    LoseDatabase,
     /// Perform so many actions of the next plans, one plan each: a crash after each.
     Act(usize),
     Settle,
@@ -54,7 +61,13 @@ fn event(environments: usize) -> impl Strategy<Value = Event> {
         1 => which.clone().prop_map(Event::Restore),
         1 => which.clone().prop_map(Event::MergeByHand),
         1 => which.clone().prop_map(Event::CloseByHand),
-        2 => which.prop_map(Event::Promote),
+        2 => which.clone().prop_map(Event::Promote),
+        1 => (which.clone(), prop_oneof![Just(None), Just(Some(300))]).prop_map(|(e, until)| Event::Hold(e, until)),
+        1 => which.clone().prop_map(Event::Unhold),
+        1 => (which.clone(), prop_oneof![Just(None), Just(Some(1)), Just(Some(2))])
+            .prop_map(|(e, steps)| Event::RollBack(e, steps)),
+        1 => which.prop_map(Event::CloseRollback),
+        1 => Just(Event::LoseDatabase),
         6 => (1usize..6).prop_map(Event::Act),
         4 => Just(Event::Settle),
     ]
@@ -84,7 +97,12 @@ fn worlds() -> impl Strategy<Value = World> {
         world.fast_forward = true;
         world
     });
-    prop_oneof![chain, soak, diamond, by_hand, fast_forward]
+    let automatic = Just({
+        let mut world = World::chain(&["dev", "staging", "prod"]);
+        world.strategy.environments.iter_mut().for_each(|environment| environment.automatic_rollback = true);
+        world
+    });
+    prop_oneof![chain, soak, diamond, by_hand, fast_forward, automatic]
 }
 
 fn histories() -> impl Strategy<Value = (World, Vec<Event>)> {
@@ -100,6 +118,9 @@ fn name_of(world: &World, index: usize) -> EnvironmentName {
 
 /// Performs one action and checks what must hold at that moment.
 fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseError> {
+    if let Action::MergeRollback { place, .. } = action {
+        check_rollback(world, place)?;
+    }
     let Action::Merge { place, dry, .. } = action else { return Ok(world.perform(action)) };
     let snapshot = world.snapshot();
     let state = &snapshot.places[place];
@@ -110,6 +131,10 @@ fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseErro
         snapshot.line.position(dry) > running.unwrap_or_default(),
         "13: {dry} is older than what runs in {place}"
     );
+    let kept_out = world.keeps_out(&place.environment, dry);
+    prop_assert!(kept_out.is_none(), "4: {dry} is merged into {place} and kept out by {kept_out:?}");
+    let held = state.hold.as_ref().is_some_and(|hold| hold.stops_everything(snapshot.now));
+    prop_assert!(!held && state.rollback.is_none(), "4: {dry} is merged into {place}, which is held");
     prop_assert!(snapshot.line.contains(dry), "14: {dry} is not on the line and is merged into {place}");
     let environment = world.strategy.environment(&place.environment).expect("an environment").clone();
     for before in &environment.depends_on {
@@ -121,6 +146,48 @@ fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseErro
         prop_assert_eq!(world.head(&place.environment).map(|c| c.content.clone()), content, "3: another tree");
     }
     Ok(performed)
+}
+
+/// 3, 6, 7: What is put on the forge before a rollback is merged.
+fn check_rollback(world: &World, place: &Place) -> Result<(), TestCaseError> {
+    let snapshot = world.snapshot();
+    let state = &snapshot.places[place];
+    prop_assert!(state.branch().is_some_and(|b| b.drift.is_none()), "3: {place} is drifted and rolled back");
+    let hold = state.hold.as_ref().map(Hold::status);
+    let posted = state.hold_status.as_ref().map(|(_, status)| status.clone());
+    prop_assert!(hold.is_some() && hold == posted, "6: {place} is rolled back and its hold is not on the forge");
+    let own = state.own_status.as_ref().filter(|_| state.pull_request.is_some());
+    let ready = own.is_some_and(|(sha, status)| {
+        status.state == StatusState::Success && state.proposal.as_ref().is_some_and(|proposal| proposal.sha == *sha)
+    });
+    prop_assert!(!ready, "6: {place} is rolled back and a promotion looks ready");
+    Ok(())
+}
+
+/// 12: The database is lost, and what was acknowledged is not.
+fn lose_the_database(world: &mut World) -> Result<(), TestCaseError> {
+    let before = world.environments.clone();
+    world.lose_the_database();
+    for (name, before) in before {
+        let after = &world.environments[&name];
+        let hold = |hold: &Option<Hold>| {
+            hold.as_ref().map(|h| (h.rule, h.through.clone(), h.target.clone(), h.expires_at.map(|at| at.as_second())))
+        };
+        prop_assert_eq!(hold(&before.hold), hold(&after.hold), "12: the hold of {}", name);
+        let snapshot = world.snapshot();
+        let state = &snapshot.places[&World::place(&name)];
+        let drifted = state.branch().is_some_and(|b| b.drift.is_some());
+        let is_done = |rollback: &Rollback| state.running().is_some_and(|run| rollback.brought(run));
+        let under_way = before.rollback.clone().filter(|rollback| !is_done(rollback));
+        let rollback = |rollback: &Option<Rollback>| rollback.as_ref().map(|r| (r.target.dry.clone(), r.bad.clone()));
+        prop_assert!(
+            drifted || rollback(&under_way) == rollback(&after.rollback),
+            "12: the rollback of {name}: {:?} became {:?}",
+            under_way,
+            after.rollback
+        );
+    }
+    Ok(())
 }
 
 fn settle(world: &mut World) -> Result<Plan, TestCaseError> {
@@ -164,13 +231,16 @@ fn check_rest(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
             let recorded = matches!(run.record, Some(Record::Verified { .. }));
             if recorded {
                 prop_assert!(
-                    world.has_proved(&place.environment, &run.dry) || !is_newest_with_its_content(state, run),
+                    world.has_proved(&place.environment, &run.dry)
+                        || world.keeps_out(&place.environment, &run.dry).is_some()
+                        || !is_newest_with_its_content(state, run),
                     "2, 9: {} is recorded as verified in {place} and was not proved",
                     run.dry
                 );
             }
         }
-        if let Some(run) = state.running().filter(|run| !drifted && !run.content.is_empty())
+        // What was restored must earn its own record.
+        if let Some(run) = state.running().filter(|run| !drifted && !run.content.is_empty() && run.restored.is_none())
             && world.has_proved(&place.environment, &run.dry)
             && world.is_healthy(&place.environment)
         {
@@ -224,6 +294,11 @@ fn happen(world: &mut World, event: &Event, number: usize) -> Result<(), TestCas
         Event::MergeByHand(which) => world.merge_by_hand(&name_of(world, *which)),
         Event::CloseByHand(which) => world.close_by_hand(&name_of(world, *which)),
         Event::Promote(which) => world.promote(&name_of(world, *which)),
+        Event::Hold(which, seconds) => world.hold(&name_of(world, *which), *seconds),
+        Event::Unhold(which) => world.unhold(&name_of(world, *which)),
+        Event::RollBack(which, steps) => world.roll_back(&name_of(world, *which), *steps),
+        Event::CloseRollback(which) => world.close_rollback(&name_of(world, *which)),
+        Event::LoseDatabase => lose_the_database(world)?,
         Event::Act(count) => {
             for _ in 0..*count {
                 if let Some(action) = world.plan().actions.first() {
@@ -239,7 +314,7 @@ fn happen(world: &mut World, event: &Event, number: usize) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 3_000, ..ProptestConfig::default() })]
 
     #[test]
     fn invariants_hold_in_every_history((mut world, events) in histories()) {
@@ -273,6 +348,7 @@ proptest! {
         for name in steady.environments.keys() {
             let runs = |world: &World| world.head(name).map(|commit| commit.content.clone());
             prop_assert_eq!(runs(&steady), runs(&stopping), "8: {} ends elsewhere", name);
+            prop_assert_eq!(runs(&steady), Some(content(9)), "16: {} does not get the fix", name);
         }
     }
 }
@@ -286,6 +362,11 @@ fn go_well(world: &mut World) -> Result<(), TestCaseError> {
             let drifted = world.snapshot().places[&World::place(name)].branch().is_some_and(|b| b.drift.is_some());
             if drifted {
                 world.restore(name);
+            }
+            // Only a person ends a strict hold.
+            let strict = world.environments[name].hold.as_ref().is_some_and(|hold| hold.stops_everything(world.now));
+            if strict {
+                world.unhold(name);
             }
             world.report_health(name, StatusState::Success);
             if let Some(sha) = world.environments[name].proposal.as_ref().map(|p| p.sha.to_string()) {

@@ -1,6 +1,6 @@
 //! What was observed of one strategy: plain data, with the time as one of its fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     content::{Content, Hydration},
     gate::GateId,
+    hold::Hold,
     ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
+    rollback::{Restored, Rollback},
     status::{CommitStatus, StatusState},
 };
 
@@ -56,6 +58,18 @@ pub struct PlaceState {
     pub refusal: Option<Refusal>,
     /// Why the last proposal could not be composed.
     pub obstacle: Option<Obstacle>,
+    /// The hold that is in force.
+    pub hold: Option<Hold>,
+    /// What our own status says of holds, and on which commit.
+    pub hold_status: Option<(ActiveSha, PostedStatus)>,
+    /// The rollback that is under way.
+    pub rollback: Option<Rollback>,
+    /// What the rollback's branch holds.
+    pub restoration: Option<Proposal>,
+    /// The rollback's open pull request.
+    pub rollback_pull_request: Option<OpenPullRequest>,
+    /// Runs, by the commit that brought them, from which a rollback was cancelled.
+    pub cancelled: BTreeSet<ActiveSha>,
 }
 
 /// An active branch.
@@ -99,6 +113,10 @@ pub struct Run {
     pub record: Option<Record>,
     /// Reports on these commits.
     pub reports: Vec<Report>,
+    /// When other content took its place, by a promotion or by somebody else's commit.
+    pub ended_at: Option<Timestamp>,
+    /// How it came about, when a rollback brought it.
+    pub restored: Option<Restored>,
 }
 
 /// A commit on the active branch.
@@ -244,6 +262,14 @@ impl PlaceState {
         match &self.active {
             Active::Missing | Active::Gone { .. } => None,
             Active::Present(branch) => Some(branch),
+        }
+    }
+
+    /// Returns the runs of the active branch, newest first, to be completed.
+    pub fn runs_mut(&mut self) -> &mut [Run] {
+        match &mut self.active {
+            Active::Missing | Active::Gone { .. } => &mut [],
+            Active::Present(branch) => &mut branch.runs,
         }
     }
 

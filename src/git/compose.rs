@@ -138,7 +138,7 @@ pub fn signature(seconds: i64) -> Result<Signature<'static>, GitError> {
     Ok(Signature::new(COMMITTER.0, COMMITTER.1, &git2::Time::new(seconds, 0))?)
 }
 
-fn commit_bytes(tree: Oid, parent: Option<Oid>, seconds: i64, message: &str) -> Vec<u8> {
+pub(super) fn commit_bytes(tree: Oid, parent: Option<Oid>, seconds: i64, message: &str) -> Vec<u8> {
     let parent = parent.map(|id| format!("parent {id}\n")).unwrap_or_default();
     let (name, mail) = COMMITTER;
     let who = format!("{name} <{mail}> {seconds} +0000");
@@ -181,7 +181,7 @@ fn root_files(
 }
 
 /// Refuses to write over a file that is not ours, or where a file stands that is not ours.
-fn refuse_foreign_files(
+pub(super) fn refuse_foreign_files(
     repository: &Repository,
     base: Option<Oid>,
     owned: &Owned,

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{DrySha, EnvironmentName, LaneName, StrategyName};
+use crate::domain::{
+    ids::{DrySha, EnvironmentName, LaneName, RootName, StrategyName},
+    rollback::{Restored, Rollback, Trigger},
+};
 
 /// The name of a metadata file.
 pub const FILE_NAME: &str = "hydrator.metadata";
@@ -126,20 +129,51 @@ pub struct Trailers {
     pub dry: DrySha,
     /// Where it belongs.
     pub origin: Origin,
+    /// On the commit of a rollback: what it left, and why.
+    pub restored: Option<Restored>,
 }
 
 const DRY_SHA: &str = "Hydromote-Dry-Sha";
 const STRATEGY: &str = "Hydromote-Strategy";
 const ENVIRONMENT: &str = "Hydromote-Environment";
 const LANE: &str = "Hydromote-Lane";
+const FROM: &str = "Hydromote-Rollback-From";
+const TRIGGER: &str = "Hydromote-Rollback-Trigger";
+const BY: &str = "Hydromote-Rollback-By";
+const ROOTS: &str = "Hydromote-Rollback-Roots";
 
 impl Trailers {
+    /// Makes the trailers of a promotion.
+    pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
+        Self { dry, origin, restored: None }
+    }
+
+    /// Makes the trailers of a rollback.
+    pub fn of_rollback(rollback: &Rollback, origin: Origin) -> Self {
+        let restored = Restored {
+            from: rollback.bad.clone(),
+            roots: rollback.roots.clone(),
+            trigger: rollback.trigger,
+            by: rollback.by.clone(),
+            released: false,
+        };
+        Self { dry: rollback.target.dry.clone(), origin, restored: Some(restored) }
+    }
+
     /// Returns the trailer lines, to stand as the last paragraph of a message.
     pub fn render(&self) -> String {
-        format!(
+        let mut lines = format!(
             "{DRY_SHA}: {}\n{STRATEGY}: {}\n{ENVIRONMENT}: {}\n{LANE}: {}\n",
             self.dry, self.origin.strategy, self.origin.environment, self.origin.lane
-        )
+        );
+        if let Some(restored) = &self.restored {
+            let by = restored.by.split_whitespace().collect::<Vec<_>>().join(" ");
+            lines += &format!("{FROM}: {}\n{TRIGGER}: {}\n{BY}: {by}\n", restored.from, restored.trigger.word());
+            for root in &restored.roots {
+                lines += &format!("{ROOTS}: {root}\n");
+            }
+        }
+        lines
     }
 
     /// Reads the trailers from the last paragraph of a message.
@@ -153,6 +187,19 @@ impl Trailers {
                 environment: EnvironmentName::new(value(ENVIRONMENT)?).ok()?,
                 lane: LaneName::new(value(LANE)?).ok()?,
             },
+            restored: value(FROM).and_then(|from| DrySha::new(from).ok()).map(|from| Restored {
+                from,
+                roots: last
+                    .lines()
+                    .filter_map(|line| RootName::new(line.strip_prefix(ROOTS)?.strip_prefix(": ")?.trim()).ok())
+                    .collect(),
+                trigger: match value(TRIGGER) {
+                    Some(word) if word == Trigger::Automatic.word() => Trigger::Automatic,
+                    _ => Trigger::Person,
+                },
+                by: value(BY).unwrap_or_default().to_owned(),
+                released: false,
+            }),
         })
     }
 }
@@ -170,6 +217,13 @@ mod tests {
                 environment: EnvironmentName::new("dev").expect("a name"),
                 lane: LaneName::single(),
             },
+            restored: Some(Restored {
+                from: DrySha::new("dry-2").expect("a word"),
+                roots: [RootName::new("shop").expect("a folder"), RootName::new("web/api").expect("a folder")].into(),
+                trigger: Trigger::Automatic,
+                by: "Hydromote".into(),
+                released: false,
+            }),
         };
         let message = format!("Promote\n\nHydromote-Dry-Sha: forged\n\n{}", trailers.render());
         assert_eq!(Trailers::parse(&message), Some(trailers));

@@ -12,6 +12,7 @@ pub mod history;
 pub mod metadata;
 pub mod mirror;
 pub mod program;
+pub mod restore;
 pub mod tree;
 
 /// Why git did not do what was asked, by what the caller does about it.

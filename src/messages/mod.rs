@@ -18,6 +18,9 @@ const FUEL: u64 = 200_000;
 /// The most characters of a subject that stand in a title.
 const SUBJECT_LIMIT: usize = 120;
 
+/// The most characters of a reason.
+const REASON_LIMIT: usize = 500;
+
 /// The most roots named in one list.
 const NAMES_LIMIT: usize = 40;
 
@@ -80,6 +83,37 @@ pub struct PromotionText {
     pub changes: Changes,
 }
 
+/// About one rollback.
+#[derive(Debug, Clone, Serialize)]
+pub struct RollbackText {
+    place: String,
+    environment: String,
+    from: DryText,
+    to: DryText,
+    by: String,
+    automatic: bool,
+    /// For commit messages, which are plain text.
+    reason: String,
+    /// For Markdown.
+    quoted_reason: String,
+}
+
+impl RollbackText {
+    /// Makes the text of a rollback; people wrote `by` and `reason`.
+    pub fn new(place: &Place, from: DryText, to: DryText, by: &str, automatic: bool, reason: &str) -> Self {
+        Self {
+            place: place.to_string(),
+            environment: place.environment.to_string(),
+            from,
+            to,
+            by: escape(&cut(by, SUBJECT_LIMIT)),
+            automatic,
+            reason: plain(&cut(reason, REASON_LIMIT)),
+            quoted_reason: escape(&cut(reason, REASON_LIMIT)),
+        }
+    }
+}
+
 impl DryText {
     /// Makes the text of a dry commit; people wrote `subject` and `author`.
     pub fn new(sha: &DrySha, subject: &str, author: &str) -> Self {
@@ -137,6 +171,9 @@ impl Messages {
             (BODY, include_str!("../../templates/messages/pull_request_body.md")),
             (MERGE, include_str!("../../templates/messages/merge.txt")),
             (README, include_str!("../../templates/messages/readme.md")),
+            (ROLLBACK_TITLE, include_str!("../../templates/messages/rollback_title.txt")),
+            (ROLLBACK_BODY, include_str!("../../templates/messages/rollback_body.md")),
+            (ROLLBACK_COMMIT, include_str!("../../templates/messages/rollback_commit.txt")),
         ] {
             templates.add_template(name, text).expect("because the tests render every built-in template");
         }
@@ -167,6 +204,33 @@ impl Messages {
     /// Returns the message of a merge commit; `trailers` end it.
     pub fn merge(&self, gates: &[String], trailers: &str) -> Result<String, MessageError> {
         Ok(with_trailers(&self.render(MERGE, &json!({ "gates": gates }))?, trailers))
+    }
+
+    /// Returns the title of a rollback's pull request.
+    pub fn rollback_title(&self, text: &RollbackText) -> Result<String, MessageError> {
+        Ok(self.render(ROLLBACK_TITLE, &json!(text))?.trim().to_owned())
+    }
+
+    /// Returns title and body of a rollback's pull request.
+    pub fn rollback_pull_request(
+        &self,
+        text: &RollbackText,
+        status_url: Option<&str>,
+    ) -> Result<PullRequestText, MessageError> {
+        let mut context = json!(text);
+        context["status_url"] = json!(status_url);
+        Ok(PullRequestText { title: self.rollback_title(text)?, body: self.render(ROLLBACK_BODY, &context)? })
+    }
+
+    /// Returns the message of the commit that restores earlier content; `trailers` end it.
+    pub fn rollback_commit(&self, text: &RollbackText, trailers: &str) -> Result<String, MessageError> {
+        let body = self.rollback_merge(text, trailers)?;
+        Ok(format!("{}\n\n{body}", self.rollback_title(text)?))
+    }
+
+    /// Returns the message of the merge commit of a rollback; `trailers` end it.
+    pub fn rollback_merge(&self, text: &RollbackText, trailers: &str) -> Result<String, MessageError> {
+        Ok(with_trailers(&self.render(ROLLBACK_COMMIT, &json!(text))?, trailers))
     }
 
     /// Returns the README of an output.
@@ -202,6 +266,9 @@ const TITLE: &str = "pull_request_title.txt";
 const BODY: &str = "pull_request_body.md";
 const MERGE: &str = "merge.txt";
 const README: &str = "readme.md";
+const ROLLBACK_TITLE: &str = "rollback_title.txt";
+const ROLLBACK_BODY: &str = "rollback_body.md";
+const ROLLBACK_COMMIT: &str = "rollback_commit.txt";
 
 /// Ends `body` with the trailers as its last paragraph.
 fn with_trailers(body: &str, trailers: &str) -> String {

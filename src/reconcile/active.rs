@@ -17,6 +17,7 @@ use crate::{
     domain::{
         content::{Content, Hydration},
         ids::{ActiveSha, DrySha, Place, ProposedSha, StrategyName, TreeId},
+        rollback::Restored,
         snapshot::{ActiveCommit, Drift, Run},
     },
     git::{history::BranchCommit, metadata::Trailers, tree::Owned},
@@ -57,19 +58,25 @@ pub fn read_branch(
         let holds = runs.last().map(|run| run.content == owned.content);
         if holds == Some(true) || (holds.is_none() && owned.content.is_empty()) {
             if let Some(run) = runs.last_mut() {
+                run.ended_at = None;
                 run.commits.insert(0, active_commit(commit, known));
             }
             drift = None;
-        } else if let Some(dry) = proposed_dry(strategy, place, commit, &owned.content, &runs, known) {
+        } else if let Some((dry, restored)) = brought(strategy, place, commit, &owned.content, &runs, known) {
             drift = None;
+            let brought = active_commit(commit, known);
+            end(runs.last_mut(), brought.arrived_at);
             runs.push(Run {
                 dry,
                 content: owned.content.clone(),
-                commits: vec![active_commit(commit, known)],
+                commits: vec![brought],
                 record: None,
                 reports: Vec::new(),
+                ended_at: None,
+                restored,
             });
         } else if drift.is_none() {
+            end(runs.last_mut(), commit.committed_at);
             let last = runs.last().map(|run| run.content.clone()).unwrap_or_default();
             drift = Some(Drift {
                 commit: active_sha(commit),
@@ -82,19 +89,28 @@ pub fn read_branch(
     BranchReading { runs, drift }
 }
 
-/// Returns the dry SHA of a commit that brought a proposal of ours: by its tree, else by trailers of
-/// its own or of the merged commit with the same tree.
+/// Notes that other content took the place of a run, when nothing did before.
+fn end(run: Option<&mut Run>, at: Timestamp) {
+    if let Some(run) = run {
+        run.ended_at.get_or_insert(at);
+    }
+}
+
+/// Returns the dry SHA of a commit that brought a proposal of ours, and how a rollback came about: by
+/// its tree, else by trailers of its own or of the merged commit with the same tree.
+///
+/// A rollback brings back what ran before, and nothing else.
 ///
 /// A commit that only looks like a proposal that has run already was made by somebody who took a
 /// newer one back: we never go back by a promotion.
-fn proposed_dry(
+fn brought(
     strategy: &StrategyName,
     place: &Place,
     commit: &BranchCommit,
     content: &Content,
     runs: &[Run],
     known: &KnownProposals,
-) -> Option<DrySha> {
+) -> Option<(DrySha, Option<Restored>)> {
     let ours = |trailers: &&Trailers| {
         trailers.origin.strategy == *strategy
             && trailers.origin.environment == place.environment
@@ -111,9 +127,13 @@ fn proposed_dry(
         None => true,
     };
     let trailers = commit.merged_trailers.as_ref().filter(ours).or(commit.trailers.as_ref().filter(ours));
+    let ran_before = runs.iter().any(|run| run.content == *content);
+    if let Some(restored) = trailers.and_then(|trailers| trailers.restored.clone()).filter(|_| ran_before) {
+        return trailers.map(|trailers| (trailers.dry.clone(), Some(restored)));
+    }
     let dry = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry))?;
     let taken_back = by_commit.is_none() && commit.merged.is_none() && runs.iter().any(|run| run.dry == *dry);
-    (!taken_back).then(|| dry.clone())
+    (!taken_back).then(|| (dry.clone(), None))
 }
 
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
@@ -210,7 +230,7 @@ mod tests {
         let origin =
             Origin { strategy: strategy.clone(), environment: place.environment.clone(), lane: LaneName::single() };
         let (mut tampered, owned) = commit(2, 9, Some("hand"));
-        tampered.trailers = Some(Trailers { dry: dry.clone(), origin });
+        tampered.trailers = Some(Trailers::of_promotion(dry.clone(), origin));
         let history = [(tampered, owned), commit(1, 8, None)];
         let unknown = KnownProposals::default();
         assert_eq!(read_branch(&strategy, &place, &history, &unknown).drift, None, "all that is left is the message");

@@ -88,7 +88,9 @@ impl Applier<'_> {
             Action::DescribePullRequest { place, number, proposed, dry } => {
                 self.describe(place, *number, proposed, dry).await
             }
-            Action::ClosePullRequest { place, number, head } => self.close(place, *number, head).await,
+            Action::ClosePullRequest { place, number, head, blocked_by } => {
+                self.close(place, *number, head, blocked_by.as_ref()).await
+            }
             Action::PostStatus { place, proposed, status } => {
                 self.post(proposed.as_str(), &own_status_key(place), status).await
             }
@@ -101,6 +103,20 @@ impl Applier<'_> {
             }
             Action::Merge { place, number, expected_head, expected_active, tree, dry } => {
                 self.merge(place, *number, expected_head, expected_active, tree, dry).await
+            }
+            Action::PostHold { place, active, status } => self.post_hold(place, active, status).await,
+            Action::EndHold { place, active, reason } => self.end_hold(place, active, reason).await,
+            Action::StartRollback { place, active, start } => self.start_rollback(place, active, start).await,
+            Action::ProposeRollback { place, rollback, expected_active, expected_proposed } => {
+                self.propose_rollback(place, rollback, expected_active, expected_proposed.as_ref()).await
+            }
+            Action::OpenRollback { place, rollback, proposed } => self.open_rollback(place, rollback, proposed).await,
+            Action::MergeRollback { place, rollback, number, expected_head, expected_active, .. } => {
+                self.merge_rollback(place, rollback, *number, expected_head, expected_active).await
+            }
+            Action::FinishRollback { place, active, rollback } => self.finish_rollback(place, active, rollback).await,
+            Action::CancelRollback { place, active, rollback, pull_request, reason } => {
+                self.cancel_rollback(place, active, rollback, *pull_request, reason).await
             }
         }
     }
@@ -156,7 +172,7 @@ impl Applier<'_> {
         let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
         let mirror = &self.context.repository.mirror;
         self.intend(&format!("propose {dry} for {place}"), mirror.push(&self.context.remote().await?, &[push])).await?;
-        self.view.note_push(place, proposed.as_str());
+        self.view.note_push(&branch, proposed.as_str());
         tracing::info!(
             environment.name = %place.environment, dry.sha = %dry, proposed.sha = %proposed,
             "proposed {} for {place}", dry.short()
@@ -176,7 +192,7 @@ impl Applier<'_> {
         let commit = self.dry_commit(dry).await?;
         let text = self.text(place, &commit, content);
         let origin = self.context.origin(place);
-        let trailers = Trailers { dry: dry.clone(), origin: origin.clone() };
+        let trailers = Trailers::of_promotion(dry.clone(), origin.clone());
         let message = shared.messages.commit(&text, &trailers.render())?;
         let repo_url = self.context.repository.details.web_url.clone();
         let mut readmes = std::collections::BTreeMap::new();
@@ -224,7 +240,7 @@ impl Applier<'_> {
             environment.name = %place.environment, pull_request.number = opened.number.0, dry.sha = %dry,
             "opened {} to promote {} to {place}", opened.number, dry.short()
         );
-        self.view.remember_pull_request(place, opened);
+        self.view.remember_pull_request(&new.head, opened);
         Ok(())
     }
 
@@ -242,7 +258,13 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn close(&mut self, place: &Place, number: PullRequestNumber, head: &ProposedSha) -> Result<(), LookError> {
+    async fn close(
+        &mut self,
+        place: &Place,
+        number: PullRequestNumber,
+        head: &ProposedSha,
+        blocked_by: Option<&EnvironmentName>,
+    ) -> Result<(), LookError> {
         let repository = &self.context.id.repository;
         let forge = &self.context.repository.forge;
         if forge.pull_request(repository, number).await?.state != PullRequestState::Open {
@@ -250,13 +272,17 @@ impl Applier<'_> {
         }
         // Written down first: what we close is never taken for a rejection, also after a crash.
         self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
-        let status = PostedStatus::new(StatusState::Error, CLOSED_BY_US);
+        let reason = match blocked_by {
+            Some(environment) => format!("kept out by the rollback of {environment}"),
+            None => "nothing is left to promote".to_owned(),
+        };
+        let status = PostedStatus::new(StatusState::Error, &format!("{CLOSED_BY_US}: {reason}"));
         self.post(head.as_str(), &own_status_key(place), &status).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
-        self.view.forget_pull_requests(place);
+        self.view.forget_pull_requests(&self.proposed_branch(place));
         tracing::info!(
             environment.name = %place.environment, pull_request.number = number.0,
-            "closed {number}: nothing is left to promote to {place}"
+            "closed {number} for {place}: {reason}"
         );
         Ok(())
     }
@@ -310,7 +336,7 @@ impl Applier<'_> {
         // No forge guards the base of a merge: the branch is asked for right before.
         self.check_base(&environment.branch, expected_active).await?;
         let commit = self.dry_commit(dry).await?;
-        let trailers = Trailers { dry: dry.clone(), origin: self.context.origin(place) };
+        let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place));
         let message = self.context.repository.shared.messages.merge(&self.evidence(place, dry), &trailers.render())?;
         let subject = DryText::new(dry, &commit.subject, &commit.author).subject().to_owned();
         let merge = Merge {
@@ -329,7 +355,13 @@ impl Applier<'_> {
         match merged {
             Ok(active) => {
                 let now = self.now();
-                self.view.note_merge(place, number, &active, &self.context.repository.account.login, now);
+                self.view.note_merge(
+                    &self.proposed_branch(place),
+                    number,
+                    &active,
+                    &self.context.repository.account.login,
+                    now,
+                );
                 let remote = self.context.remote().await?;
                 let mirror = &self.context.repository.mirror;
                 mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
@@ -346,7 +378,7 @@ impl Applier<'_> {
     }
 
     /// Fails when an active branch is not where the plan expects it.
-    async fn check_base(&self, branch: &BranchName, expected: &ActiveSha) -> Result<(), LookError> {
+    pub(super) async fn check_base(&self, branch: &BranchName, expected: &ActiveSha) -> Result<(), LookError> {
         let mirror = &self.context.repository.mirror;
         let remote = self.context.remote().await?;
         mirror.refresh(&remote, &self.context.dry_branch, std::slice::from_ref(branch)).await?;
@@ -357,7 +389,12 @@ impl Applier<'_> {
         Err(GitError::Moved { reference: branch.to_string() }.into())
     }
 
-    async fn note_refusal(&self, place: &Place, proposed: &ProposedSha, words: String) -> Result<(), LookError> {
+    pub(super) async fn note_refusal(
+        &self,
+        place: &Place,
+        proposed: &ProposedSha,
+        words: String,
+    ) -> Result<(), LookError> {
         let store = &self.context.repository.shared.store;
         let before: Option<Refusal> = store.note(&self.context.id, place).await?;
         let now = self.now();
@@ -390,7 +427,7 @@ impl Applier<'_> {
         lines
     }
 
-    async fn post(&self, sha: &str, key: &StatusKey, status: &PostedStatus) -> Result<(), LookError> {
+    pub(super) async fn post(&self, sha: &str, key: &StatusKey, status: &PostedStatus) -> Result<(), LookError> {
         let repository = &self.context.id.repository;
         let new = NewStatus {
             key: key.clone(),
@@ -427,12 +464,12 @@ impl Applier<'_> {
         }
     }
 
-    async fn dry_commit(&self, dry: &DrySha) -> Result<DryCommit, LookError> {
+    pub(super) async fn dry_commit(&self, dry: &DrySha) -> Result<DryCommit, LookError> {
         let dry = dry.clone();
         Ok(self.context.repository.mirror.read(move |repository, _| history::dry_commit(repository, &dry)).await?)
     }
 
-    fn proposed_branch(&self, place: &Place) -> BranchName {
+    pub(super) fn proposed_branch(&self, place: &Place) -> BranchName {
         self.context
             .strategy
             .environment(&place.environment)
@@ -441,7 +478,7 @@ impl Applier<'_> {
     }
 
     /// Writes the intent, acts, and writes that the outcome is known, whatever it is.
-    async fn intend<T, E>(&self, act: &str, doing: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    pub(super) async fn intend<T, E>(&self, act: &str, doing: impl Future<Output = Result<T, E>>) -> Result<T, E>
     where
         E: From<StoreFailure>,
     {
@@ -452,13 +489,13 @@ impl Applier<'_> {
         outcome
     }
 
-    async fn tell(&self, place: Option<&Place>, what: &str) -> Result<(), LookError> {
+    pub(super) async fn tell(&self, place: Option<&Place>, what: &str) -> Result<(), LookError> {
         let store = &self.context.repository.shared.store;
         store.save_event(&self.context.id, place, self.now(), "hydromote", what).await?;
         Ok(())
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.context.now()
     }
 }

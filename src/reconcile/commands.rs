@@ -214,7 +214,7 @@ impl Commands {
         })
     }
 
-    async fn post(
+    pub(super) async fn post(
         &self,
         strategy: &StrategyId,
         sha: &str,
@@ -226,7 +226,7 @@ impl Commands {
         Ok(self.forge.post_status(&strategy.repository, sha, &new).await?)
     }
 
-    async fn tell(
+    pub(super) async fn tell(
         &self,
         strategy: &StrategyId,
         place: Option<&Place>,
@@ -370,7 +370,7 @@ fn commit(board: &StrategyBoard, text: &str) -> Result<String, CommandError> {
 }
 
 /// Returns a person's name on one line.
-fn name(text: &str) -> Result<String, CommandError> {
+pub(super) fn name(text: &str) -> Result<String, CommandError> {
     let name: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(NAME_LIMIT).collect();
     if name.is_empty() || name.contains(char::is_control) {
         return Err(CommandError::Malformed {

@@ -102,13 +102,16 @@ impl RepositoryContext {
     }
 }
 
-/// Returns the active and proposed branches of a strategy.
+/// Returns the active branches of a strategy and those on which changes of them are proposed.
 pub fn branches(strategy: &PromotionStrategy) -> Vec<BranchName> {
     let lanes = strategy.lanes();
     strategy
         .environments
         .iter()
-        .flat_map(|e| std::iter::once(e.branch.clone()).chain(lanes.iter().map(|lane| e.proposed_branch(lane))))
+        .flat_map(|e| {
+            let of_lane = |lane| [e.proposed_branch(lane), e.rollback_branch(lane)];
+            std::iter::once(e.branch.clone()).chain(lanes.iter().flat_map(of_lane))
+        })
         .collect()
 }
 
@@ -125,6 +128,16 @@ pub fn hydrate_key() -> StatusKey {
 /// Returns the key of the record of verification on active SHAs.
 pub fn verified_key() -> StatusKey {
     status_key("verified")
+}
+
+/// Returns the key under which a hold of a place stands on the active branch.
+pub fn hold_key(place: &Place) -> StatusKey {
+    status_key(&format!("hold/{place}"))
+}
+
+/// Returns the key of our own status on the head of a rollback's branch.
+pub fn rollback_key(place: &Place) -> StatusKey {
+    status_key(&format!("rollback/{place}"))
 }
 
 fn status_key(name: &str) -> StatusKey {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{attention::Attention, context::StrategyContext};
 use crate::{
     domain::{
-        ids::{BranchName, Place, PullRequestNumber},
+        ids::{BranchName, PullRequestNumber},
         status::CommitStatus,
     },
     forge::{ForgeError, PullRequest, PullRequestState},
@@ -19,7 +19,7 @@ use crate::{
 /// The forge as it was last read.
 #[derive(Debug, Default)]
 pub struct ForgeView {
-    pull_requests: HashMap<Place, Vec<PullRequest>>,
+    pull_requests: HashMap<BranchName, Vec<PullRequest>>,
     statuses: HashMap<String, Vec<CommitStatus>>,
     promotions: HashSet<String>,
 }
@@ -43,8 +43,8 @@ impl ForgeView {
         }
     }
 
-    /// Forgets the pull requests of the place that has this one, unless they say the same of it; of
-    /// every place, when none has it.
+    /// Forgets the pull requests from the branch that has this one, unless they say the same of it; from
+    /// every branch, when none has it.
     fn forget_pull_request(&mut self, number: PullRequestNumber, head: Option<&str>, state: Option<&str>) {
         let find = |known: &Vec<PullRequest>| known.iter().find(|pr| pr.number == number).cloned();
         match self.pull_requests.values().find_map(find) {
@@ -54,21 +54,21 @@ impl ForgeView {
         }
     }
 
-    /// Forgets the pull requests of a place.
-    pub fn forget_pull_requests(&mut self, place: &Place) {
-        self.pull_requests.remove(place);
+    /// Forgets the pull requests from a branch.
+    pub fn forget_pull_requests(&mut self, head: &BranchName) {
+        self.pull_requests.remove(head);
     }
 
     /// Remembers a pull request that was just opened or read.
-    pub fn remember_pull_request(&mut self, place: &Place, pull_request: PullRequest) {
-        let known = self.pull_requests.entry(place.clone()).or_default();
+    pub fn remember_pull_request(&mut self, head: &BranchName, pull_request: PullRequest) {
+        let known = self.pull_requests.entry(head.clone()).or_default();
         known.retain(|other| other.number != pull_request.number);
         known.insert(0, pull_request);
     }
 
-    /// Notes that our push moved the head of the open pull request of a place.
-    pub fn note_push(&mut self, place: &Place, head: &str) {
-        for pull_request in self.pull_requests.get_mut(place).into_iter().flatten() {
+    /// Notes that our push moved a branch, and with it the head of its open pull request.
+    pub fn note_push(&mut self, branch: &BranchName, head: &str) {
+        for pull_request in self.pull_requests.get_mut(branch).into_iter().flatten() {
             if pull_request.state == PullRequestState::Open {
                 head.clone_into(&mut pull_request.head_sha);
             }
@@ -86,8 +86,8 @@ impl ForgeView {
     }
 
     /// Notes that we merged a pull request.
-    pub fn note_merge(&mut self, place: &Place, number: PullRequestNumber, sha: &str, by: &str, at: Timestamp) {
-        for known in self.pull_requests.get_mut(place).into_iter().flatten().filter(|pr| pr.number == number) {
+    pub fn note_merge(&mut self, head: &BranchName, number: PullRequestNumber, sha: &str, by: &str, at: Timestamp) {
+        for known in self.pull_requests.get_mut(head).into_iter().flatten().filter(|pr| pr.number == number) {
             known.state = PullRequestState::Merged;
             known.merge_sha = Some(sha.to_owned());
             known.merged_by = Some(by.to_owned());
@@ -95,19 +95,18 @@ impl ForgeView {
         }
     }
 
-    /// Returns the pull requests of a place in every state, newest first.
+    /// Returns the pull requests from a branch in every state, newest first.
     pub async fn pull_requests(
         &mut self,
         context: &StrategyContext,
-        place: &Place,
         head: &BranchName,
         base: &BranchName,
     ) -> Result<Vec<PullRequest>, ForgeError> {
-        if let Some(known) = self.pull_requests.get(place) {
+        if let Some(known) = self.pull_requests.get(head) {
             return Ok(known.clone());
         }
         let read = context.repository.forge.pull_requests(&context.id.repository, head, base).await?;
-        self.pull_requests.insert(place.clone(), read.clone());
+        self.pull_requests.insert(head.clone(), read.clone());
         Ok(read)
     }
 

@@ -13,6 +13,8 @@ pub mod board;
 pub mod commands;
 pub mod context;
 pub mod forge_view;
+mod going_back;
+pub mod holds;
 pub mod hub;
 pub mod hydrate;
 pub mod observe;
@@ -20,6 +22,7 @@ pub mod rejections;
 pub mod repository;
 pub mod source_tree;
 pub mod sources;
+pub mod stopping;
 pub mod strategy_files;
 pub mod worker;
 

@@ -10,7 +10,7 @@ use super::{
     commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    rejections,
+    holds, rejections,
 };
 use crate::{
     domain::{
@@ -44,6 +44,7 @@ const RECORDS_SEARCHED: usize = 10;
 struct Branches {
     history: Option<Vec<(BranchCommit, Arc<Owned>)>>,
     proposal: Option<(BranchCommit, Arc<Owned>)>,
+    restoration: Option<(BranchCommit, Arc<Owned>)>,
 }
 
 /// Brings the mirror up to date with the remote.
@@ -64,6 +65,11 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         }
     }
     let line = dry_line(context, &places).await?;
+    for environment in &context.strategy.environments {
+        for (place, state) in places.iter_mut().filter(|(place, _)| place.environment == environment.name) {
+            holds::read(context, view, environment, place, &line, state).await?;
+        }
+    }
     let store = &context.repository.shared.store;
     let reports = store.posted_statuses(&context.id.repository, &hydrate_key()).await?;
     Ok(Snapshot {
@@ -103,8 +109,9 @@ async fn observe_place(
 ) -> Result<PlaceState, LookError> {
     let store = &context.repository.shared.store;
     let proposed_branch = environment.proposed_branch(&place.lane);
-    let branches = read_branches(context, &environment.branch, &proposed_branch).await?;
-    let pull_requests = view.pull_requests(context, place, &proposed_branch, &environment.branch).await?;
+    let rollback_branch = environment.rollback_branch(&place.lane);
+    let branches = read_branches(context, &environment.branch, &proposed_branch, &rollback_branch).await?;
+    let pull_requests = view.pull_requests(context, &proposed_branch, &environment.branch).await?;
     let Some(history) = branches.history.filter(|history| !history.is_empty()) else {
         return Ok(PlaceState { active: without_branch(&pull_requests), ..PlaceState::default() });
     };
@@ -118,14 +125,16 @@ async fn observe_place(
     let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
     let mut runs = reading.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
-    let proposal = branches.proposal.and_then(|(commit, owned)| proposal(context, place, &commit, &owned, &known));
+    let proposal = branches.proposal.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
+    let restoration =
+        branches.restoration.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
     let rejected = rejections::read(context, view, place, &pull_requests, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
     if let (Some(open), Some(proposal)) = (open, &proposal)
         && open.head_sha != proposal.sha.as_str()
     {
         // The forge had not caught up with a push: it is asked again at the next look.
-        view.forget_pull_requests(place);
+        view.forget_pull_requests(&proposed_branch);
     }
     let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
     let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
@@ -138,12 +147,10 @@ async fn observe_place(
     Ok(PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: reading.drift, runs }),
         hydrations: known.hydrations,
-        pull_request: match open {
+        pull_request: match open.and_then(open_pull_request) {
             Some(pull_request) => Some(OpenPullRequest {
-                number: pull_request.number,
-                head: ProposedSha::new(pull_request.head_sha.clone())
-                    .map_err(|_| crate::forge::ForgeError::NotFound { what: "the head of the pull request".into() })?,
                 described: store.described(&context.id.repository, pull_request.number).await?,
+                ..pull_request
             }),
             None => None,
         },
@@ -154,6 +161,8 @@ async fn observe_place(
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,
         proposal,
+        restoration,
+        ..PlaceState::default()
     })
 }
 
@@ -166,12 +175,19 @@ fn without_branch(pull_requests: &[PullRequest]) -> Active {
     }
 }
 
+/// Returns an open pull request as plans see it.
+pub(super) fn open_pull_request(pull_request: &PullRequest) -> Option<OpenPullRequest> {
+    let head = ProposedSha::new(pull_request.head_sha.clone()).ok()?;
+    Some(OpenPullRequest { number: pull_request.number, head, described: None })
+}
+
 async fn read_branches(
     context: &StrategyContext,
     active: &BranchName,
     proposed: &BranchName,
+    rollback: &BranchName,
 ) -> Result<Branches, LookError> {
-    let (active, proposed) = (active.clone(), proposed.clone());
+    let (active, proposed, rollback) = (active.clone(), proposed.clone(), rollback.clone());
     let read = context.repository.mirror.read(move |repository, cache| {
         let history = match history::active_history(repository, &active)? {
             None => None,
@@ -182,17 +198,17 @@ async fn read_branches(
                     .collect::<Result<Vec<_>, crate::git::GitError>>()?,
             ),
         };
-        let proposal = match history::head_commit(repository, &proposed)? {
-            None => None,
-            Some(commit) => Some((commit.clone(), cache.read(repository, commit.tree)?)),
+        let mut head = |branch| match history::head_commit(repository, branch)? {
+            None => Ok::<_, crate::git::GitError>(None),
+            Some(commit) => Ok(Some((commit.clone(), cache.read(repository, commit.tree)?))),
         };
-        Ok(Branches { history, proposal })
+        Ok(Branches { history, proposal: head(&proposed)?, restoration: head(&rollback)? })
     });
     Ok(read.await?)
 }
 
 /// Reads the head of a proposed branch as a proposal, when it is one of ours.
-fn proposal(
+fn proposal_of(
     context: &StrategyContext,
     place: &Place,
     commit: &BranchCommit,

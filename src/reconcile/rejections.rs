@@ -23,8 +23,8 @@ use crate::{
     git::history,
 };
 
-/// What our own status says of a pull request that we close, before we close it.
-pub const CLOSED_BY_US: &str = "Closed by Hydromote: nothing is left to promote";
+/// How our own status begins on a pull request that we close, before we close it.
+pub const CLOSED_BY_US: &str = "Closed by Hydromote";
 
 /// Returns the dry SHAs that were rejected in a place, each with the pull request that was closed.
 pub async fn read(
@@ -67,7 +67,7 @@ fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullReque
         report.key == key
             && report.creator == Some(context.repository.account.id)
             && report.state == StatusState::Error
-            && report.description == CLOSED_BY_US
+            && report.description.starts_with(CLOSED_BY_US)
             && report.reported_at >= closed.created_at
             && closed.ended_at.is_none_or(|ended| report.reported_at <= ended)
     })

@@ -74,7 +74,7 @@ impl StrategyWorker {
                 let place = Place { environment: environment.name.clone(), lane };
                 let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
                 let head = environment.proposed_branch(&place.lane);
-                let known = self.view.pull_requests(context, &place, &head, &environment.branch).await?;
+                let known = self.view.pull_requests(context, &head, &environment.branch).await?;
                 let concerns = |attention: &Attention| match attention {
                     Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),
                     Attention::PullRequest { number, .. } => {
@@ -117,7 +117,8 @@ impl StrategyWorker {
             store.save_closed_gates(&context.id, &gates).await?;
         }
         for (place, state) in &snapshot.places {
-            for run in state.branch().into_iter().flat_map(|branch| branch.runs.iter().rev()) {
+            let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
+            for run in runs.iter().rev().filter(|run| run.restored.is_none()) {
                 self.remember_promotion(context, place, run).await?;
             }
         }
@@ -143,7 +144,7 @@ impl StrategyWorker {
         let proposed = commit.merged.map(|id| id.to_string());
         let merged = self
             .view
-            .pull_requests(context, place, &head, &environment.branch)
+            .pull_requests(context, &head, &environment.branch)
             .await?
             .into_iter()
             .filter(|pr| pr.state == PullRequestState::Merged)

@@ -196,6 +196,11 @@ fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
         proposed: None,
         pull_request: None,
         drift: None,
+        brought_by: None,
+        restoring: Vec::new(),
+        hold: None,
+        rollback: None,
+        choices: Vec::new(),
         gates: vec![],
         notices: vec![],
     }

@@ -84,6 +84,41 @@ impl Store {
         Ok(())
     }
 
+    /// Changes the note of a kind about a place, made when there is none, in one transaction: nobody
+    /// else changes it in between.
+    pub async fn change_note<N: PlaceNote + Default>(
+        &self,
+        strategy: &StrategyId,
+        place: &Place,
+        change: impl FnOnce(&mut N),
+    ) -> Result<N, StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let text: Option<String> = sqlx::query_scalar(
+            "SELECT note FROM place_notes WHERE strategy = $1 AND environment = $2 AND lane = $3 AND kind = $4",
+        )
+        .bind(strategy.to_string())
+        .bind(place.environment.as_str())
+        .bind(place.lane.as_str())
+        .bind(N::KIND)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let mut note = text.map_or_else(|| Ok(N::default()), |text| from_json(N::KIND, &text))?;
+        change(&mut note);
+        sqlx::query(
+            "INSERT INTO place_notes (strategy, environment, lane, kind, note) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (strategy, environment, lane, kind) DO UPDATE SET note = excluded.note",
+        )
+        .bind(strategy.to_string())
+        .bind(place.environment.as_str())
+        .bind(place.lane.as_str())
+        .bind(N::KIND)
+        .bind(to_json(&note))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(note)
+    }
+
     /// Forgets the notes of a kind about every place of a strategy.
     pub async fn forget_notes<N: PlaceNote>(&self, strategy: &StrategyId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM place_notes WHERE strategy = $1 AND kind = $2")

@@ -7,6 +7,7 @@ mod deliveries;
 mod history;
 mod memory;
 mod promotions;
+mod rollbacks;
 
 use std::{path::Path, str::FromStr, time::Duration};
 
@@ -17,9 +18,10 @@ pub use deliveries::{Delivery, NewDelivery, Recorded};
 pub use history::{Event, Promotion};
 pub use memory::{Document, PlaceNote};
 pub use promotions::HydratedRoots;
+pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long a writer waits for another.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
@@ -98,7 +100,15 @@ impl Store {
             0 => {
                 let mut transaction = self.pool.begin().await?;
                 sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
-                sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+                sqlx::raw_sql(include_str!("schema_2.sql")).execute(&mut *transaction).await?;
+                sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *transaction).await?;
+                transaction.commit().await?;
+                Ok(())
+            }
+            1 => {
+                let mut transaction = self.pool.begin().await?;
+                sqlx::raw_sql(include_str!("schema_2.sql")).execute(&mut *transaction).await?;
+                sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 Ok(())
             }

@@ -15,6 +15,7 @@ mod program;
 mod promotion;
 mod rejections;
 mod restarts;
+mod rollbacks;
 mod secrets;
 mod serve;
 mod strategies;

@@ -39,10 +39,25 @@ fn render(history: &HistoryView) -> String {
             promotion.merged_by.clone().unwrap_or_else(|| "-".into()),
         ]);
     }
+    let mut rollbacks = table::new(&["WHEN", "ENVIRONMENT", "FROM", "TO", "PULL REQUEST", "BY", "WHY"]);
+    for rollback in &history.rollbacks {
+        let pull_request = rollback.pull_request.as_ref().map_or("-".into(), |pull_request| pull_request.url.clone());
+        rollbacks.add_row([
+            table::time(rollback.at),
+            rollback.environment.to_string(),
+            rollback.from.short.clone(),
+            rollback.to.short.clone(),
+            pull_request,
+            rollback.by.clone(),
+            rollback.reason.clone(),
+        ]);
+    }
     let mut events = table::new(&["WHEN", "ENVIRONMENT", "WHAT", "WHO"]);
     for event in &history.events {
         let environment = event.environment.as_ref().map_or("-".into(), ToString::to_string);
         events.add_row([table::time(event.at), environment, event.what.clone(), event.who.clone()]);
     }
-    format!("{}\n\n{}", table::render(&promotions), table::render(&events))
+    let rolled_back = (!history.rollbacks.is_empty()).then(|| table::render(&rollbacks));
+    let tables = [Some(table::render(&promotions)), rolled_back, Some(table::render(&events))];
+    tables.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }

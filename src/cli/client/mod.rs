@@ -6,10 +6,12 @@
 pub mod discovery;
 mod explain;
 mod history;
+mod hold;
 mod plan;
 mod promote;
 mod report;
 mod retry;
+mod rollback;
 mod service;
 mod status;
 mod table;
@@ -34,6 +36,12 @@ pub enum Command {
     History(history::Args),
     /// Promotes what is proposed in an environment
     Promote(promote::Args),
+    /// Stops everything in an environment
+    Hold(hold::HoldArgs),
+    /// Takes a hold back, and what rollbacks keep out
+    Unhold(hold::UnholdArgs),
+    /// Brings back what ran in an environment before
+    Rollback(rollback::Args),
     /// Reports a commit status, such as `health success --sha SHA`
     Report(report::Args),
     /// Has everything that failed tried again
@@ -93,6 +101,9 @@ pub async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Explain(args) => explain::run(args).await,
         Command::History(args) => history::run(args).await,
         Command::Promote(args) => promote::run(args).await,
+        Command::Hold(args) => hold::hold(args, (crate::app::wall_clock())()).await,
+        Command::Unhold(args) => hold::unhold(args).await,
+        Command::Rollback(args) => rollback::run(args).await,
         Command::Report(args) => report::run(args).await,
         Command::Retry(args) => retry::run(args).await,
     };

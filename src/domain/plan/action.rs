@@ -3,6 +3,7 @@
 use crate::domain::{
     content::Content,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    rollback::{Rollback, Start},
     snapshot::PostedStatus,
 };
 
@@ -67,6 +68,8 @@ pub enum Action {
         number: PullRequestNumber,
         /// Its head.
         head: ProposedSha,
+        /// The environment whose rollback keeps it out, when that is why.
+        blocked_by: Option<EnvironmentName>,
     },
     /// Post our own status on the proposed SHA.
     PostStatus {
@@ -123,6 +126,97 @@ pub enum Action {
         /// The dry SHA.
         dry: DrySha,
     },
+    /// Put what a hold says on the active head.
+    PostHold {
+        /// In which place.
+        place: Place,
+        /// The active head.
+        active: ActiveSha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// End a hold that nothing is left to wait for.
+    EndHold {
+        /// In which place.
+        place: Place,
+        /// The active head.
+        active: ActiveSha,
+        /// Why it ends.
+        reason: String,
+    },
+    /// Write a rollback that starts by itself down, with its hold.
+    StartRollback {
+        /// In which place.
+        place: Place,
+        /// The active head.
+        active: ActiveSha,
+        /// The rollback and its hold.
+        start: Box<Start>,
+    },
+    /// Move the rollback's branch to a commit with the earlier content on the active head.
+    ProposeRollback {
+        /// In which place.
+        place: Place,
+        /// The rollback.
+        rollback: Box<Rollback>,
+        /// The head to compose on.
+        expected_active: ActiveSha,
+        /// The head of the rollback's branch.
+        expected_proposed: Option<ProposedSha>,
+    },
+    /// Open the rollback's pull request.
+    OpenRollback {
+        /// In which place.
+        place: Place,
+        /// The rollback.
+        rollback: Box<Rollback>,
+        /// The head.
+        proposed: ProposedSha,
+    },
+    /// Merge the rollback's pull request.
+    MergeRollback {
+        /// In which place.
+        place: Place,
+        /// The rollback.
+        rollback: Box<Rollback>,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The head.
+        expected_head: ProposedSha,
+        /// The active head that the result was composed on.
+        expected_active: ActiveSha,
+        /// The tree that the environment must hold afterwards.
+        tree: TreeId,
+    },
+    /// Note that a rollback is done; its hold stays.
+    FinishRollback {
+        /// In which place.
+        place: Place,
+        /// The commit that restored the content.
+        active: ActiveSha,
+        /// The rollback.
+        rollback: Box<Rollback>,
+    },
+    /// Give a rollback up, and its hold and block with it.
+    CancelRollback {
+        /// In which place.
+        place: Place,
+        /// The active head.
+        active: ActiveSha,
+        /// The rollback.
+        rollback: Box<Rollback>,
+        /// Its open pull request.
+        pull_request: Option<PullRequestNumber>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Action {
+    /// Says whether it brings content onto an active branch.
+    pub fn is_merge(&self) -> bool {
+        matches!(self, Self::Merge { .. } | Self::MergeRollback { .. })
+    }
 }
 
 impl std::fmt::Display for Action {
@@ -149,6 +243,29 @@ impl std::fmt::Display for Action {
                 write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
             }
             Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
+            Self::PostHold { place, status, .. } => write!(f, "mark the hold of {place}: {}", status.description),
+            Self::EndHold { place, reason, .. } => write!(f, "end the hold of {place}: {reason}"),
+            Self::StartRollback { place, start, .. } => {
+                write!(
+                    f,
+                    "start to roll {place} back to {}: {}",
+                    start.rollback.target.dry.short(),
+                    start.rollback.reason
+                )
+            }
+            Self::ProposeRollback { place, rollback, .. } => {
+                write!(f, "propose to roll {place} back to {}", rollback.target.dry.short())
+            }
+            Self::OpenRollback { place, rollback, .. } => {
+                write!(f, "open a pull request to roll {place} back to {}", rollback.target.dry.short())
+            }
+            Self::MergeRollback { place, number, rollback, .. } => {
+                write!(f, "merge {number}: {place} goes back to {}", rollback.target.dry.short())
+            }
+            Self::FinishRollback { place, rollback, .. } => {
+                write!(f, "note that {place} is back at {}", rollback.target.dry.short())
+            }
+            Self::CancelRollback { place, reason, .. } => write!(f, "cancel the rollback of {place}: {reason}"),
         }
     }
 }

@@ -144,7 +144,7 @@ fn what_cannot_be_hydrated_or_was_rejected_does_not_close_the_line() {
     world.close_by_hand(&World::name("staging"));
     insta::assert_snapshot!(board(&mut world), @"
     dev runs dry-2 (is verified) [dry-3 could not be hydrated: does not render]
-    staging runs dry-1 (`health` has not been reported), wants dry-3: waits for dev, which does not run it yet; what runs here is not settled: `health` has not been reported [dry-2 was rejected by closing #15; reopen it to take that back]
+    staging runs dry-1 (`health` has not been reported), wants dry-3: waits for dev, which does not run it yet; what runs here is not settled: `health` has not been reported [dry-2 was rejected by closing #14; reopen it to take that back]
     ");
 }
 

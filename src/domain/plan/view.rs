@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     gate::{ClosedGate, Verdict},
-    ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+    hold::Hold,
+    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    rollback::{Choice, Guard, Rollback},
     snapshot::Drift,
 };
 
@@ -35,6 +37,16 @@ pub struct PlaceView {
     pub pull_request: Option<PullRequestNumber>,
     /// What somebody else changed of ours, whether anything newer is wanted or not.
     pub drift: Option<Drift>,
+    /// The commit that brought what runs.
+    pub brought_by: Option<ActiveSha>,
+    /// Commits that restored earlier content and whose blocks stand.
+    pub restoring: Vec<ActiveSha>,
+    /// The hold in force.
+    pub hold: Option<Hold>,
+    /// The rollback under way.
+    pub rollback: Option<Rollback>,
+    /// What it could be rolled back to, newest first.
+    pub choices: Vec<Choice>,
     /// What keeps the wanted dry SHA from being merged, first gate first.
     pub gates: Vec<ClosedGate>,
     /// What else people should know.
@@ -74,6 +86,18 @@ pub enum Notice {
         /// The pull request.
         number: PullRequestNumber,
     },
+    /// A dry SHA newer than what was taken is kept out by a rollback.
+    Blocked {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The environment that was rolled back.
+        environment: EnvironmentName,
+    },
+    /// What runs has failed, and is not rolled back by itself.
+    Guarded {
+        /// Why not.
+        guard: Guard,
+    },
     /// Roots that failed keep their last good rendering.
     Kept {
         /// The dry SHA.
@@ -94,6 +118,12 @@ impl std::fmt::Display for Notice {
             Self::Rejected { dry, number } => {
                 write!(f, "{} was rejected by closing {number}; reopen it to take that back", dry.short())
             }
+            Self::Blocked { dry, environment } => write!(
+                f,
+                "{} is kept out by the rollback of {environment}; it waits for a fix, a revert or `unhold {environment}`",
+                dry.short()
+            ),
+            Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),
             Self::Kept { dry, roots: 1, message } => {
                 write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())
             }

@@ -198,7 +198,7 @@ pub struct StatusDocument {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RollbackDocument {
-    /// Whether failed content is rolled back without being asked for; for now only `false`.
+    /// Whether content that fails a listed active commit status is rolled back without being asked for. Default: false.
     pub automatic: Option<At<bool>>,
 }
 

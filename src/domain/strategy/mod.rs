@@ -166,6 +166,8 @@ pub struct Environment {
     pub proposed_statuses: Vec<StatusRule>,
     /// How pull requests are merged.
     pub merge_method: MergeMethod,
+    /// Whether a failure of what runs is answered with a rollback.
+    pub automatic_rollback: bool,
 }
 
 /// A commit status that a gate waits for.
@@ -223,6 +225,12 @@ impl Environment {
         } else {
             format!("{}-next-{lane}", self.branch)
         };
+        BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
+    }
+
+    /// Returns the branch on which earlier content of `lane` is brought back.
+    pub fn rollback_branch(&self, lane: &LaneName) -> BranchName {
+        let name = format!("{}-rollback", self.proposed_branch(lane));
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
     }
 

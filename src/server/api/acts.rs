@@ -10,11 +10,17 @@ use serde::de::DeserializeOwned;
 
 use super::{
     documents::PullRequestView,
-    history::{CommandRequest, PromotedView, ReportRequest, ReportedView, RetriedView},
+    history::{
+        CommandRequest, HoldRequest, PromotedView, ReportRequest, ReportedView, RetriedView, RollbackRequest,
+        StoppedView,
+    },
 };
 use crate::{
     domain::ids::EnvironmentName,
-    reconcile::commands::NewReport,
+    reconcile::{
+        commands::NewReport,
+        stopping::{Destination, RollbackOrder},
+    },
     server::{problem::Problem, site::Site},
 };
 
@@ -30,9 +36,7 @@ pub(super) async fn promote(
 ) -> Result<Json<PromotedView>, Problem> {
     let board = site.board((owner, repo, name))?;
     let request: CommandRequest = parse(&body)?;
-    let environment = EnvironmentName::new(environment).map_err(|error| {
-        Problem::new(StatusCode::NOT_FOUND, format!("{error}."), "See `/explain` for those there are.")
-    })?;
+    let environment = named(environment)?;
     let by = request.by.as_deref().unwrap_or(SOMEBODY);
     let promoted = site.commands.promote(&board.id, &environment, request.lane.as_ref(), by).await?;
     let what = promoted.dry.as_ref().map_or(promoted.proposed.short(), |dry| dry.short());
@@ -45,6 +49,66 @@ pub(super) async fn promote(
         by: promoted.by,
         waits: promoted.waits,
     }))
+}
+
+pub(super) async fn hold(
+    State(site): State<Site>,
+    Path((owner, repo, name, environment)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<StoppedView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let (request, environment): (HoldRequest, _) = (parse(&body)?, named(environment)?);
+    let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
+    let held = site.commands.hold(&board.id, &environment, lane, request.until, &request.reason, by).await?;
+    let words = match held.hold.expires_at {
+        Some(until) => format!("{} is held until {until}; `unhold` ends it before.", held.place),
+        None => format!("{} is held until somebody takes it back with `unhold`.", held.place),
+    };
+    Ok(Json(StoppedView { words, place: held.place.to_string() }))
+}
+
+pub(super) async fn unhold(
+    State(site): State<Site>,
+    Path((owner, repo, name, environment)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<StoppedView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let (request, environment): (CommandRequest, _) = (parse(&body)?, named(environment)?);
+    let by = request.by.as_deref().unwrap_or(SOMEBODY);
+    let released = site.commands.unhold(&board.id, &environment, request.lane.as_ref(), by).await?;
+    let words = format!("Taken back for {}: {}.", released.place, released.what);
+    Ok(Json(StoppedView { words, place: released.place.to_string() }))
+}
+
+pub(super) async fn rollback(
+    State(site): State<Site>,
+    Path((owner, repo, name, environment)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<StoppedView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let (request, environment): (RollbackRequest, _) = (parse(&body)?, named(environment)?);
+    let by = request.by.as_deref().unwrap_or(SOMEBODY);
+    let destination = match (request.to, request.steps) {
+        (Some(_), Some(_)) => {
+            let help = "Give `to` or `steps`, not both.";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "There are two destinations.", help));
+        }
+        (Some(to), None) => Destination::To(to),
+        (None, Some(steps)) => Destination::Steps(steps),
+        (None, None) => Destination::LastKnownGood,
+    };
+    let order = RollbackOrder { destination, reason: request.reason, force: request.force, running: request.running };
+    let accepted = site.commands.rollback(&board.id, &environment, request.lane.as_ref(), &order, by).await?;
+    let (from, to) = (accepted.rollback.bad.short(), accepted.rollback.target.dry.short());
+    let words = format!("{} goes back from {from} to {to}.", accepted.place);
+    Ok(Json(StoppedView { words, place: accepted.place.to_string() }))
+}
+
+/// Reads the environment in a path.
+fn named(environment: String) -> Result<EnvironmentName, Problem> {
+    EnvironmentName::new(environment).map_err(|error| {
+        Problem::new(StatusCode::NOT_FOUND, format!("{error}."), "See `/explain` for those there are.")
+    })
 }
 
 pub(super) async fn report(State(site): State<Site>, Path(id): Id, body: Bytes) -> Result<Json<ReportedView>, Problem> {

@@ -10,11 +10,13 @@ use super::standing::Standing;
 use crate::{
     domain::{
         gate::{ClosedGate, Gate, Verdict},
+        hold::{Hold, HoldRule},
         ids::{
             ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, ProposedSha, PullRequestNumber, RepositoryId,
             StrategyName, TreeId,
         },
         plan::{Notice, PlaceView, RunningView},
+        rollback::Trigger,
     },
     reconcile::board::{Boards, StrategyBoard},
 };
@@ -130,6 +132,12 @@ pub struct EnvironmentView {
     pub pull_request: Option<PullRequestView>,
     /// What somebody else changed of ours on the branch, in words; nothing is merged over it.
     pub drift: Option<String>,
+    /// The hold in force.
+    pub hold: Option<HoldView>,
+    /// The rollback under way.
+    pub rollback: Option<RollbackView>,
+    /// What it could be rolled back to, newest first.
+    pub choices: Vec<ChoiceView>,
     /// Every closed gate, first asked first.
     pub gates: Vec<GateView>,
     /// What else people should know.
@@ -168,11 +176,61 @@ pub struct PullRequestView {
     pub url: String,
 }
 
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldView {
+    /// `next`: it ends with the first newer commit that is not blocked; `strict`: a person ends it.
+    pub rule: HoldRule,
+    /// Whose it is.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The same in one sentence.
+    pub words: String,
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// When a strict one turns into `next`.
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
+}
+
+/// A rollback under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackView {
+    /// The dry commit that it leaves.
+    pub from: CommitView,
+    /// The dry commit whose content comes back.
+    pub to: CommitView,
+    /// `person` or `automatic`.
+    pub trigger: Trigger,
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that an environment could be rolled back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChoiceView {
+    /// The dry commit.
+    pub commit: CommitView,
+    /// When its content came there.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// Whether it is verified and not blocked; anything else needs `force`.
+    pub known_good: bool,
+}
+
 /// A closed gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
-    /// Its kind: `strategy`, `drift`, `obstacle`, `depends_on`, `settling`, `proposed_status`, `promote`, `forge`.
+    /// Its kind: `strategy`, `branch_gone`, `drift`, `rollback`, `hold`, `obstacle`, `depends_on`, `settling`,
+    /// `proposed_status`, `promote`, `forge`.
     pub gate: String,
     /// Why it is closed.
     pub words: String,
@@ -188,12 +246,12 @@ pub struct GateView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
-    /// Its kind: `hydration_failed`, `rejected`, `kept`.
+    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `guarded`, `kept`.
     pub notice: String,
     /// What happened.
     pub words: String,
-    /// The dry SHA that it is about.
-    pub dry_sha: DrySha,
+    /// The dry SHA that it is about, where it is about one.
+    pub dry_sha: Option<DrySha>,
     /// When it is tried again by itself.
     #[schemars(with = "Option<String>")]
     pub retry_at: Option<Timestamp>,
@@ -275,6 +333,23 @@ impl EnvironmentView {
             proposed_sha: view.proposed.clone(),
             pull_request: view.pull_request.map(|number| PullRequestView::of(board, number)),
             drift: view.drift.clone().map(|drift| Gate::from(drift).to_string()),
+            hold: view.hold.as_ref().map(HoldView::of),
+            rollback: view.rollback.as_ref().map(|rollback| RollbackView {
+                from: commit(&rollback.bad),
+                to: commit(&rollback.target.dry),
+                trigger: rollback.trigger,
+                by: rollback.by.clone(),
+                reason: rollback.reason.clone(),
+            }),
+            choices: view
+                .choices
+                .iter()
+                .map(|choice| ChoiceView {
+                    commit: commit(&choice.target.dry),
+                    since: choice.since,
+                    known_good: choice.known_good,
+                })
+                .collect(),
             gates: view.gates.iter().map(GateView::of).collect(),
             notices: view.notices.iter().map(NoticeView::of).collect(),
         }
@@ -309,6 +384,20 @@ impl PullRequestView {
     }
 }
 
+impl HoldView {
+    /// Makes the document of a hold.
+    pub fn of(hold: &Hold) -> Self {
+        Self {
+            rule: hold.rule,
+            by: hold.by.clone(),
+            reason: hold.reason.clone(),
+            words: hold.to_string(),
+            since: hold.at,
+            until: hold.expires_at,
+        }
+    }
+}
+
 impl GateView {
     fn of(closed: &ClosedGate) -> Self {
         Self { gate: tag(&closed.gate, "gate"), words: closed.to_string(), since: closed.since, until: closed.until }
@@ -318,10 +407,11 @@ impl GateView {
 impl NoticeView {
     fn of(notice: &Notice) -> Self {
         let (dry, retry_at) = match notice {
-            Notice::HydrationFailed { dry, retry_at, .. } => (dry, *retry_at),
-            Notice::Rejected { dry, .. } | Notice::Kept { dry, .. } => (dry, None),
+            Notice::HydrationFailed { dry, retry_at, .. } => (Some(dry), *retry_at),
+            Notice::Rejected { dry, .. } | Notice::Blocked { dry, .. } | Notice::Kept { dry, .. } => (Some(dry), None),
+            Notice::Guarded { guard } => (None, guard.until()),
         };
-        Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.clone(), retry_at }
+        Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.cloned(), retry_at }
     }
 }
 

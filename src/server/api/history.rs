@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::documents::{CommitView, EnvironmentView, PullRequestView, StrategyView};
 use crate::{
     domain::{
-        ids::{ActiveSha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
+        ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
+        rollback::Trigger,
         status::StatusState,
     },
     reconcile::board::StrategyBoard,
-    store::{Event, Promotion},
+    store::{Event, Promotion, RolledBack},
 };
 
 /// What is about to be done, and why what stands still does.
@@ -62,6 +63,8 @@ pub struct HistoryView {
     pub strategy: String,
     /// Promotions, newest first.
     pub promotions: Vec<PromotionView>,
+    /// Rollbacks, newest first.
+    pub rollbacks: Vec<RolledBackView>,
     /// Events, newest first.
     pub events: Vec<EventView>,
 }
@@ -84,6 +87,37 @@ pub struct PromotionView {
     pub pull_request: Option<PullRequestView>,
     /// Who merged it, where the forge says so.
     pub merged_by: Option<String>,
+    /// When.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+}
+
+/// A rollback that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolledBackView {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The lane.
+    pub lane: LaneName,
+    /// The dry commit that it left.
+    pub from: CommitView,
+    /// The dry commit whose content came back.
+    pub to: CommitView,
+    /// The tree that it left.
+    pub from_tree: TreeId,
+    /// The tree that the branch holds since.
+    pub to_tree: TreeId,
+    /// The commit that restored the content.
+    pub active_sha: ActiveSha,
+    /// The pull request.
+    pub pull_request: Option<PullRequestView>,
+    /// `person` or `automatic`.
+    pub trigger: Trigger,
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub reason: String,
     /// When.
     #[schemars(with = "String")]
     pub at: Timestamp,
@@ -112,6 +146,51 @@ pub struct CommandRequest {
     pub lane: Option<LaneName>,
     /// Who asks, as the holder of the token says.
     pub by: Option<String>,
+}
+
+/// What `hold` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HoldRequest {
+    /// The lane, where an environment has several.
+    pub lane: Option<LaneName>,
+    /// Why.
+    pub reason: String,
+    /// When it turns into one that newer commits end; never when absent.
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What `rollback` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RollbackRequest {
+    /// The lane, where an environment has several.
+    pub lane: Option<LaneName>,
+    /// The dry SHA whose content comes back, or its beginning; last known-good when absent.
+    pub to: Option<String>,
+    /// How many contents to go back, instead of `to`.
+    pub steps: Option<u32>,
+    /// Why; it is written into the commit.
+    pub reason: String,
+    /// Whether content that is not known to be good may come back.
+    pub force: bool,
+    /// What runs as the caller saw it; refused when something else runs.
+    pub running: Option<DrySha>,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What a hold, its end or a rollback came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedView {
+    /// What happens now, in one sentence.
+    pub words: String,
+    /// Where.
+    pub place: String,
 }
 
 /// What `report` takes.
@@ -168,6 +247,26 @@ pub struct ReportedView {
 pub struct RetriedView {
     /// What happens now, in one sentence.
     pub words: String,
+}
+
+impl RolledBackView {
+    /// Makes the document of a rollback.
+    pub fn of(board: &StrategyBoard, rollback: RolledBack) -> Self {
+        Self {
+            environment: rollback.environment,
+            lane: rollback.lane,
+            from: CommitView::of(board, &rollback.from),
+            to: CommitView::of(board, &rollback.to),
+            from_tree: rollback.from_tree,
+            to_tree: rollback.to_tree,
+            active_sha: rollback.active_sha,
+            pull_request: rollback.pull_request.map(|number| PullRequestView::of(board, number)),
+            trigger: rollback.trigger,
+            by: rollback.by,
+            reason: rollback.reason,
+            at: rollback.at,
+        }
+    }
 }
 
 impl PlanView {

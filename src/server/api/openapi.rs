@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     documents::{StrategiesView, StrategyView},
     history::{
-        CommandRequest, ExplainView, HistoryView, PlanView, PromotedView, ReportRequest, ReportedView, RetriedView,
+        CommandRequest, ExplainView, HistoryView, HoldRequest, PlanView, PromotedView, ReportRequest, ReportedView,
+        RetriedView, RollbackRequest, StoppedView,
     },
 };
 use crate::server::problem::ProblemDocument;
@@ -58,6 +59,19 @@ pub(in crate::server) fn describe() -> Value {
     let command = of::<CommandRequest>(&mut schemas);
     let acts = [
         ("promote/{environment}", "Promotes what is proposed", command.clone(), of::<PromotedView>(&mut schemas)),
+        (
+            "hold/{environment}",
+            "Stops everything there",
+            of::<HoldRequest>(&mut schemas),
+            of::<StoppedView>(&mut schemas),
+        ),
+        ("unhold/{environment}", "Takes a hold back", command.clone(), of::<StoppedView>(&mut schemas)),
+        (
+            "rollback/{environment}",
+            "Brings back what ran",
+            of::<RollbackRequest>(&mut schemas),
+            of::<StoppedView>(&mut schemas),
+        ),
         ("report", "Reports on a commit", of::<ReportRequest>(&mut schemas), of::<ReportedView>(&mut schemas)),
         ("retry", "Has what failed tried again", command, of::<RetriedView>(&mut schemas)),
     ];

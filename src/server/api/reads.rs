@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     documents::{EnvironmentView, StrategiesView, StrategyView},
-    history::{ExplainView, Explanation, HistoryView, PlanView, PromotionView},
+    history::{ExplainView, Explanation, HistoryView, PlanView, PromotionView, RolledBackView},
 };
 use crate::{
     domain::ids::EnvironmentName,
@@ -93,6 +93,15 @@ pub(in crate::server) async fn history_of(
             .filter(|promotion| asked(&promotion.environment))
             .take(limit)
             .map(|promotion| PromotionView::of(board, promotion))
+            .collect(),
+        rollbacks: store
+            .rollbacks(&board.id)
+            .await?
+            .into_iter()
+            .rev()
+            .filter(|rollback| asked(&rollback.environment))
+            .take(limit)
+            .map(|rollback| RolledBackView::of(board, rollback))
             .collect(),
         events: events
             .into_iter()

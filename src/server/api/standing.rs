@@ -24,6 +24,8 @@ pub enum Standing {
     Promoting,
     /// Only a person's word is missing.
     NeedsPerson,
+    /// It is held, or is being rolled back.
+    Held,
     /// Something newer cannot come: hydration, the strategy, the branch or the forge stops it.
     Stopped,
     /// What runs failed.
@@ -40,6 +42,8 @@ impl Standing {
         let hydration_failed = view.notices.iter().any(|notice| matches!(notice, Notice::HydrationFailed { .. }));
         if view.drift.is_some() {
             Self::Drifted
+        } else if view.rollback.is_some() {
+            Self::Held
         } else if matches!(verdict, Some(Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. })) {
             Self::Failed
         } else if gate(|g| matches!(g, Gate::Strategy { .. } | Gate::Obstacle { .. } | Gate::Forge { .. }))
@@ -48,6 +52,8 @@ impl Standing {
             || (view.wanted.is_none() && hydration_failed)
         {
             Self::Stopped
+        } else if gate(|g| matches!(g, Gate::Hold { .. } | Gate::Rollback { .. })) {
+            Self::Held
         } else if view.wanted.is_some() {
             match view.gates.as_slice() {
                 [] => Self::Promoting,
@@ -72,6 +78,7 @@ impl Standing {
             Self::Waiting => "waiting",
             Self::Promoting => "promoting",
             Self::NeedsPerson => "waits for a person",
+            Self::Held => "held",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Drifted => "drifted",

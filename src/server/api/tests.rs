@@ -105,6 +105,9 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
         "url": "https://github.example.com/acme/shop/pull/16"
       },
       "drift": null,
+      "hold": null,
+      "rollback": null,
+      "choices": [],
       "gates": [
         {
           "gate": "promote",
@@ -275,6 +278,9 @@ async fn the_description_names_every_route_and_resolves() {
     /api/v1/strategies/{owner}/{repo}/{name}/explain/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/history
     /api/v1/strategies/{owner}/{repo}/{name}/promote/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/hold/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/unhold/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/rollback/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/report
     /api/v1/strategies/{owner}/{repo}/{name}/retry
     ");

@@ -2,7 +2,8 @@
 
 use hydromote::{
     domain::ids::EnvironmentName,
-    local_forge::{CommitFiles, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
+    local_forge::{CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
+    reconcile::stopping::{Destination, RollbackOrder},
 };
 
 use super::{DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
@@ -39,6 +40,43 @@ impl World {
         let environment = EnvironmentName::new(environment)?;
         self.service()?.commands.promote(&self.id, &environment, None, DEVELOPER).await?;
         Ok(())
+    }
+
+    /// Holds an environment.
+    pub(crate) async fn hold(&mut self, environment: &str, reason: &str) -> TestResult {
+        let environment = EnvironmentName::new(environment)?;
+        self.service()?.commands.hold(&self.id, &environment, None, None, reason, DEVELOPER).await?;
+        Ok(())
+    }
+
+    /// Takes a hold, and what rollbacks keep out, back.
+    pub(crate) async fn unhold(&mut self, environment: &str) -> TestResult {
+        let environment = EnvironmentName::new(environment)?;
+        self.service()?.commands.unhold(&self.id, &environment, None, DEVELOPER).await?;
+        Ok(())
+    }
+
+    /// Rolls an environment back to last known-good.
+    pub(crate) async fn roll_back(&mut self, environment: &str, reason: &str) -> TestResult {
+        let environment = EnvironmentName::new(environment)?;
+        let order = RollbackOrder {
+            destination: Destination::LastKnownGood,
+            reason: reason.to_owned(),
+            force: false,
+            running: None,
+        };
+        self.service()?.commands.rollback(&self.id, &environment, None, &order, DEVELOPER).await?;
+        Ok(())
+    }
+
+    /// Has so many pushes of the service fail.
+    pub(crate) fn fail_pushes(&self, times: u32) {
+        self.forge.fail(Fault {
+            method: Some("POST".to_owned()),
+            path_contains: "git-receive-pack".to_owned(),
+            times,
+            kind: FaultKind::Status(500),
+        });
     }
 
     /// Merges the open pull request of an environment, whatever the gates say.

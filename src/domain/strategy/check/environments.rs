@@ -9,7 +9,7 @@ use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
         Environment,
-        document::{DurationText, EnvironmentDocument, Spec},
+        document::{DurationText, EnvironmentDocument, RollbackDocument, Spec},
         duration::parse_duration,
         mistake::Report,
         position::At,
@@ -48,9 +48,16 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
         .enumerate()
         .map(|(index, document)| {
             let before = index.checked_sub(1).and_then(|before| documents.value.get(before));
-            environment(document, before.map(|before| &before.value), &strategy, report)
+            let mut environment = environment(document, before.map(|before| &before.value), &strategy, report)?;
+            let own = document.value.rollback.as_ref().and_then(is_automatic);
+            environment.automatic_rollback = own.or(spec.rollback.as_ref().and_then(is_automatic)).unwrap_or(false);
+            Some(environment)
         })
         .collect()
+}
+
+fn is_automatic(rollback: &RollbackDocument) -> Option<bool> {
+    rollback.automatic.as_ref().map(|automatic| automatic.value)
 }
 
 fn environment(
@@ -92,6 +99,7 @@ fn environment(
         active_statuses: statuses.active,
         proposed_statuses: statuses.proposed,
         merge_method: merge_method?,
+        automatic_rollback: false,
     })
 }
 

@@ -17,7 +17,7 @@ pub(super) use across::check_across;
 
 use super::{
     PromotionStrategy, Sources,
-    document::{Document, EnvironmentDocument, RollbackDocument, Spec},
+    document::{Document, EnvironmentDocument, Spec},
     mistake::Report,
     position::At,
     word::{MergeMode, Word},
@@ -82,10 +82,10 @@ fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mu
 /// would be worse than none.
 fn refuse_not_yet(spec: &Spec, report: &mut Report<'_>) {
     refuse_words(&spec.not_yet(), report);
-    refuse_modes(spec.merge_mode.as_ref(), spec.rollback.as_ref(), report);
+    refuse_mode(spec.merge_mode.as_ref(), report);
     for At { value: environment, .. } in &spec.environments.value {
         refuse_words(&environment.not_yet(), report);
-        refuse_modes(environment.merge_mode.as_ref(), environment.rollback.as_ref(), report);
+        refuse_mode(environment.merge_mode.as_ref(), report);
     }
 }
 
@@ -102,18 +102,9 @@ fn refuse_words(words: &[(&str, &super::document::NotYet)], report: &mut Report<
     }
 }
 
-fn refuse_modes(mode: Option<&Word<MergeMode>>, rollback: Option<&RollbackDocument>, report: &mut Report<'_>) {
+fn refuse_mode(mode: Option<&Word<MergeMode>>, report: &mut Report<'_>) {
     if let Some(mode) = mode {
         mode.read(report);
-    }
-    if let Some(automatic) = rollback.and_then(|rollback| rollback.automatic.as_ref())
-        && automatic.value
-    {
-        report.mistake(
-            automatic.position,
-            "automatic rollback is not yet supported",
-            "write `false`, or remove `rollback`",
-        );
     }
 }
 

@@ -194,7 +194,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     maxOpenPullRequests: 1
     waves: []
     targets: []
-    rollback: {automatic: true}
     mergeMethod: fast-forward
 ";
     insta::assert_snapshot!(said(spec), @r#"
@@ -282,16 +281,10 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     23 |     targets: []
        |     ^^^^^^^
        = help: remove `targets`; it would have no effect
-    error: automatic rollback is not yet supported
-      --> hydromote.yaml:24:27
-       |
-    24 |     rollback: {automatic: true}
-       |                           ^^^^
-       = help: write `false`, or remove `rollback`
     error: `fast-forward` is not yet supported
-      --> hydromote.yaml:25:18
+      --> hydromote.yaml:24:18
        |
-    25 |     mergeMethod: fast-forward
+    24 |     mergeMethod: fast-forward
        |                  ^^^^^^^^^^^^
        = help: write `merge`, `squash` or `rebase`
     "#);
@@ -303,7 +296,7 @@ fn words_that_ask_for_what_is_there_are_accepted() {
   mergeMode: pull-request
   activeCommitStatuses: [{key: health}]
   render: {layout: manifest, prove: false}
-  rollback: {automatic: false}
+  rollback: {automatic: true}
   sources: [{path: deploy}]
   environments: [{branch: env/dev, mergeMode: pull-request, rollback: {}}]
 ";

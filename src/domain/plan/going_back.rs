@@ -1,0 +1,195 @@
+//! Holds and rollbacks: what is put on the forge, in which order, and when they end.
+
+use super::{FORGE_LAG, Notice, Plan, Planner, action::Action, earlier};
+use crate::domain::{
+    gate::{ClosedGate, Gate},
+    hold::{Hold, HoldRule},
+    ids::Place,
+    ledger::Taken,
+    rollback::{self, Reaction, Rollback},
+    snapshot::{ActiveBranch, PlaceState},
+    strategy::Environment,
+};
+
+impl Planner<'_> {
+    /// Keeps what the forge says of a hold true, and ends a hold that nothing is left to wait for.
+    pub(super) fn keep_hold(
+        &self,
+        place: &Place,
+        state: &PlaceState,
+        branch: &ActiveBranch,
+        taken: Option<&Taken>,
+        plan: &mut Plan,
+    ) {
+        let Some(hold) = &state.hold else { return };
+        let active = branch.head.clone();
+        if state.rollback.is_none()
+            && let Some(reason) = self.end_of(hold, taken)
+        {
+            plan.actions.push(Action::EndHold { place: place.clone(), active, reason });
+            return;
+        }
+        let mark = (active, hold.status());
+        if state.hold_status.as_ref() != Some(&mark) {
+            let (active, status) = mark;
+            plan.actions.push(Action::PostHold { place: place.clone(), active, status });
+        }
+        let expiry = hold.expires_at.filter(|expiry| *expiry > self.snapshot.now);
+        plan.wake_at = earlier(plan.wake_at, expiry);
+    }
+
+    /// Returns why a hold ends by itself: something newer than what it was made for was taken.
+    fn end_of(&self, hold: &Hold, taken: Option<&Taken>) -> Option<String> {
+        if hold.rule_at(self.snapshot.now) == HoldRule::Strict {
+            return None;
+        }
+        let Some(through) = &hold.through else { return Some("it expired".to_owned()) };
+        let line = &self.snapshot.line;
+        let newer = taken.filter(|taken| line.position(&taken.dry) > line.position(through))?;
+        Some(format!("{} was taken", newer.dry.short()))
+    }
+
+    /// Returns why a failure of what runs is not answered with a rollback, where it would be.
+    pub(super) fn guarded(&self, environment: &Environment, place: &Place, state: &PlaceState) -> Option<Notice> {
+        if !environment.automatic_rollback || state.rollback.is_some() {
+            return None;
+        }
+        match rollback::react(&self.ledger, environment, place, state, self.snapshot.now)? {
+            Reaction::Guarded(guard) => Some(Notice::Guarded { guard }),
+            Reaction::Start(_) => None,
+        }
+    }
+
+    /// Takes the next step of a rollback, or starts one.
+    pub(super) fn go_back(&self, environment: &Environment, place: &Place, plan: &mut Plan) {
+        let Some(state) = self.snapshot.places.get(place) else { return };
+        let Some(branch) = state.branch() else { return };
+        match &state.rollback {
+            Some(rollback) => self.step_back(environment, place, state, branch, rollback, plan),
+            None if environment.automatic_rollback => self.start_back(environment, place, state, branch, plan),
+            None => {}
+        }
+    }
+
+    fn start_back(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        branch: &ActiveBranch,
+        plan: &mut Plan,
+    ) {
+        match rollback::react(&self.ledger, environment, place, state, self.snapshot.now) {
+            Some(Reaction::Start(start)) => {
+                let (place, active) = (place.clone(), branch.head.clone());
+                plan.actions.push(Action::StartRollback { place, active, start });
+            }
+            Some(Reaction::Guarded(guard)) => plan.wake_at = earlier(plan.wake_at, guard.until()),
+            None => {}
+        }
+    }
+
+    fn step_back(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        branch: &ActiveBranch,
+        rollback: &Rollback,
+        plan: &mut Plan,
+    ) {
+        let (at, active) = (place.clone(), branch.head.clone());
+        let rollback_box = Box::new(rollback.clone());
+        if let Some(run) = branch.runs.first().filter(|run| rollback.brought(run)) {
+            let active = run.brought_by().cloned().unwrap_or(active);
+            plan.actions.push(Action::FinishRollback { place: at, active, rollback: rollback_box });
+            return;
+        }
+        if let Some(reason) = self.overtaken(state, branch, rollback) {
+            plan.actions.push(Action::CancelRollback {
+                place: at,
+                active,
+                rollback: rollback_box,
+                pull_request: state.rollback_pull_request.as_ref().map(|pull_request| pull_request.number),
+                reason,
+            });
+            return;
+        }
+        self.show_going_back(environment, place, state, rollback, plan);
+        if branch.drift.is_some() {
+            return;
+        }
+        let target = branch.runs.iter().find(|run| run.commits.iter().any(|c| c.sha == rollback.target.commit));
+        let restoration = state.restoration.as_ref().filter(|restoration| {
+            restoration.composed
+                && restoration.parent == branch.head
+                && restoration.dry == rollback.target.dry
+                && (!rollback.roots.is_empty() || target.is_some_and(|run| run.content == restoration.content))
+        });
+        let Some(restoration) = restoration else {
+            plan.actions.push(Action::ProposeRollback {
+                place: at,
+                rollback: rollback_box,
+                expected_active: active,
+                expected_proposed: state.restoration.as_ref().map(|restoration| restoration.sha.clone()),
+            });
+            return;
+        };
+        let Some(pull_request) = &state.rollback_pull_request else {
+            let proposed = restoration.sha.clone();
+            plan.actions.push(Action::OpenRollback { place: at, rollback: rollback_box, proposed });
+            return;
+        };
+        if pull_request.head != restoration.sha {
+            plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
+            return;
+        }
+        if let Some(refusal) = self.refusal(state, &restoration.sha) {
+            plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
+            return;
+        }
+        plan.actions.push(Action::MergeRollback {
+            place: at,
+            rollback: rollback_box,
+            number: pull_request.number,
+            expected_head: restoration.sha.clone(),
+            expected_active: active,
+            tree: restoration.tree.clone(),
+        });
+    }
+
+    fn overtaken(&self, state: &PlaceState, branch: &ActiveBranch, rollback: &Rollback) -> Option<String> {
+        let running = branch.runs.first()?;
+        if running.brought_by() != Some(&rollback.bad_commit) {
+            return Some(format!("{} runs meanwhile", running.dry.short()));
+        }
+        state.cancelled.contains(&rollback.bad_commit).then(|| "a person took it back".to_owned())
+    }
+
+    /// Shows a rollback under way, whether anything newer is wanted or not.
+    fn show_going_back(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        rollback: &Rollback,
+        plan: &mut Plan,
+    ) {
+        let refused = state.restoration.as_ref().and_then(|restoration| self.refusal(state, &restoration.sha));
+        let gate = Gate::Rollback { to: rollback.target.dry.clone(), by: rollback.by.clone() };
+        let gates: Vec<ClosedGate> = [gate]
+            .into_iter()
+            .chain(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }))
+            .map(|gate| self.since(environment, place, state, gate))
+            .collect();
+        let Some(view) = plan.places.iter_mut().find(|view| view.place == *place) else { return };
+        for gate in gates {
+            if !view.gates.iter().any(|shown| shown.gate.id() == gate.gate.id()) {
+                view.gates.push(gate);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

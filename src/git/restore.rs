@@ -1,0 +1,64 @@
+//! Commits that bring earlier content of an active branch back.
+//!
+//! Nothing is rendered: the files of each root that goes back are those of the commit that held
+//! them, with their metadata. Files of other people stay as they are on the head.
+
+use std::collections::BTreeSet;
+
+use git2::{Oid, Repository};
+
+use super::{
+    GitError,
+    batch::{Batch, Entry},
+    compose::{Composed, commit_bytes, refuse_foreign_files},
+    metadata,
+    tree::{self, Edits, Owned},
+};
+use crate::domain::ids::RootName;
+
+/// What goes back, on what.
+#[derive(Debug, Clone)]
+pub struct Restoration {
+    /// The active head.
+    pub parent: Oid,
+    /// The commit that holds the earlier content.
+    pub target: Oid,
+    /// The roots that go back; all that differ when there are none.
+    pub roots: BTreeSet<RootName>,
+    /// The time of the commit, in seconds since 1970: the same restoration gives the same commit.
+    pub seconds: i64,
+}
+
+/// Composes the commit that restores `target` on `parent`; `read` tells what we own in a tree.
+pub fn restore_commit(
+    repository: &Repository,
+    restoration: &Restoration,
+    mut read: impl FnMut(Oid) -> Result<std::sync::Arc<Owned>, GitError>,
+    message: &str,
+) -> Result<Composed, GitError> {
+    let head = repository.find_commit(restoration.parent)?.tree_id();
+    let earlier = repository.find_commit(restoration.target)?.tree_id();
+    let (now, then) = (read(head)?, read(earlier)?);
+    let mut edits = Edits::new();
+    for root in now.content.differing(&then.content) {
+        if !restoration.roots.is_empty() && !restoration.roots.contains(root) {
+            continue;
+        }
+        let files = |owned: &Owned| owned.files.get(root).cloned().unwrap_or_default();
+        edits.extend(files(&now).into_keys().map(|path| (path, None)));
+        edits.extend(files(&then).into_iter().map(|(path, entry)| (path, Some(entry))));
+    }
+    refuse_foreign_files(repository, Some(head), &now, &edits)?;
+    if let Some(entry) = repository.find_tree(earlier)?.get_name(metadata::FILE_NAME) {
+        edits.insert(metadata::FILE_NAME.to_owned(), Some(Entry::file(entry.id())));
+    }
+    let mut batch = Batch::default();
+    let tree = match tree::edit(repository, &mut batch, Some(head), &edits)? {
+        Some(tree) => tree,
+        None => batch.tree(&std::collections::BTreeMap::new())?,
+    };
+    let bytes = commit_bytes(tree, Some(restoration.parent), restoration.seconds, message);
+    let commit = batch.commit(bytes)?;
+    batch.write(repository)?;
+    Ok(Composed { commit, tree })
+}

@@ -1,0 +1,308 @@
+//! Performs what a plan says of holds and rollbacks.
+//!
+//! A rollback stands in the store and on the forge, as a hold, before its branch is pushed; what
+//! it brings back is composed from the earlier commit and never rendered.
+
+use git2::Oid;
+
+use super::{
+    LookError,
+    apply::Applier,
+    context::{hold_key, rollback_key},
+    holds::{CANCELLED_BY_US, HoldBook},
+};
+use crate::{
+    domain::{
+        hold::Hold,
+        ids::{ActiveSha, BranchName, Place, ProposedSha, PullRequestNumber, TreeId},
+        rollback::{Rollback, Start, Trigger},
+        snapshot::{Obstacle, PostedStatus},
+        status::StatusState,
+    },
+    forge::{ForgeError, Merge, NewPullRequest, PullRequestState},
+    git::{
+        GitError, history,
+        metadata::Trailers,
+        mirror::Push,
+        restore::{self, Restoration},
+    },
+    messages::{DryText, RollbackText},
+    store::RolledBack,
+};
+
+impl Applier<'_> {
+    pub(super) async fn post_hold(
+        &self,
+        place: &Place,
+        active: &ActiveSha,
+        status: &PostedStatus,
+    ) -> Result<(), LookError> {
+        self.post(active.as_str(), &hold_key(place), status).await
+    }
+
+    pub(super) async fn end_hold(&self, place: &Place, active: &ActiveSha, reason: &str) -> Result<(), LookError> {
+        self.post_hold(place, active, &Hold::ended(reason)).await?;
+        self.change(place, |book| book.hold = None).await?;
+        self.tell(Some(place), &format!("the hold ended: {reason}")).await?;
+        tracing::info!(environment.name = %place.environment, "the hold of {place} ended: {reason}");
+        Ok(())
+    }
+
+    pub(super) async fn start_rollback(
+        &self,
+        place: &Place,
+        active: &ActiveSha,
+        start: &Start,
+    ) -> Result<(), LookError> {
+        let Start { rollback, hold } = start;
+        let mut was_free = true;
+        self.change(place, |book| {
+            was_free = book.rollback.is_none();
+            if was_free {
+                (book.hold, book.rollback, book.pull_request) = (Some(hold.clone()), Some(rollback.clone()), None);
+            }
+        })
+        .await?;
+        if !was_free {
+            return Err(ForgeError::Moved { words: format!("{place} is being rolled back already") }.into());
+        }
+        self.post_hold(place, active, &hold.status()).await?;
+        let (bad, target) = (rollback.bad.short(), rollback.target.dry.short());
+        self.tell(Some(place), &format!("starts to roll back from {bad} to {target}: {}", rollback.reason)).await?;
+        tracing::warn!(
+            environment.name = %place.environment, dry.sha = %rollback.bad,
+            "{place} is rolled back from {bad} to {target}: {}", rollback.reason
+        );
+        Ok(())
+    }
+
+    pub(super) async fn propose_rollback(
+        &mut self,
+        place: &Place,
+        rollback: &Rollback,
+        expected_active: &ActiveSha,
+        expected_proposed: Option<&ProposedSha>,
+    ) -> Result<(), LookError> {
+        let store = &self.context.repository.shared.store;
+        let composed = match self.restore(place, rollback, expected_active).await {
+            Ok(composed) => composed,
+            Err(LookError::Git(GitError::Obstacle { message })) => {
+                let (dry, active) = (rollback.target.dry.clone(), expected_active.clone());
+                tracing::warn!(environment.name = %place.environment, message, "{place} cannot be rolled back");
+                return Ok(store.save_note(&self.context.id, place, &Obstacle { dry, active, message }).await?);
+            }
+            Err(error) => return Err(error),
+        };
+        let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
+        let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
+        store.save_proposal(&self.context.id, place, &proposed, &tree, &rollback.target.dry).await?;
+        let branch = self.rollback_branch(place);
+        let expected = expected_proposed.and_then(|sha| Oid::from_str(sha.as_str()).ok());
+        let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
+        let mirror = &self.context.repository.mirror;
+        let act = format!("propose to roll {place} back to {}", rollback.target.dry);
+        self.intend(&act, mirror.push(&self.context.remote().await?, &[push])).await?;
+        self.view.note_push(&branch, proposed.as_str());
+        Ok(())
+    }
+
+    async fn restore(
+        &self,
+        place: &Place,
+        rollback: &Rollback,
+        active: &ActiveSha,
+    ) -> Result<crate::git::compose::Composed, LookError> {
+        let trailers = Trailers::of_rollback(rollback, self.context.origin(place));
+        let text = self.rollback_text(place, rollback).await;
+        let message = self.context.repository.shared.messages.rollback_commit(&text, &trailers.render())?;
+        let id = |sha: &ActiveSha| Oid::from_str(sha.as_str()).map_err(GitError::from);
+        let restoration = Restoration {
+            parent: id(active)?,
+            target: id(&rollback.target.commit)?,
+            roots: rollback.roots.clone(),
+            seconds: rollback.at.as_second(),
+        };
+        let composed = self.context.repository.mirror.read(move |repository, cache| {
+            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), &message)
+        });
+        Ok(composed.await?)
+    }
+
+    pub(super) async fn open_rollback(
+        &mut self,
+        place: &Place,
+        rollback: &Rollback,
+        proposed: &ProposedSha,
+    ) -> Result<(), LookError> {
+        let text = self.rollback_text(place, rollback).await;
+        let page = self.context.page();
+        let text = self.context.repository.shared.messages.rollback_pull_request(&text, page.as_deref())?;
+        let environment = self.context.strategy.environment(&place.environment);
+        let base = environment.map(|e| e.branch.clone()).expect("because the plan is of this strategy");
+        let restoration = self.snapshot.places.get(place).and_then(|state| state.restoration.as_ref());
+        if let Some(restoration) = restoration {
+            self.check_base(&base, &restoration.parent).await?;
+        }
+        let new = NewPullRequest { head: self.rollback_branch(place), base, title: text.title, body: text.body };
+        let forge = &self.context.repository.forge;
+        let repository = &self.context.id.repository;
+        let act = format!("open a pull request to roll {place} back");
+        let opened = self.intend(&act, forge.open_pull_request(repository, &new)).await?;
+        self.change(place, |book| book.pull_request = Some(opened.number)).await?;
+        let store = &self.context.repository.shared.store;
+        store.save_described(repository, opened.number, proposed).await?;
+        let number = opened.number;
+        tracing::info!(
+            environment.name = %place.environment, pull_request.number = number.0,
+            "opened {number} to roll {place} back to {}", rollback.target.dry.short()
+        );
+        self.view.remember_pull_request(&new.head, opened);
+        Ok(())
+    }
+
+    pub(super) async fn merge_rollback(
+        &mut self,
+        place: &Place,
+        rollback: &Rollback,
+        number: PullRequestNumber,
+        expected_head: &ProposedSha,
+        expected_active: &ActiveSha,
+    ) -> Result<(), LookError> {
+        let environment =
+            self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
+        self.check_base(&environment.branch, expected_active).await?;
+        let trailers = Trailers::of_rollback(rollback, self.context.origin(place));
+        let text = self.rollback_text(place, rollback).await;
+        let messages = &self.context.repository.shared.messages;
+        let merge = Merge {
+            expected_head: expected_head.to_string(),
+            method: environment.merge_method,
+            title: format!("{} ({number})", messages.rollback_title(&text)?),
+            message: messages.rollback_merge(&text, &trailers.render())?,
+        };
+        let forge = &self.context.repository.forge;
+        let act = format!("merge {number}: roll {place} back");
+        let merging = forge.merge_pull_request(&self.context.id.repository, number, &merge);
+        match self.intend(&act, merging).await {
+            Ok(active) => {
+                let (now, branch) = (self.now(), self.rollback_branch(place));
+                self.view.note_merge(&branch, number, &active, &self.context.repository.account.login, now);
+                let remote = self.context.remote().await?;
+                let mirror = &self.context.repository.mirror;
+                mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
+                metrics::counter!("hydromote_rollbacks_total").increment(1);
+                tracing::warn!(
+                    environment.name = %place.environment, pull_request.number = number.0, active.sha = active,
+                    "merged {number}: {place} is back at {}", rollback.target.dry.short()
+                );
+                Ok(())
+            }
+            Err(ForgeError::Refused { words, .. }) => self.note_refusal(place, expected_head, words).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn finish_rollback(
+        &self,
+        place: &Place,
+        active: &ActiveSha,
+        rollback: &Rollback,
+    ) -> Result<(), LookError> {
+        let mut pull_request = None;
+        self.change(place, |book| {
+            pull_request = book.pull_request.take();
+            book.rollback = None;
+        })
+        .await?;
+        let done = RolledBack {
+            environment: place.environment.clone(),
+            lane: place.lane.clone(),
+            from_tree: self.tree(&rollback.bad_commit).await?,
+            to_tree: self.tree(active).await?,
+            from: rollback.bad.clone(),
+            to: rollback.target.dry.clone(),
+            active_sha: active.clone(),
+            pull_request,
+            trigger: rollback.trigger,
+            by: rollback.by.clone(),
+            reason: rollback.reason.clone(),
+            at: self.now(),
+        };
+        let store = &self.context.repository.shared.store;
+        if store.save_rollback(&self.context.id, &done).await? {
+            let with = pull_request.map(|number| format!(" with {number}")).unwrap_or_default();
+            let what = format!("{place} is back at {}{with}: {}", done.to.short(), done.reason);
+            store.save_event(&self.context.id, Some(place), done.at, &done.by, &what).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn cancel_rollback(
+        &mut self,
+        place: &Place,
+        active: &ActiveSha,
+        rollback: &Rollback,
+        pull_request: Option<PullRequestNumber>,
+        reason: &str,
+    ) -> Result<(), LookError> {
+        let repository = &self.context.id.repository;
+        if let Some(number) = pull_request {
+            let forge = &self.context.repository.forge;
+            let pull = forge.pull_request(repository, number).await?;
+            if pull.state == PullRequestState::Open {
+                self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+                let status = PostedStatus::new(StatusState::Error, &format!("{CANCELLED_BY_US}: {reason}"));
+                self.post(&pull.head_sha, &rollback_key(place), &status).await?;
+                self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
+            }
+            self.view.forget_pull_requests(&self.rollback_branch(place));
+        }
+        let ended = Hold::ended(&format!("the rollback was cancelled: {reason}"));
+        self.post_hold(place, active, &ended).await?;
+        self.change(place, |book| {
+            book.cancelled.insert(rollback.bad_commit.clone());
+            (book.hold, book.rollback, book.pull_request) = (None, None, None);
+        })
+        .await?;
+        self.tell(Some(place), &format!("the rollback was cancelled: {reason}")).await?;
+        tracing::info!(environment.name = %place.environment, "the rollback of {place} was cancelled: {reason}");
+        Ok(())
+    }
+
+    async fn rollback_text(&self, place: &Place, rollback: &Rollback) -> RollbackText {
+        let (bad, target) = (self.dry_commit(&rollback.bad).await, self.dry_commit(&rollback.target.dry).await);
+        // A commit that a forced push took off the line may be gone: its id says enough.
+        let text = |commit: Result<history::DryCommit, LookError>, sha| match commit {
+            Ok(commit) => DryText::new(sha, &commit.subject, &commit.author),
+            Err(_) => DryText::new(sha, "", ""),
+        };
+        RollbackText::new(
+            place,
+            text(bad, &rollback.bad),
+            text(target, &rollback.target.dry),
+            &rollback.by,
+            rollback.trigger == Trigger::Automatic,
+            &rollback.reason,
+        )
+    }
+
+    async fn tree(&self, commit: &ActiveSha) -> Result<TreeId, LookError> {
+        let id = commit.to_string();
+        let mirror = &self.context.repository.mirror;
+        let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+        Ok(TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal"))
+    }
+
+    async fn change(&self, place: &Place, change: impl FnOnce(&mut HoldBook)) -> Result<(), LookError> {
+        self.context.repository.shared.store.change_note(&self.context.id, place, change).await?;
+        Ok(())
+    }
+
+    fn rollback_branch(&self, place: &Place) -> BranchName {
+        self.context
+            .strategy
+            .environment(&place.environment)
+            .map(|environment| environment.rollback_branch(&place.lane))
+            .expect("because the plan is of this strategy")
+    }
+}

@@ -1,0 +1,209 @@
+//! What is remembered of holds and rollbacks of a place, and how it is read back.
+//!
+//! The store has one document for each place, changed in one transaction: a hold and its rollback
+//! come and go together. When the store was lost the hold is read from our own status on the
+//! active branch, what was released from our statuses on restoring commits, and what was cancelled
+//! from closed pull requests; that is done once.
+
+use std::collections::BTreeSet;
+
+use git2::Oid;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    LookError,
+    context::{StrategyContext, hold_key, rollback_key},
+    forge_view::ForgeView,
+};
+use crate::{
+    domain::{
+        hold::{Hold, HoldMark},
+        ids::{ActiveSha, DrySha, Place, PullRequestNumber},
+        line::DryLine,
+        rollback::{self, Rollback},
+        snapshot::{PlaceState, Run},
+        status::{CommitStatus, StatusState},
+        strategy::Environment,
+    },
+    forge::{PullRequest, PullRequestState},
+    git::history,
+    store::PlaceNote,
+};
+
+/// How many runs are searched for the hold on the forge when the store has none, newest first.
+const RUNS_SEARCHED: usize = 3;
+
+/// How many commits of each of them.
+const COMMITS_SEARCHED: usize = 5;
+
+/// What our own status on the head of a rollback's branch says, before we close its pull request.
+pub const CANCELLED_BY_US: &str = "Cancelled by Hydromote";
+
+/// What is remembered of holds and rollbacks of one place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldBook {
+    /// The hold in force.
+    pub hold: Option<Hold>,
+    /// The rollback under way.
+    pub rollback: Option<Rollback>,
+    /// Its pull request, once it is open.
+    pub pull_request: Option<PullRequestNumber>,
+    /// Runs, by the commit that brought them, from which a rollback was cancelled.
+    pub cancelled: BTreeSet<ActiveSha>,
+    /// Restoring commits whose blocks a person took back.
+    pub released: BTreeSet<ActiveSha>,
+}
+
+impl PlaceNote for HoldBook {
+    const KIND: &'static str = "holds";
+}
+
+/// Fills in what is known of holds and rollbacks of a place.
+pub async fn read(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    environment: &Environment,
+    place: &Place,
+    line: &DryLine,
+    state: &mut PlaceState,
+) -> Result<(), LookError> {
+    let Some(branch) = state.branch() else { return Ok(()) };
+    let (head, store) = (branch.head.clone(), &context.repository.shared.store);
+    let mut book = match store.note::<HoldBook>(&context.id, place).await? {
+        Some(book) => book,
+        None => {
+            let book = read_back(context, view, environment, place, line, state).await?;
+            store.save_note(&context.id, place, &book).await?;
+            book
+        }
+    };
+    if book.rollback.is_some() {
+        let pulls = view.pull_requests(context, &environment.rollback_branch(&place.lane), &environment.branch).await?;
+        note_closed(context, &mut book, &pulls).await?;
+        state.rollback_pull_request =
+            pulls.iter().find(|pr| pr.state == PullRequestState::Open).and_then(super::observe::open_pull_request);
+    }
+    let posted = store.posted_statuses(&context.id.repository, &hold_key(place)).await?;
+    state.hold_status = posted.get(head.as_str()).map(|status| (head, status.clone()));
+    for run in state.runs_mut() {
+        let released = run.brought_by().is_some_and(|sha| book.released.contains(sha));
+        if let Some(restored) = &mut run.restored {
+            restored.released = released;
+        }
+    }
+    (state.hold, state.rollback, state.cancelled) = (book.hold, book.rollback, book.cancelled);
+    Ok(())
+}
+
+/// Notes that a person closed the pull request of the rollback under way.
+async fn note_closed(context: &StrategyContext, book: &mut HoldBook, pulls: &[PullRequest]) -> Result<(), LookError> {
+    let (Some(number), Some(rollback)) = (book.pull_request, &book.rollback) else { return Ok(()) };
+    let closed = pulls.iter().any(|pr| pr.number == number && pr.state == PullRequestState::Closed);
+    let by_us = context.repository.shared.store.closed_by_us(&context.id.repository).await?.contains(&number);
+    if closed && !by_us {
+        book.cancelled.insert(rollback.bad_commit.clone());
+    }
+    Ok(())
+}
+
+/// Reads the book back from the forge and git.
+async fn read_back(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    environment: &Environment,
+    place: &Place,
+    line: &DryLine,
+    state: &PlaceState,
+) -> Result<HoldBook, LookError> {
+    let runs = state.branch().map(|branch| branch.runs.clone()).unwrap_or_default();
+    let mut book = HoldBook::default();
+    let Some(head) = state.branch().map(|branch| branch.head.clone()).filter(|_| !runs.is_empty()) else {
+        return Ok(book);
+    };
+    let newest = runs.iter().take(RUNS_SEARCHED).flat_map(|run| run.commits.iter().take(COMMITS_SEARCHED));
+    let commits: Vec<ActiveSha> = std::iter::once(head).chain(newest.map(|commit| commit.sha.clone())).collect();
+    let mut marks = Vec::new();
+    for sha in &commits {
+        marks.extend(our_marks(context, place, &view.statuses(context, sha.as_str()).await?));
+    }
+    let known: Vec<&DrySha> = runs.iter().map(|run| &run.dry).collect();
+    let newest = marks.iter().max_by_key(|status| (status.reported_at, status.id));
+    if let Some(HoldMark::Held(hold)) = newest.and_then(|status| HoldMark::read(status, line, &known)) {
+        book.rollback = rollback::under_way(&hold, state, line);
+        book.hold = Some(*hold);
+    }
+    for run in runs.iter().filter(|run| run.restored.is_some()) {
+        if let Some(sha) = released(context, view, place, line, run).await? {
+            book.released.insert(sha);
+        }
+    }
+    let pulls = view.pull_requests(context, &environment.rollback_branch(&place.lane), &environment.branch).await?;
+    book.pull_request = pulls.iter().find(|pr| pr.state == PullRequestState::Open).map(|pr| pr.number);
+    for closed in pulls.iter().filter(|pr| pr.state == PullRequestState::Closed) {
+        if !was_closed_by_us(context, view, place, closed).await?
+            && let Some(sha) = left_by(context, closed, &runs).await?
+        {
+            book.cancelled.insert(sha);
+        }
+    }
+    Ok(book)
+}
+
+fn our_marks(context: &StrategyContext, place: &Place, statuses: &[CommitStatus]) -> Vec<CommitStatus> {
+    let (key, account) = (hold_key(place), context.repository.account.id);
+    statuses.iter().filter(|status| status.key == key && status.creator == Some(account)).cloned().collect()
+}
+
+/// Returns the commit that brought the run when a person took back what its rollback blocks.
+async fn released(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    place: &Place,
+    line: &DryLine,
+    run: &Run,
+) -> Result<Option<ActiveSha>, LookError> {
+    let Some(sha) = run.brought_by() else { return Ok(None) };
+    let marks = our_marks(context, place, &view.statuses(context, sha.as_str()).await?);
+    let released = |status: &CommitStatus| HoldMark::read(status, line, &[]) == Some(HoldMark::Released);
+    Ok(marks.iter().any(released).then(|| sha.clone()))
+}
+
+async fn was_closed_by_us(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    place: &Place,
+    closed: &PullRequest,
+) -> Result<bool, LookError> {
+    let store = &context.repository.shared.store;
+    if store.closed_by_us(&context.id.repository).await?.contains(&closed.number) {
+        return Ok(true);
+    }
+    let (key, account) = (rollback_key(place), context.repository.account.id);
+    let statuses = view.statuses(context, &closed.head_sha).await?;
+    Ok(statuses.iter().any(|status| {
+        status.key == key
+            && status.creator == Some(account)
+            && status.state == StatusState::Error
+            && status.description.starts_with(CANCELLED_BY_US)
+    }))
+}
+
+/// Returns the run, by the commit that brought it, that the closed pull request was to leave: the
+/// one that its head was composed on.
+async fn left_by(
+    context: &StrategyContext,
+    closed: &PullRequest,
+    runs: &[Run],
+) -> Result<Option<ActiveSha>, LookError> {
+    let mirror = &context.repository.mirror;
+    let id = closed.head_sha.clone();
+    let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
+    if !is_here {
+        mirror.fetch_commit(&context.remote().await?, &closed.head_sha).await?;
+    }
+    let id = closed.head_sha.clone();
+    let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+    let Some(parent) = commit.parent.map(|id| id.to_string()) else { return Ok(None) };
+    let left = runs.iter().find(|run| run.commits.iter().any(|commit| commit.sha.as_str() == parent));
+    Ok(left.and_then(Run::brought_by).cloned())
+}

@@ -1,0 +1,343 @@
+//! Commands by which people stop an environment and take it back: hold, unhold, rollback.
+//!
+//! A command is written to the store in one transaction and then to the forge, before it is
+//! acknowledged; the worker does the rest. It is bound to what the board showed: a rollback of what
+//! does not run any more is overtaken and does nothing.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    attention::Attention,
+    commands::{CommandError, Commands, name, place_view},
+    context::hold_key,
+    holds::HoldBook,
+};
+use crate::domain::{
+    hold::{Hold, HoldRule},
+    ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, StrategyId},
+    plan::PlaceView,
+    rollback::{self, Choice, Rollback, Target, Trigger},
+};
+
+/// The most characters of a reason that are kept.
+const REASON_LIMIT: usize = 500;
+
+/// What a rollback goes back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// The newest content that is verified and not blocked.
+    LastKnownGood,
+    /// The content of this dry SHA, or of the only one that ran here and begins so.
+    To(String),
+    /// The content so many changes ago.
+    Steps(u32),
+}
+
+/// A rollback that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollbackOrder {
+    /// Where to.
+    pub destination: Destination,
+    /// Why.
+    pub reason: String,
+    /// Whether content that is not known to be good may come back.
+    pub force: bool,
+    /// What runs as the person saw it, where that is known.
+    pub running: Option<DrySha>,
+}
+
+/// A hold that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Where.
+    pub place: Place,
+    /// The hold.
+    pub hold: Hold,
+}
+
+/// A hold that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// Where.
+    pub place: Place,
+    /// What is not held any more, in words.
+    pub what: String,
+}
+
+/// A rollback that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollbackAccepted {
+    /// Where.
+    pub place: Place,
+    /// The rollback.
+    pub rollback: Rollback,
+}
+
+impl Commands {
+    /// Stops everything in an environment, until `until` or until it is taken back.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`] while it is being rolled back, and where nothing was promoted yet.
+    pub async fn hold(
+        &self,
+        strategy: &StrategyId,
+        environment: &EnvironmentName,
+        lane: Option<&LaneName>,
+        until: Option<Timestamp>,
+        reason: &str,
+        by: &str,
+    ) -> Result<Held, CommandError> {
+        let board = self.board(strategy)?;
+        let view = place_view(&board, environment, lane)?;
+        let (place, by, reason) = (view.place.clone(), name(by)?, reason_of(reason)?);
+        let now = (self.clock)();
+        if let Some(until) = until.filter(|until| *until <= now) {
+            let message = format!("{until} is over.");
+            return Err(CommandError::Malformed { message, help: "Give a time to come, or none.".to_owned() });
+        }
+        let active = active(view)?;
+        let before = view.hold.as_ref().filter(|hold| hold.target.is_some());
+        let hold = Hold {
+            rule: HoldRule::Strict,
+            by: by.clone(),
+            reason,
+            at: now,
+            expires_at: until,
+            through: before.and_then(|hold| hold.through.clone()).or_else(|| view.taken.clone()),
+            target: before.and_then(|hold| hold.target.clone()),
+        };
+        let mut rolling = None;
+        let change = |book: &mut HoldBook| {
+            rolling.clone_from(&book.rollback);
+            if book.rollback.is_none() {
+                book.hold = Some(hold.clone());
+            }
+        };
+        self.store.change_note(strategy, &place, change).await?;
+        if let Some(rollback) = rolling {
+            return Err(under_way(&place, &rollback));
+        }
+        self.post(strategy, active.as_str(), hold_key(&place), &hold.status()).await?;
+        let words = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
+        self.tell(strategy, Some(&place), &by, &format!("holds {place}{words}")).await?;
+        tracing::info!(environment.name = %environment, by, "{by} holds {place}{words}");
+        self.hub.heed(&strategy.repository, Attention::Command);
+        Ok(Held { place, hold })
+    }
+
+    /// Takes a hold back, and what rollbacks of this environment keep out; a rollback that is under
+    /// way is cancelled.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`] when nothing is held or kept out.
+    pub async fn unhold(
+        &self,
+        strategy: &StrategyId,
+        environment: &EnvironmentName,
+        lane: Option<&LaneName>,
+        by: &str,
+    ) -> Result<Released, CommandError> {
+        let board = self.board(strategy)?;
+        let view = place_view(&board, environment, lane)?;
+        let (place, by) = (view.place.clone(), name(by)?);
+        let active = active(view)?;
+        let restoring: BTreeSet<ActiveSha> = view.restoring.iter().cloned().collect();
+        let mut before = HoldBook::default();
+        let book = self
+            .store
+            .change_note(strategy, &place, |book: &mut HoldBook| {
+                before = book.clone();
+                book.released.extend(restoring.iter().cloned());
+                match &book.rollback {
+                    // The worker closes its pull request, and the hold goes with it.
+                    Some(rollback) => {
+                        book.cancelled.insert(rollback.bad_commit.clone());
+                    }
+                    None => book.hold = None,
+                }
+            })
+            .await?;
+        let newly: Vec<&ActiveSha> = book.released.difference(&before.released).collect();
+        if before.hold.is_none() && before.rollback.is_none() && newly.is_empty() {
+            let message = format!("{place} is not held, and no rollback of it keeps anything out.");
+            let help = "See what it waits for with `hydromote explain`.".to_owned();
+            return Err(CommandError::Refused { message, help });
+        }
+        let status = Hold::released(&by);
+        for sha in newly.into_iter().chain([&active]) {
+            self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
+        }
+        let what = match (&before.rollback, &before.hold) {
+            (Some(rollback), _) => format!("the rollback to {} and its hold", rollback.target.dry.short()),
+            (None, Some(hold)) => format!("the hold of {}", hold.by),
+            (None, None) => "what its rollbacks keep out".to_owned(),
+        };
+        self.tell(strategy, Some(&place), &by, &format!("took back {what}")).await?;
+        tracing::info!(environment.name = %environment, by, "{by} took back {what} of {place}");
+        self.hub.heed(&strategy.repository, Attention::Command);
+        Ok(Released { place, what })
+    }
+
+    /// Accepts a rollback of what runs in an environment.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`] when there is nothing to go back to, when one is under way and under
+    /// drift; [`CommandError::Unknown`] when the dry SHA did not run there.
+    pub async fn rollback(
+        &self,
+        strategy: &StrategyId,
+        environment: &EnvironmentName,
+        lane: Option<&LaneName>,
+        order: &RollbackOrder,
+        by: &str,
+    ) -> Result<RollbackAccepted, CommandError> {
+        let board = self.board(strategy)?;
+        let view = place_view(&board, environment, lane)?;
+        let (place, by, reason) = (view.place.clone(), name(by)?, reason_of(&order.reason)?);
+        if reason.is_empty() {
+            let message = format!("A rollback of {place} needs a reason.");
+            let help = "Say why, such as `--reason \"checkout is slow\"`; it is written into the commit.".to_owned();
+            return Err(CommandError::Malformed { message, help });
+        }
+        let (active, target) = (active(view)?, target(view, order)?);
+        let (Some(running), Some(bad_commit)) = (&view.running, &view.brought_by) else {
+            return Err(nothing_runs(&place));
+        };
+        if let Some(seen) = order.running.as_ref().filter(|seen| **seen != running.dry) {
+            return Err(CommandError::Refused {
+                message: format!("{place} runs {} now, and no longer {}.", running.dry.short(), seen.short()),
+                help: "Look again before you roll it back.".to_owned(),
+            });
+        }
+        let rollback = Rollback {
+            target,
+            bad: running.dry.clone(),
+            bad_commit: bad_commit.clone(),
+            roots: BTreeSet::new(),
+            trigger: Trigger::Person,
+            by: by.clone(),
+            reason,
+            at: (self.clock)(),
+        };
+        let mut hold = None;
+        let mut rolling = None;
+        let change = |book: &mut HoldBook| {
+            rolling.clone_from(&book.rollback);
+            if rolling.is_none() {
+                let made = rollback::hold_of(&rollback, book.hold.as_ref(), false);
+                (book.hold, book.rollback, book.pull_request) = (Some(made.clone()), Some(rollback.clone()), None);
+                book.cancelled.remove(&rollback.bad_commit);
+                hold = Some(made);
+            }
+        };
+        self.store.change_note(strategy, &place, change).await?;
+        let Some(hold) = hold else {
+            return Err(rolling.map_or_else(|| nothing_runs(&place), |rollback| under_way(&place, &rollback)));
+        };
+        self.post(strategy, active.as_str(), hold_key(&place), &hold.status()).await?;
+        let (from, to) = (rollback.bad.short(), rollback.target.dry.short());
+        let what = format!("asked to roll {place} back from {from} to {to}: {}", rollback.reason);
+        self.tell(strategy, Some(&place), &by, &what).await?;
+        tracing::warn!(environment.name = %environment, by, "{by} rolls {place} back from {from} to {to}");
+        self.hub.heed(&strategy.repository, Attention::Command);
+        Ok(RollbackAccepted { place, rollback })
+    }
+}
+
+/// Finds what a rollback goes back to among what ran there.
+fn target(view: &PlaceView, order: &RollbackOrder) -> Result<Target, CommandError> {
+    let place = &view.place;
+    if let Some(drift) = &view.drift {
+        return Err(CommandError::Refused {
+            message: format!("{} changed {place} by hand, so it is not rolled back.", drift.author),
+            help: format!("Take that commit ({}) back first.", drift.commit.short()),
+        });
+    }
+    let choice = match &order.destination {
+        Destination::LastKnownGood => view.choices.iter().find(|choice| choice.known_good),
+        Destination::Steps(steps) => {
+            usize::try_from(*steps).ok().and_then(|s| s.checked_sub(1)).and_then(|s| view.choices.get(s))
+        }
+        Destination::To(sha) => Some(find(view, sha)?),
+    };
+    match choice {
+        Some(choice) if choice.known_good || order.force => Ok(choice.target.clone()),
+        Some(choice) => Err(CommandError::Refused {
+            message: format!("{} was not verified in {place}, or is blocked.", choice.target.dry.short()),
+            help: "Add `--force` to bring it back nevertheless.".to_owned(),
+        }),
+        None => Err(CommandError::Refused {
+            message: format!("There is nothing to roll {place} back to."),
+            help: offered(view),
+        }),
+    }
+}
+
+fn find<'a>(view: &'a PlaceView, text: &str) -> Result<&'a Choice, CommandError> {
+    let (place, text) = (&view.place, text.trim().to_ascii_lowercase());
+    let begins = |sha: &DrySha| !text.is_empty() && sha.as_str().starts_with(&text);
+    if view.running.as_ref().is_some_and(|running| begins(&running.dry)) {
+        let message = format!("{text} runs in {place} already.");
+        return Err(CommandError::Refused { message, help: offered(view) });
+    }
+    let mut found = view.choices.iter().filter(|choice| begins(&choice.target.dry));
+    match (found.next(), found.next()) {
+        (Some(choice), None) => Ok(choice),
+        (Some(_), Some(_)) => Err(CommandError::Malformed {
+            message: format!("Several commits that ran in {place} begin with `{text}`."),
+            help: offered(view),
+        }),
+        (None, _) => Err(CommandError::Unknown {
+            message: format!("`{text}` did not run in {place} before what runs now."),
+            help: offered(view),
+        }),
+    }
+}
+
+fn offered(view: &PlaceView) -> String {
+    let shown: Vec<String> = view
+        .choices
+        .iter()
+        .take(5)
+        .map(|choice| {
+            let doubt = if choice.known_good { "" } else { " (not known to be good)" };
+            format!("`{}`{doubt}", choice.target.dry.short())
+        })
+        .collect();
+    match shown.as_slice() {
+        [] => "Nothing else ran there of an older dry SHA; push a fix or a revert.".to_owned(),
+        shown => format!("It ran {}.", shown.join(", ")),
+    }
+}
+
+fn active(view: &PlaceView) -> Result<ActiveSha, CommandError> {
+    view.active.clone().ok_or_else(|| nothing_runs(&view.place))
+}
+
+fn nothing_runs(place: &Place) -> CommandError {
+    CommandError::Refused {
+        message: format!("Nothing was promoted to {place} yet."),
+        help: "Wait for its first promotion.".to_owned(),
+    }
+}
+
+fn under_way(place: &Place, rollback: &Rollback) -> CommandError {
+    CommandError::Refused {
+        message: format!("{place} is being rolled back to {} already ({}).", rollback.target.dry.short(), rollback.by),
+        help: format!("Wait for it, or cancel it with `hydromote unhold {}`.", place.environment),
+    }
+}
+
+/// Returns a reason on one line.
+fn reason_of(text: &str) -> Result<String, CommandError> {
+    let reason = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if reason.chars().count() > REASON_LIMIT {
+        return Err(CommandError::Malformed {
+            message: format!("The reason is longer than {REASON_LIMIT} characters."),
+            help: "Say it in fewer words, and link to the rest.".to_owned(),
+        });
+    }
+    Ok(reason)
+}
