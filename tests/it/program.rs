@@ -29,6 +29,8 @@ use crate::world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult};
 const WITHIN: Duration = Duration::from_secs(60);
 /// How often it is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(40);
+/// What the operator calls the forge; it is a part of the webhook's path.
+const FORGE: &str = "acme_hub";
 /// The webhook's secret.
 pub(crate) const WEBHOOK_SECRET: &str = "s3cret-of-the-webhook";
 /// The bearer token of everything that acts.
@@ -128,7 +130,7 @@ impl Site {
 
     /// Has the forge send its webhooks to a service.
     pub(crate) async fn tell(&self, served: &Served) -> TestResult {
-        let url = format!("{}/webhooks/github", served.url);
+        let url = format!("{}/webhooks/{FORGE}", served.url);
         self.forge.add_webhook(REPOSITORY, &url, Some(Secret::new(WEBHOOK_SECRET)), &["*"]).await?;
         Ok(())
     }
@@ -285,7 +287,7 @@ impl Served {
         body: Vec<u8>,
         signature: Option<String>,
     ) -> Fallible<StatusCode> {
-        let mut request = self.client.post(format!("{}/webhooks/github", self.url));
+        let mut request = self.client.post(format!("{}/webhooks/{FORGE}", self.url));
         request = request.header("x-github-event", event).header("x-github-delivery", id);
         if let Some(signature) = signature {
             request = request.header("x-hub-signature-256", signature);
@@ -298,7 +300,7 @@ impl Served {
         let mut stream = tokio::net::TcpStream::connect(self.url.trim_start_matches("http://")).await?;
         let signature = "0".repeat(64);
         let head = format!(
-            "POST /webhooks/github HTTP/1.1\r\nHost: localhost\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: large\r\n\
+            "POST /webhooks/{FORGE} HTTP/1.1\r\nHost: localhost\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: large\r\n\
              X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {bytes}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await?;
@@ -392,7 +394,7 @@ fn settings(api: &str, poll: &str) -> String {
     format!(
         "[server]
 listen = '127.0.0.1:0'
-[forges.github]
+[forges.{FORGE}]
 kind = 'github'
 api_url = '{api}'
 token_file = 'token'
