@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-long tools lint fmt docs image-check bench-replay
+.PHONY: help demo test test-long tools lint fmt docs references image-check bench-replay
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,7 +38,11 @@ fmt:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-## make image-check runs what goes into the image: no rights, a read-only file system, both settings files
+## make references  writes the reference parts of docs/configuration.md and docs/strategy.md anew
+references:
+	HYDROMOTE_REFRESH_REFERENCES=1 $(CARGO) test --locked --quiet --test it documents::reference
+
+## make image-check  runs what goes into the image: no rights, a read-only file system, both settings files
 image-check:
 	$(CARGO) build --locked --quiet
 	docker/check.sh target/debug/hydromote
