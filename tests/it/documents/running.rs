@@ -27,8 +27,12 @@ fn compose_sets_what_the_images_settings_leave_open() -> TestResult {
     assert_eq!(wrong(&image, &[]).len(), 1, "only the repositories are open: {:?}", wrong(&image, &[]));
     let compose = compose()?;
     let environment = compose["services"]["hydromote"]["environment"].as_object().ok_or("no environment")?;
-    let value = |name: &str| if name.ends_with("URL") { "https://hydromote.example.com" } else { "acme/shop" };
-    let variables: Vec<_> = environment.keys().map(|name| (name.clone(), value(name).to_owned())).collect();
+    let value = |value: &Value| match value.as_str().unwrap_or_default() {
+        open if open.starts_with("${HYDROMOTE_PUBLIC_URL") => "https://hydromote.example.com".to_owned(),
+        open if open.starts_with("${HYDROMOTE_REPOSITORIES") => "acme/shop".to_owned(),
+        set => set.to_owned(),
+    };
+    let variables: Vec<_> = environment.iter().map(|(name, text)| (name.clone(), value(text))).collect();
     assert_eq!(wrong(&image, &variables), Vec::<String>::new());
     Ok(())
 }
