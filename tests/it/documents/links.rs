@@ -30,14 +30,27 @@ fn links_lead_to_files_that_are_there() -> TestResult {
         let text = read(&page)?;
         let folder = project(&page).parent().map(ToOwned::to_owned).unwrap_or_default();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let path = link.split('#').next().unwrap_or_default();
-            if link.contains("://") || path.is_empty() {
+            if link.contains("://") {
                 continue;
             }
-            assert!(folder.join(path).exists(), "{page} links `{link}`, which is not there");
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { project(&page) } else { folder.join(path) };
+            assert!(target.exists(), "{page} links `{link}`, which is not there");
+            if !anchor.is_empty() {
+                let text = std::fs::read_to_string(&target)?;
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|line| slug(line) == anchor), "{page} links `{link}`, which is no heading");
+            }
             checked += 1;
         }
     }
     assert!(checked > 10, "only {checked} links were found");
     Ok(())
+}
+
+/// Returns the anchor that forges give a heading.
+fn slug(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
