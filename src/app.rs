@@ -122,7 +122,9 @@ impl Service {
             public_url: Some(url.clone()),
         };
         let hub = workers_hub(&parts, &shared, &boards, &stop, &workers);
-        for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact) {
+        // What was found by a pattern before goes on by itself; the hub leaves out what is not served any more.
+        let known = parts.store.repositories().await?;
+        for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact).chain(known) {
             hub.wake(&repository);
         }
         let commands = Commands {

@@ -72,7 +72,7 @@ pub struct ForgeSection {
     #[schemars(with = "Vec<String>")]
     pub webhook_secret_files: Vec<String>,
     /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner. The former are looked at
-    /// from the start on, the latter from their first webhook since the start on.
+    /// from the start on, the latter from their first webhook on.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub repositories: Vec<String>,

@@ -65,6 +65,8 @@ pub(crate) struct Site {
 pub(crate) struct Start<'a> {
     /// After how long everything is read again.
     pub(crate) poll: &'a str,
+    /// The repositories that it serves.
+    pub(crate) served: &'a str,
     /// The largest file that it may write.
     pub(crate) largest_file: Option<u64>,
     /// How much is logged.
@@ -73,7 +75,7 @@ pub(crate) struct Start<'a> {
 
 impl Default for Start<'_> {
     fn default() -> Self {
-        Self { poll: "1h", largest_file: None, log: None }
+        Self { poll: "1h", served: REPOSITORY, largest_file: None, log: None }
     }
 }
 
@@ -362,7 +364,7 @@ fn serve_command(dir: &Path, largest_file: Option<u64>) -> Command {
 }
 
 async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fallible<Served> {
-    std::fs::write(dir.join("hydromote.toml"), settings(api, start.poll))?;
+    std::fs::write(dir.join("hydromote.toml"), settings(api, start))?;
     let mut command = serve_command(dir, start.largest_file);
     if let Some(log) = start.log {
         command.env("RUST_LOG", log);
@@ -390,7 +392,7 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     Ok(served)
 }
 
-fn settings(api: &str, poll: &str) -> String {
+fn settings(api: &str, Start { poll, served, .. }: Start<'_>) -> String {
     format!(
         "[server]
 listen = '127.0.0.1:0'
@@ -399,7 +401,7 @@ kind = 'github'
 api_url = '{api}'
 token_file = 'token'
 webhook_secret_files = ['webhook-secret']
-repositories = ['{REPOSITORY}']
+repositories = ['{served}']
 [limits]
 poll_interval = '{poll}'
 forge_timeout = '1s'
