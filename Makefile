@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-long tools lint fmt docs bench-replay
+.PHONY: help demo test test-long tools lint fmt docs references image-check bench-replay
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -37,6 +37,15 @@ fmt:
 ## make docs        builds the code's documentation, without warnings
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+## make references  writes the reference parts of docs/configuration.md and docs/strategy.md anew
+references:
+	HYDROMOTE_REFRESH_REFERENCES=1 $(CARGO) test --locked --quiet --test it documents::reference
+
+## make image-check  runs what goes into the image: no rights, a read-only file system, both settings files
+image-check:
+	$(CARGO) build --locked --quiet
+	docker/check.sh target/debug/hydromote
 
 ## make bench-replay REPO=… STRATEGY=…   plays a repository's history with a release build
 bench-replay: tools

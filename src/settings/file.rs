@@ -15,15 +15,16 @@ pub struct SettingsFile {
     pub server: ServerSection,
     /// What must survive a restart.
     pub store: StoreSection,
-    /// The forges by a name of your own: lower-case letters, digits and `_`. The name is part of the webhook's path.
+    /// The forges by a name of your own: lower-case letters, digits and single `_`. The name is part of the webhook's
+    /// path. For now there can be only one.
     pub forges: BTreeMap<String, ForgeSection>,
     /// How much of what the service takes.
     pub limits: LimitsSection,
     /// The programs that render manifests.
     pub renderers: RenderersSection,
-    /// How git, the forges' APIs and downloads reach the network.
+    /// How the network is reached; not yet supported.
     pub network: NetworkSection,
-    /// Who may act on the service.
+    /// Who may act on the service, and read it from elsewhere.
     pub service: ServiceSection,
 }
 
@@ -70,7 +71,8 @@ pub struct ForgeSection {
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub webhook_secret_files: Vec<String>,
-    /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner.
+    /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner. The former are looked at
+    /// from the start on, the latter from their first webhook on.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub repositories: Vec<String>,
@@ -108,17 +110,17 @@ pub struct LimitsSection {
 pub struct RenderersSection {
     /// A folder with the programs.
     pub directory: Option<PathBuf>,
-    /// Helm.
+    /// The path of Helm; the program must be called `helm`.
     pub helm: Option<PathBuf>,
-    /// Kustomize.
+    /// The path of Kustomize; the program must be called `kustomize`.
     pub kustomize: Option<PathBuf>,
 }
 
-/// How git, the forges' APIs and downloads reach the network.
+/// How the network is reached. Not yet supported: the service does not start with one of these keys.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSection {
-    /// The proxy, such as `http://proxy.example.com:3128`; it may hold credentials.
+    /// The proxy of git and of requests to the forge.
     #[serde(deserialize_with = "secret")]
     #[schemars(with = "Option<String>")]
     pub proxy: Option<SecretString>,
@@ -126,11 +128,12 @@ pub struct NetworkSection {
     pub ca_bundle: Option<PathBuf>,
 }
 
-/// Who may act on the service.
+/// Who may act on the service, and read it from elsewhere.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceSection {
-    /// A file that holds the bearer token for promote, hold, rollback and the like. Without it nobody may act over HTTP.
+    /// A file that holds the bearer token of everything that acts, such as `hydromote promote`, and of reading from
+    /// beyond this machine. Without it nobody acts over HTTP, and only this machine reads.
     pub api_token_file: Option<PathBuf>,
 }
 

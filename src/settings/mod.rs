@@ -41,14 +41,12 @@ pub struct Settings {
     pub database: Database,
     /// The folder of mirrors and caches.
     pub data: PathBuf,
-    /// The forges by name; at least one.
+    /// The forges by name; for now exactly one.
     pub forges: BTreeMap<String, ForgeSettings>,
     /// Limits and intervals.
     pub limits: Limits,
     /// The programs that render.
     pub renderers: Renderers,
-    /// The proxy and certificates.
-    pub network: Network,
     /// The bearer token of everything that acts; without one nobody may act over HTTP.
     pub api_token: Option<SecretString>,
 }
@@ -133,15 +131,6 @@ pub struct Renderers {
     pub helm: Option<PathBuf>,
     /// Kustomize.
     pub kustomize: Option<PathBuf>,
-}
-
-/// How the network is reached.
-#[derive(Debug, Clone, Default)]
-pub struct Network {
-    /// The proxy's URL, which may hold credentials.
-    pub proxy: Option<SecretString>,
-    /// A file of further root certificates.
-    pub ca_bundle: Option<PathBuf>,
 }
 
 impl Settings {

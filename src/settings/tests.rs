@@ -154,7 +154,8 @@ ca_bundle = 'missing.pem'
 ";
     let told = told(text, &[("HYDROMOTE__LIMITS__RENDER_PARALLELISM", "0")]);
     assert!(!told.contains("s3cret"), "{told}");
-    insta::assert_snapshot!(told, @r"
+    insta::assert_snapshot!(told, @"
+    hydromote.toml:5:9: `forges.hub` is a second forge, which is not yet supported; run a service for each
     hydromote.toml:10:9: `forges.Other` is no name for a forge; use lower-case letters, digits and single `_`
     hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names more than two files; keep the secret in use and the one before it
@@ -163,13 +164,13 @@ ca_bundle = 'missing.pem'
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/c`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
     hydromote.toml:8:1: `forges.hub.repositories` holds `acme`, which is neither `owner/name` nor `owner/*`
     hydromote.toml:7:1: `forges.hub.token_file` names `/nowhere/missing`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    hydromote.toml:15:1: `network.proxy` is not yet supported: neither git nor requests to the forge would use it; remove it
+    hydromote.toml:16:1: `network.ca_bundle` is not yet supported: neither git nor requests to the forge would use it; remove it
     hydromote.toml:2:1: `server.public_url` must begin with `https://` or `http://`
     hydromote.toml:4:1: `store.database` is no database that is known; write it like `sqlite:hydromote.db`
     hydromote.toml:13:1: `limits.render_memory_mib` must be 1 at least
     environment variable HYDROMOTE__LIMITS__RENDER_PARALLELISM: `limits.render_parallelism` must be 1 at least; leave it out for one per processor
     hydromote.toml:12:1: `limits.poll_interval` must be 1s at least; write it like `60s`
-    hydromote.toml:15:1: `network.proxy` is no address of a proxy; write it like `http://proxy.example.com:3128`
-    hydromote.toml:16:1: `network.ca_bundle` names `/nowhere/missing.pem`, which does not exist
     ");
 }
 

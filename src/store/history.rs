@@ -65,11 +65,12 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Returns the promotions of a strategy in the order in which they happened.
+    /// Returns the promotions of a strategy in the order in which they happened, which is not the one in which they
+    /// were found when the database was lost.
     pub async fn promotions(&self, strategy: &StrategyId) -> Result<Vec<Promotion>, StoreError> {
         let rows = sqlx::query(
             "SELECT environment, lane, dry, brought_by, tree, pull_request, merged_by, at
-             FROM promotions WHERE strategy = $1 ORDER BY id",
+             FROM promotions WHERE strategy = $1 ORDER BY at, id",
         )
         .bind(strategy.to_string())
         .fetch_all(&self.pool)
@@ -100,12 +101,13 @@ impl Store {
 
     /// Returns what happened, newest first.
     pub async fn events(&self, strategy: &StrategyId, at_most: u32) -> Result<Vec<Event>, StoreError> {
-        let rows =
-            sqlx::query("SELECT environment, at, who, what FROM events WHERE strategy = $1 ORDER BY id DESC LIMIT $2")
-                .bind(strategy.to_string())
-                .bind(at_most)
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT environment, at, who, what FROM events WHERE strategy = $1 ORDER BY at DESC, id DESC LIMIT $2",
+        )
+        .bind(strategy.to_string())
+        .bind(at_most)
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows
             .iter()
             .map(|row| Event {
@@ -154,4 +156,37 @@ fn promotion(row: &SqliteRow) -> Option<Promotion> {
         merged_by: row.get(6),
         at: from_millis(row.get(7)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{RepositoryId, StrategyName};
+
+    #[tokio::test]
+    async fn what_is_found_late_stands_where_it_happened() {
+        let store = Store::in_memory().await.expect("a database");
+        let repository = RepositoryId::new("acme/shop").expect("a repository");
+        let strategy = StrategyId { repository, name: StrategyName::new("shop").expect("a name") };
+        for (environment, second) in [("staging", 2), ("prod", 3), ("dev", 1)] {
+            let at = Timestamp::from_second(second).expect("a time");
+            let promotion = Promotion {
+                environment: EnvironmentName::new(environment).expect("a name"),
+                lane: LaneName::single(),
+                dry_sha: DrySha::new("dry-1").expect("a SHA"),
+                active_sha: ActiveSha::new(format!("{environment}-1")).expect("a SHA"),
+                tree: TreeId::new("tree-1").expect("a tree"),
+                pull_request: None,
+                merged_by: None,
+                at,
+            };
+            store.save_promotion(&strategy, &promotion).await.expect("saved");
+            store.save_event(&strategy, None, at, "hydromote", environment).await.expect("saved");
+        }
+        let promotions = store.promotions(&strategy).await.expect("read");
+        let order: Vec<_> = promotions.iter().map(|promotion| promotion.environment.as_str()).collect();
+        assert_eq!(order, ["dev", "staging", "prod"]);
+        let events = store.events(&strategy, 2).await.expect("read");
+        assert_eq!(events.iter().map(|event| event.what.as_str()).collect::<Vec<_>>(), ["prod", "staging"]);
+    }
 }

@@ -303,6 +303,16 @@ impl Store {
         Ok(())
     }
 
+    /// Returns the repositories that have a strategy.
+    pub async fn repositories(&self) -> Result<Vec<RepositoryId>, StoreError> {
+        let strategies: Vec<String> =
+            sqlx::query_scalar("SELECT strategy FROM strategies ORDER BY strategy").fetch_all(&self.pool).await?;
+        let names = strategies.iter().filter_map(|strategy| Some(strategy.rsplit_once('/')?.0));
+        let mut repositories: Vec<_> = names.filter_map(|name| RepositoryId::new(name).ok()).collect();
+        repositories.dedup();
+        Ok(repositories)
+    }
+
     /// Returns the last good documents of a repository's strategies.
     pub async fn documents(&self, repository: &RepositoryId) -> Result<Vec<Document>, StoreError> {
         let rows = sqlx::query("SELECT strategy, dry, path, document, mistake FROM strategies ORDER BY strategy")

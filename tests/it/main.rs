@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod contract;
+mod documents;
 mod drift;
 mod dry_line;
 mod failures;

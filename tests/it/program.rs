@@ -29,6 +29,8 @@ use crate::world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult};
 const WITHIN: Duration = Duration::from_secs(60);
 /// How often it is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(40);
+/// What the operator calls the forge; it is a part of the webhook's path.
+const FORGE: &str = "acme_hub";
 /// The webhook's secret.
 pub(crate) const WEBHOOK_SECRET: &str = "s3cret-of-the-webhook";
 /// The bearer token of everything that acts.
@@ -63,6 +65,8 @@ pub(crate) struct Site {
 pub(crate) struct Start<'a> {
     /// After how long everything is read again.
     pub(crate) poll: &'a str,
+    /// The repositories that it serves.
+    pub(crate) served: &'a str,
     /// The largest file that it may write.
     pub(crate) largest_file: Option<u64>,
     /// How much is logged.
@@ -71,7 +75,7 @@ pub(crate) struct Start<'a> {
 
 impl Default for Start<'_> {
     fn default() -> Self {
-        Self { poll: "1h", largest_file: None, log: None }
+        Self { poll: "1h", served: REPOSITORY, largest_file: None, log: None }
     }
 }
 
@@ -128,7 +132,7 @@ impl Site {
 
     /// Has the forge send its webhooks to a service.
     pub(crate) async fn tell(&self, served: &Served) -> TestResult {
-        let url = format!("{}/webhooks/github", served.url);
+        let url = format!("{}/webhooks/{FORGE}", served.url);
         self.forge.add_webhook(REPOSITORY, &url, Some(Secret::new(WEBHOOK_SECRET)), &["*"]).await?;
         Ok(())
     }
@@ -285,7 +289,7 @@ impl Served {
         body: Vec<u8>,
         signature: Option<String>,
     ) -> Fallible<StatusCode> {
-        let mut request = self.client.post(format!("{}/webhooks/github", self.url));
+        let mut request = self.client.post(format!("{}/webhooks/{FORGE}", self.url));
         request = request.header("x-github-event", event).header("x-github-delivery", id);
         if let Some(signature) = signature {
             request = request.header("x-hub-signature-256", signature);
@@ -298,7 +302,7 @@ impl Served {
         let mut stream = tokio::net::TcpStream::connect(self.url.trim_start_matches("http://")).await?;
         let signature = "0".repeat(64);
         let head = format!(
-            "POST /webhooks/github HTTP/1.1\r\nHost: localhost\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: large\r\n\
+            "POST /webhooks/{FORGE} HTTP/1.1\r\nHost: localhost\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: large\r\n\
              X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {bytes}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await?;
@@ -360,7 +364,7 @@ fn serve_command(dir: &Path, largest_file: Option<u64>) -> Command {
 }
 
 async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fallible<Served> {
-    std::fs::write(dir.join("hydromote.toml"), settings(api, start.poll))?;
+    std::fs::write(dir.join("hydromote.toml"), settings(api, start))?;
     let mut command = serve_command(dir, start.largest_file);
     if let Some(log) = start.log {
         command.env("RUST_LOG", log);
@@ -388,16 +392,16 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     Ok(served)
 }
 
-fn settings(api: &str, poll: &str) -> String {
+fn settings(api: &str, Start { poll, served, .. }: Start<'_>) -> String {
     format!(
         "[server]
 listen = '127.0.0.1:0'
-[forges.github]
+[forges.{FORGE}]
 kind = 'github'
 api_url = '{api}'
 token_file = 'token'
 webhook_secret_files = ['webhook-secret']
-repositories = ['{REPOSITORY}']
+repositories = ['{served}']
 [limits]
 poll_interval = '{poll}'
 forge_timeout = '1s'

@@ -54,6 +54,26 @@ async fn a_push_without_a_webhook_is_found_by_polling() -> TestResult {
     Ok(())
 }
 
+/// Nobody tells the service of a repository that it knows only because it was told once.
+#[tokio::test]
+async fn a_repository_that_was_found_by_a_pattern_goes_on_after_a_restart() -> TestResult {
+    let site = Site::new().await?;
+    let owner = format!("{}/*", REPOSITORY.split('/').next().unwrap_or_default());
+    let start = Start { served: &owner, ..Start::default() };
+    let served = site.serve(start).await?;
+    site.tell(&served).await?;
+    let one = site.push("first", first(&["dev"])).await?;
+    served.runs("dev", &one).await?;
+    site.healthy("dev").await?;
+    served.terminate().await?;
+    let two = site.push("second", everywhere("v2")).await?;
+    let served = site.serve(start).await?;
+    served.runs("dev", &two).await?;
+    served.terminate().await?;
+    site.forge.shutdown().await?;
+    Ok(())
+}
+
 /// The forge has done it, the service does not know, and is killed at once.
 #[tokio::test]
 async fn a_service_that_is_killed_in_the_middle_goes_on_where_it_was() -> TestResult {

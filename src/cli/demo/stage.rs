@@ -34,6 +34,8 @@ use crate::{
 pub(super) const OWNER: &str = "demo";
 /// Who pushes, reports health and promotes in the demo.
 pub(super) const DEVELOPER: &str = "developer";
+/// The forge's name.
+const FORGE: &str = "github";
 /// The account of the service.
 const BOT: &str = "hydromote";
 /// The largest webhook body.
@@ -86,6 +88,7 @@ impl Stage {
             store: Store::open(&folder.join("hydromote.db")).await?,
             data: folder.to_owned(),
             forge: Arc::new(adapter),
+            forge_name: FORGE.to_owned(),
             webhook_secrets: vec![SecretString::from(webhook_secret.expose())],
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
@@ -114,7 +117,7 @@ impl Stage {
         self.forge.create_repository(OWNER, name, options).await?;
         self.forge.grant(&repository, BOT, Permission::Write).await?;
         self.forge.grant(&repository, DEVELOPER, Permission::Admin).await?;
-        let url = format!("{}/webhooks/github", self.service.url);
+        let url = format!("{}/webhooks/{FORGE}", self.service.url);
         self.forge.add_webhook(&repository, &url, Some(self.webhook_secret.clone()), &["*"]).await?;
         Ok(RepositoryId::new(repository)?)
     }

@@ -190,7 +190,8 @@ pub struct StatusDocument {
     pub key: At<String>,
     /// How long success must stand before it counts. Default: it counts at once.
     pub settle: Option<At<DurationText>>,
-    /// After how long of waiting people are told. Default: never.
+    /// On an active branch: how long after the soak content that is neither verified nor failed keeps newer content
+    /// out; the longest of an environment counts. Default: `1h`. On a proposed commit it has no effect.
     pub deadline: Option<At<DurationText>>,
 }
 

@@ -274,7 +274,7 @@ fn write_environments(text: &mut String, environments: &[String], found: &Found)
     text.push_str(
         "
   # Whoever deploys the branches below reports this commit status on their heads; until then nothing
-  # is promoted further. `hydromote init --cd argocd|flux|actions|gitlab-ci` prints how.
+  # is promoted further. `hydromote report health success --sha SHA` does it by hand.
   activeCommitStatuses:
     - key: health
 

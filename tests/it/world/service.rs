@@ -61,6 +61,7 @@ impl World {
             store: Store::open(&data.join("hydromote.db")).await?,
             data,
             forge: Arc::new(adapter),
+            forge_name: "github".to_owned(),
             webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),

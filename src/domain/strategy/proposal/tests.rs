@@ -72,7 +72,7 @@ fn overlays_and_a_chart_are_proposed_together() {
         tier: "{environment}"
 
       # Whoever deploys the branches below reports this commit status on their heads; until then nothing
-      # is promoted further. `hydromote init --cd argocd|flux|actions|gitlab-ci` prints how.
+      # is promoted further. `hydromote report health success --sha SHA` does it by hand.
       activeCommitStatuses:
         - key: health
 
