@@ -3,12 +3,14 @@
 //! Nothing here performs I/O or reads a clock; the time is a value of the snapshot.
 
 pub mod candidate;
+pub mod comment;
 pub mod content;
 pub mod evidence;
 pub mod gate;
 pub mod ids;
 pub mod ledger;
 pub mod line;
+pub mod permission;
 pub mod plan;
 pub mod snapshot;
 pub mod status;
