@@ -3,6 +3,8 @@
 //! Templates get a context and return text. Trailers are appended by code, so that no template can
 //! break them. Text from users is escaped: it mentions nobody, hides nothing and ends no fence.
 
+mod comment;
+
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +13,8 @@ use crate::domain::{
     content::Content,
     ids::{DrySha, Place, RootName},
 };
+
+pub use self::comment::{Standing, StatusText, is_status_comment};
 
 /// How much work one template may do.
 const FUEL: u64 = 200_000;
@@ -137,6 +141,8 @@ impl Messages {
             (BODY, include_str!("../../templates/messages/pull_request_body.md")),
             (MERGE, include_str!("../../templates/messages/merge.txt")),
             (README, include_str!("../../templates/messages/readme.md")),
+            (comment::STATUS, include_str!("../../templates/messages/status_comment.md")),
+            (comment::ANSWER, include_str!("../../templates/messages/answer.md")),
         ] {
             templates.add_template(name, text).expect("because the tests render every built-in template");
         }
@@ -292,7 +298,7 @@ mod tests {
         | changed | `shop` |
         | removed | `old` |
 
-        Hydromote merges it when its gates are open and a person promotes it: `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
+        Hydromote merges it when its gates are open and a person promotes it: comment `/promote` here, run `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
 
         The branch holds exactly what dev will hold: any merge method gives the same files. Please do not push to it; it is made anew when something newer is to be promoted.
         ");

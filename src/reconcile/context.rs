@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::hydrate::Hydrator;
 use crate::{
     domain::{
-        ids::{BranchName, Place, StatusKey, StrategyId},
+        ids::{BranchName, Place, RepositoryId, StatusKey, StrategyId},
         strategy::PromotionStrategy,
     },
     forge::{Account, Repository, SharedForge},
@@ -40,6 +40,8 @@ pub struct Shared {
 /// One repository as the workers see it.
 #[derive(Clone)]
 pub struct RepositoryContext {
+    /// The repository's name.
+    pub id: RepositoryId,
     /// What all workers share.
     pub shared: Shared,
     /// The forge.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::{DrySha, Place},
+        ids::{DrySha, Place, PullRequestNumber},
         plan::{Plan, plan},
         snapshot::{Refusal, Run, Snapshot},
     },
@@ -41,6 +41,11 @@ impl StrategyWorker {
     pub fn heed(&mut self, attention: &Attention) {
         self.view.forget(attention);
         self.heeded.push(attention.clone());
+    }
+
+    /// Returns the place of a pull request of ours, and whether it is open.
+    pub fn place_of(&self, number: PullRequestNumber) -> Option<(&Place, PullRequestState)> {
+        self.view.place_of(number)
     }
 
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change

@@ -62,7 +62,7 @@ impl Sample {
         let commands = Commands {
             store: store.clone(),
             forge: forge.clone(),
-            hub: Hub::new(move |_| Some(sender.clone())),
+            hub: Hub::new(move |_, _| Some(sender.clone())),
             boards: boards.clone(),
             clock: Arc::new(now),
             public_url: Some("https://hydromote.example.com".into()),

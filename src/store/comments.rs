@@ -201,7 +201,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO status_comments (repository, pull_request, comment, body) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (repository, pull_request) DO UPDATE SET comment = excluded.comment, body = excluded.body",
+             ON CONFLICT (repository, pull_request)
+             DO UPDATE SET comment = excluded.comment, body = excluded.body, is_final = 0",
         )
         .bind(repository.as_str())
         .bind(status.pull_request.0.cast_signed())

@@ -1,6 +1,7 @@
 //! Stories over the real service, real git and the local forge.
 
 mod bad_input;
+mod comments;
 mod contract;
 mod drift;
 mod dry_line;
