@@ -127,14 +127,7 @@ impl Service {
         for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact).chain(known) {
             hub.wake(&repository);
         }
-        let commands = Commands {
-            store: parts.store.clone(),
-            forge: parts.forge.clone(),
-            hub: hub.clone(),
-            boards: boards.clone(),
-            clock: wall_clock(),
-            public_url: Some(url.clone()),
-        };
+        let commands = commands(&parts.forge, &shared, &hub, &boards);
         let (readiness, ready) = watch::channel(Readiness::Ready);
         let site = Site {
             commands: commands.clone(),
@@ -201,7 +194,7 @@ fn workers_hub(
 ) -> Hub {
     let (served, data, forge, poll) = (parts.repositories.clone(), parts.data.clone(), parts.forge.clone(), parts.poll);
     let (shared, boards, stop, workers) = (shared.clone(), boards.clone(), stop.clone(), workers.clone());
-    Hub::new(move |repository: &RepositoryId| {
+    Hub::new(move |hub: &Hub, repository: &RepositoryId| {
         if !served.contains(repository) || stop.is_cancelled() {
             return None;
         }
@@ -219,11 +212,24 @@ fn workers_hub(
             forge: forge.clone(),
             mirror,
             boards: boards.clone(),
+            commands: commands(&forge, &shared, hub, &boards),
             poll,
         };
         workers.spawn(worker.run(messages, stop.clone()));
         Some(sender)
     })
+}
+
+/// Returns what takes commands, from wherever they come.
+fn commands(forge: &SharedForge, shared: &Shared, hub: &Hub, boards: &Boards) -> Commands {
+    Commands {
+        store: shared.store.clone(),
+        forge: forge.clone(),
+        hub: hub.clone(),
+        boards: boards.clone(),
+        clock: wall_clock(),
+        public_url: shared.public_url.clone(),
+    }
 }
 
 fn receiver(parts: &Parts, hub: Hub) -> Receiver {
@@ -273,9 +279,8 @@ fn attention(about: &HintKind) -> Attention {
         }
         HintKind::Commit { sha, key } => Attention::Commit { sha, key },
         HintKind::PullRequest { number, head, state } => Attention::PullRequest { number, head, state },
-        HintKind::Comment { pull_request: number, .. } | HintKind::Review { pull_request: number } => {
-            Attention::PullRequest { number, head: None, state: None }
-        }
+        HintKind::Comment { pull_request: number, author, .. } => Attention::Comment { number, author },
+        HintKind::Review { pull_request: number } => Attention::PullRequest { number, head: None, state: None },
         HintKind::Ping | HintKind::Other => Attention::Command,
     }
 }

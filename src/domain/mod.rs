@@ -4,6 +4,7 @@
 
 pub mod block;
 pub mod candidate;
+pub mod comment;
 pub mod content;
 pub mod evidence;
 pub mod gate;
@@ -11,6 +12,7 @@ pub mod hold;
 pub mod ids;
 pub mod ledger;
 pub mod line;
+pub mod permission;
 pub mod plan;
 pub mod rollback;
 pub mod snapshot;

@@ -15,6 +15,7 @@ use secrecy::SecretString;
 
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
+    permission::Permission,
     status::{CommitStatus, StatusState},
     strategy::MergeMethod,
 };
@@ -82,7 +83,38 @@ pub trait Forge: Send + Sync + fmt::Debug {
 
     /// Posts a commit status.
     async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError>;
+
+    /// Returns the comments on all pull requests that were written or changed at `since` or later, the
+    /// oldest change first.
+    async fn comments_since(&self, repository: &RepositoryId, since: Timestamp) -> Result<RecentComments, ForgeError>;
+
+    /// Returns the comments on one pull request, oldest first, at most [`COMMENTS_AT_ONCE`].
+    async fn comments(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Vec<Comment>, ForgeError>;
+
+    /// Comments on a pull request; returns the comment's id.
+    ///
+    /// It cannot be repeated blindly: whoever lost the answer looks for the comment first.
+    async fn post_comment(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        body: &str,
+    ) -> Result<u64, ForgeError>;
+
+    /// Replaces the text of a comment.
+    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError>;
+
+    /// Reacts to a comment; says whether we had reacted so before.
+    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError>;
+
+    /// Returns the right that an account has on the repository now.
+    ///
+    /// The account is the one with this id: whoever took over its login has none.
+    async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError>;
 }
+
+/// The most comments that are read at once.
+pub const COMMENTS_AT_ONCE: usize = 1_000;
 
 /// A forge that is shared by the workers.
 pub type SharedForge = Arc<dyn Forge>;
@@ -202,6 +234,54 @@ pub struct NewStatus {
     pub description: String,
     /// A page about it.
     pub target_url: Option<String>,
+}
+
+/// A comment on a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// The numeric id.
+    pub id: u64,
+    /// The pull request.
+    pub pull_request: PullRequestNumber,
+    /// Who wrote it; absent when the account is gone.
+    pub author: Option<Account>,
+    /// Whether a program wrote it.
+    pub by_bot: bool,
+    /// The text, Markdown.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The comments that changed in some time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecentComments {
+    /// Those on pull requests, the oldest change first.
+    pub comments: Vec<Comment>,
+    /// The time of the newest change that was read, also of comments elsewhere.
+    pub read_to: Option<Timestamp>,
+    /// Whether there are more after it.
+    pub more: bool,
+}
+
+/// A reaction to a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reaction {
+    /// Eyes: it was read.
+    Eyes,
+    /// A confused face: it was not done.
+    Confused,
+}
+
+/// Whether a reaction is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reacted {
+    /// We had not reacted so.
+    Now,
+    /// We had.
+    Before,
 }
 
 /// Why a forge did not do what was asked, by what the caller does about it.

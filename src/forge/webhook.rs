@@ -53,6 +53,8 @@ pub enum HintKind {
         pull_request: PullRequestNumber,
         /// The comment's id.
         comment: u64,
+        /// The numeric id of who wrote it.
+        author: Option<u64>,
     },
     /// A review was given, changed or dismissed.
     Review {
@@ -240,12 +242,19 @@ struct Issue {
 #[derive(Deserialize)]
 struct Comment {
     id: u64,
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: u64,
 }
 
 /// Returns a new comment on a pull request; edits never run a command, and issues are nothing to us.
 fn comment(event: IssueComment) -> HintKind {
     if event.action == "created" && event.issue.pull_request.is_some() {
-        HintKind::Comment { pull_request: event.issue.number, comment: event.comment.id }
+        let author = event.comment.user.map(|user| user.id);
+        HintKind::Comment { pull_request: event.issue.number, comment: event.comment.id, author }
     } else {
         HintKind::Other
     }
@@ -329,12 +338,13 @@ mod tests {
     #[test]
     fn only_new_comments_on_pull_requests_count() {
         let comment = |action: &str, issue: Value| {
-            let body = serde_json::json!({"action": action, "issue": issue, "comment": {"id": 5},
+            let body = serde_json::json!({"action": action, "issue": issue, "comment": {"id": 5, "user": {"id": 9}},
                 "repository": {"full_name": "acme/shop"}});
             about("issue_comment", body.to_string().as_bytes())
         };
         let on_pull = || serde_json::json!({"number": 7, "pull_request": {"url": "u"}});
-        assert_eq!(comment("created", on_pull()), HintKind::Comment { pull_request: pull(7), comment: 5 });
+        let written = HintKind::Comment { pull_request: pull(7), comment: 5, author: Some(9) };
+        assert_eq!(comment("created", on_pull()), written);
         assert_eq!(comment("edited", on_pull()), HintKind::Other);
         assert_eq!(comment("created", serde_json::json!({"number": 7})), HintKind::Other);
         assert_eq!(about("issue_comment", sample!("issue_comment.edited")), HintKind::Other);

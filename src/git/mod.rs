@@ -11,6 +11,7 @@ pub mod compose;
 pub mod history;
 pub mod metadata;
 pub mod mirror;
+pub mod patch;
 pub mod program;
 pub mod restore;
 pub mod tree;

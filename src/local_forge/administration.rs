@@ -1,6 +1,7 @@
 //! What an administrator of the forge does from inside the process: accounts, repositories, rules, faults; and
 //! looking at everything.
 
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -47,10 +48,22 @@ impl LocalForge {
     /// # Errors
     /// 422 when the login is taken or unusable.
     pub async fn create_user(&self, login: &str) -> Result<(u64, Secret), Refusal> {
+        self.create_account(login, AccountKind::User).await
+    }
+
+    /// Makes the account of a program; returns its numeric id and its token.
+    ///
+    /// # Errors
+    /// 422 when the login is taken or is none.
+    pub async fn create_bot(&self, login: &str) -> Result<(u64, Secret), Refusal> {
+        self.create_account(login, AccountKind::Bot).await
+    }
+
+    async fn create_account(&self, login: &str, kind: AccountKind) -> Result<(u64, Secret), Refusal> {
         let login = login.to_owned();
         self.work(move |desk| {
             let token = Secret::new(format!("lf_{}", random_token()));
-            let id = desk.add_account(&login, AccountKind::User, Some(token.clone()))?;
+            let id = desk.add_account(&login, kind, Some(token.clone()))?;
             Ok((id, token))
         })
         .await
@@ -177,6 +190,20 @@ impl LocalForge {
     pub async fn comments(&self, repository: &str, number: u64) -> Result<Vec<Comment>, Refusal> {
         let all = self.repository(repository).await?.comments;
         Ok(all.into_iter().filter(|comment| comment.number == number).collect())
+    }
+
+    /// Dates a comment so long before now, as if nobody had heard of it until now.
+    ///
+    /// # Errors
+    /// 404 when the repository is not there.
+    pub async fn backdate_comment(&self, repository: &str, id: u64, by: SignedDuration) -> Result<(), Refusal> {
+        self.change(repository, move |repository| {
+            for comment in repository.comments.iter_mut().filter(|comment| comment.id == id) {
+                comment.created_at -= by;
+                comment.updated_at -= by;
+            }
+        })
+        .await
     }
 
     /// Returns the reviews of a pull request, oldest first.

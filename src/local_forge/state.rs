@@ -42,6 +42,8 @@ impl fmt::Debug for Secret {
 pub enum AccountKind {
     /// Has a token and can act.
     User,
+    /// Has a token and can act, and is a program.
+    Bot,
     /// Only owns repositories.
     Organization,
 }

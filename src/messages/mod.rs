@@ -3,6 +3,8 @@
 //! Templates get a context and return text. Trailers are appended by code, so that no template can
 //! break them. Text from users is escaped: it mentions nobody, hides nothing and ends no fence.
 
+mod comment;
+
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +13,8 @@ use crate::domain::{
     content::Content,
     ids::{DrySha, Place, RootName},
 };
+
+pub use self::comment::{Standing, StatusText, is_status_comment};
 
 /// How much work one template may do.
 const FUEL: u64 = 200_000;
@@ -174,6 +178,8 @@ impl Messages {
             (ROLLBACK_TITLE, include_str!("../../templates/messages/rollback_title.txt")),
             (ROLLBACK_BODY, include_str!("../../templates/messages/rollback_body.md")),
             (ROLLBACK_COMMIT, include_str!("../../templates/messages/rollback_commit.txt")),
+            (comment::STATUS, include_str!("../../templates/messages/status_comment.md")),
+            (comment::ANSWER, include_str!("../../templates/messages/answer.md")),
         ] {
             templates.add_template(name, text).expect("because the tests render every built-in template");
         }
@@ -359,7 +365,7 @@ mod tests {
         | changed | `shop` |
         | removed | `old` |
 
-        Hydromote merges it when its gates are open and a person promotes it: `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
+        Hydromote merges it when its gates are open and a person promotes it: comment `/promote` here, run `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
 
         The branch holds exactly what dev will hold: any merge method gives the same files. Please do not push to it; it is made anew when something newer is to be promoted.
         ");

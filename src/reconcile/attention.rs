@@ -33,6 +33,13 @@ pub enum Attention {
         /// `open`, `closed` or `merged` now, where it is known.
         state: Option<String>,
     },
+    /// Somebody commented on a pull request.
+    Comment {
+        /// Its number.
+        number: PullRequestNumber,
+        /// The numeric id of who did, where it is known.
+        author: Option<u64>,
+    },
     /// Anything may have changed: a timer, a restart, a person.
     Everything,
     /// Only the store changed: a command was written down.

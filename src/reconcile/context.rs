@@ -1,13 +1,13 @@
 //! What the worker of one strategy works with.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::hydrate::Hydrator;
 use crate::{
     domain::{
-        ids::{BranchName, Place, StatusKey, StrategyId},
+        ids::{BranchName, Place, RepositoryId, StatusKey, StrategyId},
         strategy::PromotionStrategy,
     },
     forge::{Account, Repository, SharedForge},
@@ -40,6 +40,8 @@ pub struct Shared {
 /// One repository as the workers see it.
 #[derive(Clone)]
 pub struct RepositoryContext {
+    /// The repository's name.
+    pub id: RepositoryId,
     /// What all workers share.
     pub shared: Shared,
     /// The forge.
@@ -71,6 +73,19 @@ impl StrategyContext {
     /// Returns the active and proposed branches of the strategy.
     pub fn branches(&self) -> Vec<BranchName> {
         branches(&self.strategy)
+    }
+
+    /// Returns the branches on which changes of the active branches are proposed, with their places.
+    pub fn heads(&self) -> BTreeMap<BranchName, Place> {
+        let mut heads = BTreeMap::new();
+        for environment in &self.strategy.environments {
+            for lane in self.strategy.lanes() {
+                let place = Place { environment: environment.name.clone(), lane };
+                heads.insert(environment.proposed_branch(&place.lane), place.clone());
+                heads.insert(environment.rollback_branch(&place.lane), place);
+            }
+        }
+        heads
     }
 
     /// Returns what commits of a place say about where they belong.

@@ -28,7 +28,7 @@ impl ForgeView {
     /// Forgets what `attention` makes stale.
     pub fn forget(&mut self, attention: &Attention) {
         match attention {
-            Attention::Branch { .. } | Attention::Command => {}
+            Attention::Branch { .. } | Attention::Comment { .. } | Attention::Command => {}
             Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_KEYS) => {}
             Attention::Commit { sha, .. } => {
                 self.statuses.remove(sha);
@@ -52,6 +52,14 @@ impl ForgeView {
             Some(_) => self.pull_requests.retain(|_, known| find(known).is_none()),
             None => self.pull_requests.clear(),
         }
+    }
+
+    /// Returns the branch that a pull request was read from, and whether it is open.
+    pub fn branch_of(&self, number: PullRequestNumber) -> Option<(&BranchName, PullRequestState)> {
+        self.pull_requests.iter().find_map(|(branch, known)| {
+            let found = known.iter().find(|pull_request| pull_request.number == number)?;
+            Some((branch, found.state))
+        })
     }
 
     /// Forgets the pull requests from a branch.

@@ -15,7 +15,7 @@ use crate::domain::ids::RepositoryId;
 const WAITING_LIMIT: usize = 64;
 
 /// Starts the worker of a repository, or says by nothing that it is not served.
-type Start = dyn Fn(&RepositoryId) -> Option<mpsc::Sender<Message>> + Send + Sync;
+type Start = dyn Fn(&Hub, &RepositoryId) -> Option<mpsc::Sender<Message>> + Send + Sync;
 
 /// The workers of all repositories. Cloning is cheap.
 #[derive(Clone)]
@@ -30,8 +30,9 @@ pub fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
 }
 
 impl Hub {
-    /// Makes a hub; `start` starts the worker of a served repository when it is first heard of.
-    pub fn new(start: impl Fn(&RepositoryId) -> Option<mpsc::Sender<Message>> + Send + Sync + 'static) -> Self {
+    /// Makes a hub; `start` starts the worker of a served repository when it is first heard of, and
+    /// gives it the hub, so that commands in comments are taken like all others.
+    pub fn new(start: impl Fn(&Self, &RepositoryId) -> Option<mpsc::Sender<Message>> + Send + Sync + 'static) -> Self {
         Self { workers: Arc::default(), start: Arc::new(start) }
     }
 
@@ -62,7 +63,7 @@ impl Hub {
         if let Some(worker) = workers.get(repository) {
             return Some(worker.clone());
         }
-        let worker = (self.start)(repository)?;
+        let worker = (self.start)(self, repository)?;
         workers.insert(repository.clone(), worker.clone());
         Some(worker)
     }

@@ -11,6 +11,7 @@ pub mod apply;
 pub mod attention;
 pub mod board;
 pub mod commands;
+pub mod comments;
 pub mod context;
 pub mod forge_view;
 mod going_back;

@@ -14,6 +14,8 @@ use super::{
     LookError,
     attention::Attention,
     board::{Boards, StrategyBoard},
+    commands::Commands,
+    comments::{Acted, CommentReader, CommentsView},
     context::{RepositoryContext, Shared, StrategyContext, branches},
     strategy_files::{self, Broken, InForce},
     worker::StrategyWorker,
@@ -56,6 +58,8 @@ pub struct RepositoryWorker {
     pub mirror: Mirror,
     /// Where plans are published.
     pub boards: Boards,
+    /// Takes the commands in comments.
+    pub commands: Commands,
     /// After how long everything is read again without being told.
     pub poll: Duration,
 }
@@ -68,6 +72,7 @@ struct State {
     /// The dry head whose strategy files were read last.
     read_at: Option<DrySha>,
     workers: HashMap<StrategyId, StrategyWorker>,
+    comments: CommentsView,
     wake_at: Option<Timestamp>,
 }
 
@@ -95,9 +100,16 @@ impl RepositoryWorker {
                 () = stop.cancelled() => return,
             };
             attention.clear();
-            let answer = looked.map_err(|error| self.show_trouble(&error));
+            let mut answer = looked.map_err(|error| self.show_trouble(&error));
             if answer.is_ok() {
                 self.boards.recovered(&self.repository);
+            }
+            let commented = tokio::select! {
+                commented = self.read_comments(&mut state) => commented,
+                () = stop.cancelled() => return,
+            };
+            if let (Ok(()), Err(error)) = (&answer, commented) {
+                answer = Err(self.show_trouble(&error));
             }
             for reply in waiting.drain(..) {
                 // Whoever asked may have stopped waiting.
@@ -137,6 +149,7 @@ impl RepositoryWorker {
         for worker in state.workers.values_mut() {
             attention.iter().for_each(|what| worker.heed(what));
         }
+        attention.iter().for_each(|what| state.comments.heed(what));
         if first || self.is_stale(&context, &attention).await? {
             self.refresh(state, &context).await?;
         }
@@ -145,6 +158,27 @@ impl RepositoryWorker {
             self.shared.store.finish_deliveries(self.repository.as_str(), last.id, (self.shared.clock)()).await?;
         }
         Ok(())
+    }
+
+    /// Does what new comments ask for, and answers them; also while a strategy is in trouble.
+    async fn read_comments(&self, state: &mut State) -> Result<(), LookError> {
+        let Some(context) = state.context.clone() else { return Ok(()) };
+        if self.reader(&state.workers, &context).read(&mut state.comments).await? == Acted::Yes {
+            self.look(state, &context).await?;
+        }
+        if state.comments.has_more() {
+            state.wake_at = Some((self.shared.clock)());
+        }
+        self.reader(&state.workers, &context).show().await
+    }
+
+    fn reader<'a>(
+        &'a self,
+        workers: &'a HashMap<StrategyId, StrategyWorker>,
+        context: &'a RepositoryContext,
+    ) -> CommentReader<'a> {
+        let boards = workers.keys().filter_map(|id| Some((id.clone(), self.boards.of(id)?))).collect();
+        CommentReader { context, commands: &self.commands, workers, boards }
     }
 
     /// Says whether a branch is somewhere else than the mirror has it.
@@ -158,7 +192,10 @@ impl RepositoryWorker {
                         return Ok(true);
                     }
                 }
-                Attention::Commit { .. } | Attention::PullRequest { .. } | Attention::Command => {}
+                Attention::Commit { .. }
+                | Attention::PullRequest { .. }
+                | Attention::Comment { .. }
+                | Attention::Command => {}
             }
         }
         Ok(false)
@@ -171,6 +208,7 @@ impl RepositoryWorker {
         let account = self.forge.account().await?;
         let details = self.forge.repository(&self.repository).await?;
         let context = RepositoryContext {
+            id: self.repository.clone(),
             shared: self.shared.clone(),
             forge: self.forge.clone(),
             account,

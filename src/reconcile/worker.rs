@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::{DrySha, Place},
+        ids::{BranchName, DrySha, Place, PullRequestNumber},
         plan::{Plan, plan},
         snapshot::{Refusal, Run, Snapshot},
     },
@@ -31,6 +31,8 @@ const ROUNDS_LIMIT: usize = 100;
 #[derive(Debug, Default)]
 pub struct StrategyWorker {
     view: ForgeView,
+    /// The branches on which changes are proposed, as of the last look.
+    heads: BTreeMap<BranchName, Place>,
     /// What was drawn attention to since the last look.
     heeded: Vec<Attention>,
     resumed: bool,
@@ -43,9 +45,16 @@ impl StrategyWorker {
         self.heeded.push(attention.clone());
     }
 
+    /// Returns the place of a pull request of ours, and whether it is open.
+    pub fn place_of(&self, number: PullRequestNumber) -> Option<(&Place, PullRequestState)> {
+        let (branch, state) = self.view.branch_of(number)?;
+        Some((self.heads.get(branch)?, state))
+    }
+
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change
     /// something.
     pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
+        self.heads = context.heads();
         self.resume(context).await?;
         self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         gate::{ClosedGate, Gate, StatusWait, Verdict},
         ids::*,
+        permission::Permission,
         plan::{Notice, PlaceView, RunningView},
         snapshot::Drift,
         status::CommitStatus,
@@ -61,7 +62,7 @@ impl Sample {
         let commands = Commands {
             store: store.clone(),
             forge: forge.clone(),
-            hub: Hub::new(move |_| Some(sender.clone())),
+            hub: Hub::new(move |_, _| Some(sender.clone())),
             boards: boards.clone(),
             clock: Arc::new(now),
             public_url: Some("https://hydromote.example.com".into()),
@@ -307,6 +308,24 @@ impl Forge for Recorder {
         let mut posted = self.posted.lock().expect("because nobody panics with the lock");
         posted.push((sha.to_owned(), status.clone()));
         Ok(())
+    }
+    async fn comments_since(&self, _: &RepositoryId, _: Timestamp) -> Result<RecentComments, ForgeError> {
+        absent()
+    }
+    async fn comments(&self, _: &RepositoryId, _: PullRequestNumber) -> Result<Vec<Comment>, ForgeError> {
+        absent()
+    }
+    async fn post_comment(&self, _: &RepositoryId, _: PullRequestNumber, _: &str) -> Result<u64, ForgeError> {
+        absent()
+    }
+    async fn edit_comment(&self, _: &RepositoryId, _: u64, _: &str) -> Result<(), ForgeError> {
+        absent()
+    }
+    async fn react(&self, _: &RepositoryId, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
+        absent()
+    }
+    async fn permission(&self, _: &RepositoryId, _: &Account) -> Result<Permission, ForgeError> {
+        absent()
     }
 }
 

@@ -3,6 +3,7 @@
 //! The store decides nothing. What it holds about promotions is a copy of what is on the forge and
 //! in git, except webhook deliveries, which are written before they are answered.
 
+mod comments;
 mod deliveries;
 mod history;
 mod memory;
@@ -14,6 +15,7 @@ use std::{path::Path, str::FromStr, time::Duration};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use comments::{CommandedComment, Progress, StatusComment};
 pub use deliveries::{Delivery, NewDelivery, Recorded};
 pub use history::{Event, Promotion};
 pub use memory::{Document, PlaceNote};
@@ -21,7 +23,10 @@ pub use promotions::HydratedRoots;
 pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
+
+/// What brings the schema from each version to the next.
+const STEPS: [&str; 3] = [include_str!("schema.sql"), include_str!("comments.sql"), include_str!("rollbacks.sql")];
 
 /// How long a writer waits for another.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
@@ -96,25 +101,17 @@ impl Store {
 
     async fn prepare(&self) -> Result<(), StoreError> {
         let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&self.pool).await?;
-        match found {
-            0 => {
-                let mut transaction = self.pool.begin().await?;
-                sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *transaction).await?;
-                sqlx::raw_sql(include_str!("schema_2.sql")).execute(&mut *transaction).await?;
-                sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *transaction).await?;
-                transaction.commit().await?;
-                Ok(())
-            }
-            1 => {
-                let mut transaction = self.pool.begin().await?;
-                sqlx::raw_sql(include_str!("schema_2.sql")).execute(&mut *transaction).await?;
-                sqlx::raw_sql("PRAGMA user_version = 2").execute(&mut *transaction).await?;
-                transaction.commit().await?;
-                Ok(())
-            }
-            SCHEMA_VERSION => Ok(()),
-            found => Err(StoreError::Version { found }),
+        let steps =
+            usize::try_from(found).ok().and_then(|done| STEPS.get(done..)).ok_or(StoreError::Version { found })?;
+        for (step, version) in steps.iter().zip(found + 1..) {
+            let mut transaction = self.pool.begin().await?;
+            sqlx::raw_sql(*step).execute(&mut *transaction).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}")))
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
         }
+        Ok(())
     }
 
     /// Says whether the database answers.
@@ -156,6 +153,23 @@ mod tests {
                 Store::open(&folder.path().join(format!("{number}.db"))).await.expect("because the file is new");
             store.close().await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_database_of_the_version_before_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("hydromote.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.expect("a database");
+        sqlx::raw_sql(STEPS[0]).execute(&old).await.expect("is written");
+        sqlx::raw_sql("PRAGMA user_version = 1").execute(&old).await.expect("is written");
+        old.close().await;
+        let store = Store::open(&path).await.expect("because the version is known");
+        let repository = crate::domain::ids::RepositoryId::new("acme/shop").expect("an owner and a name");
+        assert_eq!(store.comments_read_to(&repository).await.expect("is read"), None);
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&store.pool).await.expect("is written");
+        store.close().await;
+        assert!(matches!(Store::open(&path).await, Err(StoreError::Version { found: 99 })));
     }
 
     #[tokio::test]

@@ -308,6 +308,12 @@ impl Checker {
         seen
     }
 
+    /// Returns how often an operation was called.
+    pub(crate) fn calls(&self, id: &str) -> usize {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.seen.iter().filter(|seen| *seen == id).count()
+    }
+
     /// Returns the names of all described operations.
     pub(crate) fn described(&self) -> Vec<String> {
         self.contract.operations.iter().map(|operation| operation.id.clone()).collect()

@@ -1,6 +1,7 @@
 //! Stories over the real service, real git and the local forge.
 
 mod bad_input;
+mod comments;
 mod contract;
 mod documents;
 mod drift;
@@ -16,6 +17,7 @@ mod program;
 mod promotion;
 mod rejections;
 mod restarts;
+mod rollback_comments;
 mod rollbacks;
 mod secrets;
 mod serve;

@@ -139,6 +139,16 @@ impl Client {
 
     /// Writes, once, after the writes before it; returns the body of the answer.
     pub(super) async fn write(&self, method: Method, call: &Call, body: &impl Serialize) -> Result<String, ForgeError> {
+        Ok(self.write_for_answer(method, call, body).await?.body)
+    }
+
+    /// Writes, once, after the writes before it; returns the whole answer to a success.
+    pub(super) async fn write_for_answer(
+        &self,
+        method: Method,
+        call: &Call,
+        body: &impl Serialize,
+    ) -> Result<Answer, ForgeError> {
         let request = self.request(&method, &call.path, Some(body)).map_err(|error| unavailable(call, error))?;
         let _turn = timeout(WRITE_QUEUE_LIMIT, self.state.writer.acquire())
             .await
@@ -151,7 +161,7 @@ impl Client {
         let answer = self.send(&method, call, request).await;
         *lock(&self.state.next_write) = Instant::now().checked_add(self.state.limits.write_interval);
         let answer = answer?;
-        if answer.status.is_success() { Ok(answer.body) } else { Err(answer.error(&call.what)) }
+        if answer.status.is_success() { Ok(answer) } else { Err(answer.error(&call.what)) }
     }
 
     /// Reads a body, from what was kept when the forge says that it is still the same.

@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod client;
+mod comments;
 mod etags;
 mod model;
 mod pulls;
@@ -24,6 +25,7 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderName, header};
+use jiff::Timestamp;
 use octocrab::{Octocrab, models::AppId, service::middleware::retry::RetryConfig};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
@@ -33,9 +35,13 @@ use self::{
     client::{Call, Client, CredentialState},
     model::{AppBody, RepositoryBody, UserBody},
 };
-use super::{Account, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Repository};
+use super::{
+    Account, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted, Reaction,
+    RecentComments, Repository,
+};
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
+    permission::Permission,
     status::CommitStatus,
 };
 
@@ -293,5 +299,34 @@ impl Forge for GitHub {
 
     async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError> {
         statuses::post(&*self.client(repository).await?, repository, sha, status).await
+    }
+
+    async fn comments_since(&self, repository: &RepositoryId, since: Timestamp) -> Result<RecentComments, ForgeError> {
+        comments::since(&*self.client(repository).await?, repository, since).await
+    }
+
+    async fn comments(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Vec<Comment>, ForgeError> {
+        comments::list(&*self.client(repository).await?, repository, number).await
+    }
+
+    async fn post_comment(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        body: &str,
+    ) -> Result<u64, ForgeError> {
+        comments::post(&*self.client(repository).await?, repository, number, body).await
+    }
+
+    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError> {
+        comments::edit(&*self.client(repository).await?, repository, comment, body).await
+    }
+
+    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError> {
+        comments::react(&*self.client(repository).await?, repository, comment, reaction).await
+    }
+
+    async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError> {
+        comments::permission(&*self.client(repository).await?, repository, account).await
     }
 }

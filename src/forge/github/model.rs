@@ -10,9 +10,10 @@ use super::client::Page;
 use crate::{
     domain::{
         ids::{PullRequestNumber, StatusKey},
+        permission::Permission,
         status::{CommitStatus, StatusSource, StatusState},
     },
-    forge::{Mergeable, PullRequest, PullRequestState},
+    forge::{Account, Comment, Mergeable, PullRequest, PullRequestState},
 };
 
 #[derive(Deserialize)]
@@ -207,6 +208,70 @@ fn check_state(status: &str, conclusion: Option<&str>) -> StatusState {
         ("completed", Some("neutral" | "skipped")) => StatusState::Pending,
         ("completed", _) => StatusState::Error,
         _ => StatusState::Pending,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CreatedBody {
+    pub(super) id: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CommentBody {
+    id: u64,
+    user: Option<CommenterBody>,
+    body: Option<String>,
+    html_url: String,
+    created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct CommenterBody {
+    id: u64,
+    login: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+impl CommentBody {
+    /// Returns the comment, unless it is on an issue: only the page's address tells them apart.
+    pub(super) fn comment(self) -> Option<Comment> {
+        let (_, page) = self.html_url.rsplit_once("/pull/")?;
+        let digits = page.find(|c: char| !c.is_ascii_digit()).unwrap_or(page.len());
+        let number = page[..digits].parse().ok()?;
+        Some(Comment {
+            id: self.id,
+            pull_request: PullRequestNumber(number),
+            by_bot: self.user.as_ref().is_some_and(|user| user.kind.as_deref() == Some("Bot")),
+            author: self.user.map(|user| Account { id: user.id, login: user.login }),
+            body: self.body.unwrap_or_default(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct PermissionBody {
+    permission: String,
+    role_name: Option<String>,
+    pub(super) user: Option<UserBody>,
+}
+
+impl PermissionBody {
+    /// Returns the right; an organisation's own role counts as the plain one that it is built on.
+    pub(super) fn permission(&self) -> Permission {
+        let plain = |word: &str| match word {
+            "admin" => Some(Permission::Admin),
+            "maintain" => Some(Permission::Maintain),
+            "write" => Some(Permission::Write),
+            "triage" => Some(Permission::Triage),
+            "read" => Some(Permission::Read),
+            "none" => Some(Permission::None),
+            _ => None,
+        };
+        self.role_name.as_deref().and_then(plain).or_else(|| plain(&self.permission)).unwrap_or(Permission::None)
     }
 }
 

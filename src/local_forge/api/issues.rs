@@ -28,6 +28,23 @@ pub(super) fn comments(desk: &Desk<'_>, call: &Call, key: &str, number: u64) -> 
     Ok(Page::cut(&desk.hub.urls, call, found).answer(|comment| desk.view().comment(repository, comment)))
 }
 
+/// The comments on everything, by creation or by change.
+pub(super) fn all_comments(desk: &Desk<'_>, call: &Call, key: &str) -> Result<Answer, Refusal> {
+    let since = call.parameter("since").and_then(|text| text.parse::<Timestamp>().ok());
+    let repository = desk.repository(key)?;
+    let mut found: Vec<&Comment> =
+        repository.comments.iter().filter(|comment| since.is_none_or(|since| comment.updated_at >= since)).collect();
+    let sort = call.parameter("sort");
+    if sort == Some("updated") {
+        found.sort_by_key(|comment| comment.updated_at);
+    }
+    // Without `sort` the direction is ignored, as on GitHub.
+    if sort.is_some() && call.parameter("direction") == Some("desc") {
+        found.reverse();
+    }
+    Ok(Page::cut(&desk.hub.urls, call, found).answer(|comment| desk.view().comment(repository, comment)))
+}
+
 pub(super) fn comment(desk: &Desk<'_>, key: &str, id: u64) -> Result<Answer, Refusal> {
     Ok(Answer::ok(desk.view().comment(desk.repository(key)?, desk.comment(key, id)?)))
 }

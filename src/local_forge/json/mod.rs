@@ -34,6 +34,7 @@ impl View<'_> {
         let id = account.map_or(1, |account| account.id);
         let kind = match account.map(|account| account.kind) {
             Some(AccountKind::Organization) => "Organization",
+            Some(AccountKind::Bot) => "Bot",
             _ => "User",
         };
         let api = format!("{}/users/{login}", self.urls.api());

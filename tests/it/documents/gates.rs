@@ -14,7 +14,12 @@ fn gates() -> Vec<Value> {
         json!({"gate": "strategy", "mistake": "hydromote.yaml:12:5: `soak` is no duration"}),
         json!({"gate": "branch_gone", "branch": "env/prod", "last": "4f916e3"}),
         json!({"gate": "branch_gone", "branch": "env/prod", "last": null}),
-        json!({"gate": "drift", "commit": "b1a2c3d", "author": "Ada", "outputs": ["api"]}),
+        json!({"gate": "drift", "commit": "b1a2c3d", "author": "developer", "outputs": ["api"]}),
+        json!({"gate": "rollback", "to": "8ee0571", "by": "developer"}),
+        json!({"gate": "hold", "hold": {"rule": "strict", "by": "developer", "reason": "the database is being moved",
+            "at": "2026-03-01T10:00:00Z", "expires_at": "2026-03-01T10:30:00Z", "through": null, "target": null}}),
+        json!({"gate": "hold", "hold": {"rule": "strict", "by": "developer", "reason": "`health` failed",
+            "at": "2026-03-01T10:00:00Z", "expires_at": null, "through": "4f916e3", "target": "8ee0571"}}),
         json!({"gate": "obstacle", "message": "`api/manifest.yaml` on the branch was not written by Hydromote, and would be overwritten"}),
         json!({"gate": "depends_on", "environment": "staging", "waits": waits("not_taken")}),
         json!({"gate": "depends_on", "environment": "staging", "waits":
@@ -37,6 +42,7 @@ fn verdicts() -> Vec<Value> {
         json!({"verdict": "unrecorded"}),
         json!({"verdict": "revoked"}),
         json!({"verdict": "rejected", "number": 7}),
+        json!({"verdict": "blocked", "environment": "staging"}),
         json!({"verdict": "upstream", "environment": "dev"}),
         json!({"verdict": "overtaken", "by": "8ee0571"}),
     ]

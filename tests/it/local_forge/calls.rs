@@ -40,6 +40,7 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
         format!("/pulls/{number}/commits"),
         format!("/pulls/{number}/files"),
         format!("/pulls/{number}/reviews"),
+        "/issues/comments?sort=updated&direction=asc".to_owned(),
         format!("/issues/{number}/comments"),
         format!("/issues/{number}/labels"),
         format!("/commits/{sha}/status"),

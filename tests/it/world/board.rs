@@ -125,7 +125,7 @@ fn show_place(view: &PlaceView, text: &mut String) -> Result<(), std::fmt::Error
     for gate in &view.gates {
         writeln!(text, "         - {gate}")?;
     }
-    for hold in &view.hold {
+    if let Some(hold) = &view.hold {
         writeln!(text, "         = {hold} ({:?})", hold.rule)?;
     }
     for notice in &view.notices {

@@ -29,6 +29,10 @@ pub(crate) const REPOSITORY: &str = "acme/shop";
 pub(crate) const DEVELOPER: &str = "developer";
 /// Who pushes to environment branches.
 pub(crate) const STRANGER: &str = "stranger";
+/// Who may read the repository, and nothing else.
+pub(crate) const READER: &str = "reader";
+/// A program that comments.
+pub(crate) const OTHER_BOT: &str = "other-bot";
 /// The account of the service.
 pub(crate) const BOT: &str = "hydromote";
 
@@ -61,11 +65,17 @@ impl World {
         let (_, bot_token) = forge.create_user(BOT).await?;
         let (_, developer_token) = forge.create_user(DEVELOPER).await?;
         forge.create_user(STRANGER).await?;
+        forge.create_user(READER).await?;
+        forge.create_bot(OTHER_BOT).await?;
         let (owner, name) = REPOSITORY.split_once('/').ok_or("the repository has no owner")?;
         forge.create_repository(owner, name, RepositoryOptions::default()).await?;
-        for (login, permission) in
-            [(BOT, Permission::Write), (DEVELOPER, Permission::Admin), (STRANGER, Permission::Write)]
-        {
+        for (login, permission) in [
+            (BOT, Permission::Write),
+            (DEVELOPER, Permission::Admin),
+            (STRANGER, Permission::Write),
+            (READER, Permission::Read),
+            (OTHER_BOT, Permission::Write),
+        ] {
             forge.grant(REPOSITORY, login, permission).await?;
         }
         let mut world = Self {

@@ -79,6 +79,27 @@ impl World {
         });
     }
 
+    /// Writes a comment on the open pull request of an environment, and lets everything happen; returns its id.
+    pub(crate) async fn comment_by(&mut self, login: &str, environment: &str, body: &str) -> Fallible<u64> {
+        let pull = self.open_pull(environment).await?;
+        self.comment_on(login, pull.number, body).await
+    }
+
+    /// Writes a comment on a pull request, and lets everything happen; returns its id.
+    pub(crate) async fn comment_on(&mut self, login: &str, number: u64, body: &str) -> Fallible<u64> {
+        let id = self.forge.as_user(login).comment(REPOSITORY, number, body).await?;
+        self.settle().await?;
+        Ok(id)
+    }
+
+    /// Returns who reacted to a comment, and how.
+    pub(crate) async fn reactions(&self, comment: u64) -> Fallible<String> {
+        let repository = self.forge.repository(REPOSITORY).await?;
+        let found = repository.comments.iter().find(|one| one.id == comment).ok_or("there is no such comment")?;
+        let shown: Vec<String> = found.reactions.iter().map(|one| format!("{}: {}", one.user, one.content)).collect();
+        Ok(shown.join(", "))
+    }
+
     /// Merges the open pull request of an environment, whatever the gates say.
     pub(crate) async fn merge_by_hand(&mut self, environment: &str, method: MergeMethod) -> TestResult {
         let pull = self.open_pull(environment).await?;

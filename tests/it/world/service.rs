@@ -5,10 +5,11 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 use hydrators::Launcher;
 use hydromote::{
     app::{self, Parts, Service},
+    domain::ids::PullRequestNumber,
     forge::github::{Credentials, GitHub, GitHubOptions, Limits},
     reconcile::{attention::Attention, hydrate::Hydrator},
     settings::{RepositoryPattern, ServedRepositories},
-    store::Store,
+    store::{CommandedComment, Progress, Store},
 };
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
@@ -129,6 +130,13 @@ impl World {
                 return Ok(());
             }
         }
+    }
+
+    /// Leaves a comment as a service does that was killed while it did the command.
+    pub(crate) async fn leave_half_done(&self, comment: u64, number: u64) -> TestResult {
+        let (pull_request, progress) = (PullRequestNumber(number), Progress::Acting);
+        let half_done = CommandedComment { comment, pull_request, progress, answers: Vec::new() };
+        Ok(self.service()?.store.save_commanded_comment(&self.id.repository, &half_done).await?)
     }
 
     /// Lets the timer ring that has everything read again.

@@ -39,6 +39,19 @@ impl World {
         Ok(())
     }
 
+    /// Returns how often the forge was asked for anything about comments.
+    pub(crate) fn calls_about_comments(&self) -> usize {
+        let operations = [
+            "issues/list-comments-for-repo",
+            "issues/list-comments",
+            "issues/create-comment",
+            "issues/update-comment",
+            "reactions/create-for-issue-comment",
+            "repos/get-collaborator-permission-level",
+        ];
+        operations.iter().map(|id| self.checker.calls(id)).sum()
+    }
+
     /// Returns what must never be told to anybody, in the forms in which it travels.
     pub(crate) fn tokens(&self) -> Vec<String> {
         let tokens = [&self.bot_token, &self.developer_token, &self.webhook_secret].map(|token| token.expose());

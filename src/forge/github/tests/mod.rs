@@ -1,6 +1,7 @@
 //! The requests that the adapter sends, and what it makes of the answers, over real HTTP.
 
 mod access;
+mod comments;
 mod errors;
 mod pulls;
 mod reads;

@@ -1,4 +1,4 @@
--- What version 2 adds: rollbacks as they stand on the branches.
+-- What version 3 adds: rollbacks as they stand on the branches.
 
 CREATE TABLE rollbacks (
     id          INTEGER PRIMARY KEY,

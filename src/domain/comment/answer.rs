@@ -1,0 +1,119 @@
+//! What became of a command, as it is remembered and shown.
+
+use serde::{Deserialize, Serialize};
+
+use super::Verb;
+use crate::domain::{
+    ids::{DrySha, Place, ProposedSha, PullRequestNumber},
+    permission::Permission,
+};
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Who gave it: a login.
+    pub by: String,
+    /// The line as it was written.
+    pub line: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum Outcome {
+    /// The gates are shown anyway.
+    Status,
+    /// The commands are listed.
+    Help,
+    /// What a promotion changes.
+    Diff {
+        /// Where.
+        place: Place,
+        /// Files that differ.
+        files: usize,
+        /// Lines that come.
+        added: usize,
+        /// Lines that go.
+        removed: usize,
+        /// The beginning of the differences.
+        patch: String,
+        /// Whether there is more.
+        cut: bool,
+    },
+    /// A promotion was accepted for exactly this head.
+    Promoting {
+        /// Where.
+        place: Place,
+        /// The head.
+        proposed: ProposedSha,
+        /// What it promotes.
+        dry: Option<DrySha>,
+    },
+    /// An environment is held.
+    Held {
+        /// Which.
+        place: Place,
+    },
+    /// A hold was taken back.
+    Released {
+        /// Where.
+        place: Place,
+        /// What, in words.
+        what: String,
+    },
+    /// A rollback was accepted.
+    RollingBack {
+        /// Where.
+        place: Place,
+        /// What it leaves.
+        from: DrySha,
+        /// What it goes back to.
+        to: DrySha,
+    },
+    /// What failed is tried again.
+    Retried,
+    /// The answer is no, or the command cannot be understood.
+    Refused {
+        /// Why.
+        message: String,
+        /// What would be right.
+        help: String,
+    },
+    /// The author lacks the right.
+    LacksRight {
+        /// What was asked for.
+        verb: Verb,
+        /// The right that it needs.
+        needs: Permission,
+        /// The author's right.
+        has: Permission,
+    },
+    /// The head is not the one that the author saw.
+    Moved {
+        /// Where.
+        place: Place,
+    },
+    /// The pull request has ended.
+    Ended {
+        /// Where it went.
+        place: Place,
+        /// The pull request that is open there now.
+        open: Option<PullRequestNumber>,
+    },
+    /// More commands than one comment may hold.
+    TooMany {
+        /// How many it may hold.
+        limit: usize,
+    },
+    /// This service cannot do it yet.
+    NotYet {
+        /// What was asked for.
+        verb: Verb,
+    },
+    /// The service stopped in the middle.
+    Interrupted,
+    /// It was done before the service lost its memory.
+    Forgotten,
+}

@@ -1,0 +1,321 @@
+//! The one comment that answers commands on a pull request: how it stands, and what became of them.
+//!
+//! Code ends it with a hidden marker, by which it is known again together with its author.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{MessageError, Messages, cut, plain};
+use crate::domain::{
+    comment::{Answer, Outcome, Verb},
+    ids::{DrySha, Place, ProposedSha},
+    plan::PlaceView,
+};
+
+pub(super) const STATUS: &str = "status_comment.md";
+pub(super) const ANSWER: &str = "answer.md";
+
+/// Ends each status comment; nobody sees it.
+const MARKER: &str = "<!-- hydromote:status-comment -->";
+
+/// The most characters of a comment: what GitHub takes, with room to spare.
+const LENGTH_LIMIT: usize = 60_000;
+
+/// The most characters of one gate or notice.
+const WORDS_LIMIT: usize = 400;
+
+/// The fence around differences; nothing in them may end it.
+const FENCE: &str = "````";
+
+/// Whether a pull request is still to be merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is open.
+    Open,
+    /// It was merged or closed.
+    Ended,
+}
+
+/// What a status comment is about.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusText<'a> {
+    /// The place that the pull request promotes to.
+    pub place: &'a PlaceView,
+    /// Every place of its strategy: commands may name another one.
+    pub places: &'a [PlaceView],
+    /// Whether it is open.
+    pub standing: Standing,
+    /// What became of commands, newest first.
+    pub answers: &'a [Answer],
+    /// Our login.
+    pub bot: &'a str,
+    /// The strategy's page.
+    pub status_url: Option<&'a str>,
+}
+
+/// Says whether a comment of ours is a status comment.
+pub fn is_status_comment(body: &str) -> bool {
+    body.trim_end().ends_with(MARKER)
+}
+
+impl Messages {
+    /// Returns the text of a status comment; when it is too long the oldest answers are left out.
+    pub fn status_comment(&self, text: &StatusText<'_>) -> Result<String, MessageError> {
+        for shown in (0..=text.answers.len()).rev() {
+            let body = self.status_comment_with(text, &text.answers[..shown])?;
+            if body.chars().count() <= LENGTH_LIMIT || shown == 0 {
+                return Ok(format!("{}\n\n{MARKER}", body.trim()));
+            }
+        }
+        unreachable!("the range ends with no answer at all")
+    }
+
+    fn status_comment_with(&self, text: &StatusText<'_>, answers: &[Answer]) -> Result<String, MessageError> {
+        let place = text.place;
+        let gates: Vec<_> = place
+            .gates
+            .iter()
+            .map(|gate| json!({"words": cell(&gate.to_string()), "since": gate.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string()}))
+            .collect();
+        let answers = answers
+            .iter()
+            .map(|answer| {
+                let text = self.answer(answer, text)?;
+                Ok(json!({"line": answer.line, "by": cell(&answer.by), "text": text}))
+            })
+            .collect::<Result<Vec<_>, MessageError>>()?;
+        self.render(
+            STATUS,
+            &json!({
+                "standing": text.standing,
+                "place": place.place.to_string(),
+                "running": place.running.as_ref().map(|running| running.dry.short()),
+                "wanted": place.wanted.as_ref().filter(|_| place.proposed.is_some()).map(|dry| dry.short()),
+                "gates": gates,
+                "notices": place.notices.iter().map(|notice| cell(&notice.to_string())).collect::<Vec<_>>(),
+                "answers": answers,
+                "status_url": text.status_url,
+            }),
+        )
+    }
+
+    fn answer(&self, answer: &Answer, text: &StatusText<'_>) -> Result<String, MessageError> {
+        let mut context = serde_json::to_value(&answer.outcome).expect("because outcomes are plain data");
+        context["by"] = json!(cell(&answer.by));
+        match &answer.outcome {
+            Outcome::Help => {
+                let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "built": verb.is_built(), "needs": verb.needs().to_string()});
+                context["commands"] = json!(Verb::ALL.map(row));
+                context["bot"] = json!(text.bot.trim_end_matches("[bot]"));
+                let bare: Vec<_> =
+                    Verb::ALL.iter().filter(|verb| verb.is_bare()).map(|verb| format!("`{verb}`")).collect();
+                context["bare"] = json!(bare.join(", "));
+            }
+            Outcome::Diff { patch, place, .. } => {
+                context["place"] = json!(place.to_string());
+                // A longer run of backticks would end the fence.
+                context["patch"] = json!(patch.trim_end().replace(FENCE, "```\u{200b}`"));
+                context["fence"] = json!(FENCE);
+            }
+            Outcome::Promoting { place, proposed, dry } => {
+                context["fate"] = json!(fate(text.places, place, proposed, dry.as_ref()));
+                context["place"] = json!(place.to_string());
+                context["short"] = json!(dry.as_ref().map_or(proposed.short(), |dry| dry.short()));
+            }
+            Outcome::Moved { place } => context["place"] = json!(place.to_string()),
+            Outcome::Ended { place, open } => {
+                context["place"] = json!(place.to_string());
+                context["open"] = json!(open.map(|number| number.to_string()));
+            }
+            Outcome::LacksRight { needs, has, .. } => {
+                context["needs"] = json!(needs.to_string());
+                context["has"] = json!(has.to_string());
+            }
+            Outcome::Refused { message, help } => {
+                context["message"] = json!(prose(message));
+                context["help"] = json!(prose(help));
+            }
+            Outcome::Held { place } => context["place"] = json!(place.to_string()),
+            Outcome::Released { place, what } => {
+                context["place"] = json!(place.to_string());
+                context["what"] = json!(super::escape(what));
+            }
+            Outcome::RollingBack { place, from, to } => {
+                context["place"] = json!(place.to_string());
+                context["environment"] = json!(place.environment);
+                context["from"] = json!(from.short());
+                context["to"] = json!(to.short());
+            }
+            Outcome::Status
+            | Outcome::Retried
+            | Outcome::TooMany { .. }
+            | Outcome::NotYet { .. }
+            | Outcome::Interrupted
+            | Outcome::Forgotten => {}
+        }
+        Ok(self.render(ANSWER, &context)?.trim().to_owned())
+    }
+}
+
+/// Says what became of a promotion that was accepted for exactly this head.
+fn fate(places: &[PlaceView], to: &Place, proposed: &ProposedSha, dry: Option<&DrySha>) -> &'static str {
+    let Some(view) = places.iter().find(|view| view.place == *to) else { return "dropped" };
+    let runs = view.running.as_ref().map(|running| &running.dry);
+    if view.pull_request.is_some() && view.proposed.as_ref() == Some(proposed) {
+        "waits"
+    } else if dry.is_some() && runs == dry {
+        "merged"
+    } else {
+        "dropped"
+    }
+}
+
+/// Makes words harmless in a cell of a table: one line, no mentions, no HTML, no further cells.
+fn cell(text: &str) -> String {
+    prose(&cut(text, WORDS_LIMIT)).replace('|', "\\|")
+}
+
+/// Makes words of our own that name things of users harmless; code spans stay.
+fn prose(text: &str) -> String {
+    let mut inside = false;
+    let mut safe = String::new();
+    for c in plain(text).chars() {
+        match c {
+            '`' => {
+                inside = !inside;
+                safe.push(c);
+            }
+            '<' if !inside => safe.push_str("&lt;"),
+            '&' if !inside => safe.push_str("&amp;"),
+            c => safe.push(c),
+        }
+    }
+    // What does not end would swallow what follows.
+    if inside { safe.replace('`', "'").replace('<', "&lt;") } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{
+        gate::{ClosedGate, Gate},
+        ids::{ActiveSha, BranchName, EnvironmentName, LaneName, PullRequestNumber},
+        permission::Permission,
+    };
+
+    fn place() -> PlaceView {
+        PlaceView {
+            place: Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() },
+            branch: BranchName::new("env/prod").expect("a branch"),
+            active: Some(ActiveSha::new("active").expect("an id")),
+            tree: None,
+            running: None,
+            taken: None,
+            taken_as_no_op: false,
+            wanted: Some(DrySha::new("0123456789").expect("an id")),
+            proposed: Some(ProposedSha::new("proposed-1").expect("an id")),
+            pull_request: Some(PullRequestNumber(7)),
+            drift: None,
+            brought_by: None,
+            restoring: Vec::new(),
+            hold: None,
+            rollback: None,
+            choices: Vec::new(),
+            gates: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn answer(outcome: Outcome) -> Answer {
+        Answer { by: "ada".into(), line: "/promote".into(), outcome }
+    }
+
+    fn render(place: &PlaceView, answers: &[Answer]) -> String {
+        let (places, standing) = (std::slice::from_ref(place), Standing::Open);
+        let text = StatusText { place, places, standing, answers, bot: "hydro[bot]", status_url: None };
+        Messages::built_in().status_comment(&text).expect("is rendered")
+    }
+
+    #[test]
+    fn what_others_wrote_mentions_nobody_hides_nothing_and_breaks_no_table() {
+        let gate = Gate::Forge { words: "ask @all | <!-- hydromote:status-comment -->".into() };
+        let closed = ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None };
+        let hostile = Answer { by: "@all|<b>".into(), ..answer(Outcome::Retried) };
+        let body = render(&PlaceView { gates: vec![closed], ..place() }, &[hostile]);
+        insta::assert_snapshot!(body.replace('\u{200b}', "[nothing]"), @r"
+        Nothing runs in **prod** yet, and 0123456 is proposed here.
+
+        | closed gate | since |
+        |---|---|
+        | the forge does not merge it: ask @[nothing]all \| &lt;!-- hydromote:status-comment --> | 1970-01-01 00:00:00Z |
+
+        `/promote` by @[nothing]all\|&lt;b>:
+
+        What had failed is tried again.
+
+        <!-- hydromote:status-comment -->
+        ");
+        assert_eq!(body.matches(MARKER).count(), 1);
+        assert!(is_status_comment(&body));
+        assert!(!is_status_comment(&body.replace(MARKER, "")));
+    }
+
+    #[test]
+    fn a_promotion_waits_is_done_or_is_dropped() {
+        let proposed = |id: &str| ProposedSha::new(id).expect("an id");
+        let accepted =
+            |id: &str| answer(Outcome::Promoting { place: place().place, proposed: proposed(id), dry: place().wanted });
+        let words = |body: String| {
+            body.lines().find(|line| line.contains("0123456") && !line.contains("**")).map(str::to_owned)
+        };
+        let waits = words(render(&place(), &[accepted("proposed-1")]));
+        assert_eq!(waits.as_deref(), Some("Accepted: prod gets 0123456 as soon as all other gates are open."));
+        let dropped = words(render(&place(), &[accepted("proposed-0")])).unwrap_or_default();
+        assert!(dropped.starts_with("Dropped: what is proposed for prod is no longer 0123456."), "{dropped}");
+    }
+
+    #[test]
+    fn differences_end_no_fence_and_the_oldest_answers_go_first_when_it_is_too_long() {
+        let diff = |patch: String| {
+            let place = place().place;
+            answer(Outcome::Diff { place, files: 1, added: 1, removed: 0, patch, cut: true })
+        };
+        let body = render(&place(), &[diff("+`````\n+</details>".into())]);
+        assert_eq!(body.matches(FENCE).count(), 2, "{body}");
+        let answers: Vec<Answer> = (0..5).map(|n| diff(format!("+{n}{}", "x".repeat(14_000)))).collect();
+        let body = render(&place(), &answers);
+        assert!(body.chars().count() < 65_536);
+        assert!(body.contains("+3x") && !body.contains("+4x"));
+    }
+
+    #[test]
+    fn every_answer_has_words() {
+        let dry = DrySha::new("0123456789").expect("an id");
+        let place = place().place;
+        let verb = Verb::Rollback;
+        for outcome in [
+            Outcome::Status,
+            Outcome::Help,
+            Outcome::Held { place: place.clone() },
+            Outcome::Released { place: place.clone(), what: "the hold of ada".into() },
+            Outcome::RollingBack { place: place.clone(), from: dry.clone(), to: dry.clone() },
+            Outcome::Retried,
+            Outcome::Refused { message: "No.".into(), help: "Yes.".into() },
+            Outcome::LacksRight { verb, needs: Permission::Maintain, has: Permission::None },
+            Outcome::Moved { place: place.clone() },
+            Outcome::Ended { place: place.clone(), open: Some(PullRequestNumber(9)) },
+            Outcome::TooMany { limit: 10 },
+            Outcome::NotYet { verb },
+            Outcome::Interrupted,
+            Outcome::Forgotten,
+        ] {
+            let body = render(&super::tests::place(), &[answer(outcome.clone())]);
+            let words = body.split("by ada:").nth(1).unwrap_or_default().trim();
+            assert!(words.len() > MARKER.len() + 5, "{outcome:?}: {body}");
+            assert!(!body.contains("{{") && !body.contains("  "), "{outcome:?}: {body}");
+        }
+    }
+}

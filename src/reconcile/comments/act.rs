@@ -1,0 +1,217 @@
+//! Does one command: whose it is to give, which head it is bound to, and what it is answered.
+
+use super::{CommentReader, Standing, Subject};
+use crate::{
+    domain::{
+        comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},
+        ids::EnvironmentName,
+        permission::Permission,
+        plan::PlaceView,
+    },
+    forge::{Comment, ForgeError, PullRequestState},
+    git::patch,
+    reconcile::{
+        LookError,
+        commands::{CommandError, place_view},
+        context::own_status_key,
+        stopping::{Destination, RollbackOrder},
+    },
+};
+
+/// The most bytes of differences that are shown.
+const PATCH_LIMIT: usize = 12_000;
+
+/// The files of ours that change with every promotion, and say nothing of what runs.
+const BESIDE: [&str; 2] = ["hydrator.metadata", "README.md"];
+
+impl CommentReader<'_> {
+    /// Does a command of a comment, when its author may give it.
+    pub(super) async fn act(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        command: &Command,
+    ) -> Result<Outcome, LookError> {
+        let verb = command.verb();
+        if let Some(refused) = self.lacks_right(comment, verb).await? {
+            return Ok(refused);
+        }
+        if subject.standing == Standing::Ended && !is_about_more(verb) {
+            let place = &subject.place;
+            return Ok(Outcome::Ended { place: place.place.clone(), open: place.pull_request });
+        }
+        match self.dispatch(comment, subject, command).await {
+            Ok(outcome) => Ok(outcome),
+            Err(CommandError::Forge(error)) => Err(error.into()),
+            Err(CommandError::Store(error)) => Err(error.into()),
+            Err(refused) => Ok(refused.into()),
+        }
+    }
+
+    /// Has each command done: the one place to wire a new one.
+    async fn dispatch(&self, comment: &Comment, subject: &Subject, command: &Command) -> Result<Outcome, CommandError> {
+        let (strategy, by) = (&subject.strategy, super::login(comment));
+        match command {
+            Command::Status => Ok(Outcome::Status),
+            Command::Help => Ok(Outcome::Help),
+            Command::Diff { environment } => self.diff(self.place(subject, environment.as_ref())?).await,
+            Command::Retry => self.commands.retry(strategy, &by).await.map(|_| Outcome::Retried),
+            Command::Promote { environment } => {
+                self.promote(comment, subject, self.place(subject, environment.as_ref())?).await
+            }
+            Command::Hold { environment, reason } => {
+                let at = &self.place(subject, environment.as_ref())?.place;
+                let reason = reason.as_deref().unwrap_or_default();
+                let held = self.commands.hold(strategy, &at.environment, Some(&at.lane), None, reason, &by).await?;
+                Ok(Outcome::Held { place: held.place })
+            }
+            Command::Unhold { environment } => {
+                let at = &self.place(subject, environment.as_ref())?.place;
+                let released = self.commands.unhold(strategy, &at.environment, Some(&at.lane), &by).await?;
+                Ok(Outcome::Released { place: released.place, what: released.what })
+            }
+            Command::Reject { .. } => Ok(Outcome::NotYet { verb: Verb::Reject }),
+            Command::Preview => Ok(Outcome::NotYet { verb: Verb::Preview }),
+            Command::Rollback(order) => self.roll_back(comment, subject, order).await,
+        }
+    }
+
+    async fn roll_back(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        order: &RollbackCommand,
+    ) -> Result<Outcome, CommandError> {
+        if order.only.is_some() {
+            return Ok(Outcome::Refused {
+                message: "Not done: a rollback of some roots only is not built yet.".to_owned(),
+                help: "Leave `only` out to roll all of it back.".to_owned(),
+            });
+        }
+        let (number, by) = (comment.pull_request, super::login(comment));
+        let order_of_all = RollbackOrder {
+            destination: match &order.to {
+                None => Destination::LastKnownGood,
+                Some(RollbackTo::Dry(sha)) => Destination::To(sha.clone()),
+                Some(RollbackTo::Steps(steps)) => Destination::Steps(*steps),
+            },
+            reason: order.reason.clone().unwrap_or_else(|| format!("asked for in {number}")),
+            force: false,
+            running: None,
+        };
+        let place = &self.place(subject, Some(&order.environment))?.place;
+        let lane = Some(&place.lane);
+        let accepted = self.commands.rollback(&subject.strategy, &place.environment, lane, &order_of_all, &by).await?;
+        let (from, to) = (accepted.rollback.bad, accepted.rollback.target.dry);
+        Ok(Outcome::RollingBack { place: accepted.place, from, to })
+    }
+
+    /// Returns the place that a command is about: the pull request's own, unless it names another.
+    fn place<'a>(
+        &'a self,
+        subject: &'a Subject,
+        environment: Option<&EnvironmentName>,
+    ) -> Result<&'a PlaceView, CommandError> {
+        match environment {
+            Some(environment) if *environment != subject.place.place.environment => {
+                place_view(&self.boards[&subject.strategy], environment, None)
+            }
+            _ => Ok(&subject.place),
+        }
+    }
+
+    async fn promote(&self, comment: &Comment, subject: &Subject, place: &PlaceView) -> Result<Outcome, CommandError> {
+        let moved = Outcome::Moved { place: place.place.clone() };
+        if place.proposed.is_some() && !self.is_what_the_author_saw(comment, place).await? {
+            return Ok(moved);
+        }
+        // Between the acceptance and now the reaction was set, which takes its time.
+        if let Some(refused) = self.lacks_right(comment, Verb::Promote).await? {
+            return Ok(refused);
+        }
+        let (to, by) = (&place.place, super::login(comment));
+        let promoted = self.commands.promote(&subject.strategy, &to.environment, Some(&to.lane), &by).await?;
+        if Some(&promoted.proposed) != place.proposed.as_ref() {
+            return Ok(moved);
+        }
+        Ok(Outcome::Promoting { place: promoted.place, proposed: promoted.proposed, dry: promoted.dry })
+    }
+
+    /// Says whether the head of a pull request, as we and the forge know it, is no newer than the comment.
+    ///
+    /// Our commits are dated like the dry ones. When a head came is told by the forge's clock, which
+    /// dates comments too: by our first status on it.
+    async fn is_what_the_author_saw(&self, comment: &Comment, place: &PlaceView) -> Result<bool, CommandError> {
+        let (Some(proposed), Some(number)) = (&place.proposed, place.pull_request) else { return Ok(true) };
+        let (forge, repository) = (&self.context.forge, &self.context.id);
+        let now = forge.pull_request(repository, number).await?;
+        if now.state != PullRequestState::Open || now.head_sha != proposed.as_str() {
+            return Ok(false);
+        }
+        let key = own_status_key(&place.place);
+        let reports = forge.commit_statuses(repository, proposed.as_str()).await?;
+        let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(self.context.account.id));
+        let came = ours.map(|report| report.reported_at).min();
+        // The forge dates in whole seconds.
+        Ok(came.is_some_and(|came| came.as_second() <= comment.created_at.as_second()))
+    }
+
+    /// Looks up what the author may do now; returns the refusal when that is too little.
+    async fn lacks_right(&self, comment: &Comment, verb: Verb) -> Result<Option<Outcome>, ForgeError> {
+        let has = match &comment.author {
+            Some(author) => match self.context.forge.permission(&self.context.id, author).await {
+                Err(ForgeError::Unauthorised { .. }) => return Ok(Some(cannot_look_up())),
+                has => has?,
+            },
+            None => Permission::None,
+        };
+        let needs = verb.needs();
+        Ok((has < needs).then_some(Outcome::LacksRight { verb, needs, has }))
+    }
+
+    /// Returns what the promotion that is proposed for a place changes.
+    async fn diff(&self, view: &PlaceView) -> Result<Outcome, CommandError> {
+        let Some(proposed) = view.proposed.as_ref().filter(|_| view.pull_request.is_some()) else {
+            return Ok(Outcome::Refused {
+                message: format!("Nothing waits to be promoted to {}.", view.place),
+                help: "There is nothing to compare.".to_owned(),
+            });
+        };
+        let (old, new) = (view.active.as_ref().map(ToString::to_string), proposed.to_string());
+        let told = |path: &str| !BESIDE.contains(&path.rsplit('/').next().unwrap_or(path));
+        let compare = self
+            .context
+            .mirror
+            .read(move |repository, _| patch::between(repository, old.as_deref(), &new, told, PATCH_LIMIT));
+        match compare.await {
+            Ok(patch) => Ok(Outcome::Diff {
+                place: view.place.clone(),
+                files: patch.files,
+                added: patch.added,
+                removed: patch.removed,
+                patch: patch.text,
+                cut: patch.cut,
+            }),
+            Err(error) => {
+                tracing::warn!(environment.name = %view.place, %error, "could not compare what runs with what is proposed");
+                Ok(Outcome::Refused {
+                    message: "What runs and what is proposed could not be compared.".to_owned(),
+                    help: "Write the command again in a moment.".to_owned(),
+                })
+            }
+        }
+    }
+}
+
+/// Returns the answer where the service's own rights are too few to know those of others.
+fn cannot_look_up() -> Outcome {
+    Outcome::Refused {
+        message: "Not done: the service may not look up who may do what in this repository.".to_owned(),
+        help: "Its operator must give its account or App that right; it comes with write access.".to_owned(),
+    }
+}
+
+/// Says whether a command makes sense where the pull request has ended.
+fn is_about_more(verb: Verb) -> bool {
+    matches!(verb, Verb::Status | Verb::Help | Verb::Retry | Verb::Rollback | Verb::Hold | Verb::Unhold)
+}

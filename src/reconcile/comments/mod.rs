@@ -1,0 +1,349 @@
+//! Commands in comments: which comments hold some, that each is done once, and what is answered.
+//!
+//! - A webhook or the timer only says that there may be new comments. They are read since the last
+//!   time, for the whole repository with one call; at rest nothing is asked.
+//! - Only comments that nobody has edited count, by people, on promotion pull requests of ours.
+//! - Our reaction is on a comment before its first command is done. One that has it already, and is
+//!   not known to be ours to finish, was done before the database was lost: it is never done again.
+//! - A command is bound to the head that its author saw, and dropped when there is a newer one.
+
+mod act;
+mod status;
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    LookError,
+    attention::Attention,
+    board::StrategyBoard,
+    commands::{CommandError, Commands},
+    context::RepositoryContext,
+    worker::StrategyWorker,
+};
+use crate::{
+    domain::{
+        comment::{self, Answer, COMMANDS_LIMIT, Outcome, Request, Spelling, TooMuch},
+        ids::{PullRequestNumber, RepositoryId, StrategyId},
+        plan::PlaceView,
+    },
+    forge::{Comment, ForgeError, PullRequestState, Reacted, Reaction},
+    messages::{Standing, is_status_comment},
+    store::{CommandedComment, Progress, StatusComment},
+};
+
+/// How far back comments are read at the first time, when nothing says where to begin.
+const FIRST_READING: SignedDuration = SignedDuration::from_hours(24);
+
+/// How much is read again: forges show new comments late, and not in their order.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
+
+/// The most comments with commands that are handled in one look; the others are next.
+const HANDLED_AT_ONCE: usize = 20;
+
+/// What is known of a repository's comments between looks.
+#[derive(Debug, Default)]
+pub struct CommentsView {
+    /// Whether there may be new ones.
+    due: bool,
+    /// Whether there were too many for one look.
+    more: bool,
+    /// Our account; its own comments draw no attention.
+    account: Option<u64>,
+}
+
+impl CommentsView {
+    /// Notes what may have brought new comments.
+    pub fn heed(&mut self, attention: &Attention) {
+        self.due |= match attention {
+            Attention::Comment { author, .. } => author.is_none() || *author != self.account,
+            Attention::Everything => true,
+            _ => false,
+        };
+    }
+
+    /// Says whether there were too many for one look.
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+}
+
+/// Whether commands were done, so that strategies must be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acted {
+    /// Some were.
+    Yes,
+    /// None.
+    No,
+}
+
+/// Reads and answers the comments of one repository.
+pub struct CommentReader<'a> {
+    /// The repository.
+    pub context: &'a RepositoryContext,
+    /// Takes the commands.
+    pub commands: &'a Commands,
+    /// Who look at its strategies, and know its pull requests.
+    pub workers: &'a HashMap<StrategyId, StrategyWorker>,
+    /// Its strategies as they were looked at just now.
+    pub boards: BTreeMap<StrategyId, StrategyBoard>,
+}
+
+/// What a promotion pull request is about.
+struct Subject {
+    strategy: StrategyId,
+    place: PlaceView,
+    standing: Standing,
+}
+
+impl CommentReader<'_> {
+    /// Does what new comments ask for.
+    ///
+    /// # Errors
+    /// When the forge or the store does not answer. What the forge forbids is logged: promotions do
+    /// not wait for it.
+    pub async fn read(&self, view: &mut CommentsView) -> Result<Acted, LookError> {
+        view.account = Some(self.context.account.id);
+        if !view.due || self.boards.is_empty() {
+            return Ok(Acted::No);
+        }
+        match self.read_new(view).await {
+            Err(LookError::Forge(error)) if is_for_good(&error) => {
+                (view.due, view.more) = (false, false);
+                let repository = &self.context.details.web_url;
+                tracing::warn!(repository, "comments are not read: {error}");
+                Ok(Acted::No)
+            }
+            read => read,
+        }
+    }
+
+    async fn read_new(&self, view: &mut CommentsView) -> Result<Acted, LookError> {
+        let (store, repository) = (&self.context.shared.store, self.repository());
+        let read_to = store.comments_read_to(repository).await?;
+        let since = match read_to {
+            Some(read_to) => read_to.checked_sub(OVERLAP),
+            None => (self.context.shared.clock)().checked_sub(FIRST_READING),
+        };
+        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+        let recent = self.context.forge.comments_since(repository, since).await?;
+        let mut comments = recent.comments;
+        if read_to.is_none() {
+            comments.extend(self.comments_on_open().await?);
+        }
+        comments.sort_by_key(|comment| comment.id);
+        comments.dedup_by_key(|comment| comment.id);
+        let (mut acted, mut handled) = (Acted::No, 0);
+        for comment in &comments {
+            if handled == HANDLED_AT_ONCE {
+                view.more = true;
+                return Ok(acted);
+            }
+            if self.handle_or_pass(comment).await? == Acted::Yes {
+                (acted, handled) = (Acted::Yes, handled + 1);
+            }
+        }
+        // Nothing was ever said here: the next reading begins where this one did.
+        store.save_comments_read_to(repository, recent.read_to.or(read_to).unwrap_or(since)).await?;
+        (view.due, view.more) = (recent.more, recent.more);
+        Ok(acted)
+    }
+
+    /// Returns the comments on the pull requests that are open now: after the loss of the database,
+    /// commands may wait there, and comments of our own that are to be found again.
+    async fn comments_on_open(&self) -> Result<Vec<Comment>, LookError> {
+        let mut comments = Vec::new();
+        for number in self.boards.values().flat_map(|board| &board.places).filter_map(|place| place.pull_request) {
+            comments.extend(self.context.forge.comments(self.repository(), number).await?);
+        }
+        Ok(comments)
+    }
+
+    /// Handles one comment; what the forge forbids there, such as reacting in a locked conversation,
+    /// holds up no other.
+    async fn handle_or_pass(&self, comment: &Comment) -> Result<Acted, LookError> {
+        match self.handle(comment).await {
+            Err(LookError::Forge(error)) if is_for_good(&error) => {
+                let (id, number) = (comment.id, comment.pull_request);
+                tracing::warn!(pull_request.number = number.0, "the comment {id} on {number} gets no answer: {error}");
+                let known = self.context.shared.store.commanded_comment(self.repository(), id).await?;
+                self.save(&mut known.unwrap_or_else(|| new(comment)), Progress::Done).await?;
+                Ok(Acted::No)
+            }
+            handled => handled,
+        }
+    }
+
+    /// Does what one comment asks for, unless that was done before.
+    async fn handle(&self, comment: &Comment) -> Result<Acted, LookError> {
+        let (store, repository, ours) = (&self.context.shared.store, self.repository(), &self.context.account);
+        let Some(author) = &comment.author else { return Ok(Acted::No) };
+        if author.id == ours.id {
+            self.recognise(comment).await?;
+            return Ok(Acted::No);
+        }
+        let known = store.commanded_comment(repository, comment.id).await?;
+        let is_done = known.as_ref().is_some_and(|known| known.progress == Progress::Done);
+        let is_edited = comment.updated_at > comment.created_at;
+        if comment.by_bot || is_done || (known.is_none() && is_edited) {
+            return Ok(Acted::No);
+        }
+        let requests = match comment::parse(&comment.body, &ours.login, Spelling::Bare) {
+            Ok(requests) => requests.into_iter().map(Some).collect(),
+            Err(TooMuch::Many) => vec![None],
+            Err(TooMuch::Long { .. }) => Vec::new(),
+        };
+        let Some(subject) = self.subject(comment.pull_request) else { return Ok(Acted::No) };
+        if requests.is_empty() {
+            // Whatever is written into it later does not count.
+            self.save(&mut new(comment), Progress::Done).await?;
+            return Ok(Acted::No);
+        }
+        if let Some(known) = known.clone().filter(|known| known.progress == Progress::Acting || is_edited) {
+            // Nobody knows how far it came, or what it said when it was begun.
+            self.close(comment, known, Some(Outcome::Interrupted)).await?;
+            return Ok(Acted::Yes);
+        }
+        let Some(mut commanded) = self.claim(comment, known, subject.standing).await? else { return Ok(Acted::Yes) };
+        for request in requests.iter().skip(commanded.answers.len()) {
+            self.save(&mut commanded, Progress::Acting).await?;
+            match self.answer(comment, &subject, request.as_ref()).await {
+                Ok(answer) => commanded.answers.push(answer),
+                Err(error) => {
+                    // It is known not to be done, and can be tried again.
+                    self.save(&mut commanded, Progress::Claiming).await?;
+                    return Err(error);
+                }
+            }
+        }
+        self.save(&mut commanded, Progress::Done).await?;
+        Ok(Acted::Yes)
+    }
+
+    /// Sets our reaction; returns what is to be done, or nothing when it was done before.
+    async fn claim(
+        &self,
+        comment: &Comment,
+        known: Option<CommandedComment>,
+        standing: Standing,
+    ) -> Result<Option<CommandedComment>, LookError> {
+        let is_new = known.is_none();
+        let mut commanded = known.unwrap_or_else(|| new(comment));
+        self.save(&mut commanded, Progress::Claiming).await?;
+        match self.context.forge.react(self.repository(), comment.id, Reaction::Eyes).await {
+            Ok(Reacted::Before) if is_new => {
+                // What our comment says on a pull request that has ended, it may say for good.
+                let outcome = Some(Outcome::Forgotten).filter(|_| standing == Standing::Open);
+                self.close(comment, commanded, outcome).await?;
+                Ok(None)
+            }
+            Ok(_) => Ok(Some(commanded)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes down that nothing more is done for a comment, and why.
+    async fn close(
+        &self,
+        comment: &Comment,
+        mut commanded: CommandedComment,
+        outcome: Option<Outcome>,
+    ) -> Result<(), LookError> {
+        let requests = comment::parse(&comment.body, &self.context.account.login, Spelling::Bare).unwrap_or_default();
+        let undone = requests.into_iter().nth(commanded.answers.len());
+        if let (Some(Request { line, .. }), Some(outcome)) = (undone, outcome) {
+            commanded.answers.push(Answer { by: login(comment), line, outcome });
+        }
+        self.save(&mut commanded, Progress::Done).await
+    }
+
+    async fn save(&self, commanded: &mut CommandedComment, progress: Progress) -> Result<(), LookError> {
+        commanded.progress = progress;
+        Ok(self.context.shared.store.save_commanded_comment(self.repository(), commanded).await?)
+    }
+
+    /// Finds a status comment of ours again that the database has lost.
+    async fn recognise(&self, comment: &Comment) -> Result<(), LookError> {
+        let store = &self.context.shared.store;
+        let is_open = self.subject(comment.pull_request).is_some_and(|subject| subject.standing == Standing::Open);
+        if !is_open
+            || !is_status_comment(&comment.body)
+            || store.status_comment(self.repository(), comment.pull_request).await?.is_some()
+        {
+            return Ok(());
+        }
+        let (pull_request, body) = (comment.pull_request, comment.body.clone());
+        let found = StatusComment { pull_request, comment: comment.id, body };
+        Ok(store.save_status_comment(self.repository(), &found).await?)
+    }
+
+    /// Returns what a pull request is about; nothing when it is none of ours.
+    fn subject(&self, number: PullRequestNumber) -> Option<Subject> {
+        let open = self.boards.values().find_map(|board| {
+            let place = board.places.iter().find(|place| place.pull_request == Some(number))?;
+            Some(Subject { strategy: board.id.clone(), place: place.clone(), standing: Standing::Open })
+        });
+        open.or_else(|| {
+            self.workers.iter().find_map(|(strategy, worker)| {
+                let (place, state) = worker.place_of(number)?;
+                let place = self.boards.get(strategy)?.places.iter().find(|view| view.place == *place)?;
+                let standing = if state == PullRequestState::Open { Standing::Open } else { Standing::Ended };
+                Some(Subject { strategy: strategy.clone(), place: place.clone(), standing })
+            })
+        })
+    }
+
+    /// Returns the answer to one request; nothing stands for more than a comment may hold.
+    async fn answer(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        request: Option<&Request>,
+    ) -> Result<Answer, LookError> {
+        let (line, outcome) = match request {
+            None => ("…".to_owned(), Outcome::TooMany { limit: COMMANDS_LIMIT }),
+            Some(Request { line, asks: Err(mistake) }) => {
+                let (message, help) = (mistake.message.clone(), mistake.help.clone());
+                (line.clone(), Outcome::Refused { message, help })
+            }
+            Some(Request { line, asks: Ok(command) }) => (line.clone(), self.act(comment, subject, command).await?),
+        };
+        Ok(Answer { by: login(comment), line, outcome })
+    }
+
+    fn repository(&self) -> &RepositoryId {
+        &self.context.id
+    }
+}
+
+impl From<CommandError> for Outcome {
+    /// Returns the answer to a command that was not accepted.
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Unknown { message, help }
+            | CommandError::Malformed { message, help }
+            | CommandError::Refused { message, help } => Self::Refused { message, help },
+            CommandError::Forge(_) | CommandError::Store(_) => Self::Interrupted,
+        }
+    }
+}
+
+/// Says whether asking again would be answered the same.
+fn is_for_good(error: &ForgeError) -> bool {
+    matches!(error, ForgeError::Unauthorised { .. } | ForgeError::NotFound { .. } | ForgeError::Refused { .. })
+}
+
+/// Returns a comment of which nothing is done yet.
+fn new(comment: &Comment) -> CommandedComment {
+    CommandedComment {
+        comment: comment.id,
+        pull_request: comment.pull_request,
+        progress: Progress::Claiming,
+        answers: Vec::new(),
+    }
+}
+
+fn login(comment: &Comment) -> String {
+    comment.author.as_ref().map(|author| author.login.clone()).unwrap_or_default()
+}

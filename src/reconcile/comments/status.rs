@@ -1,0 +1,107 @@
+//! Keeps our one comment on each pull request where somebody gave a command.
+//!
+//! It is found by the id in the store; else by its author and its marker. While its text stays the
+//! same nothing is asked of the forge.
+
+use std::collections::BTreeSet;
+
+use super::{CommentReader, Subject};
+use crate::{
+    domain::ids::PullRequestNumber,
+    forge::ForgeError,
+    messages::{Standing, StatusText, is_status_comment},
+    reconcile::LookError,
+    store::StatusComment,
+};
+
+/// The most answers that a comment shows.
+const ANSWERS_SHOWN: usize = 5;
+
+impl CommentReader<'_> {
+    /// Brings the comments up to date.
+    pub async fn show(&self) -> Result<(), LookError> {
+        for number in self.due().await? {
+            let Some(subject) = self.subject(number) else { continue };
+            match self.show_on(number, &subject).await {
+                Err(LookError::Forge(error @ (ForgeError::Unauthorised { .. } | ForgeError::Refused { .. }))) => {
+                    tracing::warn!(pull_request.number = number.0, "could not answer on {number}: {error}");
+                }
+                shown => shown?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the pull requests whose comment may have to change: those with answers that have not
+    /// ended for good, and those that are open again.
+    async fn due(&self) -> Result<BTreeSet<PullRequestNumber>, LookError> {
+        let (store, repository) = (&self.context.shared.store, &self.context.id);
+        let mut due: BTreeSet<_> = store.answered_pull_requests(repository).await?.into_iter().collect();
+        for number in self.boards.values().flat_map(|board| &board.places).filter_map(|place| place.pull_request) {
+            if !due.contains(&number) && store.status_comment(repository, number).await?.is_some() {
+                due.insert(number);
+            }
+        }
+        Ok(due)
+    }
+
+    async fn show_on(&self, number: PullRequestNumber, subject: &Subject) -> Result<(), LookError> {
+        let (store, repository) = (&self.context.shared.store, &self.context.id);
+        let answers = store.answers(repository, number, ANSWERS_SHOWN).await?;
+        let page = self.context.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", subject.strategy));
+        let body = self.context.shared.messages.status_comment(&StatusText {
+            place: &subject.place,
+            places: self.boards.get(&subject.strategy).map_or(&[], |board| &board.places),
+            standing: subject.standing,
+            answers: &answers,
+            bot: &self.context.account.login,
+            status_url: page.as_deref(),
+        })?;
+        let known = store.status_comment(repository, number).await?;
+        if known.as_ref().is_none_or(|known| known.body != body) {
+            self.write(number, known, body).await?;
+        }
+        if subject.standing == Standing::Ended {
+            store.finish_status_comment(repository, number).await?;
+        }
+        Ok(())
+    }
+
+    /// Edits our comment, or posts it where there is none.
+    async fn write(
+        &self,
+        pull_request: PullRequestNumber,
+        known: Option<StatusComment>,
+        body: String,
+    ) -> Result<(), LookError> {
+        let (store, forge, repository) = (&self.context.shared.store, &self.context.forge, &self.context.id);
+        let known = match known {
+            Some(known) => Some(known.comment),
+            None => self.find(pull_request).await?,
+        };
+        let comment = match known {
+            Some(comment) => match forge.edit_comment(repository, comment, &body).await {
+                Ok(()) => comment,
+                Err(ForgeError::NotFound { .. }) => {
+                    // Somebody deleted it: it is posted anew.
+                    store.forget_status_comment(repository, pull_request).await?;
+                    forge.post_comment(repository, pull_request, &body).await?
+                }
+                Err(error) => return Err(error.into()),
+            },
+            None => forge.post_comment(repository, pull_request, &body).await?,
+        };
+        Ok(store.save_status_comment(repository, &StatusComment { pull_request, comment, body }).await?)
+    }
+
+    /// Finds our comment on the forge: one whose answer to its posting was lost, or that is older than
+    /// the database.
+    async fn find(&self, number: PullRequestNumber) -> Result<Option<u64>, LookError> {
+        let comments = self.context.forge.comments(&self.context.id, number).await?;
+        let ours = comments.iter().find(|comment| {
+            comment.author.as_ref().is_some_and(|author| author.id == self.context.account.id)
+                && is_status_comment(&comment.body)
+        });
+        Ok(ours.map(|comment| comment.id))
+    }
+}

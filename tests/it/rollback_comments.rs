@@ -1,0 +1,103 @@
+//! Rollbacks and holds by comment.
+
+use hydromote::local_forge::StatusState;
+
+use crate::world::{DEVELOPER, TestResult, World, config, everywhere};
+
+#[tokio::test]
+async fn an_environment_is_held_and_let_go_by_comment() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
+    world.healthy("dev").await?;
+    world.settle().await?;
+    world.comment_by(DEVELOPER, "prod", "/hold reason=\"the database is being moved\"\n/promote").await?;
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, is verified
+    prod     nothing; wants first in #2
+             - developer holds it: the database is being moved
+             = developer holds it: the database is being moved (Strict)
+    #2 developer: /hold reason="the database is being moved"
+    /promote
+    #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
+
+    | closed gate | since |
+    |---|---|
+    | developer holds it: the database is being moved | (time) |
+
+    `/promote` by developer:
+
+    Accepted: prod gets first as soon as all other gates are open.
+
+    `/hold reason="the database is being moved"` by developer:
+
+    prod is held: nothing is promoted to it until somebody writes `/hydromote unhold prod`.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    "#);
+    world.comment_by(DEVELOPER, "prod", "/unhold").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, is verified
+    prod     first, `health` has not been reported
+    #2 developer: /hold reason="the database is being moved"
+    /promote
+    #2 hydromote: This pull request has ended. **prod** runs first.
+
+    `/unhold` by developer:
+
+    Taken back for prod: the hold of developer.
+
+    `/promote` by developer:
+
+    Done: prod runs first.
+
+    `/hold reason="the database is being moved"` by developer:
+
+    prod is held: nothing is promoted to it until somebody writes `/hydromote unhold prod`.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    #2 developer: /unhold
+    "#);
+    world.finish().await
+}
+
+#[tokio::test]
+async fn an_environment_before_is_rolled_back_from_the_pull_request_after_it() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
+    world.healthy("dev").await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.report("dev", "health", StatusState::Failure).await?;
+    world.settle().await?;
+    world.comment_by(DEVELOPER, "prod", "/rollback dev steps=1 reason=\"it fails\"").await?;
+    world.settle().await?;
+    assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?, Some(config("v1")));
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, `health` has not been reported
+             = developer rolled it back: it fails (Next)
+             ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
+    prod     nothing; wants first in #2
+             - waits for a person to promote it
+             ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
+    #2 developer: /rollback dev steps=1 reason="it fails"
+    #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
+
+    | closed gate | since |
+    |---|---|
+    | waits for a person to promote it | (time) |
+
+    > second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
+
+    `/rollback dev steps=1 reason="it fails"` by developer:
+
+    dev goes back from second to first. What carries the content of second is kept out until a fix, a revert or `/hydromote unhold dev`.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    "#);
+    world.finish().await
+}
