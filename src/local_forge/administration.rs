@@ -241,6 +241,15 @@ impl LocalForge {
         Ok(self.repository(repository).await?.deliveries)
     }
 
+    /// Has the newest webhook of an event delivered once more, under its GUID.
+    ///
+    /// # Errors
+    /// 404 when the repository is not there, or none was delivered.
+    pub async fn redeliver_newest(&self, repository: &str, event: &str) -> Result<(), Refusal> {
+        let (key, event) = (repository.to_owned(), event.to_owned());
+        self.work(move |desk| desk.deliver_again(&key, |earlier| earlier.event == event)).await
+    }
+
     /// Lets calls go wrong.
     pub fn fail(&self, fault: Fault) {
         self.hub.faults.add(fault);

@@ -184,6 +184,29 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Sends the newest delivery that fits once more, under its GUID.
+    pub(super) fn deliver_again(
+        &mut self,
+        key: &str,
+        fits: impl Fn(&super::state::Delivery) -> bool,
+    ) -> Result<(), Refusal> {
+        let repository = self.repository(key)?;
+        let earlier = repository.deliveries.iter().rev().find(|one| fits(one)).ok_or_else(Refusal::not_found)?.clone();
+        let hook = repository.hooks.iter().find(|one| one.id == earlier.hook).ok_or_else(Refusal::not_found)?.clone();
+        self.hub.outbox.put(Outgoing {
+            id: self.state.new_id(),
+            repository: key.to_owned(),
+            hook,
+            guid: earlier.guid,
+            event: earlier.event,
+            action: earlier.action,
+            payload: earlier.payload,
+            redelivery: true,
+            is_lost: false,
+        });
+        Ok(())
+    }
+
     /// Returns whether anybody would see this event.
     pub(super) fn is_heard(&self, key: &str, event: &str) -> bool {
         self.hub.observer.is_some()

@@ -59,6 +59,21 @@ pub(super) fn change_beside_staging() -> Files {
     ])
 }
 
+/// Returns the change that brings an image of the web front end that does not work.
+pub(super) fn bad_image() -> Files {
+    own([("charts/web/values.yaml", WEB_VALUES.replace("web:1.0.0", "web:1.2.0"))])
+}
+
+/// Returns a change of the API, which has nothing to do with the web front end.
+pub(super) fn unrelated() -> Files {
+    own([("deploy/base/kustomization.yaml", API_BASE.replace("newTag: 1.0.0", "newTag: 1.1.1"))])
+}
+
+/// Returns the change that brings an image of the web front end that works again.
+pub(super) fn fixed_image() -> Files {
+    own([("charts/web/values.yaml", WEB_VALUES.replace("web:1.0.0", "web:1.2.1"))])
+}
+
 fn own<'a>(files: impl IntoIterator<Item = (&'a str, String)>) -> Files {
     files.into_iter().map(|(path, text)| (path.to_owned(), text)).collect()
 }
@@ -70,7 +85,8 @@ mod tests {
     #[test]
     fn each_change_changes_something() {
         let first = first_commit();
-        for (path, text) in image_bump().into_iter().chain(change_beside_staging()) {
+        let changes = [image_bump(), change_beside_staging(), bad_image(), unrelated(), fixed_image()];
+        for (path, text) in changes.into_iter().flatten() {
             let before = first.iter().find(|(other, _)| *other == path).map(|(_, text)| text);
             assert_ne!(before, Some(&text), "{path}");
         }

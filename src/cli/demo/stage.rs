@@ -154,11 +154,24 @@ impl Stage {
 
     /// Reports a key as success on a commit, as a check would.
     pub(super) async fn report(&self, repository: &RepositoryId, sha: &str, key: &StatusKey) -> anyhow::Result<()> {
-        self.forge
-            .as_user(DEVELOPER)
-            .report_status(repository.as_str(), sha, key.as_str(), StatusState::Success)
-            .await?;
+        self.report_as(repository, sha, key, StatusState::Success).await
+    }
+
+    /// Reports a key on a commit.
+    pub(super) async fn report_as(
+        &self,
+        repository: &RepositoryId,
+        sha: &str,
+        key: &StatusKey,
+        state: StatusState,
+    ) -> anyhow::Result<()> {
+        self.forge.as_user(DEVELOPER).report_status(repository.as_str(), sha, key.as_str(), state).await?;
         Ok(())
+    }
+
+    /// Has the forge deliver the webhook of the newest push again.
+    pub(super) async fn deliver_again(&self, repository: &RepositoryId) -> anyhow::Result<()> {
+        Ok(self.forge.redeliver_newest(repository.as_str(), "push").await?)
     }
 
     /// Promotes what waits in an environment, as a person does.

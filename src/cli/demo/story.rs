@@ -1,4 +1,4 @@
-//! The story: three commits on their way from dev to production.
+//! The story: six commits on their way from dev to production, one of which is bad.
 
 use anyhow::{Context, ensure};
 
@@ -8,6 +8,7 @@ use crate::domain::{
     ids::{EnvironmentName, RepositoryId, StatusKey, StrategyId, StrategyName},
     plan::PlaceView,
 };
+use crate::local_forge::StatusState;
 
 /// One telling of the story.
 struct Telling<'a> {
@@ -24,9 +25,12 @@ pub(super) async fn play(stage: &Stage) -> anyhow::Result<usize> {
     telling.first_promotion().await?;
     telling.image_bump().await?;
     telling.no_op().await?;
+    telling.bad_commit().await?;
+    telling.nothing_brings_it_back().await?;
+    telling.fix().await?;
     stage.say("");
     stage.say("The end. What runs now:");
-    Ok(3)
+    Ok(6)
 }
 
 impl Telling<'_> {
@@ -61,6 +65,56 @@ impl Telling<'_> {
         ensure!(staging.taken_as_no_op, "staging should have taken the commit as a no-op");
         self.say("Nothing changes in staging: it took the commit as a no-op, without a pull request.");
         self.show(&["staging", "prod"])?;
+        self.promote_prod().await
+    }
+
+    async fn bad_commit(&self) -> anyhow::Result<()> {
+        self.chapter("A commit brings image 1.2.0, which fails in staging.");
+        self.stage.push(&self.repository, "Bring image 1.2.0", example::bad_image()).await?;
+        self.settle().await?;
+        self.go_through("dev").await?;
+        let staging = self.place("staging")?;
+        let (running, active) = (staging.running.context("staging should run it")?, staging.active);
+        let active = active.context("a place that runs something has a head")?;
+        let health = StatusKey::new("health")?;
+        self.stage.report_as(&self.repository, active.as_str(), &health, StatusState::Failure).await?;
+        self.say(format_args!("`health` failed on staging, which runs {}.", running.dry.short()));
+        self.settle().await?;
+        let back = self.place("staging")?.running.context("staging should run something")?;
+        ensure!(back.dry != running.dry, "staging should have been rolled back");
+        let rollbacks = self.stage.service.store.rollbacks(&self.id).await?;
+        let number = rollbacks.last().and_then(|rollback| rollback.pull_request).context("a rollback is recorded")?;
+        self.say(format_args!("Staging went back to {} by itself: {}", back.dry.short(), self.pull_request(number.0)));
+        self.say("What it held before was restored, not rendered again. prod never saw the commit:");
+        self.show(&["dev", "staging", "prod"])?;
+        self.go_through("staging").await
+    }
+
+    async fn nothing_brings_it_back(&self) -> anyhow::Result<()> {
+        self.chapter("The webhook is delivered again, and an unrelated commit follows.");
+        let before = self.place("staging")?.tree;
+        self.stage.deliver_again(&self.repository).await?;
+        self.settle().await?;
+        self.stage.push(&self.repository, "Bring API 1.1.1", example::unrelated()).await?;
+        self.settle().await?;
+        self.go_through("dev").await?;
+        let staging = self.place("staging")?;
+        ensure!(staging.tree == before, "staging should stay as it is");
+        self.say("The commit is on top of the bad one and renders the same image: staging and prod keep it out.");
+        for notice in staging.notices.iter().take(1) {
+            self.say(format_args!("    staging: {notice}"));
+        }
+        Ok(())
+    }
+
+    async fn fix(&self) -> anyhow::Result<()> {
+        self.chapter("A commit brings image 1.2.1, which works.");
+        self.stage.push(&self.repository, "Bring image 1.2.1", example::fixed_image()).await?;
+        self.settle().await?;
+        self.go_through("dev").await?;
+        ensure!(self.place("staging")?.hold.is_none(), "the hold of the rollback should have ended");
+        self.say("It changes what had failed, so it went to staging by itself, and the hold there has ended.");
+        self.go_through("staging").await?;
         self.promote_prod().await
     }
 

@@ -11,6 +11,7 @@ use crate::{
         gate::{StatusWait, Verdict},
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, PullRequestNumber, TreeId},
         plan::PlaceView,
+        rollback::Trigger,
     },
 };
 
@@ -22,8 +23,8 @@ struct Summary {
     environments: Vec<EnvironmentSummary>,
     /// The merges, in the order in which they happened.
     promotions: Vec<PromotionSummary>,
-    /// Rollbacks; there are none yet.
-    rollbacks: Vec<serde_json::Value>,
+    /// The rollbacks, in the order in which they happened.
+    rollbacks: Vec<RollbackSummary>,
     /// How many dry commits were pushed.
     dry_commits: usize,
 }
@@ -56,6 +57,22 @@ struct PromotionSummary {
     pull_request: Option<PullRequestNumber>,
 }
 
+/// One rollback.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RollbackSummary {
+    environment: EnvironmentName,
+    lane: LaneName,
+    /// The git tree that it left.
+    from_tree: TreeId,
+    /// The git tree that the branch held after it.
+    to_tree: TreeId,
+    /// The commit that restored the content.
+    active_sha: ActiveSha,
+    pull_request: Option<PullRequestNumber>,
+    trigger: Trigger,
+}
+
 /// Prints the end of a demo.
 pub(super) async fn print(stage: &Stage, dry_commits: usize, began: Instant, format: Format) -> anyhow::Result<()> {
     let summary = sum_up(stage, dry_commits).await?;
@@ -70,8 +87,12 @@ pub(super) async fn print(stage: &Stage, dry_commits: usize, began: Instant, for
                 let dry = environment.dry_sha.as_ref().map_or("nothing", DrySha::short);
                 stage.say(format_args!("   {:<10} {dry}  {}", environment.name, environment.state));
             }
+            let rollbacks = match summary.rollbacks.len() {
+                1 => "1 rollback".to_owned(),
+                many => format!("{many} rollbacks"),
+            };
             stage.say(format_args!(
-                "{} commits, {} promotions. Look at the branches: {}",
+                "{} commits, {} promotions, {rollbacks}. Look at the branches: {}",
                 summary.dry_commits,
                 summary.promotions.len(),
                 stage.folder.join("git").display()
@@ -94,6 +115,16 @@ async fn sum_up(stage: &Stage, dry_commits: usize) -> anyhow::Result<Summary> {
             active_sha: promotion.active_sha,
             tree: promotion.tree,
             pull_request: promotion.pull_request,
+        }));
+        let rollbacks = stage.service.store.rollbacks(&id).await?;
+        summary.rollbacks.extend(rollbacks.into_iter().map(|rollback| RollbackSummary {
+            environment: rollback.environment,
+            lane: rollback.lane,
+            from_tree: rollback.from_tree,
+            to_tree: rollback.to_tree,
+            active_sha: rollback.active_sha,
+            pull_request: rollback.pull_request,
+            trigger: rollback.trigger,
         }));
     }
     Ok(summary)

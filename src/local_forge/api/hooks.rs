@@ -11,7 +11,6 @@ use crate::local_forge::{
     hub::Desk,
     refusal::Refusal,
     state::{Delivery, Permission, Secret},
-    webhook_sender::Outgoing,
 };
 
 #[derive(Debug, Deserialize)]
@@ -73,20 +72,6 @@ pub(super) fn redeliver(
     delivery: u64,
 ) -> Result<Answer, Refusal> {
     desk.require(key, call.actor(), Permission::Admin)?;
-    let repository = desk.repository(key)?;
-    let hook = repository.hooks.iter().find(|one| one.id == hook).ok_or_else(Refusal::not_found)?.clone();
-    let found = repository.deliveries.iter().find(|one| one.id == delivery && one.hook == hook.id);
-    let earlier = found.ok_or_else(Refusal::not_found)?.clone();
-    desk.hub.outbox.put(Outgoing {
-        id: desk.state.new_id(),
-        repository: key.to_owned(),
-        hook,
-        guid: earlier.guid,
-        event: earlier.event,
-        action: earlier.action,
-        payload: earlier.payload,
-        redelivery: true,
-        is_lost: false,
-    });
+    desk.deliver_again(key, |earlier| earlier.id == delivery && earlier.hook == hook)?;
     Ok(Answer { status: 202, ..Answer::ok(json!({})) })
 }
