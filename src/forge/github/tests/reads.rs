@@ -162,3 +162,13 @@ async fn requests_are_counted_by_route_and_status() -> TestResult {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn without_the_right_to_read_check_runs_only_statuses_count() -> TestResult {
+    let status = json!([{"id": 1, "context": "health", "state": "success", "created_at": "2026-01-01T00:00:00Z"}]);
+    let refused = json!({"message": "Resource not accessible by personal access token"});
+    let server = Scripted::start(vec![Reply::json(200, status), Reply::json(403, refused)]).await?;
+    let reports = server.forge().commit_statuses(&shop(), "abc").await?;
+    assert_eq!(reports.iter().map(|report| report.key.as_str()).collect::<Vec<_>>(), ["health"]);
+    Ok(())
+}
