@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use hydrators::{Launcher, Renderers};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -141,6 +141,7 @@ impl Service {
             site: Some(site),
         };
         let router = server::router(state);
+        workers.spawn(forget_old_deliveries(parts.store.clone(), parts.clock.clone(), stop.clone()));
         let announcement = discovery::announce(address, parts.api_token.as_ref())
             .inspect_err(|error| tracing::warn!("commands on this machine need `--server`: {error:#}"))
             .ok();
@@ -181,6 +182,20 @@ impl Service {
             tracing::warn!("not everything has ended in time");
         }
         self.store.close().await;
+    }
+}
+
+/// How long a delivery is known after it was worked on: forges deliver again for a few days at most.
+const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How often older ones are forgotten.
+const DELIVERIES_SWEPT: Duration = Duration::from_secs(60 * 60);
+
+async fn forget_old_deliveries(store: Store, clock: Clock, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(DELIVERIES_SWEPT)).await.is_some() {
+        if let Err(error) = store.prune_deliveries(clock() - DELIVERIES_KEPT).await {
+            tracing::warn!(%error, "could not forget old deliveries");
+        }
     }
 }
 
@@ -312,6 +327,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         .collect();
     let limits = hydrators::Limits {
         wall: settings.limits.render_timeout,
+        cpu: settings.limits.render_timeout,
         memory_bytes: settings.limits.render_memory,
         stdout_bytes: usize::try_from(settings.limits.render_output).unwrap_or(usize::MAX),
         ..hydrators::Limits::default()
