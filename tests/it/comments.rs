@@ -330,7 +330,7 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `unhold [environment]` | ends a hold | write |
     | `reject [commit]` | rejects a dry commit (not built yet) | write |
     | `preview` | renders a pull request before it is merged (not built yet) | write |
-    | `rollback <environment> [to=<commit>\|steps=<n>] [only=<labels>] [reason="…"]` | brings earlier content back | maintain |
+    | `rollback <environment> [to=<commit>\|steps=<n>] [reason="…"]` | brings earlier content back | maintain |
 
     Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `status`, `hold`, `retry`, `promote`, `unhold`, `reject`, `rollback` may also stand alone: `/promote`.
 
