@@ -3,7 +3,7 @@
 use git2::{Commit, Oid, Repository, Sort};
 use jiff::Timestamp;
 
-use super::{GitError, metadata::Trailers, mirror::local};
+use super::{GitError, compose::COMMITTER, metadata::Trailers, mirror::local};
 use crate::domain::{
     ids::{BranchName, DrySha},
     line::DryLine,
@@ -34,6 +34,8 @@ pub struct BranchCommit {
     pub committed_at: Timestamp,
     /// The author's name.
     pub author: String,
+    /// Whether it is a commit that we composed, exactly as it is: on an active branch it came by a fast-forward, and existed before.
+    pub composed_by_us: bool,
 }
 
 /// A dry commit as people wrote it.
@@ -151,6 +153,7 @@ fn branch_commit(repository: &Repository, commit: &Commit<'_>) -> BranchCommit {
         merged_trailers,
         committed_at: timestamp(commit.committer().when().seconds()),
         author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+        composed_by_us: commit.committer().email_bytes() == COMMITTER.1.as_bytes() && commit.parent_count() == 1,
     }
 }
 

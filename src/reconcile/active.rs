@@ -12,6 +12,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
@@ -21,7 +22,17 @@ use crate::{
         snapshot::{ActiveCommit, Drift, Run},
     },
     git::{history::BranchCommit, metadata::Trailers, tree::Owned},
+    store::PlaceNote,
 };
+
+/// When commits that came onto a branch by a fast-forward were first seen there, where the forge knows of no merge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FirstSeen(pub BTreeMap<String, Timestamp>);
+
+impl PlaceNote for FirstSeen {
+    const KIND: &'static str = "first_seen";
+}
 
 /// What is known about proposals of one place.
 #[derive(Debug, Default)]
@@ -32,6 +43,8 @@ pub struct KnownProposals {
     pub commits: BTreeMap<ProposedSha, DrySha>,
     /// When the pull request with each head was merged.
     pub merged_at: BTreeMap<String, Timestamp>,
+    /// When commits that came by a fast-forward were first seen on the branch.
+    pub seen_at: FirstSeen,
     /// What came of hydrating dry SHAs for the place.
     pub hydrations: BTreeMap<DrySha, Hydration>,
 }
@@ -137,14 +150,21 @@ fn brought(
 }
 
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
-    let proposed = ProposedSha::new(commit.id.to_string()).ok();
-    let existed_before = proposed.is_some_and(|sha| known.commits.contains_key(&sha));
-    let merged_at = known.merged_at.get(&commit.id.to_string()).filter(|_| existed_before);
+    let existed_before = came_by_fast_forward(commit, &known.commits);
+    let id = commit.id.to_string();
+    // Its own date is the dry commit's, and says nothing of when it came here.
+    let arrived_at = known.merged_at.get(&id).or(known.seen_at.0.get(&id)).filter(|_| existed_before);
     ActiveCommit {
         sha: active_sha(commit),
-        arrived_at: merged_at.copied().unwrap_or(commit.committed_at),
+        arrived_at: arrived_at.copied().unwrap_or(commit.committed_at),
         existed_before,
     }
+}
+
+/// Says whether a commit of an active branch is a proposed commit itself.
+pub fn came_by_fast_forward(commit: &BranchCommit, proposed: &BTreeMap<ProposedSha, DrySha>) -> bool {
+    let id = ProposedSha::new(commit.id.to_string()).ok();
+    commit.composed_by_us || id.is_some_and(|sha| proposed.contains_key(&sha))
 }
 
 /// Returns the active SHA of a commit.
@@ -177,6 +197,7 @@ mod tests {
             merged_trailers: None,
             committed_at: Timestamp::from_second(i64::from(n)).expect("a time"),
             author: "developer".into(),
+            composed_by_us: false,
         };
         let content: Content = owned
             .iter()

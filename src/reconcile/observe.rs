@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use git2::Oid;
+use jiff::Timestamp;
 
 use super::{
     LookError,
@@ -115,11 +116,25 @@ async fn observe_place(
     let Some(history) = branches.history.filter(|history| !history.is_empty()) else {
         return Ok(PlaceState { active: without_branch(&pull_requests), ..PlaceState::default() });
     };
-    let known = KnownProposals {
+    let mut known = KnownProposals {
         trees: store.proposed_trees(&context.id, place).await?,
         commits: store.proposed_commits(&context.id, place).await?,
-        merged_at: pull_requests.iter().filter_map(|pr| Some((pr.head_sha.clone(), pr.ended_at?))).collect(),
+        merged_at: merged_at(&pull_requests),
+        seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
         hydrations: store.hydrations(&context.id, place).await?,
+    };
+    let pull_requests = match unseen(&history, &known) {
+        unseen if unseen.is_empty() => pull_requests,
+        unseen => {
+            // The forge tells of a push before it tells that this merged the pull request.
+            view.forget_pull_requests(&proposed_branch);
+            let read = view.pull_requests(context, &proposed_branch, &environment.branch).await?;
+            known.merged_at = merged_at(&read);
+            let merged = |id: &String| known.merged_at.contains_key(id);
+            known.seen_at.0.extend(unseen.into_iter().filter(|id| !merged(id)).map(|id| (id, context.now())));
+            store.save_note(&context.id, place, &known.seen_at).await?;
+            read
+        }
     };
     let reading = active::read_branch(&context.id.name, place, &history, &known);
     let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
@@ -164,6 +179,22 @@ async fn observe_place(
         restoration,
         ..PlaceState::default()
     })
+}
+
+/// Returns when the pull request with each head was merged.
+fn merged_at(pull_requests: &[PullRequest]) -> BTreeMap<String, Timestamp> {
+    let merged = pull_requests.iter().filter(|pr| pr.state == PullRequestState::Merged);
+    merged.filter_map(|pr| Some((pr.head_sha.clone(), pr.ended_at?))).collect()
+}
+
+/// Returns commits that came by a fast-forward at a time that nobody knows yet.
+fn unseen(history: &[(BranchCommit, Arc<Owned>)], known: &KnownProposals) -> Vec<String> {
+    let forwarded = history.iter().filter(|(commit, _)| active::came_by_fast_forward(commit, &known.commits));
+    forwarded
+        .filter(|(commit, _)| commit.parent.is_some())
+        .map(|(commit, _)| commit.id.to_string())
+        .filter(|id| !known.merged_at.contains_key(id) && !known.seen_at.0.contains_key(id))
+        .collect()
 }
 
 /// Tells an active branch that was never there from one that somebody deleted: to that one, pull

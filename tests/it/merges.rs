@@ -141,3 +141,27 @@ async fn a_proposal_pushed_by_hand_is_taken_as_merged() -> TestResult {
     ");
     world.finish().await
 }
+
+/// The forge tells of a push before it tells that this merged the pull request.
+#[tokio::test]
+async fn a_report_before_a_push_by_hand_proves_nothing_while_the_forge_catches_up() -> TestResult {
+    let mut world = World::with_environments(&["dev, autoMerge: false"]).await?;
+    let proposed = world.open_pull("dev").await?.head_sha;
+    world.report_on(&proposed, "health", StatusState::Success).await?;
+    world.fast_forward_unnoticed("dev", &proposed)?;
+    world.ring_the_timer()?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, `health` has not been reported
+    #1 was closed: Promote first to dev: first
+    hydromote/dev on (commit): Closed by Hydromote: nothing is left to promote
+    ");
+    world.fast_forward_by_hand("dev", &proposed).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, `health` has not been reported
+    #1 was closed: Promote first to dev: first
+    hydromote/dev on (commit): Closed by Hydromote: nothing is left to promote
+    ");
+    world.finish().await
+}

@@ -110,9 +110,15 @@ impl World {
 
     /// Moves an environment's branch to a commit, as `git push` does.
     pub(crate) async fn fast_forward_by_hand(&mut self, environment: &str, sha: &str) -> TestResult {
+        self.fast_forward_unnoticed(environment, sha)?;
+        Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
+    }
+
+    /// Moves an environment's branch to a commit; the forge has not looked at its pull requests yet.
+    pub(crate) fn fast_forward_unnoticed(&self, environment: &str, sha: &str) -> TestResult {
         let to = git2::Oid::from_str(sha)?;
         self.git()?.reference(&format!("refs/heads/env/{environment}"), to, true, "pushed")?;
-        Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
+        Ok(())
     }
 
     /// Deletes an environment's branch; returns the commit that it was at.
