@@ -405,6 +405,11 @@ impl GateView {
 }
 
 impl NoticeView {
+    /// Says whether it keeps a newer commit from coming.
+    pub fn keeps_out(&self) -> bool {
+        matches!(self.notice.as_str(), "hydration_failed" | "rejected" | "blocked")
+    }
+
     fn of(notice: &Notice) -> Self {
         let (dry, retry_at) = match notice {
             Notice::HydrationFailed { dry, retry_at, .. } => (Some(dry), *retry_at),

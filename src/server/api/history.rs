@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::documents::{CommitView, EnvironmentView, PullRequestView, StrategyView};
+use super::documents::{CommitView, EnvironmentView, NoticeView, PullRequestView, StrategyView};
 use crate::{
     domain::{
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
@@ -292,10 +292,17 @@ impl Explanation {
         if let Some(taken) = environment.taken.as_ref().filter(|_| environment.taken_as_no_op) {
             sentences.push(format!("{}{} changed nothing here and was taken.", taken.short, quoted(taken)));
         }
+        if let Some(hold) = &environment.hold {
+            sentences.push(format!("It is held: {}.", hold.words));
+        }
         if let Some(words) = environment.drift_alone() {
             sentences.push(format!("It has drifted: {words}. Nothing is merged over it."));
         }
         match (&environment.wanted, environment.gates.as_slice()) {
+            (None, _) if environment.rollback.is_some() => sentences.push("It is being rolled back.".into()),
+            (None, _) if environment.notices.iter().any(NoticeView::keeps_out) => {
+                sentences.push("What is newer cannot come:".into());
+            }
             (None, _) => sentences.push("Nothing newer waits.".into()),
             (Some(wanted), []) => sentences.push(format!("{}{} is on its way.", wanted.short, quoted(wanted))),
             (Some(wanted), gates) => {
