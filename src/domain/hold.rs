@@ -166,7 +166,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.target, self.expires_at) {
             (Some(_), _) if self.rule == HoldRule::Next => write!(f, "{} rolled it back", self.by)?,
-            (Some(_), _) => write!(f, "{} rolled it back and holds it for a person", self.by)?,
+            (Some(_), _) => write!(f, "{} rolled it back and holds it", self.by)?,
             (None, None) => write!(f, "{} holds it", self.by)?,
             (None, Some(until)) => write!(f, "{} holds it until {}", self.by, clock(until))?,
         }

@@ -138,7 +138,9 @@ impl<'a> Ledger<'a> {
     /// Returns the verdict on the run at `index` as later environments see it: until what a rollback
     /// restored fails, what was recorded for it before stands.
     pub fn standing_verdict(&self, environment: &Environment, lane: &LaneName, runs: &[Run], index: usize) -> Verdict {
-        let earlier = self.earlier_record(environment, lane, runs, index);
+        // What a rollback leaves is revoked for good, be it restored itself.
+        let was_left = index.checked_sub(1).is_some_and(|newer| runs[newer].restored.is_some());
+        let earlier = self.earlier_record(environment, lane, runs, index).filter(|_| !was_left);
         earlier.unwrap_or_else(|| self.run_verdict(environment, runs, index))
     }
 

@@ -71,8 +71,8 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
     // What is held, and our own status, stand on the forge before anything is merged.
     let merge = plan.actions.iter().position(Action::is_merge).map(|at| plan.actions.remove(at));
     plan.actions.retain(|action| !action.is_merge());
-    let starts = plan.actions.iter().any(|action| matches!(action, Action::StartRollback { .. }));
-    plan.actions.extend(merge.or_else(|| merges.into_iter().next().filter(|_| !starts)));
+    let changes_holds = plan.actions.iter().any(Action::changes_holds);
+    plan.actions.extend(merge.or_else(|| merges.into_iter().next()).filter(|_| !changes_holds));
     plan
 }
 

@@ -177,7 +177,7 @@ fn lose_the_database(world: &mut World) -> Result<(), TestCaseError> {
         let snapshot = world.snapshot();
         let state = &snapshot.places[&World::place(&name)];
         let drifted = state.branch().is_some_and(|b| b.drift.is_some());
-        let is_done = |rollback: &Rollback| state.running().is_some_and(|run| rollback.brought(run));
+        let is_done = |rollback: &Rollback| state.branch().is_some_and(|branch| rollback.brought(&branch.runs));
         let under_way = before.rollback.clone().filter(|rollback| !is_done(rollback));
         let rollback = |rollback: &Option<Rollback>| rollback.as_ref().map(|r| (r.target.dry.clone(), r.bad.clone()));
         prop_assert!(

@@ -266,7 +266,7 @@ pub fn start(rollback: Rollback, state: &PlaceState) -> Start {
 
 /// Returns the hold of a rollback over the hold `before`: a strict one stays, with its owner.
 pub fn hold_of(rollback: &Rollback, before: Option<&Hold>, again: bool) -> Hold {
-    let before = before.filter(|hold| hold.rule == HoldRule::Strict);
+    let before = before.filter(|hold| hold.stops_everything(rollback.at));
     Hold {
         rule: if before.is_some() || again { HoldRule::Strict } else { HoldRule::Next },
         by: before.map_or_else(|| rollback.by.clone(), |hold| hold.by.clone()),
@@ -275,7 +275,7 @@ pub fn hold_of(rollback: &Rollback, before: Option<&Hold>, again: bool) -> Hold 
             _ => rollback.reason.clone(),
         },
         at: rollback.at,
-        expires_at: before.and_then(|hold| hold.expires_at),
+        expires_at: before.and_then(|hold| hold.expires_at).filter(|_| !again),
         through: Some(rollback.bad.clone()),
         target: Some(rollback.target.dry.clone()),
     }
@@ -287,12 +287,13 @@ pub fn under_way(hold: &Hold, state: &PlaceState, line: &DryLine) -> Option<Roll
     let (target, bad) = (hold.target.as_ref()?, hold.through.as_ref()?);
     let runs = &state.branch()?.runs;
     let (running, earlier) = runs.split_first()?;
-    if running.restored.is_some() || running.dry != *bad {
+    if running.dry != *bad {
         return None;
     }
     // The target may be a dry SHA that was taken as a no-op on the run.
     let holds_it = |run: &&Run| run.content != running.content && line.position(&run.dry) <= line.position(target);
-    let run = earlier.iter().find(holds_it)?;
+    let exact = earlier.iter().find(|run| run.dry == *target && run.content != running.content);
+    let run = exact.or_else(|| earlier.iter().find(holds_it))?;
     Some(Rollback {
         target: Target { dry: target.clone(), commit: run.commits.first()?.sha.clone() },
         bad: bad.clone(),
@@ -313,9 +314,11 @@ fn is_second_in_a_row(runs: &[Run]) -> bool {
 }
 
 impl Rollback {
-    /// Says whether `run` is what this rollback brought.
-    pub fn brought(&self, run: &Run) -> bool {
-        run.restored.as_ref().is_some_and(|restored| restored.from == self.bad) && run.since() >= self.at
+    /// Says whether this rollback brought the newest of `runs`: it stands on what was to be left.
+    pub fn brought(&self, runs: &[Run]) -> bool {
+        let [newest, left, ..] = runs else { return false };
+        newest.restored.as_ref().is_some_and(|restored| restored.from == self.bad)
+            && left.brought_by() == Some(&self.bad_commit)
     }
 }
 

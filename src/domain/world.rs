@@ -621,7 +621,7 @@ impl World {
                 self.merges.push((name.clone(), dry.clone()));
             }
             Action::PostHold { place, active, status } => self.mark_hold(&place.environment, active, status),
-            Action::EndHold { place, active, reason } => {
+            Action::EndHold { place, active, reason, .. } => {
                 self.mark_hold(&place.environment, active, &Hold::ended(reason));
                 self.world(place).hold = None;
             }
@@ -715,6 +715,7 @@ impl World {
         let target = run_of(&rollback.target.commit).expect("a run");
         let stands = world.proved.contains(&target.sha) || world.stands.contains(&target.sha);
         world.proved.remove(&bad.sha);
+        world.stands.remove(&bad.sha);
         if stands {
             world.stands.insert(restoring.clone());
         }

@@ -145,7 +145,11 @@ fn brought(
         return trailers.map(|trailers| (trailers.dry.clone(), Some(restored)));
     }
     let dry = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry))?;
-    let taken_back = by_commit.is_none() && commit.merged.is_none() && runs.iter().any(|run| run.dry == *dry);
+    // After a rollback what it left may be promoted again; our own message says that it was.
+    let promoted_again = runs.last().is_some_and(|run| run.restored.is_some())
+        && trailers.is_some_and(|trailers| trailers.dry == *dry && trailers.restored.is_none());
+    let taken_back =
+        by_commit.is_none() && commit.merged.is_none() && !promoted_again && runs.iter().any(|run| run.dry == *dry);
     (!taken_back).then(|| (dry.clone(), None))
 }
 

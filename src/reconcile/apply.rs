@@ -104,8 +104,8 @@ impl Applier<'_> {
             Action::Merge { place, number, expected_head, expected_active, tree, dry } => {
                 self.merge(place, *number, expected_head, expected_active, tree, dry).await
             }
-            Action::PostHold { place, active, status } => self.post_hold(place, active, status).await,
-            Action::EndHold { place, active, reason } => self.end_hold(place, active, reason).await,
+            Action::PostHold { place, active, status } => self.mark_hold(place, active, status).await,
+            Action::EndHold { place, active, hold, reason } => self.end_hold(place, active, hold, reason).await,
             Action::StartRollback { place, active, start } => self.start_rollback(place, active, start).await,
             Action::ProposeRollback { place, rollback, expected_active, expected_proposed } => {
                 self.propose_rollback(place, rollback, expected_active, expected_proposed.as_ref()).await
@@ -335,6 +335,7 @@ impl Applier<'_> {
             self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
         // No forge guards the base of a merge: the branch is asked for right before.
         self.check_base(&environment.branch, expected_active).await?;
+        self.check_holds().await?;
         let commit = self.dry_commit(dry).await?;
         let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place));
         let message = self.context.repository.shared.messages.merge(&self.evidence(place, dry), &trailers.render())?;

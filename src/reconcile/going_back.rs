@@ -40,9 +40,58 @@ impl Applier<'_> {
         self.post(active.as_str(), &hold_key(place), status).await
     }
 
-    pub(super) async fn end_hold(&self, place: &Place, active: &ActiveSha, reason: &str) -> Result<(), LookError> {
+    /// Puts what the plan says of a hold on the forge, unless a person has changed it since.
+    pub(super) async fn mark_hold(
+        &self,
+        place: &Place,
+        active: &ActiveSha,
+        status: &PostedStatus,
+    ) -> Result<(), LookError> {
+        let book: HoldBook = self.book(place).await?;
+        let stands = book.hold.as_ref().map(Hold::status);
+        if stands.as_ref().is_some_and(|stands| stands != status) || (stands.is_none() && is_held(status)) {
+            return Err(changed(place));
+        }
+        self.post_hold(place, active, status).await
+    }
+
+    /// Fails when a person has held, released or rolled anything back since the plan was made: what was
+    /// acknowledged counts for the merge that is about to be done.
+    pub(super) async fn check_holds(&self) -> Result<(), LookError> {
+        for (place, state) in &self.snapshot.places {
+            let book = self.book(place).await?;
+            let same = book.hold == state.hold && book.rollback == state.rollback && book.cancelled == state.cancelled;
+            // A place without a branch has no book yet.
+            if !same && state.branch().is_some() {
+                return Err(changed(place));
+            }
+        }
+        Ok(())
+    }
+
+    async fn book(&self, place: &Place) -> Result<HoldBook, LookError> {
+        Ok(self.context.repository.shared.store.note(&self.context.id, place).await?.unwrap_or_default())
+    }
+
+    pub(super) async fn end_hold(
+        &self,
+        place: &Place,
+        active: &ActiveSha,
+        hold: &Hold,
+        reason: &str,
+    ) -> Result<(), LookError> {
+        let mut ended = false;
+        self.change(place, |book| {
+            ended = book.hold.as_ref() == Some(hold);
+            if ended {
+                book.hold = None;
+            }
+        })
+        .await?;
+        if !ended {
+            return Err(changed(place));
+        }
         self.post_hold(place, active, &Hold::ended(reason)).await?;
-        self.change(place, |book| book.hold = None).await?;
         self.tell(Some(place), &format!("the hold ended: {reason}")).await?;
         tracing::info!(environment.name = %place.environment, "the hold of {place} ended: {reason}");
         Ok(())
@@ -59,7 +108,7 @@ impl Applier<'_> {
         self.change(place, |book| {
             was_free = book.rollback.is_none();
             if was_free {
-                (book.hold, book.rollback, book.pull_request) = (Some(hold.clone()), Some(rollback.clone()), None);
+                book.start(rollback.clone(), hold.clone());
             }
         })
         .await?;
@@ -171,6 +220,7 @@ impl Applier<'_> {
         let environment =
             self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
         self.check_base(&environment.branch, expected_active).await?;
+        self.check_holds().await?;
         let trailers = Trailers::of_rollback(rollback, self.context.origin(place));
         let text = self.rollback_text(place, rollback).await;
         let messages = &self.context.repository.shared.messages;
@@ -208,12 +258,7 @@ impl Applier<'_> {
         active: &ActiveSha,
         rollback: &Rollback,
     ) -> Result<(), LookError> {
-        let mut pull_request = None;
-        self.change(place, |book| {
-            pull_request = book.pull_request.take();
-            book.rollback = None;
-        })
-        .await?;
+        let pull_request = self.book(place).await?.pull_request;
         let done = RolledBack {
             environment: place.environment.clone(),
             lane: place.lane.clone(),
@@ -234,6 +279,20 @@ impl Applier<'_> {
             let what = format!("{place} is back at {}{with}: {}", done.to.short(), done.reason);
             store.save_event(&self.context.id, Some(place), done.at, &done.by, &what).await?;
         }
+        let mut taken_back = false;
+        self.change(place, |book| {
+            // A person took it back while it was merged.
+            taken_back = book.cancelled.remove(&rollback.bad_commit);
+            (book.rollback, book.pull_request, book.before) = (None, None, None);
+            if taken_back {
+                book.hold = None;
+                book.released.insert(active.clone());
+            }
+        })
+        .await?;
+        if taken_back {
+            self.post_hold(place, active, &Hold::released("a person, while it was merged")).await?;
+        }
         Ok(())
     }
 
@@ -249,6 +308,9 @@ impl Applier<'_> {
         if let Some(number) = pull_request {
             let forge = &self.context.repository.forge;
             let pull = forge.pull_request(repository, number).await?;
+            if pull.state == PullRequestState::Merged {
+                return Err(ForgeError::Moved { words: format!("{number} is merged already") }.into());
+            }
             if pull.state == PullRequestState::Open {
                 self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
                 let status = PostedStatus::new(StatusState::Error, &format!("{CANCELLED_BY_US}: {reason}"));
@@ -261,7 +323,8 @@ impl Applier<'_> {
         self.post_hold(place, active, &ended).await?;
         self.change(place, |book| {
             book.cancelled.insert(rollback.bad_commit.clone());
-            (book.hold, book.rollback, book.pull_request) = (None, None, None);
+            // A hold that was there before the rollback stays; the next look puts it on the forge again.
+            (book.hold, book.rollback, book.pull_request) = (book.before.take(), None, None);
         })
         .await?;
         self.tell(Some(place), &format!("the rollback was cancelled: {reason}")).await?;
@@ -305,4 +368,12 @@ impl Applier<'_> {
             .map(|environment| environment.rollback_branch(&place.lane))
             .expect("because the plan is of this strategy")
     }
+}
+
+fn is_held(status: &PostedStatus) -> bool {
+    status.state == StatusState::Pending
+}
+
+fn changed(place: &Place) -> LookError {
+    ForgeError::Moved { words: format!("somebody has held or released {place} meanwhile") }.into()
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LookError,
-    context::{StrategyContext, hold_key, rollback_key},
+    context::{StrategyContext, hold_key},
     forge_view::ForgeView,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         line::DryLine,
         rollback::{self, Rollback},
         snapshot::{PlaceState, Run},
-        status::{CommitStatus, StatusState},
+        status::CommitStatus,
         strategy::Environment,
     },
     forge::{PullRequest, PullRequestState},
@@ -46,12 +46,25 @@ pub struct HoldBook {
     pub hold: Option<Hold>,
     /// The rollback under way.
     pub rollback: Option<Rollback>,
+    /// The hold of a person that was in force before the rollback, and is again when it is cancelled.
+    #[serde(default)]
+    pub before: Option<Hold>,
     /// Its pull request, once it is open.
     pub pull_request: Option<PullRequestNumber>,
     /// Runs, by the commit that brought them, from which a rollback was cancelled.
     pub cancelled: BTreeSet<ActiveSha>,
     /// Restoring commits whose blocks a person took back.
     pub released: BTreeSet<ActiveSha>,
+}
+
+impl HoldBook {
+    /// Writes a rollback down with its hold.
+    pub fn start(&mut self, rollback: Rollback, hold: Hold) {
+        let before = self.hold.take().filter(|hold| hold.target.is_none());
+        (self.before, self.hold, self.pull_request) = (before, Some(hold), None);
+        self.cancelled.remove(&rollback.bad_commit);
+        self.rollback = Some(rollback);
+    }
 }
 
 impl PlaceNote for HoldBook {
@@ -72,9 +85,16 @@ pub async fn read(
     let mut book = match store.note::<HoldBook>(&context.id, place).await? {
         Some(book) => book,
         None => {
-            let book = read_back(context, view, environment, place, line, state).await?;
-            store.save_note(&context.id, place, &book).await?;
-            book
+            let read = read_back(context, view, environment, place, line, state).await?;
+            let untouched = HoldBook::default();
+            // A command that came meanwhile is newer than what was read.
+            store
+                .change_note(&context.id, place, |book: &mut HoldBook| {
+                    if *book == untouched {
+                        *book = read;
+                    }
+                })
+                .await?
         }
     };
     if book.rollback.is_some() {
@@ -139,12 +159,21 @@ async fn read_back(
     }
     let pulls = view.pull_requests(context, &environment.rollback_branch(&place.lane), &environment.branch).await?;
     book.pull_request = pulls.iter().find(|pr| pr.state == PullRequestState::Open).map(|pr| pr.number);
+    // Whoever closed it: what was cancelled does not start again by itself. One that was asked for later may.
+    let asked_again = book.rollback.as_ref().map(|rollback| (rollback.bad_commit.clone(), rollback.at));
     for closed in pulls.iter().filter(|pr| pr.state == PullRequestState::Closed) {
-        if !was_closed_by_us(context, view, place, closed).await?
-            && let Some(sha) = left_by(context, closed, &runs).await?
-        {
+        let Some(sha) = left_by(context, closed, &runs).await? else { continue };
+        let is_older = asked_again.as_ref().is_some_and(|(bad, at)| *bad == sha && closed.created_at < *at);
+        if !is_older {
             book.cancelled.insert(sha);
         }
+    }
+    let running = runs.first().filter(|run| run.restored.is_none() && book.rollback.is_none());
+    if let Some(run) = running
+        && released(context, view, place, line, run).await?.is_some()
+    {
+        // It was to be rolled back, and a person took that back.
+        book.cancelled.extend(run.brought_by().cloned());
     }
     Ok(book)
 }
@@ -166,26 +195,6 @@ async fn released(
     let marks = our_marks(context, place, &view.statuses(context, sha.as_str()).await?);
     let released = |status: &CommitStatus| HoldMark::read(status, line, &[]) == Some(HoldMark::Released);
     Ok(marks.iter().any(released).then(|| sha.clone()))
-}
-
-async fn was_closed_by_us(
-    context: &StrategyContext,
-    view: &mut ForgeView,
-    place: &Place,
-    closed: &PullRequest,
-) -> Result<bool, LookError> {
-    let store = &context.repository.shared.store;
-    if store.closed_by_us(&context.id.repository).await?.contains(&closed.number) {
-        return Ok(true);
-    }
-    let (key, account) = (rollback_key(place), context.repository.account.id);
-    let statuses = view.statuses(context, &closed.head_sha).await?;
-    Ok(statuses.iter().any(|status| {
-        status.key == key
-            && status.creator == Some(account)
-            && status.state == StatusState::Error
-            && status.description.starts_with(CANCELLED_BY_US)
-    }))
 }
 
 /// Returns the run, by the commit that brought it, that the closed pull request was to leave: the

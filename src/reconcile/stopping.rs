@@ -98,15 +98,14 @@ impl Commands {
             return Err(CommandError::Malformed { message, help: "Give a time to come, or none.".to_owned() });
         }
         let active = active(view)?;
-        let before = view.hold.as_ref().filter(|hold| hold.target.is_some());
         let hold = Hold {
             rule: HoldRule::Strict,
             by: by.clone(),
             reason,
             at: now,
             expires_at: until,
-            through: before.and_then(|hold| hold.through.clone()).or_else(|| view.taken.clone()),
-            target: before.and_then(|hold| hold.target.clone()),
+            through: view.taken.clone(),
+            target: None,
         };
         let mut rolling = None;
         let change = |book: &mut HoldBook| {
@@ -166,12 +165,13 @@ impl Commands {
             return Err(CommandError::Refused { message, help });
         }
         let status = Hold::released(&by);
-        for sha in newly.into_iter().chain([&active]) {
+        for sha in newly.iter().copied().chain([&active]) {
             self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
         }
         let what = match (&before.rollback, &before.hold) {
             (Some(rollback), _) => format!("the rollback to {} and its hold", rollback.target.dry.short()),
-            (None, Some(hold)) => format!("the hold of {}", hold.by),
+            (None, Some(hold)) if newly.is_empty() => format!("the hold of {}", hold.by),
+            (None, Some(hold)) => format!("the hold of {}, and what its rollbacks keep out", hold.by),
             (None, None) => "what its rollbacks keep out".to_owned(),
         };
         self.tell(strategy, Some(&place), &by, &format!("took back {what}")).await?;
@@ -227,8 +227,7 @@ impl Commands {
             rolling.clone_from(&book.rollback);
             if rolling.is_none() {
                 let made = rollback::hold_of(&rollback, book.hold.as_ref(), false);
-                (book.hold, book.rollback, book.pull_request) = (Some(made.clone()), Some(rollback.clone()), None);
-                book.cancelled.remove(&rollback.bad_commit);
+                book.start(rollback.clone(), made.clone());
                 hold = Some(made);
             }
         };

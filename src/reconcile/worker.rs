@@ -11,6 +11,7 @@ use super::{
     board::{Boards, CommitText, StrategyBoard},
     context::StrategyContext,
     forge_view::ForgeView,
+    holds::HoldBook,
     observe,
 };
 use crate::{
@@ -83,7 +84,11 @@ impl StrategyWorker {
                 let place = Place { environment: environment.name.clone(), lane };
                 let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
                 let head = environment.proposed_branch(&place.lane);
-                let known = self.view.pull_requests(context, &head, &environment.branch).await?;
+                let mut known = self.view.pull_requests(context, &head, &environment.branch).await?;
+                if store.note::<HoldBook>(&context.id, &place).await?.is_some_and(|book| book.rollback.is_some()) {
+                    let back = environment.rollback_branch(&place.lane);
+                    known.extend(self.view.pull_requests(context, &back, &environment.branch).await?);
+                }
                 let concerns = |attention: &Attention| match attention {
                     Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),
                     Attention::PullRequest { number, .. } => {

@@ -231,3 +231,79 @@ async fn rollbacks_that_cannot_be_say_why() -> TestResult {
     world.board().await?;
     world.finish().await
 }
+
+#[tokio::test]
+async fn what_was_rolled_back_may_be_promoted_again_by_squash() -> TestResult {
+    let mut world = World::with_environments(&["dev, mergeMethod: squash"]).await?;
+    world.healthy("dev").await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.roll_back("dev", "it is slow").await?;
+    world.settle().await?;
+    assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?, Some(config("v1")));
+    world.unhold("dev").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"dev      second, `health` has not been reported");
+    assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?, Some(config("v2")));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_file_in_the_way_of_a_rollback_is_shown_and_never_overwritten() -> TestResult {
+    let mut world = World::with_environments(&["dev"]).await?;
+    world.healthy("dev").await?;
+    let moved = strategy(&["dev"]).replace("output: shop", "output: store");
+    world.push_dry("moved", vec![("hydromote.yaml".to_owned(), moved)]).await?;
+    world.settle().await?;
+    world.push_foreign("dev", vec![("shop/manifest.yaml".to_owned(), "theirs: true\n".to_owned())]).await?;
+    world.settle().await?;
+    world.roll_back("dev", "it is slow").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      moved, `health` has not been reported
+             - is being rolled back to first (developer)
+             - `shop/manifest.yaml` on the branch was not written by Hydromote, and would be overwritten
+             = developer rolled it back: it is slow (Next)
+    ");
+    world.unhold("dev").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"dev      moved, `health` has not been reported");
+    assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?.as_deref(), Some("theirs: true\n"));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_hold_outlives_a_rollback_that_is_cancelled() -> TestResult {
+    let mut world = second_fails_in_staging("staging").await?;
+    world.hold("staging", "incident").await?;
+    world.refuse_merges(9);
+    world.roll_back("staging", "it fails").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    staging  second, `health` failed
+             - is being rolled back to first (developer)
+             - the forge does not merge it: Server Error
+             - developer rolled it back and holds it: it fails; incident
+             = developer rolled it back and holds it: it fails; incident (Strict)
+    prod     first, is verified
+             ! second is kept out by the rollback of staging; it waits for a fix, a revert or `unhold staging`
+    #6 was closed: Promote second to prod: second
+    #7 is open: Roll staging back to first: first
+    hydromote/prod on (commit): Closed by Hydromote: kept out by the rollback of staging
+    ");
+    world.unhold("staging").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    staging  second, `health` failed
+             - developer holds it: incident
+             = developer holds it: incident (Strict)
+    prod     first, is verified; wants second in #8
+             - waits for `health` on staging, which failed
+    #6 was closed: Promote second to prod: second
+    #7 was closed: Roll staging back to first: first
+    hydromote/rollback/staging on (commit): Cancelled by Hydromote: a person took it back
+    ");
+    world.finish().await
+}

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     content::Content,
+    hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
     rollback::{Rollback, Start},
     snapshot::PostedStatus,
@@ -141,6 +142,8 @@ pub enum Action {
         place: Place,
         /// The active head.
         active: ActiveSha,
+        /// The hold; another one does not end.
+        hold: Box<Hold>,
         /// Why it ends.
         reason: String,
     },
@@ -213,6 +216,17 @@ pub enum Action {
 }
 
 impl Action {
+    /// Says whether it begins or ends a hold or a rollback: merges are decided anew after it.
+    pub fn changes_holds(&self) -> bool {
+        matches!(
+            self,
+            Self::EndHold { .. }
+                | Self::StartRollback { .. }
+                | Self::FinishRollback { .. }
+                | Self::CancelRollback { .. }
+        )
+    }
+
     /// Says whether it brings content onto an active branch.
     pub fn is_merge(&self) -> bool {
         matches!(self, Self::Merge { .. } | Self::MergeRollback { .. })

@@ -7,7 +7,8 @@ use crate::domain::{
     ids::Place,
     ledger::Taken,
     rollback::{self, Reaction, Rollback},
-    snapshot::{ActiveBranch, PlaceState},
+    snapshot::{ActiveBranch, Obstacle, PlaceState},
+    status::StatusState,
     strategy::Environment,
 };
 
@@ -21,12 +22,24 @@ impl Planner<'_> {
         taken: Option<&Taken>,
         plan: &mut Plan,
     ) {
-        let Some(hold) = &state.hold else { return };
         let active = branch.head.clone();
+        let Some(hold) = &state.hold else {
+            // Whoever stopped half-way left the mark of a hold that is over.
+            let left = state
+                .hold_status
+                .as_ref()
+                .filter(|(sha, status)| *sha == active && status.state == StatusState::Pending);
+            if left.is_some() {
+                let status = Hold::ended("it is over");
+                plan.actions.push(Action::PostHold { place: place.clone(), active, status });
+            }
+            return;
+        };
         if state.rollback.is_none()
             && let Some(reason) = self.end_of(hold, taken)
         {
-            plan.actions.push(Action::EndHold { place: place.clone(), active, reason });
+            let hold = Box::new(hold.clone());
+            plan.actions.push(Action::EndHold { place: place.clone(), active, hold, reason });
             return;
         }
         let mark = (active, hold.status());
@@ -43,7 +56,9 @@ impl Planner<'_> {
         if hold.rule_at(self.snapshot.now) == HoldRule::Strict {
             return None;
         }
-        let Some(through) = &hold.through else { return Some("it expired".to_owned()) };
+        let Some(through) = hold.through.as_ref().filter(|_| hold.target.is_some()) else {
+            return Some("it expired".to_owned());
+        };
         let line = &self.snapshot.line;
         let newer = taken.filter(|taken| line.position(&taken.dry) > line.position(through))?;
         Some(format!("{} was taken", newer.dry.short()))
@@ -100,7 +115,7 @@ impl Planner<'_> {
     ) {
         let (at, active) = (place.clone(), branch.head.clone());
         let rollback_box = Box::new(rollback.clone());
-        if let Some(run) = branch.runs.first().filter(|run| rollback.brought(run)) {
+        if let Some(run) = branch.runs.first().filter(|_| rollback.brought(&branch.runs)) {
             let active = run.brought_by().cloned().unwrap_or(active);
             plan.actions.push(Action::FinishRollback { place: at, active, rollback: rollback_box });
             return;
@@ -116,7 +131,8 @@ impl Planner<'_> {
             return;
         }
         self.show_going_back(environment, place, state, rollback, plan);
-        if branch.drift.is_some() {
+        let in_the_way = state.obstacle.as_ref().is_some_and(|o| rollback_obstacle(o, branch, rollback));
+        if branch.drift.is_some() || in_the_way {
             return;
         }
         let target = branch.runs.iter().find(|run| run.commits.iter().any(|c| c.sha == rollback.target.commit));
@@ -177,18 +193,24 @@ impl Planner<'_> {
     ) {
         let refused = state.restoration.as_ref().and_then(|restoration| self.refusal(state, &restoration.sha));
         let gate = Gate::Rollback { to: rollback.target.dry.clone(), by: rollback.by.clone() };
+        let branch = state.branch();
+        let obstacle = state.obstacle.as_ref().filter(|o| branch.is_some_and(|b| rollback_obstacle(o, b, rollback)));
         let gates: Vec<ClosedGate> = [gate]
             .into_iter()
+            .chain(obstacle.map(|obstacle| Gate::Obstacle { message: obstacle.message.clone() }))
             .chain(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }))
             .map(|gate| self.since(environment, place, state, gate))
             .collect();
         let Some(view) = plan.places.iter_mut().find(|view| view.place == *place) else { return };
-        for gate in gates {
-            if !view.gates.iter().any(|shown| shown.gate.id() == gate.gate.id()) {
-                view.gates.push(gate);
-            }
-        }
+        // The rollback is asked before all that a promotion would wait for.
+        view.gates.retain(|shown| !gates.iter().any(|gate| gate.gate.id() == shown.gate.id()));
+        view.gates.splice(0..0, gates);
     }
+}
+
+/// Says whether something is in the way of what a rollback would bring back.
+fn rollback_obstacle(obstacle: &Obstacle, branch: &ActiveBranch, rollback: &Rollback) -> bool {
+    obstacle.active == branch.head && obstacle.dry == rollback.target.dry
 }
 
 #[cfg(test)]

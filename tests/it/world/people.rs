@@ -69,6 +69,16 @@ impl World {
         Ok(())
     }
 
+    /// Has the forge refuse so many merges.
+    pub(crate) fn refuse_merges(&self, times: u32) {
+        self.forge.fail(Fault {
+            method: Some("PUT".to_owned()),
+            path_contains: "/merge".to_owned(),
+            times,
+            kind: FaultKind::Status(405),
+        });
+    }
+
     /// Has so many pushes of the service fail.
     pub(crate) fn fail_pushes(&self, times: u32) {
         self.forge.fail(Fault {
