@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::domain::{
+    fate::{Fate, fate},
     ids::{BranchName, DrySha, RepositoryId, StrategyId},
+    ledger::Ledger,
     plan::PlaceView,
+    snapshot::Snapshot,
+    strategy::PromotionStrategy,
 };
 
 /// One strategy as it was last looked at.
@@ -37,6 +41,41 @@ pub struct StrategyBoard {
     pub wake_at: Option<Timestamp>,
     /// About the dry commits that places name.
     pub commits: BTreeMap<DrySha, CommitText>,
+    /// What the plan was made from, to answer questions about single commits.
+    #[serde(skip)]
+    pub looked: Looked,
+}
+
+/// What a plan was made from. Two of them are not compared: what people see is.
+#[derive(Debug, Clone, Default)]
+pub struct Looked(pub Option<(Arc<PromotionStrategy>, Arc<Snapshot>)>);
+
+impl PartialEq for Looked {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Looked {}
+
+impl StrategyBoard {
+    /// Returns the dry SHA that begins so, among those on the line and those that run.
+    pub fn find_dry(&self, beginning: &str) -> Option<DrySha> {
+        let (_, snapshot) = self.looked.0.as_ref()?;
+        snapshot.line.beginning_with(&beginning.to_ascii_lowercase()).cloned()
+    }
+
+    /// Returns what became of a dry SHA in each place.
+    pub fn fates(&self, dry: &DrySha) -> Vec<(&PlaceView, Fate)> {
+        let Some((strategy, snapshot)) = &self.looked.0 else { return Vec::new() };
+        let ledger = Ledger::new(strategy, snapshot);
+        let of = |view| -> Option<(&PlaceView, Fate)> {
+            let view: &PlaceView = view;
+            let environment = strategy.environment(&view.place.environment)?;
+            Some((view, fate(&ledger, environment, &view.place, view, dry, snapshot)))
+        };
+        self.places.iter().filter_map(of).collect()
+    }
 }
 
 /// A dry commit as pages show it.

@@ -327,6 +327,7 @@ impl RepositoryWorker {
             next: Vec::new(),
             looked_at: (self.shared.clock)(),
             wake_at: None,
+            looked: Default::default(),
             commits: BTreeMap::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! Looks at one strategy until it comes to rest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::{
     LookError,
     apply::{Applied, Applier},
     attention::Attention,
-    board::{Boards, CommitText, StrategyBoard},
+    board::{Boards, CommitText, Looked, StrategyBoard},
     context::StrategyContext,
     forge_view::ForgeView,
     holds::HoldBook,
@@ -59,7 +59,7 @@ impl StrategyWorker {
         self.resume(context).await?;
         self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {
-            let snapshot = observe::observe(context, &mut self.view).await?;
+            let snapshot = Arc::new(observe::observe(context, &mut self.view).await?);
             let plan = plan(&context.strategy, &snapshot);
             self.remember(context, &snapshot, &plan).await?;
             boards.publish(board(context, &snapshot, &plan).await?);
@@ -188,7 +188,7 @@ impl StrategyWorker {
 }
 
 /// Returns what people see of the strategy now.
-async fn board(context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> Result<StrategyBoard, LookError> {
+async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan) -> Result<StrategyBoard, LookError> {
     let mut named: Vec<DrySha> = plan
         .places
         .iter()
@@ -221,5 +221,6 @@ async fn board(context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> R
         looked_at: snapshot.now,
         wake_at: plan.wake_at,
         commits: commits.await?,
+        looked: Looked(Some((context.strategy.clone(), snapshot.clone()))),
     })
 }

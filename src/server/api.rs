@@ -30,6 +30,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/strategies/{owner}/{repo}/{name}/plan", routing::get(reads::plan))
         .route("/strategies/{owner}/{repo}/{name}/explain", routing::get(reads::explain))
         .route("/strategies/{owner}/{repo}/{name}/explain/{environment}", routing::get(reads::explain_one))
+        .route("/strategies/{owner}/{repo}/{name}/commits/{sha}", routing::get(reads::commit))
         .route("/strategies/{owner}/{repo}/{name}/history", routing::get(reads::history))
         .route_layer(middleware::from_fn_with_state(site.clone(), access::readers));
     let acts = Router::new()

@@ -157,6 +157,7 @@ pub(crate) fn board() -> StrategyBoard {
         next: vec![],
         looked_at: ago(1),
         wake_at: Some(ahead(20)),
+        looked: Default::default(),
         commits: [
             (dry_sha(OLD), text("Raise the memory limit of checkout to 512Mi", "developer")),
             (dry_sha(NEW), text("Bump web to 2.14.0 <img src=x onerror=alert(1)>", "developer")),

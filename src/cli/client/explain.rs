@@ -1,13 +1,20 @@
 //! `hydromote explain`: why not yet.
 
 use super::{Failure, Output, Reading, Service, service::segment, table};
-use crate::{cli::output, server::api::history::ExplainView};
+use crate::{
+    cli::output,
+    server::api::history::{CommitFateView, ExplainView},
+};
 
 /// Flags of `explain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The environment; all when left out
+    #[arg(conflicts_with = "dry")]
     environment: Option<String>,
+    /// A dry commit, or its beginning: says what became of it in each environment
+    #[arg(long, value_name = "SHA")]
+    dry: Option<String>,
     #[command(flatten)]
     reading: Reading,
 }
@@ -15,6 +22,14 @@ pub struct Args {
 /// Prints why environments run what they run.
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let service = Service::find(&args.reading.target).await?;
+    if let Some(dry) = &args.dry {
+        let fates: CommitFateView = service.read(&format!("/commits/{}", segment(dry)?)).await?;
+        match args.reading.output {
+            Output::Json => output::json(&fates),
+            Output::Text => output::line(render_fates(&fates)),
+        }
+        return Ok(());
+    }
     let path = match &args.environment {
         Some(environment) => format!("/explain/{}", segment(environment)?),
         None => "/explain".to_owned(),
@@ -25,6 +40,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Output::Text => output::line(render(&explained)),
     }
     Ok(())
+}
+
+fn render_fates(fates: &CommitFateView) -> String {
+    let subject = fates.commit.subject.as_ref().map(|subject| format!(" ({subject})")).unwrap_or_default();
+    let mut lines = vec![format!("{}{subject}", fates.commit.short)];
+    for place in &fates.environments {
+        lines.push(format!("  {}: {}", place.place, place.words));
+        for gate in &place.gates {
+            lines.push(format!("    closed since {}: {}", table::time(gate.since), gate.words));
+        }
+    }
+    table::printable(&lines.join("\n"))
 }
 
 fn render(explained: &ExplainView) -> String {

@@ -399,7 +399,8 @@ impl HoldView {
 }
 
 impl GateView {
-    fn of(closed: &ClosedGate) -> Self {
+    /// Makes the document of a closed gate.
+    pub fn of(closed: &ClosedGate) -> Self {
         Self { gate: tag(&closed.gate, "gate"), words: closed.to_string(), since: closed.since, until: closed.until }
     }
 }
@@ -421,7 +422,7 @@ impl NoticeView {
 }
 
 /// Returns the name under which serde writes the kind of `value`.
-fn tag(value: &impl Serialize, field: &str) -> String {
+pub(super) fn tag(value: &impl Serialize, field: &str) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json[field].as_str().unwrap_or_default().to_owned()
 }

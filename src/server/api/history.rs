@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::documents::{CommitView, EnvironmentView, NoticeView, PullRequestView, StrategyView};
+use super::documents::{CommitView, EnvironmentView, GateView, NoticeView, PullRequestView, StrategyView, tag};
 use crate::{
     domain::{
+        fate::Fate,
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
         rollback::Trigger,
         status::StatusState,
@@ -53,6 +54,37 @@ pub struct Explanation {
     /// The place itself.
     #[serde(flatten)]
     pub environment: EnvironmentView,
+}
+
+/// What became of one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitFateView {
+    /// The strategy.
+    pub strategy: String,
+    /// The commit.
+    pub commit: CommitView,
+    /// Each place, in the order of the strategy.
+    pub environments: Vec<FateView>,
+}
+
+/// What became of a commit in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FateView {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The lane.
+    pub lane: LaneName,
+    /// Environment and lane as people read them.
+    pub place: String,
+    /// In one word: `runs`, `ran`, `no_op`, `passed_over`, `proposed`, `comes_with`, `waits`, `pending`, `rejected`,
+    /// `blocked`, `not_hydrated`, `not_on_line`.
+    pub fate: String,
+    /// The same in a sentence.
+    pub words: String,
+    /// The closed gates of the place, when the commit is proposed there or comes with what is.
+    pub gates: Vec<GateView>,
 }
 
 /// What ran when, and what else happened.
@@ -265,6 +297,28 @@ impl RolledBackView {
             by: rollback.by,
             reason: rollback.reason,
             at: rollback.at,
+        }
+    }
+}
+
+impl CommitFateView {
+    /// Makes the document of a commit.
+    pub fn of(board: &StrategyBoard, dry: &DrySha) -> Self {
+        let environments = board.fates(dry).into_iter().map(|(view, fate)| {
+            let waits_here = matches!(fate, Fate::Proposed | Fate::ComesWith { .. });
+            FateView {
+                environment: view.place.environment.clone(),
+                lane: view.place.lane.clone(),
+                place: view.place.to_string(),
+                fate: tag(&fate, "fate"),
+                words: fate.to_string(),
+                gates: view.gates.iter().filter(|_| waits_here).map(GateView::of).collect(),
+            }
+        });
+        Self {
+            strategy: board.id.to_string(),
+            environments: environments.collect(),
+            commit: CommitView::of(board, dry),
         }
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{
     documents::{StrategiesView, StrategyView},
     history::{
-        CommandRequest, ExplainView, HistoryView, HoldRequest, PlanView, PromotedView, ReportRequest, ReportedView,
-        RetriedView, RollbackRequest, StoppedView,
+        CommandRequest, CommitFateView, ExplainView, HistoryView, HoldRequest, PlanView, PromotedView, ReportRequest,
+        ReportedView, RetriedView, RollbackRequest, StoppedView,
     },
 };
 use crate::server::problem::ProblemDocument;
@@ -46,6 +46,7 @@ pub(in crate::server) fn describe() -> Value {
         (format!("{STRATEGY}/plan"), "What is about to be done", of::<PlanView>(&mut schemas), vec![]),
         (format!("{STRATEGY}/explain"), "Why not yet", of::<ExplainView>(&mut schemas), vec![]),
         (format!("{STRATEGY}/explain/{{environment}}"), "Why not yet, there", of::<ExplainView>(&mut schemas), vec![]),
+        (format!("{STRATEGY}/commits/{{sha}}"), "What became of a commit", of::<CommitFateView>(&mut schemas), vec![]),
         (
             format!("{STRATEGY}/history"),
             "What ran when",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     documents::{EnvironmentView, StrategiesView, StrategyView},
-    history::{ExplainView, Explanation, HistoryView, PlanView, PromotionView, RolledBackView},
+    history::{CommitFateView, ExplainView, Explanation, HistoryView, PlanView, PromotionView, RolledBackView},
 };
 use crate::{
     domain::ids::EnvironmentName,
@@ -22,6 +22,9 @@ const HISTORY: usize = 100;
 
 /// The most promotions and events that are told.
 const HISTORY_LIMIT: usize = 1000;
+
+/// The fewest characters that name a commit.
+const SHORTEST_ID: usize = 7;
 
 type Id = Path<(String, String, String)>;
 
@@ -56,6 +59,19 @@ pub(super) async fn explain_one(
     let board = site.board((owner, repo, name))?;
     let environment = known(&board, environment)?;
     Ok(Json(explanations(&board, Some(&environment))))
+}
+
+pub(super) async fn commit(
+    State(site): State<Site>,
+    Path((owner, repo, name, sha)): Path<(String, String, String, String)>,
+) -> Result<Json<CommitFateView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let dry = if sha.len() < SHORTEST_ID { None } else { board.find_dry(&sha) };
+    let dry = dry.ok_or_else(|| {
+        let error = format!("No commit of `{}` begins with `{sha}`.", board.dry_branch);
+        Problem::new(StatusCode::NOT_FOUND, error, "Give 7 or more characters of a commit that is on the dry branch.")
+    })?;
+    Ok(Json(CommitFateView::of(&board, &dry)))
 }
 
 pub(super) async fn history(

@@ -276,6 +276,7 @@ async fn the_description_names_every_route_and_resolves() {
     /api/v1/strategies/{owner}/{repo}/{name}/plan
     /api/v1/strategies/{owner}/{repo}/{name}/explain
     /api/v1/strategies/{owner}/{repo}/{name}/explain/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/commits/{sha}
     /api/v1/strategies/{owner}/{repo}/{name}/history
     /api/v1/strategies/{owner}/{repo}/{name}/promote/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/hold/{environment}
