@@ -123,15 +123,17 @@ pub enum CommandError {
 }
 
 impl Commands {
-    /// Accepts a promotion of what is proposed in an environment now.
+    /// Accepts a promotion of what is proposed in an environment now; `seen` is what the person saw
+    /// proposed, where that is known.
     ///
     /// # Errors
-    /// [`CommandError::Refused`] when nothing waits there.
+    /// [`CommandError::Refused`] when nothing waits there, and when it is not what was seen.
     pub async fn promote(
         &self,
         strategy: &StrategyId,
         environment: &EnvironmentName,
         lane: Option<&LaneName>,
+        seen: Option<&ProposedSha>,
         by: &str,
     ) -> Result<Promoted, CommandError> {
         let board = self.board(strategy)?;
@@ -139,6 +141,9 @@ impl Commands {
         let (Some(proposed), Some(pull_request)) = (&view.proposed, view.pull_request) else {
             return Err(nothing_waits(view));
         };
+        if let Some(seen) = seen.filter(|seen| *seen != proposed) {
+            return Err(moved_on(view, proposed, seen));
+        }
         let (place, by) = (view.place.clone(), name(by)?);
         let mut promoted = Promoted {
             place: place.clone(),
@@ -313,6 +318,18 @@ fn nothing_waits(view: &PlaceView) -> CommandError {
         ),
     };
     CommandError::Refused { message, help }
+}
+
+/// Says what is proposed instead of what was seen.
+fn moved_on(view: &PlaceView, proposed: &ProposedSha, seen: &ProposedSha) -> CommandError {
+    let what = match &view.wanted {
+        Some(dry) => format!("{} in {}", dry.short(), proposed.short()),
+        None => proposed.short().to_owned(),
+    };
+    CommandError::Refused {
+        message: format!("{} would get {what} now, and no longer {}.", view.place, seen.short()),
+        help: "Look again before you promote it.".to_owned(),
+    }
 }
 
 /// Returns what a promotion still waits for once a person has asked for it.
