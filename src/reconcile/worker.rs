@@ -193,7 +193,9 @@ async fn board(context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> R
         .places
         .iter()
         .flat_map(|view| {
-            view.running.iter().map(|r| r.dry.clone()).chain(view.taken.clone()).chain(view.wanted.clone())
+            let choices = view.choices.iter().map(|choice| choice.target.dry.clone());
+            let runs = view.running.iter().map(|r| r.dry.clone());
+            runs.chain(view.taken.clone()).chain(view.wanted.clone()).chain(choices)
         })
         .chain(snapshot.line.head().cloned())
         .collect();
