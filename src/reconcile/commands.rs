@@ -163,7 +163,7 @@ impl Commands {
         let request = PromoteRequest { proposed: proposed.clone(), by: by.clone(), at: (self.clock)() };
         self.store.save_note(strategy, &place, &request).await?;
         let dry = view.wanted.as_ref().map_or(proposed.short(), DrySha::short);
-        self.tell(strategy, Some(&place), &by, &format!("asked to promote {dry} to {place}")).await?;
+        self.tell(strategy, Some(&place), &by, &asked_to_promote(dry, &place)).await?;
         tracing::info!(environment.name = %environment, proposed.sha = %proposed, by, "{by} promotes {dry} to {place}");
         self.hub.heed(&strategy.repository, Attention::Command);
         Ok(promoted)
@@ -240,6 +240,11 @@ impl Commands {
     ) -> Result<(), CommandError> {
         Ok(self.store.save_event(strategy, place, (self.clock)(), who, what).await?)
     }
+}
+
+/// Returns what the record says of an accepted promotion of a commit, in its short form.
+pub fn asked_to_promote(dry: &str, place: &Place) -> String {
+    format!("asked to promote {dry} to {place}")
 }
 
 /// Returns the key under which an accepted promotion stands on the proposed SHA.

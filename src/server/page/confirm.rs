@@ -21,6 +21,9 @@ use crate::{
 /// The fewest characters of a commit id that name a choice.
 const SHORTEST_ID: usize = 7;
 
+/// How many choices a page offers, newest first.
+const OFFERED: usize = 20;
+
 /// What people do about an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -110,6 +113,8 @@ pub(super) struct Confirmation {
     restoring: bool,
     held_strictly: bool,
     choices: Vec<ChoiceView>,
+    /// Whether there are older ones.
+    more: bool,
     chosen: Option<ChoiceView>,
     /// Between what is chosen and what runs.
     left: Option<CommitView>,
@@ -152,7 +157,8 @@ impl Confirmation {
             restoring: !view.restoring.is_empty(),
             held_strictly: view.hold.as_ref().is_some_and(|hold| hold.rule == HoldRule::Strict),
             chosen: at.and_then(|at| place.choices.get(at).cloned()),
-            choices: place.choices.clone(),
+            more: place.choices.len() > OFFERED,
+            choices: place.choices.iter().take(OFFERED).cloned().collect(),
             left: place.running.as_ref().map(|running| running.commit.clone()),
             difference,
             place,

@@ -92,6 +92,7 @@ pub(super) struct Look {
 /// What brought what runs.
 #[derive(Debug, Serialize)]
 struct Brought {
+    promoted_by: Option<String>,
     who: Option<String>,
     pull_request: Option<PullRequestView>,
 }
@@ -107,7 +108,11 @@ impl Look {
         let (mut history, mut events) = past::read(site, board).await?;
         let brought = |view: &PlaceView| {
             let line = history.iter().find(|line| Some(&line.active_sha) == view.brought_by.as_ref())?;
-            Some(Brought { who: line.who.clone(), pull_request: line.pull_request.clone() })
+            Some(Brought {
+                promoted_by: line.promoted_by.clone(),
+                who: line.who.clone(),
+                pull_request: line.pull_request.clone(),
+            })
         };
         let brought = board.places.iter().map(brought).collect();
         history.truncate(RECENT);
