@@ -28,11 +28,12 @@ use crate::{
         github::{Credentials, GitHub, GitHubOptions},
         webhook::HintKind,
     },
-    git::mirror::Mirror,
+    git::mirror::{self, Mirror},
     messages::Messages,
     reconcile::{
         attention::Attention,
         board::Boards,
+        changes::Changes,
         commands::Commands,
         context::{Clock, Shared},
         hub::{self, Hub},
@@ -42,6 +43,7 @@ use crate::{
     server::{
         self, Readiness, ServerState,
         access::Access,
+        sessions::Sessions,
         site::Site,
         webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
     },
@@ -132,6 +134,8 @@ impl Service {
         let site = Site {
             commands: commands.clone(),
             access: Access::new(address, &url, parts.api_token.clone()),
+            sessions: Sessions::default(),
+            changes: Changes::new(parts.data.clone()),
             readiness: ready.clone(),
         };
         let state = ServerState {
@@ -147,7 +151,8 @@ impl Service {
             .ok();
         let stopping = stop.clone();
         let server = tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let served = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the server has ended");
             }
@@ -165,6 +170,11 @@ impl Service {
             readiness,
             announcement,
         })
+    }
+
+    /// Returns a file on this machine with the API token, for whoever started the service.
+    pub fn token_file(&self) -> Option<&Path> {
+        self.announcement.as_ref()?.token_file()
     }
 
     /// Ends what was begun, and stops.
@@ -213,7 +223,7 @@ fn workers_hub(
         if !served.contains(repository) || stop.is_cancelled() {
             return None;
         }
-        let mirror = match Mirror::open(&data.join("mirrors").join(format!("{repository}.git"))) {
+        let mirror = match Mirror::open(&mirror::folder(&data, repository)) {
             Ok(mirror) => mirror,
             Err(error) => {
                 tracing::error!(%repository, %error, "could not open the mirror");
@@ -308,6 +318,10 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
     let settings = Settings::load(config, environment())?;
     let service = Service::start(parts(&settings).await?).await?;
     tracing::info!(url = service.url, "serving on {}", service.address);
+    match &settings.api_token {
+        Some(_) => tracing::info!("people sign in at {}/sign-in with the API token, to act on the page", service.url),
+        None => tracing::info!("nobody can act over HTTP: no `api_token_file` is configured"),
+    }
     end_of_service().await;
     tracing::info!("stopping");
     service.stop().await;

@@ -11,7 +11,7 @@ use git2::{Oid, Repository};
 use secrecy::SecretString;
 
 use super::{GitError, program, tree::OwnedCache};
-use crate::domain::ids::BranchName;
+use crate::domain::ids::{BranchName, RepositoryId};
 
 /// How many commits of the dry branch are fetched at first; more only when something runs that is
 /// older.
@@ -52,6 +52,11 @@ pub struct Push {
     pub expected: Option<Oid>,
     /// Where it goes; absent to delete it.
     pub new: Option<Oid>,
+}
+
+/// Returns the folder of a repository's mirror in a service's data.
+pub fn folder(data: &Path, repository: &RepositoryId) -> PathBuf {
+    data.join("mirrors").join(format!("{repository}.git"))
 }
 
 impl Mirror {

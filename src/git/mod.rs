@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod mirror;
 pub mod patch;
 pub mod program;
+pub mod resources;
 pub mod restore;
 pub mod tree;
 

@@ -123,15 +123,17 @@ pub enum CommandError {
 }
 
 impl Commands {
-    /// Accepts a promotion of what is proposed in an environment now.
+    /// Accepts a promotion of what is proposed in an environment now; `seen` is what the person saw
+    /// proposed, where that is known.
     ///
     /// # Errors
-    /// [`CommandError::Refused`] when nothing waits there.
+    /// [`CommandError::Refused`] when nothing waits there, and when it is not what was seen.
     pub async fn promote(
         &self,
         strategy: &StrategyId,
         environment: &EnvironmentName,
         lane: Option<&LaneName>,
+        seen: Option<&ProposedSha>,
         by: &str,
     ) -> Result<Promoted, CommandError> {
         let board = self.board(strategy)?;
@@ -139,6 +141,9 @@ impl Commands {
         let (Some(proposed), Some(pull_request)) = (&view.proposed, view.pull_request) else {
             return Err(nothing_waits(view));
         };
+        if let Some(seen) = seen.filter(|seen| *seen != proposed) {
+            return Err(moved_on(view, proposed, seen));
+        }
         let (place, by) = (view.place.clone(), name(by)?);
         let mut promoted = Promoted {
             place: place.clone(),
@@ -158,7 +163,7 @@ impl Commands {
         let request = PromoteRequest { proposed: proposed.clone(), by: by.clone(), at: (self.clock)() };
         self.store.save_note(strategy, &place, &request).await?;
         let dry = view.wanted.as_ref().map_or(proposed.short(), DrySha::short);
-        self.tell(strategy, Some(&place), &by, &format!("asked to promote {dry} to {place}")).await?;
+        self.tell(strategy, Some(&place), &by, &asked_to_promote(dry, &place)).await?;
         tracing::info!(environment.name = %environment, proposed.sha = %proposed, by, "{by} promotes {dry} to {place}");
         self.hub.heed(&strategy.repository, Attention::Command);
         Ok(promoted)
@@ -237,6 +242,11 @@ impl Commands {
     }
 }
 
+/// Returns what the record says of an accepted promotion of a commit, in its short form.
+pub fn asked_to_promote(dry: &str, place: &Place) -> String {
+    format!("asked to promote {dry} to {place}")
+}
+
 /// Returns the key under which an accepted promotion stands on the proposed SHA.
 pub fn promote_key(place: &Place) -> StatusKey {
     StatusKey::new(format!("{OWN_KEYS}promote/{place}")).expect("because names of places are short")
@@ -313,6 +323,18 @@ fn nothing_waits(view: &PlaceView) -> CommandError {
         ),
     };
     CommandError::Refused { message, help }
+}
+
+/// Says what is proposed instead of what was seen.
+fn moved_on(view: &PlaceView, proposed: &ProposedSha, seen: &ProposedSha) -> CommandError {
+    let what = match &view.wanted {
+        Some(dry) => format!("{} in {}", dry.short(), proposed.short()),
+        None => proposed.short().to_owned(),
+    };
+    CommandError::Refused {
+        message: format!("{} would get {what} now, and no longer {}.", view.place, seen.short()),
+        help: "Look again before you promote it.".to_owned(),
+    }
 }
 
 /// Returns what a promotion still waits for once a person has asked for it.

@@ -10,6 +10,7 @@ pub mod active;
 pub mod apply;
 pub mod attention;
 pub mod board;
+pub mod changes;
 pub mod commands;
 pub mod comments;
 pub mod context;

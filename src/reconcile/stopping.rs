@@ -48,6 +48,17 @@ pub struct RollbackOrder {
     pub running: Option<DrySha>,
 }
 
+/// A hold that somebody asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HoldOrder {
+    /// Until when, unless it is taken back before; without an end when absent.
+    pub until: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+    /// What runs as the person saw it, where that is known.
+    pub running: Option<DrySha>,
+}
+
 /// A hold that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -76,28 +87,29 @@ pub struct RollbackAccepted {
 }
 
 impl Commands {
-    /// Stops everything in an environment, until `until` or until it is taken back.
+    /// Stops everything in an environment, until its end or until it is taken back.
     ///
     /// # Errors
-    /// [`CommandError::Refused`] while it is being rolled back, and where nothing was promoted yet.
+    /// [`CommandError::Refused`] while it is being rolled back, where nothing was promoted yet, and
+    /// when something else runs than was seen.
     pub async fn hold(
         &self,
         strategy: &StrategyId,
         environment: &EnvironmentName,
         lane: Option<&LaneName>,
-        until: Option<Timestamp>,
-        reason: &str,
+        order: &HoldOrder,
         by: &str,
     ) -> Result<Held, CommandError> {
         let board = self.board(strategy)?;
         let view = place_view(&board, environment, lane)?;
-        let (place, by, reason) = (view.place.clone(), name(by)?, reason_of(reason)?);
-        let now = (self.clock)();
+        let (place, by, reason) = (view.place.clone(), name(by)?, reason_of(&order.reason)?);
+        let (now, until) = ((self.clock)(), order.until);
         if let Some(until) = until.filter(|until| *until <= now) {
             let message = format!("{until} is over.");
             return Err(CommandError::Malformed { message, help: "Give a time to come, or none.".to_owned() });
         }
         let active = active(view)?;
+        still_runs(view, order.running.as_ref(), "hold")?;
         let hold = Hold {
             rule: HoldRule::Strict,
             by: by.clone(),
@@ -127,15 +139,17 @@ impl Commands {
     }
 
     /// Takes a hold back, and what rollbacks of this environment keep out; a rollback that is under
-    /// way is cancelled.
+    /// way is cancelled. `seen` is when the hold was made that the person saw, where that is known.
     ///
     /// # Errors
-    /// [`CommandError::Refused`] when nothing is held or kept out.
+    /// [`CommandError::Refused`] when nothing is held or kept out, and when another hold is in force
+    /// than was seen.
     pub async fn unhold(
         &self,
         strategy: &StrategyId,
         environment: &EnvironmentName,
         lane: Option<&LaneName>,
+        seen: Option<Timestamp>,
         by: &str,
     ) -> Result<Released, CommandError> {
         let board = self.board(strategy)?;
@@ -144,10 +158,14 @@ impl Commands {
         let active = active(view)?;
         let restoring: BTreeSet<ActiveSha> = view.restoring.iter().cloned().collect();
         let mut before = HoldBook::default();
+        let other = |book: &HoldBook| seen.is_some() && seen != book.hold.as_ref().map(|hold| hold.at);
         let book = self
             .store
             .change_note(strategy, &place, |book: &mut HoldBook| {
                 before = book.clone();
+                if other(book) {
+                    return;
+                }
                 book.released.extend(restoring.iter().cloned());
                 match &book.rollback {
                     // The worker closes its pull request, and the hold goes with it.
@@ -158,6 +176,9 @@ impl Commands {
                 }
             })
             .await?;
+        if other(&before) {
+            return Err(another_hold(&place, before.hold.as_ref()));
+        }
         let newly: Vec<&ActiveSha> = book.released.difference(&before.released).collect();
         if before.hold.is_none() && before.rollback.is_none() && newly.is_empty() {
             let message = format!("{place} is not held, and no rollback of it keeps anything out.");
@@ -205,12 +226,7 @@ impl Commands {
         let (Some(running), Some(bad_commit)) = (&view.running, &view.brought_by) else {
             return Err(nothing_runs(&place));
         };
-        if let Some(seen) = order.running.as_ref().filter(|seen| **seen != running.dry) {
-            return Err(CommandError::Refused {
-                message: format!("{place} runs {} now, and no longer {}.", running.dry.short(), seen.short()),
-                help: "Look again before you roll it back.".to_owned(),
-            });
-        }
+        still_runs(view, order.running.as_ref(), "roll back")?;
         let rollback = Rollback {
             target,
             bad: running.dry.clone(),
@@ -313,6 +329,26 @@ fn offered(view: &PlaceView) -> String {
 
 fn active(view: &PlaceView) -> Result<ActiveSha, CommandError> {
     view.active.clone().ok_or_else(|| nothing_runs(&view.place))
+}
+
+/// Checks that what a person saw still runs.
+fn still_runs(view: &PlaceView, seen: Option<&DrySha>, what: &str) -> Result<(), CommandError> {
+    let (place, now) = (&view.place, view.running.as_ref().map(|running| &running.dry));
+    let Some(seen) = seen.filter(|seen| Some(*seen) != now) else { return Ok(()) };
+    let now = now.map_or("nothing", DrySha::short);
+    Err(CommandError::Refused {
+        message: format!("{place} runs {now} now, and no longer {}.", seen.short()),
+        help: format!("Look again before you {what} it."),
+    })
+}
+
+/// Says which hold is in force instead of the one that was seen.
+fn another_hold(place: &Place, hold: Option<&Hold>) -> CommandError {
+    let message = match hold {
+        Some(hold) => format!("{place} is held by another hold now: {hold}."),
+        None => format!("{place} is not held any more."),
+    };
+    CommandError::Refused { message, help: "Look again before you release it.".to_owned() }
 }
 
 fn nothing_runs(place: &Place) -> CommandError {

@@ -187,13 +187,18 @@ impl StrategyWorker {
     }
 }
 
+/// How many of the contents that a place could go back to are told with subject and author.
+const CHOICES_NAMED: usize = 20;
+
 /// Returns what people see of the strategy now.
 async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan) -> Result<StrategyBoard, LookError> {
     let mut named: Vec<DrySha> = plan
         .places
         .iter()
         .flat_map(|view| {
-            view.running.iter().map(|r| r.dry.clone()).chain(view.taken.clone()).chain(view.wanted.clone())
+            let choices = view.choices.iter().take(CHOICES_NAMED).map(|choice| choice.target.dry.clone());
+            let runs = view.running.iter().map(|r| r.dry.clone());
+            runs.chain(view.taken.clone()).chain(view.wanted.clone()).chain(choices)
         })
         .chain(snapshot.line.head().cloned())
         .collect();

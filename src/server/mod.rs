@@ -10,6 +10,7 @@ pub mod page;
 pub mod problem;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sessions;
 pub mod site;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 
-use super::{Readiness, ServerState, access::Access, router, site::Site, webhooks::*};
+use super::{Readiness, ServerState, access::Access, router, sessions::Sessions, site::Site, webhooks::*};
 use crate::{
     domain::{
         gate::{ClosedGate, Gate, StatusWait, Verdict},
@@ -21,6 +21,7 @@ use crate::{
     forge::*,
     reconcile::{
         board::{Boards, CommitText, StrategyBoard},
+        changes::Changes,
         commands::Commands,
         hub::{self, Hub},
         repository::Message,
@@ -46,6 +47,8 @@ pub(crate) struct Sample {
     pub(crate) forge: Arc<Recorder>,
     pub(crate) woken: mpsc::Receiver<Message>,
     pub(crate) readiness: watch::Sender<Readiness>,
+    /// The service's data, which is removed with it.
+    _data: tempfile::TempDir,
 }
 
 impl Sample {
@@ -70,10 +73,12 @@ impl Sample {
         let (readiness, ready) = watch::channel(Readiness::Ready);
         let address = address.parse().expect("because tests write addresses");
         let access = Access::new(address, "https://hydromote.example.com", token.map(SecretString::from));
-        let site = Site { commands, access, readiness: ready.clone() };
+        let data = tempfile::tempdir().expect("because the folder for temporary files is there");
+        let changes = Changes::new(data.path().to_owned());
+        let site = Site { commands, access, sessions: Sessions::default(), changes, readiness: ready.clone() };
         let receiver = Receiver::new(Default::default(), Arc::new(NoInbox), mpsc::channel(1).0, 1 << 20);
         let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics: None, site: Some(site) };
-        let sample = Self { boards, store, router: router(state), forge, woken, readiness };
+        let sample = Self { boards, store, router: router(state), forge, woken, readiness, _data: data };
         sample.fill().await;
         sample
     }

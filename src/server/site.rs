@@ -2,10 +2,10 @@
 
 use tokio::sync::watch;
 
-use super::{Readiness, access::Access, problem::Problem};
+use super::{Readiness, access::Access, problem::Problem, sessions::Sessions};
 use crate::{
     domain::ids::{RepositoryId, StrategyId, StrategyName},
-    reconcile::{board::StrategyBoard, commands::Commands},
+    reconcile::{board::StrategyBoard, changes::Changes, commands::Commands},
 };
 
 /// What the API and the pages are made from. Cloning is cheap.
@@ -15,6 +15,10 @@ pub struct Site {
     pub commands: Commands,
     /// Who may read and who may act.
     pub access: Access,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// Reads what a proposal or a rollback changes.
+    pub changes: Changes,
     /// Whether the service works; streams end when it stops.
     pub readiness: watch::Receiver<Readiness>,
 }

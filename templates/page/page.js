@@ -54,6 +54,9 @@
   setInterval(tellTimes, 1000);
   const events = new EventSource(document.body.dataset.events);
   events.addEventListener("open", () => show("on", "Live"));
-  events.addEventListener("error", () => show("lost", "Connection lost; trying again"));
+  events.addEventListener("error", () => {
+    const ended = events.readyState === EventSource.CLOSED;
+    show("lost", ended ? "No more updates; load the page again" : "Connection lost; trying again");
+  });
   events.addEventListener("update", (event) => update(event.data));
 })();

@@ -1,6 +1,7 @@
 //! Stories over the real service, real git and the local forge.
 
 mod bad_input;
+mod browser;
 mod comments;
 mod contract;
 mod documents;
@@ -13,6 +14,7 @@ mod gates;
 mod local_forge;
 mod merges;
 mod offline;
+mod page;
 mod program;
 mod promotion;
 mod rejections;

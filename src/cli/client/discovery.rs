@@ -36,6 +36,14 @@ pub struct Descriptor {
 #[derive(Debug)]
 pub struct Announcement {
     paths: Vec<PathBuf>,
+    token_file: Option<PathBuf>,
+}
+
+impl Announcement {
+    /// Returns the file with the service's API token, which only its user can read.
+    pub fn token_file(&self) -> Option<&Path> {
+        self.token_file.as_deref()
+    }
 }
 
 impl Drop for Announcement {
@@ -68,7 +76,7 @@ pub(super) fn announce_in(
         _ => address,
     };
     let name = format!("{}-{}", std::process::id(), address.port());
-    let mut announcement = Announcement { paths: Vec::new() };
+    let mut announcement = Announcement { paths: Vec::new(), token_file: None };
     let token_file = match token {
         None => None,
         Some(token) => {
@@ -78,6 +86,7 @@ pub(super) fn announce_in(
             Some(path)
         }
     };
+    announcement.token_file.clone_from(&token_file);
     let path = folder.join(format!("{name}.json"));
     announcement.paths.push(path.clone());
     write_private(&path, &serde_json::to_vec_pretty(&Descriptor { url: format!("http://{reachable}"), token_file })?)?;

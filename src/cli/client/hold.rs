@@ -6,7 +6,7 @@ use super::{Acting, Failure, Service, service::segment, table};
 use crate::{
     cli::output,
     domain::ids::LaneName,
-    server::api::history::{CommandRequest, HoldRequest, StoppedView},
+    server::api::history::{HoldRequest, StoppedView, UnholdRequest},
 };
 
 /// Flags of `hold`.
@@ -46,6 +46,7 @@ pub(super) async fn hold(args: HoldArgs, now: Timestamp) -> Result<(), Failure> 
         lane: args.lane.map(LaneName::new).transpose()?,
         reason: args.reason,
         until: args.duration.map(|duration| now + duration),
+        running: None,
         by: args.acting.by,
     };
     let held: StoppedView = service.act(&format!("/hold/{}", segment(&args.environment)?), &request).await?;
@@ -56,7 +57,7 @@ pub(super) async fn hold(args: HoldArgs, now: Timestamp) -> Result<(), Failure> 
 /// Takes a hold, and what rollbacks keep out, back.
 pub(super) async fn unhold(args: UnholdArgs) -> Result<(), Failure> {
     let service = Service::find(&args.acting.target).await?;
-    let request = CommandRequest { lane: args.lane.map(LaneName::new).transpose()?, by: args.acting.by };
+    let request = UnholdRequest { lane: args.lane.map(LaneName::new).transpose()?, since: None, by: args.acting.by };
     let released: StoppedView = service.act(&format!("/unhold/{}", segment(&args.environment)?), &request).await?;
     output::line(table::printable(&released.words));
     Ok(())

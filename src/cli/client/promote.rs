@@ -4,7 +4,7 @@ use super::{Acting, Failure, Service, service::segment, table};
 use crate::{
     cli::output,
     domain::ids::LaneName,
-    server::api::history::{CommandRequest, PromotedView},
+    server::api::history::{PromoteRequest, PromotedView},
 };
 
 /// Flags of `promote`.
@@ -22,7 +22,8 @@ pub struct Args {
 /// Promotes what is proposed.
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let service = Service::find(&args.acting.target).await?;
-    let request = CommandRequest { lane: args.lane.map(LaneName::new).transpose()?, by: args.acting.by };
+    let request =
+        PromoteRequest { lane: args.lane.map(LaneName::new).transpose()?, proposed: None, by: args.acting.by };
     let promoted: PromotedView = service.act(&format!("/promote/{}", segment(&args.environment)?), &request).await?;
     output::line(table::printable(&promoted.words));
     for gate in &promoted.waits {

@@ -101,6 +101,9 @@ impl Stage {
         .await?;
         narrator.say(format_args!("The forge:        {}", forge.url()));
         narrator.say(format_args!("The status page:  {}", service.url));
+        if let Some(file) = service.token_file() {
+            narrator.say(format_args!("To act on it, sign in with the token in {}", file.display()));
+        }
         Ok(Self { forge, service, folder: folder.to_owned(), narrator, clock, developer_token, webhook_secret })
     }
 

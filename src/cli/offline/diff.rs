@@ -8,12 +8,12 @@ use super::{
     checkout::Checkout,
     format::Output,
     renderer::{Failure, Renderer, Rendering, Tools},
-    resources::{self, ResourceChange},
     strategies::{self, StrategyArgument, Target},
 };
 use crate::{
     cli::{Outcome, output},
     domain::ids::{DrySha, EnvironmentName, RootName},
+    git::resources::{self, ResourceChange},
     reconcile::hydrate::open_tree,
 };
 

@@ -11,7 +11,6 @@ pub mod hydrate;
 pub mod init;
 pub mod mistakes;
 pub mod renderer;
-pub mod resources;
 pub mod roots;
 pub mod schema;
 pub mod strategies;

@@ -14,7 +14,7 @@ use crate::{
         LookError,
         commands::{CommandError, place_view},
         context::own_status_key,
-        stopping::{Destination, RollbackOrder},
+        stopping::{Destination, HoldOrder, RollbackOrder},
     },
 };
 
@@ -61,13 +61,13 @@ impl CommentReader<'_> {
             }
             Command::Hold { environment, reason } => {
                 let at = &self.place(subject, environment.as_ref())?.place;
-                let reason = reason.as_deref().unwrap_or_default();
-                let held = self.commands.hold(strategy, &at.environment, Some(&at.lane), None, reason, &by).await?;
+                let order = HoldOrder { reason: reason.clone().unwrap_or_default(), ..HoldOrder::default() };
+                let held = self.commands.hold(strategy, &at.environment, Some(&at.lane), &order, &by).await?;
                 Ok(Outcome::Held { place: held.place })
             }
             Command::Unhold { environment } => {
                 let at = &self.place(subject, environment.as_ref())?.place;
-                let released = self.commands.unhold(strategy, &at.environment, Some(&at.lane), &by).await?;
+                let released = self.commands.unhold(strategy, &at.environment, Some(&at.lane), None, &by).await?;
                 Ok(Outcome::Released { place: released.place, what: released.what })
             }
             Command::Reject { .. } => Ok(Outcome::NotYet { verb: Verb::Reject }),
@@ -130,7 +130,7 @@ impl CommentReader<'_> {
             return Ok(refused);
         }
         let (to, by) = (&place.place, super::login(comment));
-        let promoted = self.commands.promote(&subject.strategy, &to.environment, Some(&to.lane), &by).await?;
+        let promoted = self.commands.promote(&subject.strategy, &to.environment, Some(&to.lane), None, &by).await?;
         if Some(&promoted.proposed) != place.proposed.as_ref() {
             return Ok(moved);
         }

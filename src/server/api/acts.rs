@@ -11,15 +11,15 @@ use serde::de::DeserializeOwned;
 use super::{
     documents::PullRequestView,
     history::{
-        CommandRequest, HoldRequest, PromotedView, ReportRequest, ReportedView, RetriedView, RollbackRequest,
-        StoppedView,
+        CommandRequest, HoldRequest, PromoteRequest, PromotedView, ReportRequest, ReportedView, RetriedView,
+        RollbackRequest, StoppedView, UnholdRequest,
     },
 };
 use crate::{
     domain::ids::EnvironmentName,
     reconcile::{
         commands::NewReport,
-        stopping::{Destination, RollbackOrder},
+        stopping::{Destination, HoldOrder, RollbackOrder},
     },
     server::{problem::Problem, site::Site},
 };
@@ -35,10 +35,9 @@ pub(super) async fn promote(
     body: Bytes,
 ) -> Result<Json<PromotedView>, Problem> {
     let board = site.board((owner, repo, name))?;
-    let request: CommandRequest = parse(&body)?;
-    let environment = named(environment)?;
-    let by = request.by.as_deref().unwrap_or(SOMEBODY);
-    let promoted = site.commands.promote(&board.id, &environment, request.lane.as_ref(), by).await?;
+    let (request, environment): (PromoteRequest, _) = (parse(&body)?, named(environment)?);
+    let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
+    let promoted = site.commands.promote(&board.id, &environment, lane, request.proposed.as_ref(), by).await?;
     let what = promoted.dry.as_ref().map_or(promoted.proposed.short(), |dry| dry.short());
     let then = if promoted.waits.is_empty() { "it is merged next" } else { "it is merged when its gates are open" };
     Ok(Json(PromotedView {
@@ -59,7 +58,8 @@ pub(super) async fn hold(
     let board = site.board((owner, repo, name))?;
     let (request, environment): (HoldRequest, _) = (parse(&body)?, named(environment)?);
     let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
-    let held = site.commands.hold(&board.id, &environment, lane, request.until, &request.reason, by).await?;
+    let order = HoldOrder { until: request.until, reason: request.reason.clone(), running: request.running.clone() };
+    let held = site.commands.hold(&board.id, &environment, lane, &order, by).await?;
     let words = match held.hold.expires_at {
         Some(until) => format!("{} is held until {until}; `unhold` ends it before.", held.place),
         None => format!("{} is held until somebody takes it back with `unhold`.", held.place),
@@ -73,9 +73,9 @@ pub(super) async fn unhold(
     body: Bytes,
 ) -> Result<Json<StoppedView>, Problem> {
     let board = site.board((owner, repo, name))?;
-    let (request, environment): (CommandRequest, _) = (parse(&body)?, named(environment)?);
-    let by = request.by.as_deref().unwrap_or(SOMEBODY);
-    let released = site.commands.unhold(&board.id, &environment, request.lane.as_ref(), by).await?;
+    let (request, environment): (UnholdRequest, _) = (parse(&body)?, named(environment)?);
+    let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
+    let released = site.commands.unhold(&board.id, &environment, lane, request.since, by).await?;
     let words = format!("Taken back for {}: {}.", released.place, released.what);
     Ok(Json(StoppedView { words, place: released.place.to_string() }))
 }

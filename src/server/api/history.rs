@@ -170,6 +170,31 @@ pub struct EventView {
     pub what: String,
 }
 
+/// What `promote` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PromoteRequest {
+    /// The lane, where an environment has several.
+    pub lane: Option<LaneName>,
+    /// The proposed SHA as the caller saw it; refused when another is proposed.
+    pub proposed: Option<ProposedSha>,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What `unhold` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct UnholdRequest {
+    /// The lane, where an environment has several.
+    pub lane: Option<LaneName>,
+    /// When the hold was made that the caller saw; refused when another is in force.
+    #[schemars(with = "Option<String>")]
+    pub since: Option<Timestamp>,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
 /// What a command takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -191,6 +216,8 @@ pub struct HoldRequest {
     /// When it turns into one that newer commits end; never when absent.
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+    /// What runs as the caller saw it; refused when something else runs.
+    pub running: Option<DrySha>,
     /// Who asks, as the holder of the token says.
     pub by: Option<String>,
 }

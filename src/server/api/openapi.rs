@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{
     documents::{StrategiesView, StrategyView},
     history::{
-        CommandRequest, CommitFateView, ExplainView, HistoryView, HoldRequest, PlanView, PromotedView, ReportRequest,
-        ReportedView, RetriedView, RollbackRequest, StoppedView,
+        CommandRequest, CommitFateView, ExplainView, HistoryView, HoldRequest, PlanView, PromoteRequest, PromotedView,
+        ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest,
     },
 };
 use crate::server::problem::ProblemDocument;
@@ -59,14 +59,24 @@ pub(in crate::server) fn describe() -> Value {
     }
     let command = of::<CommandRequest>(&mut schemas);
     let acts = [
-        ("promote/{environment}", "Promotes what is proposed", command.clone(), of::<PromotedView>(&mut schemas)),
+        (
+            "promote/{environment}",
+            "Promotes what is proposed",
+            of::<PromoteRequest>(&mut schemas),
+            of::<PromotedView>(&mut schemas),
+        ),
         (
             "hold/{environment}",
             "Stops everything there",
             of::<HoldRequest>(&mut schemas),
             of::<StoppedView>(&mut schemas),
         ),
-        ("unhold/{environment}", "Takes a hold back", command.clone(), of::<StoppedView>(&mut schemas)),
+        (
+            "unhold/{environment}",
+            "Takes a hold back",
+            of::<UnholdRequest>(&mut schemas),
+            of::<StoppedView>(&mut schemas),
+        ),
         (
             "rollback/{environment}",
             "Brings back what ran",

@@ -6,13 +6,17 @@ use jiff::Timestamp;
 use minijinja::{Environment, HtmlEscape, UndefinedBehavior, Value, value::Serde};
 use serde::Serialize;
 
+use super::{
+    frame::Frame,
+    past::{self, Happened},
+};
 use crate::{
+    domain::plan::PlaceView,
     reconcile::board::StrategyBoard,
     server::{
         api::{
-            self,
-            documents::{StrategiesView, StrategyView},
-            history::HistoryView,
+            documents::{PullRequestView, StrategiesView, StrategyView},
+            history::EventView,
         },
         problem::Problem,
         site::Site,
@@ -26,7 +30,7 @@ pub(super) const SCRIPT: &str = include_str!("../../../templates/page/page.js");
 /// The mark in the tab.
 pub(super) const MARK: &str = include_str!("../../../templates/page/mark.svg");
 
-/// How many promotions and events the page shows.
+/// How many lines of the history and events the page of a strategy shows.
 const RECENT: usize = 12;
 
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -41,6 +45,12 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("strategy.html", include_str!("../../../templates/page/strategy.html")),
         ("environment.html", include_str!("../../../templates/page/environment.html")),
         ("problem.html", include_str!("../../../templates/page/problem.html")),
+        ("happened.html", include_str!("../../../templates/page/happened.html")),
+        ("history.html", include_str!("../../../templates/page/history.html")),
+        ("difference.html", include_str!("../../../templates/page/difference.html")),
+        ("change.html", include_str!("../../../templates/page/change.html")),
+        ("confirm.html", include_str!("../../../templates/page/confirm.html")),
+        ("sign_in.html", include_str!("../../../templates/page/sign_in.html")),
     ] {
         templates.add_template(name, source).expect("because a test renders every embedded template");
     }
@@ -53,10 +63,10 @@ pub(super) trait Page: Serialize {
     const TEMPLATE: &'static str;
     /// Returns the title.
     fn title(&self) -> String;
-    /// Returns one sentence for those who do not see the page.
-    fn summary(&self) -> String;
-    /// Returns where updates come from.
-    fn events(&self) -> String;
+    /// Returns where updates come from; none when the page is not updated.
+    fn events(&self) -> String {
+        String::new()
+    }
 }
 
 /// All strategies.
@@ -70,7 +80,21 @@ pub(super) struct Index {
 #[derive(Debug, Serialize)]
 pub(super) struct Look {
     board: StrategyView,
-    history: HistoryView,
+    /// What brought what runs, for each environment in order.
+    brought: Vec<Option<Brought>>,
+    /// Whether rollbacks of an environment keep anything out, for each in order.
+    restoring: Vec<bool>,
+    history: Vec<Happened>,
+    events: Vec<EventView>,
+    can_act: bool,
+}
+
+/// What brought what runs.
+#[derive(Debug, Serialize)]
+struct Brought {
+    promoted_by: Option<String>,
+    who: Option<String>,
+    pull_request: Option<PullRequestView>,
 }
 
 impl Index {
@@ -81,8 +105,21 @@ impl Index {
 
 impl Look {
     pub(super) async fn of(site: &Site, board: &StrategyBoard) -> Result<Self, Problem> {
-        let history = api::history_of(site, board, None, RECENT).await?;
-        Ok(Self { board: StrategyView::of(board), history })
+        let (mut history, mut events) = past::read(site, board).await?;
+        let brought = |view: &PlaceView| {
+            let line = history.iter().find(|line| Some(&line.active_sha) == view.brought_by.as_ref())?;
+            Some(Brought {
+                promoted_by: line.promoted_by.clone(),
+                who: line.who.clone(),
+                pull_request: line.pull_request.clone(),
+            })
+        };
+        let brought = board.places.iter().map(brought).collect();
+        history.truncate(RECENT);
+        events.truncate(RECENT);
+        let restoring = board.places.iter().map(|view| !view.restoring.is_empty()).collect();
+        let can_act = site.access.has_token();
+        Ok(Self { board: StrategyView::of(board), brought, restoring, history, events, can_act })
     }
 }
 
@@ -91,12 +128,6 @@ impl Page for Index {
 
     fn title(&self) -> String {
         "Strategies".into()
-    }
-
-    fn summary(&self) -> String {
-        let told = self.all.strategies.iter().map(|board| format!("{}: {}", board.name, board.summary));
-        let troubles = self.all.troubles.iter().map(|one| format!("{}: could not be looked at.", one.repository));
-        told.chain(troubles).collect::<Vec<_>>().join(" ")
     }
 
     fn events(&self) -> String {
@@ -111,10 +142,6 @@ impl Page for Look {
         self.board.strategy.clone()
     }
 
-    fn summary(&self) -> String {
-        self.board.summary.clone()
-    }
-
     fn events(&self) -> String {
         format!("/strategies/{}/events", self.board.strategy)
     }
@@ -123,17 +150,16 @@ impl Page for Look {
 #[derive(Serialize)]
 struct Whole<'a> {
     title: String,
-    summary: String,
+    frame: &'a Frame,
     events: String,
     part: &'a str,
     version: &'a str,
 }
 
 /// Renders a whole page.
-pub(super) fn page<P: Page>(page: &P) -> Result<String, Problem> {
+pub(super) fn page<P: Page>(page: &P, frame: &Frame) -> Result<String, Problem> {
     let part = part(page)?;
-    let whole =
-        Whole { title: page.title(), summary: page.summary(), events: page.events(), part: &part, version: &VERSION };
+    let whole = Whole { title: page.title(), frame, events: page.events(), part: &part, version: &VERSION };
     render("layout.html", &whole)
 }
 
@@ -147,12 +173,17 @@ pub(super) fn problem(problem: &Problem) -> String {
     let part = render("problem.html", &problem.document).unwrap_or_default();
     let whole = Whole {
         title: problem.document.error.clone(),
-        summary: String::new(),
+        frame: &Frame::default(),
         events: String::new(),
         part: &part,
         version: &VERSION,
     };
     render("layout.html", &whole).unwrap_or_else(|problem| problem.document.error)
+}
+
+/// Returns a page that goes on to its own address at once.
+pub(super) fn again() -> String {
+    include_str!("../../../templates/page/again.html").to_owned()
 }
 
 /// Changes whenever styles or script do.

@@ -1,5 +1,7 @@
 //! What the pages say, that nobody can write into them, and that they follow the boards.
 
+mod acting;
+
 use axum::body::Body;
 use futures::StreamExt as _;
 use http::{Request, header};
@@ -48,6 +50,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     developer · since 2026-03-04 11:18 UTC · 6 roots
     health is pending
     c0ffee1 could not be hydrated: charts/web/values-dev.yaml:14: could not find expected &#x27;:&#x27;
+    Hold
     env/dev at 14aaaaa
     waiting
     staging
@@ -58,10 +61,11 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Next
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt;
     developer
-    Pull request #15
+    Pull request #15 See the change
     1 gate is closed
     Waits for health on dev, which is pending
     since 2026-03-04 11:18 UTC
+    Hold
     env/staging at 14aaaaa
     drifted
     canary
@@ -76,6 +80,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Also closed
     What runs here soaks until 2026-03-04 12:20:00Z
     since 2026-03-04 11:18 UTC · until 2026-03-04 12:20 UTC
+    Hold
     env/canary at 14aaaaa
     waits for a person
     prod
@@ -86,15 +91,16 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Next
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt;
     developer
-    Pull request #16
+    Pull request #16 See the change
     1 gate is closed
     Waits for a person to promote it
     since 2026-03-04 11:30 UTC
+    Promote Hold
     env/prod at 14aaaaa
     Next
     At rest. Time alone changes something at 2026-03-04 12:20 UTC.
     Last looked at 2026-03-04 11:59 UTC.
-    Promotions
+    Promotions and rollbacks
     dev
     9b7d03e Bump web to 2.14.0 &lt;img src=x onerror=alert(1)&gt; #14 merged by hydromote
     2026-03-04 11:18 UTC
@@ -107,6 +113,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     dev
     4f1c2a9 Raise the memory limit of checkout to 512Mi #11 merged by hydromote
     2026-03-04 07:00 UTC
+    The whole history
     What happened
     dev
     Dev runs 9b7d03e with #14 hydromote
@@ -151,7 +158,7 @@ async fn what_people_wrote_is_escaped_everywhere() {
 #[tokio::test]
 async fn browsers_are_told_to_run_nothing_of_others() {
     let sample = Sample::new().await;
-    for path in ["/", SHOP, "/strategies/acme/shop/none", "/assets/page.js"] {
+    for path in ["/", SHOP, "/strategies/acme/shop/none", "/sign-in", "/assets/page.js"] {
         let response = response(&sample, path).await;
         let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{path}: {policy}");
@@ -168,14 +175,13 @@ async fn an_unknown_strategy_is_said_on_a_page() {
 }
 
 #[tokio::test]
-async fn a_browser_is_asked_for_the_token_beyond_this_machine() {
-    use base64::{Engine, prelude::BASE64_STANDARD};
+async fn a_browser_is_sent_to_sign_in_beyond_this_machine() {
     let sample = Sample::listening("0.0.0.0:80", Some(TOKEN)).await;
     let refused = response(&sample, SHOP).await;
-    assert_eq!(refused.status(), 401);
-    assert!(refused.headers()[header::WWW_AUTHENTICATE].as_bytes().starts_with(b"Basic "));
-    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("me:{TOKEN}")));
-    let request = Request::get(SHOP).header(header::AUTHORIZATION, basic).body(Body::empty()).expect("a request");
+    assert_eq!(refused.status(), 303);
+    assert_eq!(refused.headers()[header::LOCATION], "/sign-in?next=/strategies/acme/shop/shop");
+    let request = Request::get(SHOP).header(header::AUTHORIZATION, format!("Bearer {TOKEN}"));
+    let request = request.body(Body::empty()).expect("a request");
     let let_in = sample.router.clone().oneshot(request).await.expect("because the router never fails");
     assert_eq!(let_in.status(), 200);
 }

@@ -3,7 +3,7 @@
 use hydromote::{
     domain::ids::EnvironmentName,
     local_forge::{CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
-    reconcile::stopping::{Destination, RollbackOrder},
+    reconcile::stopping::{Destination, HoldOrder, RollbackOrder},
 };
 
 use super::{DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
@@ -38,21 +38,22 @@ impl World {
     /// Promotes what is proposed in an environment, as a person does.
     pub(crate) async fn promote(&mut self, environment: &str) -> TestResult {
         let environment = EnvironmentName::new(environment)?;
-        self.service()?.commands.promote(&self.id, &environment, None, DEVELOPER).await?;
+        self.service()?.commands.promote(&self.id, &environment, None, None, DEVELOPER).await?;
         Ok(())
     }
 
     /// Holds an environment.
     pub(crate) async fn hold(&mut self, environment: &str, reason: &str) -> TestResult {
         let environment = EnvironmentName::new(environment)?;
-        self.service()?.commands.hold(&self.id, &environment, None, None, reason, DEVELOPER).await?;
+        let order = HoldOrder { reason: reason.to_owned(), ..HoldOrder::default() };
+        self.service()?.commands.hold(&self.id, &environment, None, &order, DEVELOPER).await?;
         Ok(())
     }
 
     /// Takes a hold, and what rollbacks keep out, back.
     pub(crate) async fn unhold(&mut self, environment: &str) -> TestResult {
         let environment = EnvironmentName::new(environment)?;
-        self.service()?.commands.unhold(&self.id, &environment, None, DEVELOPER).await?;
+        self.service()?.commands.unhold(&self.id, &environment, None, None, DEVELOPER).await?;
         Ok(())
     }
 

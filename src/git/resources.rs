@@ -1,19 +1,34 @@
 //! The resources of rendered manifests, and how two sets of them differ.
+//!
+//! Comparing for a page has a [`Budget`]: what is past it is named and not shown, and neither is
+//! what a Secret says.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use git2::{Oid, Repository};
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
-use crate::{domain::ids::RenderingId, git::tree};
+use super::{
+    GitError,
+    batch::Entry,
+    metadata,
+    tree::{self, Owned},
+};
+use crate::domain::ids::{RenderingId, RootName};
 
 /// The longest that comparing one resource may take; the difference is coarser after that.
 const COMPARE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Larger files are not compared for a page, bytes.
+const FILE_LIMIT: usize = 4 << 20;
+
+/// How much of one resource's difference a page shows, bytes.
+const SHOWN_LIMIT: usize = 48 << 10;
 
 /// How many lines stand around a change.
 const CONTEXT_LINES: usize = 3;
@@ -48,12 +63,35 @@ pub struct ResourceChange {
     change: Change,
     /// The difference as a unified diff.
     diff: String,
+    /// How much of it that is.
+    #[serde(skip)]
+    shown: Shown,
+}
+
+/// How much of a difference is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it.
+    Whole,
+    /// Its beginning, or nothing: the budget is used up.
+    Cut,
+    /// Nothing, since it is a Secret.
+    Secret,
+}
+
+/// What comparing may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// How many bytes of differences may still be made.
+    pub bytes: usize,
+    /// When it must be over.
+    pub until: Instant,
 }
 
 /// What happened to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Change {
+pub enum Change {
     /// It is new.
     Added,
     /// It is gone.
@@ -79,7 +117,7 @@ struct Metadata {
 }
 
 /// Reads the resources of a rendering; none when there is no rendering.
-pub fn of_rendering(repository: &Repository, rendering: Option<&RenderingId>) -> anyhow::Result<Resources> {
+pub fn of_rendering(repository: &Repository, rendering: Option<&RenderingId>) -> Result<Resources, GitError> {
     let mut resources = Resources::new();
     let Some(rendering) = rendering else { return Ok(resources) };
     for entry in tree::files(repository, Oid::from_str(rendering.as_str())?)?.into_values() {
@@ -87,6 +125,26 @@ pub fn of_rendering(repository: &Repository, rendering: Option<&RenderingId>) ->
         read(&String::from_utf8_lossy(blob.content()), &mut resources);
     }
     Ok(resources)
+}
+
+/// Reads the resources of a root among what is owned in a tree; says too whether a file was too
+/// large to be read.
+pub fn of_root(repository: &Repository, owned: &Owned, root: &RootName) -> Result<(Resources, bool), GitError> {
+    let (mut resources, mut left_out) = (Resources::new(), false);
+    let none = BTreeMap::new();
+    let odb = repository.odb()?;
+    for (path, Entry { id, .. }) in owned.files.get(root).unwrap_or(&none) {
+        let inside = path.strip_prefix(root.as_str()).map_or(path.as_str(), |path| path.trim_start_matches('/'));
+        if metadata::names_the_dry_sha(inside) {
+            continue;
+        }
+        if odb.read_header(*id)?.0 > FILE_LIMIT {
+            left_out = true;
+            continue;
+        }
+        read(&String::from_utf8_lossy(repository.find_blob(*id)?.content()), &mut resources);
+    }
+    Ok((resources, left_out))
 }
 
 /// Adds the resources of one manifest file. A line of three dashes always ends a document: inside
@@ -118,19 +176,53 @@ pub fn compare(old: &Resources, new: &Resources) -> Vec<ResourceChange> {
     ids.into_iter().filter_map(|id| change(id, old.get(id), new.get(id))).collect()
 }
 
+/// Returns what differs, ordered by resource, as far as the budget goes; all of it is named.
+pub fn compare_within(old: &Resources, new: &Resources, budget: &mut Budget) -> Vec<ResourceChange> {
+    let ids: BTreeSet<&ResourceId> = old.keys().chain(new.keys()).collect();
+    ids.into_iter().filter_map(|id| change_within(id, old.get(id), new.get(id), budget)).collect()
+}
+
+fn change_within(
+    id: &ResourceId,
+    old: Option<&String>,
+    new: Option<&String>,
+    budget: &mut Budget,
+) -> Option<ResourceChange> {
+    let kind = kind_of_change(old, new)?;
+    let untold = |shown| Some(ResourceChange { id: id.clone(), change: kind, diff: String::new(), shown });
+    if id.group.is_empty() && id.kind == "Secret" {
+        return untold(Shown::Secret);
+    }
+    if budget.bytes == 0 || Instant::now() >= budget.until {
+        return untold(Shown::Cut);
+    }
+    let mut change = change(id, old, new)?;
+    let limit = budget.bytes.min(SHOWN_LIMIT);
+    if change.diff.len() > limit {
+        let end = change.diff.as_bytes()[..limit].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        change.diff.truncate(end);
+        change.shown = Shown::Cut;
+    }
+    budget.bytes -= change.diff.len();
+    Some(change)
+}
+
+fn kind_of_change(old: Option<&String>, new: Option<&String>) -> Option<Change> {
+    match (old, new) {
+        (None, _) => Some(Change::Added),
+        (_, None) => Some(Change::Removed),
+        (Some(old), Some(new)) => (old != new).then_some(Change::Changed),
+    }
+}
+
 fn change(id: &ResourceId, old: Option<&String>, new: Option<&String>) -> Option<ResourceChange> {
-    let change = match (old, new) {
-        (None, _) => Change::Added,
-        (_, None) => Change::Removed,
-        (Some(old), Some(new)) if old == new => return None,
-        _ => Change::Changed,
-    };
+    let change = kind_of_change(old, new)?;
     let (old, new) = (old.map_or("", String::as_str), new.map_or("", String::as_str));
     let side = |exists: bool| if exists { id.to_string() } else { "/dev/null".to_owned() };
     let compared = TextDiff::configure().timeout(COMPARE_LIMIT).diff_lines(old, new);
     let (from, to) = (side(change != Change::Added), side(change != Change::Removed));
     let diff = compared.unified_diff().context_radius(CONTEXT_LINES).header(&from, &to).to_string();
-    Some(ResourceChange { id: id.clone(), change, diff })
+    Some(ResourceChange { id: id.clone(), change, diff, shown: Shown::Whole })
 }
 
 impl ResourceId {
@@ -156,15 +248,36 @@ impl fmt::Display for ResourceId {
     }
 }
 
+impl Change {
+    /// Returns the word that people read.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
 impl ResourceChange {
     /// Returns one line about it.
     pub fn title(&self) -> String {
-        let word = match self.change {
-            Change::Added => "added",
-            Change::Removed => "removed",
-            Change::Changed => "changed",
-        };
-        format!("{word} {}", self.id)
+        format!("{} {}", self.change.word(), self.id)
+    }
+
+    /// Returns what happened to it.
+    pub fn change(&self) -> Change {
+        self.change
+    }
+
+    /// Returns which resource it is.
+    pub fn id(&self) -> &ResourceId {
+        &self.id
+    }
+
+    /// Returns how much of the difference is shown.
+    pub fn shown(&self) -> Shown {
+        self.shown
     }
 
     /// Returns the unified diff.
@@ -201,6 +314,21 @@ mod tests {
         -  x: "1"
         +  x: "2"
         "#);
+    }
+
+    #[test]
+    fn what_is_past_the_budget_is_named_and_a_secret_is_never_shown() {
+        let new = resources(
+            "kind: A\nmetadata: {name: a}\nx: 1\n---\nkind: B\nmetadata: {name: b}\n---\nkind: Secret\nx: hidden\n",
+        );
+        let mut budget = Budget { bytes: 60, until: Instant::now() + Duration::from_secs(60) };
+        let changes = compare_within(&Resources::new(), &new, &mut budget);
+        let told: Vec<_> = changes.iter().map(|change| (change.title(), change.shown())).collect();
+        let expected = [("added A a", Shown::Cut), ("added B b", Shown::Cut), ("added Secret ", Shown::Secret)];
+        assert_eq!(told, expected.map(|(title, shown)| (title.to_owned(), shown)));
+        assert!(changes[0].diff().ends_with('\n') && changes.iter().all(|change| !change.diff().contains("hidden")));
+        let mut late = Budget { bytes: 1 << 20, until: Instant::now() };
+        assert!(compare_within(&Resources::new(), &new, &mut late).iter().all(|change| change.diff().is_empty()));
     }
 
     #[test]
