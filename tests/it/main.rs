@@ -3,6 +3,7 @@
 mod bad_input;
 mod comments;
 mod contract;
+mod crashes;
 mod documents;
 mod drift;
 mod dry_line;
