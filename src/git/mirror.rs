@@ -194,8 +194,9 @@ impl Mirror {
 
     /// Moves branches on the remote, all or none, each only from where it is expected.
     pub async fn push(&self, remote: &Remote, pushes: &[Push]) -> Result<(), GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
         let branches = pushes.iter().map(|push| push.branch.as_str()).collect::<Vec<_>>().join(",");
-        self.fail_points.around(Act::Push, &branches, self.transfer(remote, pushes)).await?;
+        self.fail_points.around(Act::Push, &branches, self.send(remote, pushes)).await?;
         for push in pushes {
             match push.new {
                 Some(id) => self.remember(&push.branch, id).await?,
@@ -205,8 +206,7 @@ impl Mirror {
         Ok(())
     }
 
-    async fn transfer(&self, remote: &Remote, pushes: &[Push]) -> Result<(), GitError> {
-        let _one_at_a_time = self.inner.transfer.lock().await;
+    async fn send(&self, remote: &Remote, pushes: &[Push]) -> Result<(), GitError> {
         let mut arguments: Vec<String> = ["push", "--porcelain", "--quiet", "--atomic"].map(str::to_owned).into();
         for push in pushes {
             let expected = push.expected.map(|id| id.to_string()).unwrap_or_default();

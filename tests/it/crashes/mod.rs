@@ -12,7 +12,9 @@ mod story;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
+    fmt::Write as _,
+    io::Write as _,
+    path::Path,
 };
 
 use futures::StreamExt;
@@ -54,7 +56,9 @@ async fn every_fail_point() -> TestResult {
     let (expected, acts) = undisturbed().await?;
     let points = points(&acts);
     let runs: Vec<Run> = points.iter().flat_map(|point| both(point)).collect();
-    play(&expected, runs, Length::Whole).await
+    let (sum, report) = play(&expected, runs, Length::Whole).await?;
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash-runs.txt"), &sum)?;
+    if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
 }
 
 /// The three acts that would hurt most, in `make test`.
@@ -63,7 +67,9 @@ async fn a_kill_around_a_merge_a_proposal_and_a_hold_changes_nothing() -> TestRe
     let told = Story::play("trace", Kept::Everything, Length::Beginning, None).await?;
     let points =
         ["after:merge_pull_request:1", "before:push:1:env/dev-next", "after:post_status:1:hydromote/hold/staging"];
-    play(&told.end, points.iter().flat_map(|point| both(point)).collect(), Length::Beginning).await
+    let runs = points.iter().flat_map(|point| both(point)).collect();
+    let (sum, report) = play(&told.end, runs, Length::Beginning).await?;
+    if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
 }
 
 /// Each point that the program lists is passed in the story, and nothing is written without passing one.
@@ -94,7 +100,7 @@ async fn every_write_to_the_forge_is_a_fail_point() -> TestResult {
 /// Pushes are seen by no observer of the forge; the program `git` pushes in one place of the source.
 #[test]
 fn there_is_one_place_that_pushes() -> TestResult {
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut places = Vec::new();
     let mut folders = vec![source.join("git"), source.join("reconcile")];
     while let Some(folder) = folders.pop() {
@@ -167,8 +173,8 @@ fn both(point: &str) -> [Run; 2] {
     [Kept::Everything, Kept::Nothing].map(|kept| Run { point: point.to_owned(), kept })
 }
 
-/// Plays runs, and fails when any ends otherwise than `expected`.
-async fn play(expected: &[String], runs: Vec<Run>, length: Length) -> TestResult {
+/// Plays runs; returns their sum, and what is wrong with each that ends otherwise than `expected`.
+async fn play(expected: &[String], runs: Vec<Run>, length: Length) -> Fallible<(String, String)> {
     let outcomes: Vec<Outcome> = futures::stream::iter(runs)
         .map(|run| disturbed(expected, run, length))
         .buffer_unordered(AT_ONCE)
@@ -184,15 +190,19 @@ async fn play(expected: &[String], runs: Vec<Run>, length: Length) -> TestResult
     let points: BTreeSet<String> = outcomes.iter().map(|outcome| name(&outcome.run.point)).collect();
     let equal = outcomes.iter().filter(|outcome| outcome.trouble.is_none()).count();
     let sum = format!("{} fail points, {} runs, {equal} equal\n", points.len(), outcomes.len());
-    std::fs::write(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash-runs.txt"), &sum)?;
-    if equal == outcomes.len() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
+    Ok((sum, report))
 }
 
 async fn disturbed(expected: &[String], run: Run, length: Length) -> Outcome {
+    let begun = tokio::time::Instant::now();
     let trouble = match Story::play(&run.point, run.kept, length, Some(expected)).await {
         Err(error) => Some(error.to_string()),
         Ok(told) if told.deaths == 0 => Some("the point was never reached".to_owned()),
         Ok(told) => end::difference(expected, &told.end),
     };
+    let word = if trouble.is_none() { "equal" } else { "NOT EQUAL" };
+    // Not by a macro, whose output is shown at the end only: somebody waits for minutes.
+    let line = format!("{} keeping {:?}: {word}, {} s\n", run.point, run.kept, begun.elapsed().as_secs());
+    drop(std::io::stderr().write_all(line.as_bytes()));
     Outcome { run, trouble }
 }
