@@ -3,8 +3,8 @@
 //! Compared, all as text: each active branch commit by commit with its dry commit, whether a rollback
 //! brought it, its files and what our record says of it; what the service says of each environment
 //! (what runs, what was taken, hold, rollback, pull request, gates, notices); the promotions that it
-//! remembers; the pull requests with their ends; holds on the forge; and how many comments of ours
-//! each pull request has.
+//! remembers; the pull requests with their ends; holds on the forge; and that no pull request has two
+//! comments of ours.
 //!
 //! Left out: ids, numbers and times, which nobody promises; commit ids on environment branches, which
 //! hold times; the text of comments, which says how a command was answered, and one whose fate is not
@@ -124,7 +124,7 @@ fn newest(forge: &Repository, sha: &str, key: &str) -> Option<StatusState> {
     ours.find(|status| status.sha == sha && status.context == key && status.creator == BOT).map(|status| status.state)
 }
 
-/// Returns the pull requests with their ends, and how many comments of ours each has.
+/// Returns the pull requests with their ends, and whether any has two comments of ours.
 fn pulls(forge: &Repository) -> Vec<String> {
     let mut facts: Vec<String> = forge
         .pulls
@@ -136,7 +136,7 @@ fn pulls(forge: &Repository) -> Vec<String> {
                 PullState::Closed => "was closed",
                 PullState::Merged => "was merged",
             };
-            format!("into {} {end}: {}; {ours} comments of ours", pull.base, pull.title)
+            format!("into {} {end}: {}; more than one comment of ours: {}", pull.base, pull.title, ours > 1)
         })
         .collect();
     facts.sort();
