@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-long tools lint fmt docs references image-check bench-replay
+.PHONY: help demo test test-long crash tools lint fmt docs references image-check bench-replay
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -20,6 +20,12 @@ test: tools
 ## make test-long   the property tests with many more histories
 test-long: tools
 	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace properties
+
+## make crash       kills the service around every outside act and compares the ends; minutes (ONLY=hold: those points)
+crash: tools
+	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/crash-runs.txt"; rm -f "$$result"; \
+	HYDROMOTE_CRASH_ONLY="$(ONLY)" $(CARGO) test --locked --test it crashes::every_fail_point -- --exact --ignored; \
+	ended=$$?; cat "$$result" && exit $$ended
 
 ## make tools       Helm and Kustomize, pinned and verified, into .tools/bin
 tools:

@@ -22,9 +22,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::client::discovery::{self, Announcement},
+    crash::FailPoints,
     domain::ids::RepositoryId,
     forge::{
         SharedForge,
+        crashing::Crashing,
         github::{Credentials, GitHub, GitHubOptions},
         webhook::HintKind,
     },
@@ -82,6 +84,8 @@ pub struct Parts {
     pub api_token: Option<SecretString>,
     /// Tells the time.
     pub clock: Clock,
+    /// Where a test ends the process.
+    pub fail_points: FailPoints,
 }
 
 /// A running service.
@@ -108,7 +112,10 @@ pub struct Service {
 
 impl Service {
     /// Starts a service.
-    pub async fn start(parts: Parts) -> anyhow::Result<Self> {
+    pub async fn start(mut parts: Parts) -> anyhow::Result<Self> {
+        if parts.fail_points.are_armed() {
+            parts.forge = Arc::new(Crashing { forge: parts.forge, points: parts.fail_points.clone() });
+        }
         let listener =
             TcpListener::bind(parts.listen).await.with_context(|| format!("could not listen on {}", parts.listen))?;
         let address = listener.local_addr()?;
@@ -219,12 +226,13 @@ fn workers_hub(
 ) -> Hub {
     let (served, data, forge, poll) = (parts.repositories.clone(), parts.data.clone(), parts.forge.clone(), parts.poll);
     let (shared, boards, stop, workers) = (shared.clone(), boards.clone(), stop.clone(), workers.clone());
+    let fail_points = parts.fail_points.clone();
     Hub::new(move |hub: &Hub, repository: &RepositoryId| {
         if !served.contains(repository) || stop.is_cancelled() {
             return None;
         }
         let mirror = match Mirror::open(&mirror::folder(&data, repository)) {
-            Ok(mirror) => mirror,
+            Ok(mirror) => mirror.with_fail_points(fail_points.clone()),
             Err(error) => {
                 tracing::error!(%repository, %error, "could not open the mirror");
                 return None;
@@ -361,6 +369,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         poll: settings.limits.poll_interval,
         api_token: settings.api_token.clone(),
         clock: wall_clock(),
+        fail_points: FailPoints::from_environment(&environment())?,
     })
 }
 

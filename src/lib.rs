@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod crash;
 pub mod domain;
 pub mod forge;
 pub mod git;

@@ -35,6 +35,10 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Lists where `HYDROMOTE_CRASH` can have the service end; builds for tests only
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    CrashPoints,
     /// Starts a program under limits; the service calls itself so
     #[command(hide = true, disable_help_flag = true)]
     Launch {
@@ -60,6 +64,11 @@ pub fn run() -> ExitCode {
         Command::Launch { arguments } => hydrators::launch::run(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "hydromote", &mut std::io::stdout());
+            Ok(Outcome::Done)
+        }
+        #[cfg(debug_assertions)]
+        Command::CrashPoints => {
+            crate::crash::fail_points().for_each(|point| output::line(&point));
             Ok(Outcome::Done)
         }
         Command::Serve(args) => in_runtime(serve::run(args)),

@@ -4,6 +4,7 @@
 //! time limit, and every write can be repeated: a pull request is found by head and base, and one
 //! that is merged already is a success.
 
+pub mod crashing;
 pub mod github;
 pub mod webhook;
 

@@ -11,7 +11,10 @@ use git2::{Oid, Repository};
 use secrecy::SecretString;
 
 use super::{GitError, program, tree::OwnedCache};
-use crate::domain::ids::{BranchName, RepositoryId};
+use crate::{
+    crash::{Act, FailPoints},
+    domain::ids::{BranchName, RepositoryId},
+};
 
 /// How many commits of the dry branch are fetched at first; more only when something runs that is
 /// older.
@@ -24,6 +27,7 @@ const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it
 #[derive(Debug, Clone)]
 pub struct Mirror {
     inner: Arc<Inner>,
+    fail_points: FailPoints,
 }
 
 #[derive(Debug)]
@@ -67,7 +71,13 @@ impl Mirror {
             Repository::init_bare(path)?;
         }
         let owned = Mutex::new(OwnedCache::new(TREES_REMEMBERED));
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), transfer: Default::default(), owned }) })
+        let inner = Inner { path: path.to_owned(), transfer: Default::default(), owned };
+        Ok(Self { inner: Arc::new(inner), fail_points: FailPoints::default() })
+    }
+
+    /// Has pushes be fail points.
+    pub fn with_fail_points(self, fail_points: FailPoints) -> Self {
+        Self { fail_points, ..self }
     }
 
     /// Returns the folder.
@@ -190,6 +200,18 @@ impl Mirror {
     /// Moves branches on the remote, all or none, each only from where it is expected.
     pub async fn push(&self, remote: &Remote, pushes: &[Push]) -> Result<(), GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
+        let branches = pushes.iter().map(|push| push.branch.as_str()).collect::<Vec<_>>().join(",");
+        self.fail_points.around(Act::Push, &branches, self.send(remote, pushes)).await?;
+        for push in pushes {
+            match push.new {
+                Some(id) => self.remember(&push.branch, id).await?,
+                None => self.forget(&push.branch).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, remote: &Remote, pushes: &[Push]) -> Result<(), GitError> {
         let mut arguments: Vec<String> = ["push", "--porcelain", "--quiet", "--atomic"].map(str::to_owned).into();
         for push in pushes {
             let expected = push.expected.map(|id| id.to_string()).unwrap_or_default();
@@ -205,12 +227,6 @@ impl Mirror {
         let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
         if !run.ok {
             return Err(refusal(&run.stdout).unwrap_or(GitError::Transfer { what, words: run.stderr }));
-        }
-        for push in pushes {
-            match push.new {
-                Some(id) => self.remember(&push.branch, id).await?,
-                None => self.forget(&push.branch).await?,
-            }
         }
         Ok(())
     }

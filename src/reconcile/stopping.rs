@@ -1,8 +1,9 @@
 //! Commands by which people stop an environment and take it back: hold, unhold, rollback.
 //!
 //! A command is written to the store in one transaction and then to the forge, before it is
-//! acknowledged; the worker does the rest. It is bound to what the board showed: a rollback of what
-//! does not run any more is overtaken and does nothing.
+//! acknowledged; the worker does the rest. `unhold` goes the other way round: what was taken back
+//! half-way is still held in the store, and can be taken back again. A command is bound to what the
+//! board showed: a rollback of what does not run any more is overtaken and does nothing.
 
 use std::collections::BTreeSet;
 
@@ -156,30 +157,12 @@ impl Commands {
         let view = place_view(&board, environment, lane)?;
         let (place, by) = (view.place.clone(), name(by)?);
         let active = active(view)?;
-        let restoring: BTreeSet<ActiveSha> = view.restoring.iter().cloned().collect();
-        let mut before = HoldBook::default();
         let other = |book: &HoldBook| seen.is_some() && seen != book.hold.as_ref().map(|hold| hold.at);
-        let book = self
-            .store
-            .change_note(strategy, &place, |book: &mut HoldBook| {
-                before = book.clone();
-                if other(book) {
-                    return;
-                }
-                book.released.extend(restoring.iter().cloned());
-                match &book.rollback {
-                    // The worker closes its pull request, and the hold goes with it.
-                    Some(rollback) => {
-                        book.cancelled.insert(rollback.bad_commit.clone());
-                    }
-                    None => book.hold = None,
-                }
-            })
-            .await?;
+        let before: HoldBook = self.store.note(strategy, &place).await?.unwrap_or_default();
         if other(&before) {
             return Err(another_hold(&place, before.hold.as_ref()));
         }
-        let newly: Vec<&ActiveSha> = book.released.difference(&before.released).collect();
+        let newly: Vec<&ActiveSha> = view.restoring.iter().filter(|sha| !before.released.contains(*sha)).collect();
         if before.hold.is_none() && before.rollback.is_none() && newly.is_empty() {
             let message = format!("{place} is not held, and no rollback of it keeps anything out.");
             let help = "See what it waits for with `hydromote explain`.".to_owned();
@@ -189,6 +172,17 @@ impl Commands {
         for sha in newly.iter().copied().chain([&active]) {
             self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
         }
+        let release = |book: &mut HoldBook| {
+            book.released.extend(view.restoring.iter().cloned());
+            match &book.rollback {
+                // The worker closes its pull request, and the hold goes with it.
+                Some(rollback) => {
+                    book.cancelled.insert(rollback.bad_commit.clone());
+                }
+                None => book.hold = None,
+            }
+        };
+        self.store.change_note(strategy, &place, release).await?;
         let what = match (&before.rollback, &before.hold) {
             (Some(rollback), _) => format!("the rollback to {} and its hold", rollback.target.dry.short()),
             (None, Some(hold)) if newly.is_empty() => format!("the hold of {}", hold.by),

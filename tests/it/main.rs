@@ -4,6 +4,7 @@ mod bad_input;
 mod browser;
 mod comments;
 mod contract;
+mod crashes;
 mod documents;
 mod drift;
 mod dry_line;

@@ -71,11 +71,13 @@ pub(crate) struct Start<'a> {
     pub(crate) largest_file: Option<u64>,
     /// How much is logged.
     pub(crate) log: Option<&'a str>,
+    /// What else stands in its environment.
+    pub(crate) environment: &'a [(&'a str, &'a str)],
 }
 
 impl Default for Start<'_> {
     fn default() -> Self {
-        Self { poll: "1h", served: REPOSITORY, largest_file: None, log: None }
+        Self { poll: "1h", served: REPOSITORY, largest_file: None, log: None, environment: &[] }
     }
 }
 
@@ -202,8 +204,7 @@ impl Gone {
 
     /// Runs a command; returns what it prints.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Fallible<String> {
-        let output = program(self.dir.path()).args(arguments).output().await?;
-        Ok(String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?)
+        run(self.dir.path(), arguments).await
     }
 
     /// Brings the forge back as it was.
@@ -324,6 +325,18 @@ impl Served {
         Ok(self.child.kill().await?)
     }
 
+    /// Tells it something; says how that was answered, and in which words.
+    pub(crate) async fn act(&self, path: &str, body: &Value) -> Fallible<(StatusCode, String)> {
+        let request = self.client.post(format!("{}/api/v1{path}", self.url)).bearer_auth(API_TOKEN);
+        let answer = request.json(body).send().await?;
+        Ok((answer.status(), answer.text().await?))
+    }
+
+    /// Returns how it ended, when it has.
+    pub(crate) fn ended(&mut self) -> Fallible<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Says whether it still runs.
     pub(crate) fn is_up(&mut self) -> Fallible<bool> {
         Ok(self.child.try_wait()?.is_none())
@@ -335,6 +348,12 @@ pub(crate) fn sign(body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).ok()?;
     mac.update(body);
     Some(format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
+}
+
+/// Runs a command of the program in a folder; returns what it prints.
+pub(crate) async fn run(dir: &Path, arguments: &[&str]) -> Fallible<String> {
+    let output = program(dir).args(arguments).output().await?;
+    Ok(String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?)
 }
 
 /// Returns the program, to be run in a folder.
@@ -369,6 +388,7 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     if let Some(log) = start.log {
         command.env("RUST_LOG", log);
     }
+    command.envs(start.environment.iter().copied());
     let mut child = command.spawn()?;
     let log = Arc::new(Mutex::new(String::new()));
     let (lines, into) = (child.stderr.take().ok_or("no standard error")?, log.clone());
@@ -380,12 +400,13 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     });
     let mut served = Served { child, log, url: String::new(), client: client.clone() };
     let address: SocketAddr = until("the service listens", async || {
-        if let Some(ended) = served.child.try_wait()? {
-            return Err(format!("the service ended with {ended}:\n{}", served.log()).into());
-        }
+        let ended = served.child.try_wait()?;
         let log = served.log();
         let found = log.split("serving on ").nth(1).and_then(|rest| rest.split_whitespace().next());
-        Ok(found.and_then(|address| address.parse().ok()))
+        match (found.and_then(|address| address.parse().ok()), ended) {
+            (None, Some(ended)) => Err(format!("the service ended with {ended}:\n{log}").into()),
+            (found, _) => Ok(found),
+        }
     })
     .await?;
     served.url = format!("http://{address}");

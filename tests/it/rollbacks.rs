@@ -198,6 +198,26 @@ async fn a_hold_stops_everything_and_is_found_again_without_the_database() -> Te
     world.finish().await
 }
 
+/// Otherwise the forge would go on saying that it is held, and be believed when the database is lost.
+#[tokio::test]
+async fn an_unhold_that_did_not_reach_the_forge_is_given_again() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.hold("staging", "the database is being moved").await?;
+    world.settle().await?;
+    world.refuse_statuses();
+    assert!(world.unhold("staging").await.is_err());
+    world.forge.clear_faults();
+    world.unhold("staging").await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    staging  first, is verified
+    ");
+    world.finish().await
+}
+
 #[tokio::test]
 async fn unhold_lets_in_again_what_a_rollback_keeps_out() -> TestResult {
     let mut world = second_fails_in_staging("staging").await?;

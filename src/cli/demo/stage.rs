@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use super::{Narrator, example::Files};
 use crate::{
     app::{self, Parts, Service},
+    crash::FailPoints,
     domain::{
         gate::{Gate, StatusWait, Verdict},
         ids::{ActiveSha, EnvironmentName, RepositoryId, StatusKey, StrategyId, StrategyName},
@@ -97,6 +98,7 @@ impl Stage {
             // Commands on this machine find it by themselves.
             api_token: Some(SecretString::from(uuid::Uuid::now_v7().simple().to_string())),
             clock: clock.tell(),
+            fail_points: FailPoints::default(),
         })
         .await?;
         narrator.say(format_args!("The forge:        {}", forge.url()));

@@ -90,6 +90,16 @@ impl World {
         });
     }
 
+    /// Has the forge refuse commit statuses until its faults are cleared.
+    pub(crate) fn refuse_statuses(&self) {
+        self.forge.fail(Fault {
+            method: Some("POST".to_owned()),
+            path_contains: "/statuses/".to_owned(),
+            times: u32::MAX,
+            kind: FaultKind::Status(403),
+        });
+    }
+
     /// Writes a comment on the open pull request of an environment, and lets everything happen; returns its id.
     pub(crate) async fn comment_by(&mut self, login: &str, environment: &str, body: &str) -> Fallible<u64> {
         let pull = self.open_pull(environment).await?;

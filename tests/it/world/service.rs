@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 use hydrators::Launcher;
 use hydromote::{
     app::{self, Parts, Service},
+    crash::FailPoints,
     domain::ids::PullRequestNumber,
     forge::github::{Credentials, GitHub, GitHubOptions, Limits},
     reconcile::{attention::Attention, hydrate::Hydrator},
@@ -70,6 +71,7 @@ impl World {
             poll: POLL,
             api_token: None,
             clock: self.clock.tell(),
+            fail_points: FailPoints::default(),
         })
         .await?;
         let url = format!("http://{}/webhooks/github", service.address);
