@@ -61,19 +61,25 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
         }
     }
     planner.report_hydrations(&mut plan);
-    let (merges, before): (Vec<_>, Vec<_>) = plan.actions.into_iter().partition(Action::is_merge);
-    plan.actions = before;
+    let promotions = take_merges(&mut plan);
     for environment in &strategy.environments {
         for lane in strategy.lanes() {
             planner.go_back(environment, &Place { environment: environment.name.clone(), lane }, &mut plan);
         }
     }
+    let rollbacks = take_merges(&mut plan);
     // What is held, and our own status, stand on the forge before anything is merged.
-    let merge = plan.actions.iter().position(Action::is_merge).map(|at| plan.actions.remove(at));
-    plan.actions.retain(|action| !action.is_merge());
-    let changes_holds = plan.actions.iter().any(Action::changes_holds);
-    plan.actions.extend(merge.or_else(|| merges.into_iter().next()).filter(|_| !changes_holds));
+    if !plan.actions.iter().any(Action::changes_holds) {
+        plan.actions.extend(rollbacks.into_iter().chain(promotions).next());
+    }
     plan
+}
+
+/// Takes the merges out of a plan: one of them ends it, a rollback's first.
+fn take_merges(plan: &mut Plan) -> Vec<Action> {
+    let (merges, others) = std::mem::take(&mut plan.actions).into_iter().partition(Action::is_merge);
+    plan.actions = others;
+    merges
 }
 
 /// Our own status when nothing stands in the way.
