@@ -1,0 +1,203 @@
+//! A world in memory for tests of the rules: git, a forge, people and time as plain data.
+//!
+//! It performs actions the way the adapters do, refuses what has moved, and keeps its own book of
+//! what was proved where ([`World::has_proved`]) to hold the planner against.
+
+mod book;
+mod people;
+mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{
+    content::{Content, Hydration},
+    hold::Hold,
+    ids::{
+        ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RenderingId,
+        RootName, StatusKey, StrategyName,
+    },
+    rollback::{Restored, Rollback},
+    snapshot::{PostedStatus, PromoteRequest, Proposal, Record, Refusal},
+    status::CommitStatus,
+    strategy::{Environment, MergeMethod, PromotionStrategy, RenderOptions, Sources, StatusRule},
+};
+
+/// What a dry commit renders to in each environment; absent where it cannot be rendered.
+pub(super) type Renderings = BTreeMap<EnvironmentName, Option<u32>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BranchCommit {
+    pub(super) sha: ActiveSha,
+    pub(super) content: Content,
+    /// The dry SHA, for commits that brought a proposal.
+    pub(super) dry: Option<DrySha>,
+    /// What the trailers of a rollback's commit say.
+    pub(super) restored: Option<Restored>,
+    pub(super) at: Timestamp,
+    pub(super) existed_before: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct EnvironmentWorld {
+    pub(super) commits: Option<Vec<BranchCommit>>,
+    pub(super) proposal: Option<Proposal>,
+    pub(super) pull_request: Option<PullRequestNumber>,
+    pub(super) described: Option<ProposedSha>,
+    pub(super) own_status: Option<(ProposedSha, PostedStatus)>,
+    pub(super) hydrations: BTreeMap<DrySha, Hydration>,
+    pub(super) records: BTreeMap<ActiveSha, Record>,
+    pub(super) promote: Option<PromoteRequest>,
+    pub(super) rejected: BTreeMap<DrySha, PullRequestNumber>,
+    pub(super) refusal: Option<Refusal>,
+    /// What the store holds of a hold and a rollback.
+    pub(super) hold: Option<Hold>,
+    pub(super) rollback: Option<Rollback>,
+    pub(super) restoration: Option<Proposal>,
+    pub(super) rollback_pull_request: Option<PullRequestNumber>,
+    pub(super) cancelled: BTreeSet<ActiveSha>,
+    /// Restoring commits on which a status of ours says that a person released them: on the forge.
+    pub(super) releases: BTreeSet<ActiveSha>,
+    /// What our own status says of holds, oldest first: this is on the forge.
+    pub(super) hold_statuses: Vec<(ActiveSha, CommitStatus)>,
+    /// Whether a pull request was ever merged here.
+    was_promoted_to: bool,
+    /// Runs, by the commit that brought them, whose content was proved and has not failed since.
+    proved: BTreeSet<ActiveSha>,
+    /// Restoring commits whose dry SHA was proved before, and has not failed since.
+    stands: BTreeSet<ActiveSha>,
+}
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) strategy: PromotionStrategy,
+    pub(super) now: Timestamp,
+    pub(super) line: Vec<DrySha>,
+    left: BTreeMap<DrySha, Option<DrySha>>,
+    pub(super) renderings: BTreeMap<DrySha, Renderings>,
+    pub(super) environments: BTreeMap<EnvironmentName, EnvironmentWorld>,
+    statuses: BTreeMap<String, Vec<CommitStatus>>,
+    hydrate_reports: BTreeMap<DrySha, PostedStatus>,
+    pub(super) merges: Vec<(EnvironmentName, DrySha)>,
+    /// What was rolled back, as the book has it.
+    pub(super) rolled_back: Vec<RolledBack>,
+    /// What people merged by hand, with the number of rollbacks before.
+    overridden: BTreeMap<(EnvironmentName, DrySha), usize>,
+    /// The forge merges by moving the branch to the proposed commit itself.
+    pub(super) fast_forward: bool,
+    next: u32,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.strategy.environments.iter().map(|e| e.name.as_str()).collect();
+        write!(f, "World of {}, fast-forward {}", names.join(", "), self.fast_forward)
+    }
+}
+
+/// One rollback, as the book has it.
+#[derive(Debug, Clone)]
+pub(super) struct RolledBack {
+    pub(super) environment: EnvironmentName,
+    pub(super) target: DrySha,
+    pub(super) bad: DrySha,
+    bad_content: Content,
+    released: bool,
+}
+
+/// Whether an action was performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Performed {
+    Done,
+    Moved,
+}
+
+pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
+    let name_of = |name: &str| EnvironmentName::new(name).expect("a name");
+    Environment {
+        name: name_of(name),
+        branch: BranchName::new(format!("env/{name}")).expect("a branch"),
+        depends_on: depends_on.iter().map(|name| name_of(name)).collect(),
+        auto_merge: true,
+        soak: SignedDuration::ZERO,
+        active_statuses: vec![rule("health")],
+        proposed_statuses: Vec::new(),
+        merge_method: MergeMethod::Merge,
+        automatic_rollback: false,
+    }
+}
+
+pub(super) fn rule(key: &str) -> StatusRule {
+    StatusRule { key: StatusKey::new(key).expect("a key"), settle: SignedDuration::ZERO, deadline: None }
+}
+
+pub(super) fn strategy(environments: Vec<Environment>) -> PromotionStrategy {
+    PromotionStrategy {
+        name: StrategyName::new("shop").expect("a name"),
+        dry_branch: None,
+        destination: None,
+        sources: Sources {
+            sources: Vec::new(),
+            vars: BTreeMap::new(),
+            environment_vars: BTreeMap::new(),
+            render: RenderOptions::default(),
+            environment_render: BTreeMap::new(),
+        },
+        environments,
+    }
+}
+
+pub(super) fn content(version: u32) -> Content {
+    let root = RootName::new("shop").expect("a folder");
+    let rendering = RenderingId::new(format!("v{version}")).expect("a word");
+    (version > 0).then_some((root, rendering)).into_iter().collect()
+}
+
+impl World {
+    pub(super) fn new(strategy: PromotionStrategy) -> Self {
+        let environments = strategy.environments.iter().map(|e| (e.name.clone(), Default::default())).collect();
+        Self {
+            strategy,
+            now: Timestamp::from_second(1_000_000).expect("a time"),
+            line: Vec::new(),
+            left: BTreeMap::new(),
+            renderings: BTreeMap::new(),
+            environments,
+            statuses: BTreeMap::new(),
+            hydrate_reports: BTreeMap::new(),
+            merges: Vec::new(),
+            rolled_back: Vec::new(),
+            overridden: BTreeMap::new(),
+            fast_forward: false,
+            next: 1,
+        }
+    }
+
+    pub(super) fn chain(names: &[&str]) -> Self {
+        let environments = names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| environment(name, if i == 0 { &[] } else { &names[i - 1..i] }))
+            .collect();
+        Self::new(strategy(environments))
+    }
+
+    pub(super) fn name(name: &str) -> EnvironmentName {
+        EnvironmentName::new(name).expect("a name")
+    }
+
+    pub(super) fn place(name: &EnvironmentName) -> Place {
+        Place { environment: name.clone(), lane: LaneName::single() }
+    }
+
+    fn fresh(&mut self, kind: &str) -> String {
+        self.next += 1;
+        format!("{kind}-{}", self.next)
+    }
+
+    pub(super) fn wait(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+        self.prove();
+    }
+}

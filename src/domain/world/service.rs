@@ -1,0 +1,328 @@
+//! How the service sees and changes the world.
+
+use std::collections::BTreeMap;
+
+use super::{BranchCommit, EnvironmentWorld, Performed, World, content};
+use crate::domain::{
+    content::{Content, Hydration, HydrationFailure},
+    hold::Hold,
+    ids::{ActiveSha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, TreeId},
+    line::DryLine,
+    plan::{Action, Plan, plan},
+    rollback::{Restored, Rollback, Start},
+    snapshot::{
+        Active, ActiveBranch, ActiveCommit, Drift, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record, Report,
+        Run, Snapshot,
+    },
+    status::{CommitStatus, StatusSource},
+};
+
+impl World {
+    pub(in crate::domain) fn snapshot(&self) -> Snapshot {
+        let places = self.environments.iter().map(|(n, e)| (Self::place(n), self.observe(e))).collect();
+        Snapshot {
+            now: self.now,
+            line: self.dry_line(),
+            places,
+            hydrations_elsewhere: BTreeMap::new(),
+            hydrate_reports: self.hydrate_reports.clone(),
+            ..Snapshot::default()
+        }
+    }
+
+    pub(super) fn dry_line(&self) -> DryLine {
+        DryLine::new(self.line.clone(), self.left.iter().map(|(dry, shared)| (dry.clone(), shared.clone())))
+    }
+
+    pub(super) fn observe(&self, world: &EnvironmentWorld) -> PlaceState {
+        PlaceState {
+            active: match &world.commits {
+                Some(commits) => self.observe_branch(world, commits),
+                None if world.was_promoted_to => Active::Gone { last: None },
+                None => Active::Missing,
+            },
+            hydrations: world.hydrations.clone(),
+            proposal: world.proposal.clone(),
+            pull_request: world.pull_request.zip(world.proposal.as_ref()).map(|(number, proposal)| OpenPullRequest {
+                number,
+                head: proposal.sha.clone(),
+                described: world.described.clone(),
+            }),
+            proposed_reports: world
+                .proposal
+                .iter()
+                .flat_map(|p| self.statuses.get(p.sha.as_str()).into_iter().flatten().cloned())
+                .collect(),
+            rejected: world.rejected.clone(),
+            promote: world.promote.clone(),
+            own_status: world.own_status.clone(),
+            refusal: world.refusal.clone(),
+            obstacle: None,
+            hold: world.hold.clone(),
+            hold_status: world.hold_statuses.last().map(|(sha, status)| {
+                (sha.clone(), PostedStatus { state: status.state, description: status.description.clone() })
+            }),
+            rollback: world.rollback.clone(),
+            restoration: world.restoration.clone(),
+            rollback_pull_request: world.rollback_pull_request.zip(world.restoration.as_ref()).map(
+                |(number, restoration)| OpenPullRequest { number, head: restoration.sha.clone(), described: None },
+            ),
+            cancelled: world.cancelled.clone(),
+        }
+    }
+
+    pub(super) fn observe_branch(&self, world: &EnvironmentWorld, commits: &[BranchCommit]) -> Active {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut drift = None;
+        for commit in commits {
+            let seen =
+                ActiveCommit { sha: commit.sha.clone(), arrived_at: commit.at, existed_before: commit.existed_before };
+            if let Some(dry) = &commit.dry {
+                drift = None;
+                if let Some(before) = runs.last_mut() {
+                    before.ended_at.get_or_insert(commit.at);
+                }
+                let (dry, content) = (dry.clone(), commit.content.clone());
+                let restored = commit
+                    .restored
+                    .clone()
+                    .map(|restored| Restored { released: world.releases.contains(&commit.sha), ..restored });
+                runs.push(Run {
+                    dry,
+                    content,
+                    commits: vec![seen],
+                    record: None,
+                    reports: Vec::new(),
+                    ended_at: None,
+                    restored,
+                });
+            } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
+                drift = None;
+                if let Some(run) = runs.last_mut() {
+                    run.ended_at = None;
+                    run.commits.insert(0, seen);
+                }
+            } else {
+                if let Some(run) = runs.last_mut() {
+                    run.ended_at.get_or_insert(commit.at);
+                }
+                let (commit, author) = (commit.sha.clone(), "eve".to_owned());
+                drift.get_or_insert(Drift { commit, author, outputs: vec!["shop".into()] });
+            }
+        }
+        for run in &mut runs {
+            run.record = run.brought_by().and_then(|sha| world.records.get(sha)).copied();
+            for commit in run.commits.clone() {
+                let reported = self.statuses.get(commit.sha.as_str()).into_iter().flatten().cloned();
+                run.reports.extend(reported.map(|status| Report { commit: commit.sha.clone(), status }));
+            }
+        }
+        runs.reverse();
+        let head = commits.last().map(|c| c.sha.clone()).expect("because a branch has a first commit");
+        let tree = TreeId::new(format!("tree-{head}")).expect("a word");
+        Active::Present(ActiveBranch { head, tree, drift, runs })
+    }
+
+    pub(in crate::domain) fn plan(&self) -> Plan {
+        plan(&self.strategy, &self.snapshot())
+    }
+
+    pub(in crate::domain) fn perform(&mut self, action: &Action) -> Performed {
+        match action {
+            Action::CreateBranch { environment, .. } => {
+                let sha = ActiveSha::new(self.fresh("first")).expect("a word");
+                let first = BranchCommit {
+                    sha,
+                    content: Content::default(),
+                    dry: None,
+                    restored: None,
+                    at: self.now,
+                    existed_before: false,
+                };
+                self.environments.get_mut(environment).expect("an environment").commits.get_or_insert(vec![first]);
+            }
+            Action::Hydrate { place, dry } => {
+                let rendered = self.renderings[dry][&place.environment];
+                let hydration = rendered.map_or_else(
+                    || {
+                        let message = "does not render".to_owned();
+                        Hydration::Failed(HydrationFailure { file: None, line: None, message, retry_at: None })
+                    },
+                    |version| Hydration::Done { content: content(version), kept: BTreeMap::new() },
+                );
+                self.world(place).hydrations.insert(dry.clone(), hydration);
+            }
+            Action::Propose { place, dry, content, expected_active, expected_proposed } => {
+                let head = self.head(&place.environment).map(|c| c.sha.clone());
+                let sha = ProposedSha::new(self.fresh("proposed")).expect("a word");
+                let world = self.world(place);
+                let moved = head.as_ref() != Some(expected_active)
+                    || world.proposal.as_ref().map(|p| &p.sha) != expected_proposed.as_ref();
+                if moved {
+                    return Performed::Moved;
+                }
+                let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
+                let (parent, dry, content) = (expected_active.clone(), dry.clone(), content.clone());
+                world.proposal = Some(Proposal { sha, parent, tree, dry, content, composed: true });
+            }
+            Action::OpenPullRequest { place, proposed, .. } => {
+                self.next += 1;
+                let number = PullRequestNumber(u64::from(self.next));
+                let world = self.world(place);
+                assert_eq!(world.pull_request, None, "one open pull request per place");
+                world.pull_request = Some(number);
+                world.described = Some(proposed.clone());
+            }
+            Action::DescribePullRequest { place, proposed, .. } => {
+                self.world(place).described = Some(proposed.clone());
+            }
+            Action::ClosePullRequest { place, number, .. } => {
+                if self.world(place).pull_request != Some(*number) {
+                    return Performed::Moved;
+                }
+                self.world(place).pull_request = None;
+            }
+            Action::PostStatus { place, proposed, status } => {
+                self.world(place).own_status = Some((proposed.clone(), status.clone()));
+            }
+            Action::ReportHydration { dry, status } => {
+                self.hydrate_reports.insert(dry.clone(), status.clone());
+            }
+            Action::RecordVerified { place, brought_by, .. } => {
+                let at = self.now;
+                self.world(place).records.insert(brought_by.clone(), Record::Verified { at });
+            }
+            Action::Revoke { place, brought_by, .. } => {
+                let at = self.now;
+                self.world(place).records.insert(brought_by.clone(), Record::Revoked { at });
+            }
+            Action::Merge { place, number, expected_head, expected_active, dry, .. } => {
+                let name = &place.environment;
+                let world = &self.environments[name];
+                let Some(proposal) = world.proposal.clone().filter(|p| p.sha == *expected_head) else {
+                    return Performed::Moved;
+                };
+                let base_moved = self.head(name).map(|c| &c.sha) != Some(expected_active);
+                if base_moved || world.pull_request != Some(*number) {
+                    return Performed::Moved;
+                }
+                self.bring(name, &proposal);
+                self.merges.push((name.clone(), dry.clone()));
+            }
+            Action::PostHold { place, active, status } => self.mark_hold(&place.environment, active, status),
+            Action::EndHold { place, active, reason, .. } => {
+                self.mark_hold(&place.environment, active, &Hold::ended(reason));
+                self.world(place).hold = None;
+            }
+            Action::StartRollback { place, active, start } => self.start_rollback(place, active, start),
+            Action::ProposeRollback { place, rollback, expected_active, expected_proposed } => {
+                let sha = ProposedSha::new(self.fresh("restoration")).expect("a word");
+                let head = self.head(&place.environment).map(|c| c.sha.clone());
+                let world = self.world(place);
+                let moved = head.as_ref() != Some(expected_active)
+                    || world.restoration.as_ref().map(|p| &p.sha) != expected_proposed.as_ref();
+                if moved {
+                    return Performed::Moved;
+                }
+                let target = world.commits.iter().flatten().find(|c| c.sha == rollback.target.commit);
+                let content = target.expect("because it was on the branch").content.clone();
+                let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
+                let (parent, dry) = (expected_active.clone(), rollback.target.dry.clone());
+                world.restoration = Some(Proposal { sha, parent, tree, dry, content, composed: true });
+            }
+            Action::OpenRollback { place, .. } => {
+                self.next += 1;
+                let number = PullRequestNumber(u64::from(self.next));
+                let world = self.world(place);
+                assert_eq!(world.rollback_pull_request, None, "one open rollback per place");
+                world.rollback_pull_request = Some(number);
+            }
+            Action::MergeRollback { place, rollback, number, expected_head, expected_active, .. } => {
+                let name = &place.environment;
+                let world = &self.environments[name];
+                let Some(restoration) = world.restoration.clone().filter(|p| p.sha == *expected_head) else {
+                    return Performed::Moved;
+                };
+                let base_moved = self.head(name).map(|c| &c.sha) != Some(expected_active);
+                if base_moved || world.rollback_pull_request != Some(*number) {
+                    return Performed::Moved;
+                }
+                self.bring_back(place, rollback, &restoration);
+            }
+            Action::FinishRollback { place, .. } => self.world(place).rollback = None,
+            Action::CancelRollback { place, active, rollback, .. } => {
+                self.mark_hold(&place.environment, active, &Hold::ended("the rollback was cancelled"));
+                let world = self.world(place);
+                world.cancelled.insert(rollback.bad_commit.clone());
+                world.rollback_pull_request = None;
+                world.rollback = None;
+                world.hold = None;
+            }
+        }
+        Performed::Done
+    }
+
+    pub(super) fn start_rollback(&mut self, place: &Place, active: &ActiveSha, start: &Start) {
+        self.mark_hold(&place.environment, active, &start.hold.status());
+        let world = self.world(place);
+        (world.hold, world.rollback) = (Some(start.hold.clone()), Some(start.rollback.clone()));
+    }
+
+    pub(super) fn bring_back(&mut self, place: &Place, rollback: &Rollback, restoration: &Proposal) {
+        let sha = ActiveSha::new(self.fresh("restored")).expect("a word");
+        let at = self.now;
+        self.write_down(place, rollback, &sha);
+        let world = self.world(place);
+        world.rollback_pull_request = None;
+        world.commits.get_or_insert_default().push(BranchCommit {
+            sha,
+            content: restoration.content.clone(),
+            dry: Some(restoration.dry.clone()),
+            restored: Some(Restored {
+                from: rollback.bad.clone(),
+                roots: rollback.roots.clone(),
+                trigger: rollback.trigger,
+                by: rollback.by.clone(),
+                released: false,
+            }),
+            at,
+            existed_before: false,
+        });
+        self.wait(1);
+    }
+
+    pub(super) fn mark_hold(&mut self, environment: &EnvironmentName, active: &ActiveSha, status: &PostedStatus) {
+        self.next += 1;
+        let status = CommitStatus {
+            key: StatusKey::new(format!("hydromote/hold/{environment}")).expect("a key"),
+            state: status.state,
+            source: StatusSource::Status,
+            reported_at: self.now,
+            id: u64::from(self.next),
+            description: status.description.clone(),
+            creator: Some(1),
+        };
+        let world = self.environments.get_mut(environment).expect("an environment");
+        world.hold_statuses.push((active.clone(), status));
+    }
+
+    pub(super) fn world(&mut self, place: &Place) -> &mut EnvironmentWorld {
+        self.environments.get_mut(&place.environment).expect("an environment")
+    }
+
+    /// Plans and performs until there is nothing to do.
+    pub(in crate::domain) fn settle(&mut self) -> Plan {
+        for _ in 0..200 {
+            let plan = self.plan();
+            if plan.actions.is_empty() {
+                return plan;
+            }
+            for action in &plan.actions {
+                if self.perform(action) == Performed::Moved {
+                    break;
+                }
+            }
+        }
+        panic!("does not come to rest: {:#?}", self.plan().actions);
+    }
+}
