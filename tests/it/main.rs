@@ -20,7 +20,6 @@ mod program;
 mod promotion;
 mod rejections;
 mod restarts;
-mod rollback_comments;
 mod rollbacks;
 mod secrets;
 mod serve;
