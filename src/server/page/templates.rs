@@ -46,6 +46,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("environment.html", include_str!("../../../templates/page/environment.html")),
         ("problem.html", include_str!("../../../templates/page/problem.html")),
         ("happened.html", include_str!("../../../templates/page/happened.html")),
+        ("events.html", include_str!("../../../templates/page/events.html")),
         ("history.html", include_str!("../../../templates/page/history.html")),
         ("difference.html", include_str!("../../../templates/page/difference.html")),
         ("change.html", include_str!("../../../templates/page/change.html")),
