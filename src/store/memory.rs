@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::Row;
+use sqlx::{Row, SqliteExecutor};
 
 use super::{Store, StoreError, from_json, from_millis, to_json, to_millis};
 use crate::domain::{
@@ -20,6 +20,18 @@ pub trait PlaceNote: Serialize + DeserializeOwned {
     /// The kind's name in the database.
     const KIND: &'static str;
 }
+
+/// A note about a strategy, of which there is at most one of a kind.
+pub trait StrategyNote: Serialize + DeserializeOwned {
+    /// The kind's name in the database.
+    const KIND: &'static str;
+}
+
+/// What a note is about: an environment and a lane.
+type About<'a> = (&'a str, &'a str);
+
+/// What a note is about that is about the strategy as a whole.
+const NO_PLACE: About<'static> = ("", "");
 
 impl PlaceNote for PromoteRequest {
     const KIND: &'static str = "promote";
@@ -51,15 +63,7 @@ pub struct Document {
 impl Store {
     /// Returns the note of a kind about a place.
     pub async fn note<N: PlaceNote>(&self, strategy: &StrategyId, place: &Place) -> Result<Option<N>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT note FROM place_notes WHERE strategy = $1 AND environment = $2 AND lane = $3 AND kind = $4",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .bind(N::KIND)
-        .fetch_optional(&self.pool)
-        .await?;
+        let text = read_note(&self.pool, strategy, of_place(place), N::KIND).await?;
         text.map(|text| from_json(N::KIND, &text)).transpose()
     }
 
@@ -70,18 +74,7 @@ impl Store {
         place: &Place,
         note: &N,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO place_notes (strategy, environment, lane, kind, note) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (strategy, environment, lane, kind) DO UPDATE SET note = excluded.note",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .bind(N::KIND)
-        .bind(to_json(note))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        Ok(write_note(&self.pool, strategy, of_place(place), N::KIND, &to_json(note)).await?)
     }
 
     /// Changes the note of a kind about a place, made when there is none, in one transaction: nobody
@@ -92,29 +85,36 @@ impl Store {
         place: &Place,
         change: impl FnOnce(&mut N),
     ) -> Result<N, StoreError> {
+        self.change_text(strategy, of_place(place), N::KIND, change).await
+    }
+
+    /// Returns the note of a kind about a strategy.
+    pub async fn strategy_note<N: StrategyNote>(&self, strategy: &StrategyId) -> Result<Option<N>, StoreError> {
+        let text = read_note(&self.pool, strategy, NO_PLACE, N::KIND).await?;
+        text.map(|text| from_json(N::KIND, &text)).transpose()
+    }
+
+    /// Changes the note of a kind about a strategy like [`Store::change_note`].
+    pub async fn change_strategy_note<N: StrategyNote + Default>(
+        &self,
+        strategy: &StrategyId,
+        change: impl FnOnce(&mut N),
+    ) -> Result<N, StoreError> {
+        self.change_text(strategy, NO_PLACE, N::KIND, change).await
+    }
+
+    async fn change_text<N: Serialize + DeserializeOwned + Default>(
+        &self,
+        strategy: &StrategyId,
+        about: About<'_>,
+        kind: &'static str,
+        change: impl FnOnce(&mut N),
+    ) -> Result<N, StoreError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT note FROM place_notes WHERE strategy = $1 AND environment = $2 AND lane = $3 AND kind = $4",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .bind(N::KIND)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let mut note = text.map_or_else(|| Ok(N::default()), |text| from_json(N::KIND, &text))?;
+        let text = read_note(&mut *transaction, strategy, about, kind).await?;
+        let mut note = text.map_or_else(|| Ok(N::default()), |text| from_json(kind, &text))?;
         change(&mut note);
-        sqlx::query(
-            "INSERT INTO place_notes (strategy, environment, lane, kind, note) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (strategy, environment, lane, kind) DO UPDATE SET note = excluded.note",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .bind(N::KIND)
-        .bind(to_json(&note))
-        .execute(&mut *transaction)
-        .await?;
+        write_note(&mut *transaction, strategy, about, kind, &to_json(&note)).await?;
         transaction.commit().await?;
         Ok(note)
     }
@@ -333,4 +333,46 @@ impl Store {
             })
             .collect())
     }
+}
+
+fn of_place(place: &Place) -> About<'_> {
+    (place.environment.as_str(), place.lane.as_str())
+}
+
+async fn read_note(
+    database: impl SqliteExecutor<'_>,
+    strategy: &StrategyId,
+    (environment, lane): About<'_>,
+    kind: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT note FROM place_notes WHERE strategy = $1 AND environment = $2 AND lane = $3 AND kind = $4",
+    )
+    .bind(strategy.to_string())
+    .bind(environment)
+    .bind(lane)
+    .bind(kind)
+    .fetch_optional(database)
+    .await
+}
+
+async fn write_note(
+    database: impl SqliteExecutor<'_>,
+    strategy: &StrategyId,
+    (environment, lane): About<'_>,
+    kind: &str,
+    note: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO place_notes (strategy, environment, lane, kind, note) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (strategy, environment, lane, kind) DO UPDATE SET note = excluded.note",
+    )
+    .bind(strategy.to_string())
+    .bind(environment)
+    .bind(lane)
+    .bind(kind)
+    .bind(note)
+    .execute(database)
+    .await?;
+    Ok(())
 }

@@ -18,7 +18,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 pub use comments::{CommandedComment, Progress, StatusComment};
 pub use deliveries::{Delivery, NewDelivery, Recorded};
 pub use history::{Event, Promotion};
-pub use memory::{Document, PlaceNote};
+pub use memory::{Document, PlaceNote, StrategyNote};
 pub use promotions::HydratedRoots;
 pub use rollbacks::RolledBack;
 
