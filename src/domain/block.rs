@@ -41,7 +41,9 @@ pub enum BlockCause {
     /// The environment was, or is being, rolled back.
     Rollback,
     /// A person closed this pull request.
-    Rejection(PullRequestNumber),
+    ClosedPullRequest(PullRequestNumber),
+    /// A person rejected the dry commit everywhere.
+    RejectedCommit,
 }
 
 impl Block {

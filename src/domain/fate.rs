@@ -46,6 +46,13 @@ pub enum Fate {
         /// The pull request.
         number: PullRequestNumber,
     },
+    /// A person rejected it everywhere.
+    RejectedCommit {
+        /// Who.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
     /// A rollback keeps it out.
     Blocked {
         /// Of which environment.
@@ -96,8 +103,15 @@ pub fn fate(
         return Fate::Runs { since: runs[0].since(), verdict: ledger.run_verdict(environment, runs, 0) };
     }
     match ledger.blocked(environment, place, dry) {
-        Some(Blocked { cause: BlockCause::Rejection(number), .. }) => return Fate::Rejected { number },
-        Some(Blocked { environment, known: true, .. }) => return Fate::Blocked { environment },
+        Some(Blocked { cause: BlockCause::ClosedPullRequest(number), .. }) => return Fate::Rejected { number },
+        Some(Blocked { cause: BlockCause::Rollback, environment, known: true }) => {
+            return Fate::Blocked { environment };
+        }
+        Some(Blocked { cause: BlockCause::RejectedCommit, .. }) => {
+            let (by, reason) =
+                snapshot.rejections.get(dry).map(|r| (r.by.clone(), r.reason.clone())).unwrap_or_default();
+            return Fate::RejectedCommit { by, reason };
+        }
         _ => {}
     }
     if let Some(index) = run {
@@ -143,6 +157,10 @@ impl fmt::Display for Fate {
             Self::Ran { since, now } => write!(f, "it ran from {}; {} runs now", clock(*since), now.short()),
             Self::NoOp { verdict } => write!(f, "it changes nothing here and was taken; {verdict}"),
             Self::Rejected { number } => write!(f, "it was rejected by closing {number}; reopen that, or push a fix"),
+            Self::RejectedCommit { by, reason } => {
+                write!(f, "{by} rejected it")?;
+                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+            }
             Self::Blocked { environment } => write!(
                 f,
                 "the rollback of {environment} keeps it out; it waits for a fix, a revert or `unhold {environment}`"

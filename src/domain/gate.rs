@@ -151,6 +151,11 @@ pub enum Verdict {
         /// The pull request that was closed.
         number: PullRequestNumber,
     },
+    /// A person rejected it everywhere.
+    RejectedCommit {
+        /// Who.
+        by: String,
+    },
     /// A rollback blocks it.
     Blocked {
         /// The environment that was rolled back.
@@ -256,6 +261,7 @@ impl fmt::Display for Verdict {
             Self::Unrecorded => f.write_str("is being recorded as verified"),
             Self::Revoked => f.write_str("was verified and failed later"),
             Self::Rejected { number } => write!(f, "rejected it by closing {number}"),
+            Self::RejectedCommit { by } => write!(f, "does not verify it, because {by} rejected it"),
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),

@@ -8,9 +8,13 @@
 //! - It has *verified* a dry SHA when the run that holds its content has a record that no failure
 //!   took back; a no-op also needs to be verified now in everything the environment depends on.
 //! - What a rollback or a rejection blocks is taken and verified nowhere where it is blocked: a
-//!   rollback blocks in its environment and in every one after it, a rejection in its own alone.
+//!   rollback blocks in its environment and in every one after it, a closed pull request in its own
+//!   alone, a rejected commit everywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{
     block::{Block, BlockCause},
@@ -19,6 +23,7 @@ use super::{
     gate::Verdict,
     ids::{DrySha, EnvironmentName, LaneName, Place, StrategyName},
     line::{DryLine, LinePosition},
+    rejection::Rejection,
     snapshot::{PlaceState, Record, Run, Snapshot},
     strategy::{Environment, PromotionStrategy},
 };
@@ -76,10 +81,8 @@ impl<'a> Ledger<'a> {
         let (Some(environment), Some(state)) = (self.strategy.environment(environment), self.place(&place)) else {
             return Verdict::NotTaken;
         };
-        match self.blocked(environment, &place, dry) {
-            Some(Blocked { cause: BlockCause::Rejection(number), .. }) => return Verdict::Rejected { number },
-            Some(Blocked { environment, .. }) => return Verdict::Blocked { environment },
-            None => {}
+        if let Some(blocked) = self.blocked(environment, &place, dry) {
+            return self.keeps_out(dry, blocked);
         }
         let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
         if let Some(index) = runs.iter().position(|run| &run.dry == dry) {
@@ -92,6 +95,18 @@ impl<'a> Ledger<'a> {
                 (None, Held::Nothing) => Verdict::Verified,
                 (None, Held::Run(index)) => self.run_verdict(environment, runs, index),
             },
+        }
+    }
+
+    /// Returns the verdict on what is kept out.
+    fn keeps_out(&self, dry: &DrySha, blocked: Blocked) -> Verdict {
+        match blocked.cause {
+            BlockCause::ClosedPullRequest(number) => Verdict::Rejected { number },
+            BlockCause::Rollback => Verdict::Blocked { environment: blocked.environment },
+            BlockCause::RejectedCommit => {
+                let by = self.snapshot.rejections.get(dry).map(|rejection| rejection.by.clone());
+                Verdict::RejectedCommit { by: by.unwrap_or_default() }
+            }
         }
     }
 
@@ -163,22 +178,31 @@ impl<'a> Ledger<'a> {
             .then_some(Verdict::Verified)
     }
 
-    /// Returns what blocks `dry` in a place: a rejection there, or a rollback there or in an
-    /// environment before it.
+    /// Returns the rejection of `dry` by command that stands in a place.
+    pub fn rejection(&self, state: &PlaceState, dry: &DrySha) -> Option<&'a Rejection> {
+        self.snapshot.rejections.get(dry).filter(|rejection| !is_overridden(state, dry, rejection.at))
+    }
+
+    /// Returns what blocks `dry` in a place: a rejection, or a rollback there or in an environment
+    /// before it.
     pub fn blocked(&self, environment: &Environment, place: &Place, dry: &DrySha) -> Option<Blocked> {
         let state = self.place(place)?;
+        if self.rejection(state, dry).is_some() {
+            let (environment, cause) = (place.environment.clone(), BlockCause::RejectedCommit);
+            return Some(Blocked { environment, cause, known: true });
+        }
         self.upstream(environment).into_iter().find_map(|name| {
             let at = Place { environment: name.clone(), lane: place.lane.clone() };
             let content = self.content_in(&at, dry);
             let own = at == *place;
             let covers = |standing: &&Standing| {
                 let in_scope = match standing.block.cause {
-                    BlockCause::Rollback => true,
+                    BlockCause::Rollback | BlockCause::RejectedCommit => true,
                     // What was taken before somebody said no to something newer stays taken.
-                    BlockCause::Rejection(_) => own && standing.block.is_after_target(dry, &self.snapshot.line),
+                    BlockCause::ClosedPullRequest(_) => own && standing.block.is_after_target(dry, &self.snapshot.line),
                 };
                 in_scope
-                    && !is_overridden(state, dry, standing)
+                    && !is_overridden(state, dry, standing.since)
                     && standing.block.covers(dry, content.as_ref(), &self.snapshot.line)
             };
             let standing = self.blocks.get(&at)?.iter().find(covers)?;
@@ -191,6 +215,9 @@ impl<'a> Ledger<'a> {
     /// blocks counts only after the target of that block: else older known-goods would vanish.
     pub fn is_no_target(&self, environment: &Environment, place: &Place, dry: &DrySha) -> bool {
         let line = &self.snapshot.line;
+        if self.snapshot.rejections.contains_key(dry) {
+            return true;
+        }
         self.upstream(environment).into_iter().any(|name| {
             let at = Place { environment: name, lane: place.lane.clone() };
             let content = self.content_in(&at, dry);
@@ -264,7 +291,7 @@ impl<'a> Ledger<'a> {
         let running = state.running_content();
         for (bad, number) in &state.rejected {
             let block = Block {
-                cause: BlockCause::Rejection(*number),
+                cause: BlockCause::ClosedPullRequest(*number),
                 target: (state.running().map(|run| run.dry.clone()), running.clone()),
                 bad: bad.clone(),
                 bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&running)),
@@ -332,10 +359,20 @@ pub struct Blocked {
     pub known: bool,
 }
 
-/// Says whether a person has merged `dry` here since the block stands: that lifts it here.
-fn is_overridden(state: &PlaceState, dry: &DrySha, standing: &Standing) -> bool {
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            BlockCause::Rollback => write!(f, "kept out by the rollback of {}", self.environment),
+            BlockCause::ClosedPullRequest(number) => write!(f, "rejected by closing {number}"),
+            BlockCause::RejectedCommit => f.write_str("its dry commit was rejected"),
+        }
+    }
+}
+
+/// Says whether a person has merged `dry` here since it is kept out: that lifts it here.
+fn is_overridden(state: &PlaceState, dry: &DrySha, since: jiff::Timestamp) -> bool {
     let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
-    runs.iter().any(|run| run.dry == *dry && run.restored.is_none() && run.since() > standing.since)
+    runs.iter().any(|run| run.dry == *dry && run.restored.is_none() && run.since() > since)
 }
 
 /// Says whether a hold stops the place from taking `dry` as a no-op.

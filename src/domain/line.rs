@@ -49,6 +49,16 @@ impl DryLine {
         whole.or_else(|| self.shas.iter().rev().find(begins)).or_else(|| self.positions.keys().find(begins))
     }
 
+    /// Returns every dry SHA that begins so, also those that left the line; one with exactly this id
+    /// stands alone.
+    pub fn all_beginning_with(&self, beginning: &str) -> Vec<DrySha> {
+        let found = |matches: &dyn Fn(&str) -> bool| -> Vec<DrySha> {
+            self.positions.keys().filter(|sha| matches(sha.as_str())).cloned().collect()
+        };
+        let whole = found(&|sha| sha == beginning);
+        if whole.is_empty() { found(&|sha| sha.starts_with(beginning)) } else { whole }
+    }
+
     /// Returns where `sha` counts; the beginning for one that shares nothing with the line.
     pub fn position(&self, sha: &DrySha) -> LinePosition {
         self.positions.get(sha).copied().unwrap_or_default()

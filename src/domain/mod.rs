@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod line;
 pub mod permission;
 pub mod plan;
+pub mod rejection;
 pub mod rollback;
 pub mod snapshot;
 pub mod status;

@@ -179,13 +179,17 @@ impl Planner<'_> {
     ) -> Vec<Notice> {
         let position = taken.map(|taken| self.snapshot.line.position(&taken.dry)).unwrap_or_default();
         let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
+        notices.extend(state.running().and_then(|run| self.rejected(state, &run.dry)));
         for dry in self.snapshot.line.newer_than(position) {
             let dry_sha = dry.clone();
             match self.ledger.blocked(environment, place, dry).filter(|blocked| blocked.known) {
-                Some(Blocked { cause: BlockCause::Rejection(number), .. }) => {
+                Some(Blocked { cause: BlockCause::ClosedPullRequest(number), .. }) => {
                     notices.push(Notice::Rejected { dry: dry_sha, number });
                 }
-                Some(Blocked { environment, .. }) => notices.push(Notice::Blocked { dry: dry_sha, environment }),
+                Some(Blocked { cause: BlockCause::Rollback, environment, .. }) => {
+                    notices.push(Notice::Blocked { dry: dry_sha, environment });
+                }
+                Some(Blocked { cause: BlockCause::RejectedCommit, .. }) => notices.extend(self.rejected(state, dry)),
                 None => {}
             }
             match state.hydrations.get(dry) {
@@ -200,6 +204,12 @@ impl Planner<'_> {
         }
         notices.extend(self.guarded(environment, place, state));
         notices
+    }
+
+    /// Returns what people should know of a dry commit that somebody rejected.
+    fn rejected(&self, state: &PlaceState, dry: &DrySha) -> Option<Notice> {
+        let rejection = self.ledger.rejection(state, dry)?.clone();
+        Some(Notice::RejectedCommit { dry: dry.clone(), by: rejection.by, reason: rejection.reason })
     }
 
     /// Writes records of what was verified since, and takes back those that failed later.
@@ -248,7 +258,7 @@ impl Planner<'_> {
                 place: place.clone(),
                 number: pull_request.number,
                 head: pull_request.head.clone(),
-                blocked_by: blocked.map(|blocked| blocked.environment),
+                reason: blocked.map_or_else(|| "nothing is left to promote".to_owned(), |blocked| blocked.to_string()),
             });
         }
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     hold::Hold,
-    ids::{EnvironmentName, Place},
+    ids::{DrySha, EnvironmentName, Place},
     plan::{Action, Plan},
     rollback::Rollback,
     snapshot::Record,
@@ -32,6 +32,9 @@ enum Event {
     Unhold(usize),
     RollBack(usize, Option<usize>),
     CloseRollback(usize),
+    /// Reject a dry commit, by its distance from the newest.
+    Reject(usize),
+    TakeBack,
     LoseDatabase,
     /// Perform so many actions of the next plans, one plan each: a crash after each.
     Act(usize),
@@ -67,6 +70,8 @@ fn event(environments: usize) -> impl Strategy<Value = Event> {
         1 => (which.clone(), prop_oneof![Just(None), Just(Some(1)), Just(Some(2))])
             .prop_map(|(e, steps)| Event::RollBack(e, steps)),
         1 => which.prop_map(Event::CloseRollback),
+        1 => (0usize..3).prop_map(Event::Reject),
+        1 => Just(Event::TakeBack),
         1 => Just(Event::LoseDatabase),
         6 => (1usize..6).prop_map(Event::Act),
         4 => Just(Event::Settle),
@@ -112,6 +117,11 @@ fn histories() -> impl Strategy<Value = (World, Vec<Event>)> {
     })
 }
 
+/// Returns a dry commit by its distance from the newest.
+fn nth_newest(world: &World, back: usize) -> Option<DrySha> {
+    world.line.iter().rev().nth(back).cloned()
+}
+
 fn name_of(world: &World, index: usize) -> EnvironmentName {
     world.strategy.environments[index].name.clone()
 }
@@ -135,6 +145,8 @@ fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseErro
     prop_assert!(kept_out.is_none(), "4: {dry} is merged into {place} and kept out by {kept_out:?}");
     let held = state.hold.as_ref().is_some_and(|hold| hold.stops_everything(snapshot.now));
     prop_assert!(!held && state.rollback.is_none(), "4: {dry} is merged into {place}, which is held");
+    let rejected = world.is_rejected_everywhere(&place.environment, dry);
+    prop_assert!(!rejected, "4: {dry} is rejected and is merged into {place}");
     prop_assert!(snapshot.line.contains(dry), "14: {dry} is not on the line and is merged into {place}");
     let environment = world.strategy.environment(&place.environment).expect("an environment").clone();
     for before in &environment.depends_on {
@@ -233,6 +245,7 @@ fn check_rest(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
                 prop_assert!(
                     world.has_proved(&place.environment, &run.dry)
                         || world.keeps_out(&place.environment, &run.dry).is_some()
+                        || world.is_rejected_everywhere(&place.environment, &run.dry)
                         || !is_newest_with_its_content(state, run),
                     "2, 9: {} is recorded as verified in {place} and was not proved",
                     run.dry
@@ -298,6 +311,16 @@ fn happen(world: &mut World, event: &Event, number: usize) -> Result<(), TestCas
         Event::Unhold(which) => world.unhold(&name_of(world, *which)),
         Event::RollBack(which, steps) => world.roll_back(&name_of(world, *which), *steps),
         Event::CloseRollback(which) => world.close_rollback(&name_of(world, *which)),
+        Event::Reject(back) => {
+            if let Some(dry) = nth_newest(world, *back) {
+                world.reject(&dry);
+            }
+        }
+        Event::TakeBack => {
+            if let Some(dry) = world.rejections.keys().next().cloned() {
+                world.take_back(&dry);
+            }
+        }
         Event::LoseDatabase => lose_the_database(world)?,
         Event::Act(count) => {
             for _ in 0..*count {

@@ -11,6 +11,7 @@ use super::{
     hold::Hold,
     ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
+    rejection::Rejection,
     rollback::{Restored, Rollback},
     status::{CommitStatus, StatusState},
 };
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub line: DryLine,
     /// Each lane of each environment of the strategy.
     pub places: BTreeMap<Place, PlaceState>,
+    /// Dry SHAs that a person rejected everywhere.
+    pub rejections: BTreeMap<DrySha, Rejection>,
     /// Why the strategy in force is not the newest one: the newest has this mistake.
     pub mistake: Option<String>,
     /// Since when gates are closed, as remembered from earlier plans.

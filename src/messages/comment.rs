@@ -147,6 +147,11 @@ impl Messages {
                 context["from"] = json!(from.short());
                 context["to"] = json!(to.short());
             }
+            Outcome::Rejected { dry, runs_in } => {
+                context["short"] = json!(dry.short());
+                context["places"] = json!(runs_in.iter().map(Place::to_string).collect::<Vec<_>>().join(", "));
+            }
+            Outcome::Unrejected { dry } => context["short"] = json!(dry.short()),
             Outcome::Status
             | Outcome::Retried
             | Outcome::TooMany { .. }
@@ -302,6 +307,9 @@ mod tests {
             Outcome::Held { place: place.clone() },
             Outcome::Released { place: place.clone(), what: "the hold of ada".into() },
             Outcome::RollingBack { place: place.clone(), from: dry.clone(), to: dry.clone() },
+            Outcome::Rejected { dry: dry.clone(), runs_in: vec![place.clone()] },
+            Outcome::Rejected { dry: dry.clone(), runs_in: Vec::new() },
+            Outcome::Unrejected { dry: dry.clone() },
             Outcome::Retried,
             Outcome::Refused { message: "No.".into(), help: "Yes.".into() },
             Outcome::LacksRight { verb, needs: Permission::Maintain, has: Permission::None },

@@ -88,9 +88,7 @@ impl Applier<'_> {
             Action::DescribePullRequest { place, number, proposed, dry } => {
                 self.describe(place, *number, proposed, dry).await
             }
-            Action::ClosePullRequest { place, number, head, blocked_by } => {
-                self.close(place, *number, head, blocked_by.as_ref()).await
-            }
+            Action::ClosePullRequest { place, number, head, reason } => self.close(place, *number, head, reason).await,
             Action::PostStatus { place, proposed, status } => {
                 self.post(proposed.as_str(), &own_status_key(place), status).await
             }
@@ -263,7 +261,7 @@ impl Applier<'_> {
         place: &Place,
         number: PullRequestNumber,
         head: &ProposedSha,
-        blocked_by: Option<&EnvironmentName>,
+        reason: &str,
     ) -> Result<(), LookError> {
         let repository = &self.context.id.repository;
         let forge = &self.context.repository.forge;
@@ -272,10 +270,6 @@ impl Applier<'_> {
         }
         // Written down first: what we close is never taken for a rejection, also after a crash.
         self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
-        let reason = match blocked_by {
-            Some(environment) => format!("kept out by the rollback of {environment}"),
-            None => "nothing is left to promote".to_owned(),
-        };
         let status = PostedStatus::new(StatusState::Error, &format!("{CLOSED_BY_US}: {reason}"));
         self.post(head.as_str(), &own_status_key(place), &status).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;

@@ -59,10 +59,10 @@ impl PartialEq for Looked {
 impl Eq for Looked {}
 
 impl StrategyBoard {
-    /// Returns the dry SHA that begins so, among those on the line and those that run.
-    pub fn find_dry(&self, beginning: &str) -> Option<DrySha> {
-        let (_, snapshot) = self.looked.0.as_ref()?;
-        snapshot.line.beginning_with(&beginning.to_ascii_lowercase()).cloned()
+    /// Returns every dry SHA that begins so, on the line and among those that run.
+    pub fn dry_beginning_with(&self, beginning: &str) -> Vec<DrySha> {
+        let looked = self.looked.0.as_ref();
+        looked.map(|(_, snapshot)| snapshot.line.all_beginning_with(beginning)).unwrap_or_default()
     }
 
     /// Returns what became of a dry SHA in each place.

@@ -29,7 +29,7 @@ const PROMOTED_BY: &str = "Promoted by ";
 const NAME_LIMIT: usize = 80;
 
 /// The fewest characters of a commit id that name a commit which the board knows.
-const SHORTEST_ID: usize = 7;
+pub(super) const SHORTEST_ID: usize = 7;
 
 /// Takes commands. Cloning is cheap.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use super::{
     apply::Applier,
     context::{hold_key, rollback_key},
     holds::{CANCELLED_BY_US, HoldBook},
+    rejected_commits::RejectionBook,
 };
 use crate::{
     domain::{
@@ -55,7 +56,7 @@ impl Applier<'_> {
         self.post_hold(place, active, status).await
     }
 
-    /// Fails when a person has held, released or rolled anything back since the plan was made: what was
+    /// Fails when a person has held, released, rejected or rolled anything back since the plan was made: what was
     /// acknowledged counts for the merge that is about to be done.
     pub(super) async fn check_holds(&self) -> Result<(), LookError> {
         for (place, state) in &self.snapshot.places {
@@ -65,6 +66,12 @@ impl Applier<'_> {
             if !same && state.branch().is_some() {
                 return Err(changed(place));
             }
+        }
+        let store = &self.context.repository.shared.store;
+        let rejected = store.strategy_note::<RejectionBook>(&self.context.id).await?.unwrap_or_default();
+        if rejected.0 != self.snapshot.rejections {
+            let words = "somebody has rejected a dry commit meanwhile, or taken that back".to_owned();
+            return Err(ForgeError::Moved { words }.into());
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub mod holds;
 pub mod hub;
 pub mod hydrate;
 pub mod observe;
+pub mod rejected_commits;
+pub mod rejecting;
 pub mod rejections;
 pub mod repository;
 pub mod source_tree;

@@ -11,7 +11,7 @@ use super::{
     commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    holds, rejections,
+    holds, rejected_commits, rejections,
 };
 use crate::{
     domain::{
@@ -73,10 +73,12 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
     }
     let store = &context.repository.shared.store;
     let reports = store.posted_statuses(&context.id.repository, &hydrate_key()).await?;
+    let rejections = rejected_commits::read(context, view, &line, &places).await?;
     Ok(Snapshot {
         now: context.now(),
         line,
         places,
+        rejections,
         mistake: context.mistake.clone(),
         closed_since: store.closed_gates(&context.id).await?,
         hydrations_elsewhere: store.hydrations_elsewhere(&context.id).await?,

@@ -360,7 +360,7 @@ fn under_way(place: &Place, rollback: &Rollback) -> CommandError {
 }
 
 /// Returns a reason on one line.
-fn reason_of(text: &str) -> Result<String, CommandError> {
+pub(super) fn reason_of(text: &str) -> Result<String, CommandError> {
     let reason = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if reason.chars().count() > REASON_LIMIT {
         return Err(CommandError::Malformed {

@@ -1,4 +1,4 @@
-//! Pull requests that a person closes.
+//! What people reject: pull requests that they close, and dry commits.
 
 use crate::world::{TestResult, World, everywhere};
 
@@ -112,5 +112,103 @@ async fn a_pull_request_that_we_closed_is_no_rejection_even_without_the_database
     #4 was closed: Promote second to staging: second
     #7 was closed: Promote revert to staging: revert
     ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_rejected_commit_is_promoted_nowhere_until_that_is_taken_back() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging", "prod, autoMerge: false"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.promote("prod").await?;
+    world.settle().await?;
+    world.healthy_all(&["prod"]).await?;
+    world.push_dry("bad", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.reject("bad", "it loses orders").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, is verified
+             ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
+    staging  bad, is verified
+             ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
+    prod     first, is verified
+             ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
+    #6 was closed: Promote bad to prod: bad
+    hydromote/reject/shop on bad: Rejected by developer: it loses orders
+    hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    ");
+    let refused = world.reject("bad", "").await.expect_err("because it is rejected").to_string();
+    insta::assert_snapshot!(world.in_words(&refused), @"bad is rejected already, by developer.");
+
+    world.restart_without_database().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, is verified
+             ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
+    staging  bad, is verified
+             ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
+    prod     first, is verified
+             ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
+    #6 was closed: Promote bad to prod: bad
+    hydromote/reject/shop on bad: Rejected by developer: it loses orders
+    hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    ");
+
+    world.unreject("bad").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, is verified
+    staging  bad, is verified
+    prod     first, is verified; wants bad in #7
+             - waits for a person to promote it
+    #6 was closed: Promote bad to prod: bad
+    ");
+    let refused = world.unreject("bad").await.expect_err("because it is not rejected").to_string();
+    insta::assert_snapshot!(world.in_words(&refused), @"bad is not rejected.");
+    // What was taken back stays taken back.
+    world.restart_without_database().await?;
+    world.settle().await?;
+    world.board().await?;
+    world.promote("prod").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      bad, is verified
+    staging  bad, is verified
+    prod     bad, `health` has not been reported
+    #6 was closed: Promote bad to prod: bad
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_commit_that_is_rejected_before_its_turn_is_passed_over() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("bad", everywhere("v2")).await?;
+    world.settle().await?;
+    world.reject("bad", "").await?;
+    world.push_dry("good", everywhere("v3")).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      good, is verified
+    staging  good, `health` has not been reported
+    #4 was closed: Promote bad to staging: bad
+    hydromote/reject/shop on bad: Rejected by developer
+    hydromote/staging on (commit): Closed by Hydromote: its dry commit was rejected
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_is_no_dry_commit_is_not_rejected() -> TestResult {
+    let mut world = World::with_environments(&["dev"]).await?;
+    let active = world.branch("env/dev").await?;
+    for commit in ["abc", "0123456789", "../../etc", active.as_str()] {
+        let refused = world.reject_commit(commit).await.expect_err("because it is none").to_string();
+        assert!(refused.contains("is not a commit id") || refused.contains("is not on `main`"), "{refused}");
+    }
+    world.board().await?;
     world.finish().await
 }

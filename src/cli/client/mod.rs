@@ -9,6 +9,7 @@ mod history;
 mod hold;
 mod plan;
 mod promote;
+mod reject;
 mod report;
 mod retry;
 mod rollback;
@@ -42,6 +43,10 @@ pub enum Command {
     Unhold(hold::UnholdArgs),
     /// Brings back what ran in an environment before
     Rollback(rollback::Args),
+    /// Keeps a dry commit from being promoted anywhere
+    Reject(reject::RejectArgs),
+    /// Takes the rejection of a dry commit back
+    Unreject(reject::UnrejectArgs),
     /// Reports a commit status, such as `health success --sha SHA`
     Report(report::Args),
     /// Has everything that failed tried again
@@ -104,6 +109,8 @@ pub async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Hold(args) => hold::hold(args, (crate::app::wall_clock())()).await,
         Command::Unhold(args) => hold::unhold(args).await,
         Command::Rollback(args) => rollback::run(args).await,
+        Command::Reject(args) => reject::reject(args).await,
+        Command::Unreject(args) => reject::unreject(args).await,
         Command::Report(args) => report::run(args).await,
         Command::Retry(args) => retry::run(args).await,
     };

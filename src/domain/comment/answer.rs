@@ -72,6 +72,18 @@ pub enum Outcome {
         /// What it goes back to.
         to: DrySha,
     },
+    /// A dry commit was rejected.
+    Rejected {
+        /// The commit.
+        dry: DrySha,
+        /// Where it runs already.
+        runs_in: Vec<Place>,
+    },
+    /// A rejection was taken back.
+    Unrejected {
+        /// The commit.
+        dry: DrySha,
+    },
     /// What failed is tried again.
     Retried,
     /// The answer is no, or the command cannot be understood.

@@ -56,6 +56,8 @@ pub enum Verb {
     Unhold,
     /// Rejects a dry SHA.
     Reject,
+    /// Takes a rejection back.
+    Unreject,
     /// Renders a pull request before it is merged.
     Preview,
     /// Brings earlier content back.
@@ -96,6 +98,13 @@ pub enum Command {
     },
     /// Rejects a dry SHA.
     Reject {
+        /// The commit id or its beginning; what the pull request proposes when absent.
+        dry: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Takes a rejection back.
+    Unreject {
         /// The commit id or its beginning; what the pull request proposes when absent.
         dry: Option<String>,
     },
@@ -234,7 +243,7 @@ fn shortened(line: &str) -> String {
 
 impl Verb {
     /// Every verb, in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Status,
         Self::Diff,
         Self::Help,
@@ -243,6 +252,7 @@ impl Verb {
         Self::Promote,
         Self::Unhold,
         Self::Reject,
+        Self::Unreject,
         Self::Preview,
         Self::Rollback,
     ];
@@ -258,6 +268,7 @@ impl Verb {
             Self::Promote => "promote",
             Self::Unhold => "unhold",
             Self::Reject => "reject",
+            Self::Unreject => "unreject",
             Self::Preview => "preview",
             Self::Rollback => "rollback",
         }
@@ -273,7 +284,8 @@ impl Verb {
             Self::Retry => "retry",
             Self::Promote => "promote [environment]",
             Self::Unhold => "unhold [environment]",
-            Self::Reject => "reject [commit]",
+            Self::Reject => "reject [commit] [reason=\"…\"]",
+            Self::Unreject => "unreject [commit]",
             Self::Preview => "preview",
             Self::Rollback => "rollback <environment> [to=<commit>|steps=<n>] [reason=\"…\"]",
         }
@@ -289,7 +301,8 @@ impl Verb {
             Self::Retry => "tries again what failed",
             Self::Promote => "promotes what is proposed, once every other gate is open",
             Self::Unhold => "ends a hold",
-            Self::Reject => "rejects a dry commit",
+            Self::Reject => "keeps a dry commit from being promoted anywhere",
+            Self::Unreject => "takes the rejection of a dry commit back",
             Self::Preview => "renders a pull request before it is merged",
             Self::Rollback => "brings earlier content back",
         }
@@ -300,7 +313,7 @@ impl Verb {
         match self {
             Self::Status | Self::Diff | Self::Help => Permission::Read,
             Self::Hold | Self::Retry => Permission::Triage,
-            Self::Promote | Self::Unhold | Self::Reject | Self::Preview => Permission::Write,
+            Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Permission::Write,
             Self::Rollback => Permission::Maintain,
         }
     }
@@ -313,7 +326,7 @@ impl Verb {
 
     /// Says whether this version can do it; the help says so of what it cannot.
     pub fn is_built(self) -> bool {
-        !matches!(self, Self::Reject | Self::Preview)
+        self != Self::Preview
     }
 
     fn named(word: &str) -> Option<Self> {
@@ -335,7 +348,8 @@ impl Verb {
             Self::Retry => Command::Retry,
             Self::Promote => Command::Promote { environment: arguments.environment()? },
             Self::Unhold => Command::Unhold { environment: arguments.environment()? },
-            Self::Reject => Command::Reject { dry: arguments.commit()? },
+            Self::Reject => Command::Reject { dry: arguments.commit()?, reason: arguments.named("reason") },
+            Self::Unreject => Command::Unreject { dry: arguments.commit()? },
             Self::Preview => Command::Preview,
             Self::Rollback => Command::Rollback(Rollback {
                 environment: arguments.required_environment()?,
@@ -367,6 +381,7 @@ impl Command {
             Self::Promote { .. } => Verb::Promote,
             Self::Unhold { .. } => Verb::Unhold,
             Self::Reject { .. } => Verb::Reject,
+            Self::Unreject { .. } => Verb::Unreject,
             Self::Preview => Verb::Preview,
             Self::Rollback(_) => Verb::Rollback,
         }

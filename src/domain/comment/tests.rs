@@ -116,8 +116,8 @@ fn arguments_are_read_with_quotes_in_any_order() {
     {"verb":"hold","environment":null,"reason":"curly ones"}
     `rollback` does not know what `bad'` is. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
     {"verb":"rollback","environment":"prod","to":{"steps":2},"only":"service=web","reason":null}
-    {"verb":"reject","dry":null}
-    {"verb":"reject","dry":"0123456789"}
+    {"verb":"reject","dry":null,"reason":null}
+    {"verb":"reject","dry":"0123456789","reason":null}
     {"verb":"help"}
     "#);
 }
@@ -128,7 +128,7 @@ fn a_mistake_says_what_would_be_right() {
         "/hydromote promoet\n@hydro thanks a lot\n/promote staging now\n/promote pro/d\n/rollback\n/rollback prod to=main"
     ), @r#"
     `promoet` is no command. Did you mean `promote`? `/hydromote help` lists what there is.
-    `thanks` is no command. There is `status`, `diff`, `help`, `hold`, `retry`, `promote`, `unhold`, `reject`, `preview` and `rollback`.
+    `thanks` is no command. There is `status`, `diff`, `help`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `preview` and `rollback`.
     `promote` does not know what `now` is. Write it as `/hydromote promote [environment]`.
     `promote` names `pro/d`, which is no environment. Write it as `/hydromote promote [environment]`.
     `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
@@ -201,6 +201,7 @@ fn every_command_needs_what_the_table_says() {
     promote write
     unhold write
     reject write
+    unreject write
     preview write
     rollback maintain
     ");

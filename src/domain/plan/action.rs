@@ -61,7 +61,7 @@ pub enum Action {
         /// The dry SHA that it proposes.
         dry: DrySha,
     },
-    /// Close a pull request that has nothing left to promote.
+    /// Close a pull request that is not to be merged any more.
     ClosePullRequest {
         /// For which place.
         place: Place,
@@ -69,8 +69,8 @@ pub enum Action {
         number: PullRequestNumber,
         /// Its head.
         head: ProposedSha,
-        /// The environment whose rollback keeps it out, when that is why.
-        blocked_by: Option<EnvironmentName>,
+        /// Why, in words.
+        reason: String,
     },
     /// Post our own status on the proposed SHA.
     PostStatus {

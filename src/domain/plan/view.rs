@@ -86,6 +86,15 @@ pub enum Notice {
         /// The pull request.
         number: PullRequestNumber,
     },
+    /// A person rejected a dry SHA everywhere, which is newer than what was taken, or runs.
+    RejectedCommit {
+        /// The dry SHA.
+        dry: DrySha,
+        /// Who.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
     /// A dry SHA newer than what was taken is kept out by a rollback.
     Blocked {
         /// The dry SHA.
@@ -117,6 +126,10 @@ impl std::fmt::Display for Notice {
             }
             Self::Rejected { dry, number } => {
                 write!(f, "{} was rejected by closing {number}; reopen it to take that back", dry.short())
+            }
+            Self::RejectedCommit { dry, by, reason } => {
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                write!(f, "{} was rejected by {by}{why}; `unreject {}` takes that back", dry.short(), dry.short())
             }
             Self::Blocked { dry, environment } => write!(
                 f,

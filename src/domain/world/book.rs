@@ -15,7 +15,8 @@ impl World {
         let environment = self.strategy.environment(name).expect("an environment");
         let world = &self.environments[name];
         let line = self.dry_line();
-        if self.is_rejected(name, dry) || self.keeps_out(name, dry).is_some() {
+        if self.is_rejected(name, dry) || self.is_rejected_everywhere(name, dry) || self.keeps_out(name, dry).is_some()
+        {
             return false;
         }
         let brought: Vec<&BranchCommit> = world.commits.iter().flatten().filter(|c| c.dry.is_some()).collect();
@@ -47,6 +48,13 @@ impl World {
         rejected
             .into_iter()
             .any(|bad| bad == dry || (position(dry) > running.unwrap_or_default() && position(dry) <= position(bad)))
+    }
+
+    /// Says whether a person rejected the dry commit, and nobody has merged it here by hand since.
+    pub(in crate::domain) fn is_rejected_everywhere(&self, name: &EnvironmentName, dry: &DrySha) -> bool {
+        let Some(rejection) = self.rejections.get(dry) else { return false };
+        let brought = |c: &&BranchCommit| c.dry.as_ref() == Some(dry) && c.restored.is_none() && c.at > rejection.at;
+        self.environments[name].commits.iter().flatten().find(brought).is_none()
     }
 
     pub(super) fn ran(&self, name: &EnvironmentName, dry: &DrySha) -> bool {

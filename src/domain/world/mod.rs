@@ -18,6 +18,7 @@ use crate::domain::{
         ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RenderingId,
         RootName, StatusKey, StrategyName,
     },
+    rejection::Rejection,
     rollback::{Restored, Rollback},
     snapshot::{PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
@@ -79,6 +80,8 @@ pub(super) struct World {
     pub(super) environments: BTreeMap<EnvironmentName, EnvironmentWorld>,
     statuses: BTreeMap<String, Vec<CommitStatus>>,
     hydrate_reports: BTreeMap<DrySha, PostedStatus>,
+    /// Dry commits that people rejected: on the forge.
+    pub(super) rejections: BTreeMap<DrySha, Rejection>,
     pub(super) merges: Vec<(EnvironmentName, DrySha)>,
     /// What was rolled back, as the book has it.
     pub(super) rolled_back: Vec<RolledBack>,
@@ -166,6 +169,7 @@ impl World {
             environments,
             statuses: BTreeMap::new(),
             hydrate_reports: BTreeMap::new(),
+            rejections: BTreeMap::new(),
             merges: Vec::new(),
             rolled_back: Vec::new(),
             overridden: BTreeMap::new(),

@@ -9,6 +9,7 @@ use crate::domain::{
     hold::{Hold, HoldMark, HoldRule},
     ids::{ActiveSha, DrySha, EnvironmentName, StatusKey},
     ledger::Ledger,
+    rejection::Rejection,
     rollback::{self, Rollback, Trigger},
     snapshot::{PromoteRequest, Proposal},
     status::{CommitStatus, StatusSource, StatusState},
@@ -185,6 +186,18 @@ impl World {
         let start = rollback::start(rollback, state);
         self.start_rollback(&place, &branch.head.clone(), &start);
         self.wait(1);
+    }
+
+    /// A person rejects a dry commit everywhere.
+    pub(in crate::domain) fn reject(&mut self, dry: &DrySha) {
+        let rejection = Rejection { by: "ada".into(), reason: "it loses orders".into(), at: self.now };
+        self.rejections.entry(dry.clone()).or_insert(rejection);
+        self.wait(1);
+    }
+
+    /// A person takes that back.
+    pub(in crate::domain) fn take_back(&mut self, dry: &DrySha) {
+        self.rejections.remove(dry);
     }
 
     /// The database is lost, and read back from the forge and git.

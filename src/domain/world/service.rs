@@ -26,6 +26,7 @@ impl World {
             places,
             hydrations_elsewhere: BTreeMap::new(),
             hydrate_reports: self.hydrate_reports.clone(),
+            rejections: self.rejections.clone(),
             ..Snapshot::default()
         }
     }

@@ -70,7 +70,20 @@ impl CommentReader<'_> {
                 let released = self.commands.unhold(strategy, &at.environment, Some(&at.lane), None, &by).await?;
                 Ok(Outcome::Released { place: released.place, what: released.what })
             }
-            Command::Reject { .. } => Ok(Outcome::NotYet { verb: Verb::Reject }),
+            Command::Reject { dry, reason } => {
+                let Some(commit) = self.commit(comment, subject, dry.as_deref()).await? else {
+                    return Ok(Outcome::Moved { place: subject.place.place.clone() });
+                };
+                let reason = reason.as_deref().unwrap_or_default();
+                let rejected = self.commands.reject(strategy, &commit, reason, &by).await?;
+                Ok(Outcome::Rejected { dry: rejected.dry, runs_in: rejected.runs_in })
+            }
+            Command::Unreject { dry } => {
+                let Some(commit) = self.commit(comment, subject, dry.as_deref()).await? else {
+                    return Ok(Outcome::Moved { place: subject.place.place.clone() });
+                };
+                Ok(Outcome::Unrejected { dry: self.commands.unreject(strategy, &commit, &by).await? })
+            }
             Command::Preview => Ok(Outcome::NotYet { verb: Verb::Preview }),
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
         }
@@ -118,6 +131,26 @@ impl CommentReader<'_> {
             }
             _ => Ok(&subject.place),
         }
+    }
+
+    /// Returns the dry commit that a command is about: the one that it names, else what is proposed;
+    /// nothing when that is not what the author saw.
+    async fn commit(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        named: Option<&str>,
+    ) -> Result<Option<String>, CommandError> {
+        if let Some(named) = named {
+            return Ok(Some(named.to_owned()));
+        }
+        let place = &subject.place;
+        let proposed = place.wanted.as_ref().filter(|_| subject.standing == Standing::Open && place.proposed.is_some());
+        let Some(dry) = proposed else {
+            let message = format!("Nothing waits to be promoted to {}.", place.place);
+            return Err(CommandError::Refused { message, help: "Name the commit.".to_owned() });
+        };
+        Ok(self.is_what_the_author_saw(comment, place).await?.then(|| dry.to_string()))
     }
 
     async fn promote(&self, comment: &Comment, subject: &Subject, place: &PlaceView) -> Result<Outcome, CommandError> {
@@ -213,5 +246,5 @@ fn cannot_look_up() -> Outcome {
 
 /// Says whether a command makes sense where the pull request has ended.
 fn is_about_more(verb: Verb) -> bool {
-    matches!(verb, Verb::Status | Verb::Help | Verb::Retry | Verb::Rollback | Verb::Hold | Verb::Unhold)
+    !matches!(verb, Verb::Promote | Verb::Diff | Verb::Preview)
 }

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use super::{
     documents::PullRequestView,
     history::{
-        CommandRequest, HoldRequest, PromoteRequest, PromotedView, ReportRequest, ReportedView, RetriedView,
-        RollbackRequest, StoppedView, UnholdRequest,
+        CommandRequest, HoldRequest, PromoteRequest, PromotedView, RejectRequest, RejectedView, ReportRequest,
+        ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest, UnrejectRequest,
     },
 };
 use crate::{
@@ -102,6 +102,25 @@ pub(super) async fn rollback(
     let (from, to) = (accepted.rollback.bad.short(), accepted.rollback.target.dry.short());
     let words = format!("{} goes back from {from} to {to}.", accepted.place);
     Ok(Json(StoppedView { words, place: accepted.place.to_string() }))
+}
+
+pub(super) async fn reject(State(site): State<Site>, Path(id): Id, body: Bytes) -> Result<Json<RejectedView>, Problem> {
+    let board = site.board(id)?;
+    let request: RejectRequest = parse(&body)?;
+    let by = request.by.as_deref().unwrap_or(SOMEBODY);
+    let rejected = site.commands.reject(&board.id, &request.sha, &request.reason, by).await?;
+    Ok(Json(RejectedView { words: rejected.to_string(), dry_sha: rejected.dry }))
+}
+
+pub(super) async fn unreject(
+    State(site): State<Site>,
+    Path(id): Id,
+    body: Bytes,
+) -> Result<Json<RejectedView>, Problem> {
+    let board = site.board(id)?;
+    let request: UnrejectRequest = parse(&body)?;
+    let dry_sha = site.commands.unreject(&board.id, &request.sha, request.by.as_deref().unwrap_or(SOMEBODY)).await?;
+    Ok(Json(RejectedView { words: format!("{} may be promoted again.", dry_sha.short()), dry_sha }))
 }
 
 /// Reads the environment in a path.

@@ -408,13 +408,16 @@ impl GateView {
 impl NoticeView {
     /// Says whether it keeps a newer commit from coming.
     pub fn keeps_out(&self) -> bool {
-        matches!(self.notice.as_str(), "hydration_failed" | "rejected" | "blocked")
+        matches!(self.notice.as_str(), "hydration_failed" | "rejected" | "rejected_commit" | "blocked")
     }
 
     fn of(notice: &Notice) -> Self {
         let (dry, retry_at) = match notice {
             Notice::HydrationFailed { dry, retry_at, .. } => (Some(dry), *retry_at),
-            Notice::Rejected { dry, .. } | Notice::Blocked { dry, .. } | Notice::Kept { dry, .. } => (Some(dry), None),
+            Notice::Rejected { dry, .. }
+            | Notice::RejectedCommit { dry, .. }
+            | Notice::Blocked { dry, .. }
+            | Notice::Kept { dry, .. } => (Some(dry), None),
             Notice::Guarded { guard } => (None, guard.until()),
         };
         Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.cloned(), retry_at }

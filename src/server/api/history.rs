@@ -242,6 +242,39 @@ pub struct RollbackRequest {
     pub by: Option<String>,
 }
 
+/// What `reject` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RejectRequest {
+    /// The dry commit: its id, or 7 or more characters of its beginning.
+    pub sha: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What `unreject` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnrejectRequest {
+    /// The dry commit: its id, or 7 or more characters of its beginning.
+    pub sha: String,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What a rejection, or its end, came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedView {
+    /// What happens now, in sentences.
+    pub words: String,
+    /// The dry commit's whole id.
+    pub dry_sha: DrySha,
+}
+
 /// What a hold, its end or a rollback came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -8,7 +8,8 @@ use super::{
     documents::{StrategiesView, StrategyView},
     history::{
         CommandRequest, CommitFateView, ExplainView, HistoryView, HoldRequest, PlanView, PromoteRequest, PromotedView,
-        ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest,
+        RejectRequest, RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView,
+        UnholdRequest, UnrejectRequest,
     },
 };
 use crate::server::problem::ProblemDocument;
@@ -83,6 +84,13 @@ pub(in crate::server) fn describe() -> Value {
             of::<RollbackRequest>(&mut schemas),
             of::<StoppedView>(&mut schemas),
         ),
+        (
+            "reject",
+            "Rejects a dry commit everywhere",
+            of::<RejectRequest>(&mut schemas),
+            of::<RejectedView>(&mut schemas),
+        ),
+        ("unreject", "Takes a rejection back", of::<UnrejectRequest>(&mut schemas), of::<RejectedView>(&mut schemas)),
         ("report", "Reports on a commit", of::<ReportRequest>(&mut schemas), of::<ReportedView>(&mut schemas)),
         ("retry", "Has what failed tried again", command, of::<RetriedView>(&mut schemas)),
     ];

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::ids::EnvironmentName,
-    reconcile::board::StrategyBoard,
+    reconcile::{board::StrategyBoard, rejecting::dry_commit},
     server::{problem::Problem, site::Site},
 };
 
@@ -22,9 +22,6 @@ const HISTORY: usize = 100;
 
 /// The most promotions and events that are told.
 const HISTORY_LIMIT: usize = 1000;
-
-/// The fewest characters that name a commit.
-const SHORTEST_ID: usize = 7;
 
 type Id = Path<(String, String, String)>;
 
@@ -66,11 +63,7 @@ pub(super) async fn commit(
     Path((owner, repo, name, sha)): Path<(String, String, String, String)>,
 ) -> Result<Json<CommitFateView>, Problem> {
     let board = site.board((owner, repo, name))?;
-    let dry = if sha.len() < SHORTEST_ID { None } else { board.find_dry(&sha) };
-    let dry = dry.ok_or_else(|| {
-        let error = format!("No commit of `{}` begins with `{sha}`.", board.dry_branch);
-        Problem::new(StatusCode::NOT_FOUND, error, "Give 7 or more characters of a commit that is on the dry branch.")
-    })?;
+    let dry = dry_commit(&board, &sha)?;
     Ok(Json(CommitFateView::of(&board, &dry)))
 }
 

@@ -282,6 +282,8 @@ async fn the_description_names_every_route_and_resolves() {
     /api/v1/strategies/{owner}/{repo}/{name}/hold/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/unhold/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/rollback/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/reject
+    /api/v1/strategies/{owner}/{repo}/{name}/unreject
     /api/v1/strategies/{owner}/{repo}/{name}/report
     /api/v1/strategies/{owner}/{repo}/{name}/retry
     ");

@@ -1,4 +1,4 @@
-//! Rollbacks and holds by comment.
+//! Rollbacks, holds and rejections by comment.
 
 use hydromote::local_forge::StatusState;
 
@@ -98,6 +98,37 @@ async fn an_environment_before_is_rolled_back_from_the_pull_request_after_it() -
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    "#);
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_is_proposed_is_rejected_by_comment() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
+    world.healthy("dev").await?;
+    world.settle().await?;
+    world.comment_by(DEVELOPER, "prod", "/reject reason=\"not before the audit\"").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, is verified
+             ! first was rejected by developer: not before the audit; `unreject first` takes that back
+    prod     nothing
+             ! first was rejected by developer: not before the audit; `unreject first` takes that back
+    #2 was closed: Promote first to prod: first
+    #2 developer: /reject reason="not before the audit"
+    #2 hydromote: This pull request has ended. Nothing runs in **prod** yet.
+
+    > first was rejected by developer: not before the audit; `unreject first` takes that back
+
+    `/reject reason="not before the audit"` by developer:
+
+    first is promoted nowhere, and verified nowhere, until somebody writes `/hydromote unreject first`. Newer commits still bring what it changed. It goes on running in dev; `/hydromote rollback` brings back what ran before.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    hydromote/reject/shop on first: Rejected by developer: not before the audit
+    hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
     "#);
     world.finish().await
 }

@@ -81,7 +81,7 @@ impl World {
     }
 
     /// Writes subjects for dry SHAs, and words for what differs from run to run.
-    pub(super) fn in_words(&self, text: &str) -> String {
+    pub(crate) fn in_words(&self, text: &str) -> String {
         let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         let mut words = String::new();
         let mut rest = text;

@@ -57,6 +57,26 @@ impl World {
         Ok(())
     }
 
+    /// Rejects a dry commit, by its subject.
+    pub(crate) async fn reject(&mut self, subject: &str, reason: &str) -> TestResult {
+        let dry = self.dry_sha(subject)?;
+        self.service()?.commands.reject(&self.id, &dry, reason, DEVELOPER).await?;
+        Ok(())
+    }
+
+    /// Tries to reject what a person names.
+    pub(crate) async fn reject_commit(&mut self, commit: &str) -> TestResult {
+        self.service()?.commands.reject(&self.id, commit, "", DEVELOPER).await?;
+        Ok(())
+    }
+
+    /// Takes the rejection of a dry commit back.
+    pub(crate) async fn unreject(&mut self, subject: &str) -> TestResult {
+        let dry = self.dry_sha(subject)?;
+        self.service()?.commands.unreject(&self.id, &dry, DEVELOPER).await?;
+        Ok(())
+    }
+
     /// Rolls an environment back to last known-good.
     pub(crate) async fn roll_back(&mut self, environment: &str, reason: &str) -> TestResult {
         let environment = EnvironmentName::new(environment)?;
