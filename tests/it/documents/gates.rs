@@ -42,6 +42,7 @@ fn verdicts() -> Vec<Value> {
         json!({"verdict": "unrecorded"}),
         json!({"verdict": "revoked"}),
         json!({"verdict": "rejected", "number": 7}),
+        json!({"verdict": "rejected_commit", "by": "ada"}),
         json!({"verdict": "blocked", "environment": "staging"}),
         json!({"verdict": "upstream", "environment": "dev"}),
         json!({"verdict": "overtaken", "by": "8ee0571"}),
