@@ -20,6 +20,7 @@ use crate::domain::{
     ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, StrategyId},
     plan::PlaceView,
     rollback::{self, Choice, Rollback, Target, Trigger},
+    snapshot::PostedStatus,
 };
 
 /// The most characters of a reason that are kept.
@@ -131,7 +132,7 @@ impl Commands {
         if let Some(rollback) = rolling {
             return Err(under_way(&place, &rollback));
         }
-        self.post(strategy, active.as_str(), hold_key(&place), &hold.status()).await?;
+        self.mark(strategy, &place, &active, &hold.status()).await?;
         let words = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
         self.tell(strategy, Some(&place), &by, &format!("holds {place}{words}")).await?;
         tracing::info!(environment.name = %environment, by, "{by} holds {place}{words}");
@@ -170,7 +171,7 @@ impl Commands {
         }
         let status = Hold::released(&by);
         for sha in newly.iter().copied().chain([&active]) {
-            self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
+            self.mark(strategy, &place, sha, &status).await?;
         }
         let release = |book: &mut HoldBook| {
             book.released.extend(view.restoring.iter().cloned());
@@ -245,13 +246,26 @@ impl Commands {
         let Some(hold) = hold else {
             return Err(rolling.map_or_else(|| nothing_runs(&place), |rollback| under_way(&place, &rollback)));
         };
-        self.post(strategy, active.as_str(), hold_key(&place), &hold.status()).await?;
+        self.mark(strategy, &place, &active, &hold.status()).await?;
         let (from, to) = (rollback.bad.short(), rollback.target.dry.short());
         let what = format!("asked to roll {place} back from {from} to {to}: {}", rollback.reason);
         self.tell(strategy, Some(&place), &by, &what).await?;
         tracing::warn!(environment.name = %environment, by, "{by} rolls {place} back from {from} to {to}");
         self.hub.heed(&strategy.repository, Attention::Command);
         Ok(RollbackAccepted { place, rollback })
+    }
+
+    /// Puts what is true of a hold on the forge, and notes that it stands there.
+    async fn mark(
+        &self,
+        strategy: &StrategyId,
+        place: &Place,
+        active: &ActiveSha,
+        status: &PostedStatus,
+    ) -> Result<(), CommandError> {
+        let key = hold_key(place);
+        self.post(strategy, active.as_str(), key.clone(), status).await?;
+        Ok(self.store.save_posted_status(&strategy.repository, active.as_str(), &key, status).await?)
     }
 }
 
