@@ -180,6 +180,7 @@ impl Planner<'_> {
         let position = taken.map(|taken| self.snapshot.line.position(&taken.dry)).unwrap_or_default();
         let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
         notices.extend(state.running().and_then(|run| self.rejected(state, &run.dry)));
+        notices.extend(self.rolled_back_before(environment, place, state));
         for dry in self.snapshot.line.newer_than(position) {
             let dry_sha = dry.clone();
             match self.ledger.blocked(environment, place, dry).filter(|blocked| blocked.known) {

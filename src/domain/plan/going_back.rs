@@ -2,6 +2,7 @@
 
 use super::{FORGE_LAG, Notice, Plan, Planner, action::Action, earlier};
 use crate::domain::{
+    block::BlockCause,
     gate::{ClosedGate, Gate},
     hold::{Hold, HoldRule},
     ids::Place,
@@ -73,6 +74,19 @@ impl Planner<'_> {
             Reaction::Guarded(guard) => Some(Notice::Guarded { guard }),
             Reaction::Start(_) => None,
         }
+    }
+
+    /// Returns which environment before rolled back what runs here.
+    pub(super) fn rolled_back_before(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+    ) -> Option<Notice> {
+        let dry = &state.running()?.dry;
+        let blocked = self.ledger.blocked(environment, place, dry)?;
+        let before = blocked.cause == BlockCause::Rollback && blocked.environment != place.environment;
+        (before && blocked.known).then(|| Notice::RunsBlocked { dry: dry.clone(), environment: blocked.environment })
     }
 
     /// Takes the next step of a rollback, or starts one.

@@ -102,6 +102,13 @@ pub enum Notice {
         /// The environment that was rolled back.
         environment: EnvironmentName,
     },
+    /// What runs carries what an environment before rolled back.
+    RunsBlocked {
+        /// The dry SHA.
+        dry: DrySha,
+        /// The environment that was rolled back.
+        environment: EnvironmentName,
+    },
     /// What runs has failed, and is not rolled back by itself.
     Guarded {
         /// Why not.
@@ -134,6 +141,11 @@ impl std::fmt::Display for Notice {
             Self::Blocked { dry, environment } => write!(
                 f,
                 "{} is kept out by the rollback of {environment}; it waits for a fix, a revert or `unhold {environment}`",
+                dry.short()
+            ),
+            Self::RunsBlocked { dry, environment } => write!(
+                f,
+                "{}, which runs here, was rolled back in {environment}; roll it back here too, or wait for a fix",
                 dry.short()
             ),
             Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),

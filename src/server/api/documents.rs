@@ -416,6 +416,7 @@ impl NoticeView {
             Notice::HydrationFailed { dry, retry_at, .. } => (Some(dry), *retry_at),
             Notice::Rejected { dry, .. }
             | Notice::RejectedCommit { dry, .. }
+            | Notice::RunsBlocked { dry, .. }
             | Notice::Blocked { dry, .. }
             | Notice::Kept { dry, .. } => (Some(dry), None),
             Notice::Guarded { guard } => (None, guard.until()),

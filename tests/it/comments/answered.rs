@@ -228,11 +228,12 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `retry` | tries again what failed | triage |
     | `promote [environment]` | promotes what is proposed, once every other gate is open | write |
     | `unhold [environment]` | ends a hold | write |
-    | `reject [commit]` | rejects a dry commit (not built yet) | write |
+    | `reject [commit] [reason="…"]` | keeps a dry commit from being promoted anywhere | write |
+    | `unreject [commit]` | takes the rejection of a dry commit back | write |
     | `preview` | renders a pull request before it is merged (not built yet) | write |
     | `rollback <environment> [to=<commit>\|steps=<n>] [reason="…"]` | brings earlier content back | maintain |
 
-    Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `status`, `hold`, `retry`, `promote`, `unhold`, `reject`, `rollback` may also stand alone: `/promote`.
+    Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `status`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 

@@ -226,6 +226,25 @@ fn what_lies_between_is_blocked_in_later_environments_too() {
     ");
 }
 
+#[test]
+fn a_later_environment_that_runs_what_was_rolled_back_is_told() {
+    let mut world = chain(&["dev", "staging"]);
+    world.push("dry-2", &[Some(2), Some(2)]);
+    healthy(&mut world, "dev");
+    healthy(&mut world, "staging");
+    fails(&mut world, "dev");
+    world.roll_back(&World::name("dev"), None);
+    insta::assert_snapshot!(board(&mut world), @"
+    dev runs dry-1 (`health` has not been reported) (Next: ada rolled it back: it is slow) [dry-2 is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`]
+    staging runs dry-2 (is verified) [dry-2, which runs here, was rolled back in dev; roll it back here too, or wait for a fix]
+    ");
+    world.roll_back(&World::name("staging"), None);
+    insta::assert_snapshot!(board(&mut world), @"
+    dev runs dry-1 (`health` has not been reported) (Next: ada rolled it back: it is slow) [dry-2 is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`]
+    staging runs dry-1 (`health` has not been reported) (Next: ada rolled it back: it is slow) [dry-2 is kept out by the rollback of staging; it waits for a fix, a revert or `unhold staging`]
+    ");
+}
+
 /// Trace 29: an overtaken rollback goes with its hold.
 #[test]
 fn a_rollback_that_is_overtaken_is_cancelled_with_its_hold() {
