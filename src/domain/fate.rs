@@ -99,8 +99,9 @@ pub fn fate(
     let state = snapshot.places.get(place);
     let runs = state.and_then(|state| state.branch()).map(|branch| branch.runs.as_slice()).unwrap_or_default();
     let run = runs.iter().position(|run| run.dry == *dry);
-    if run == Some(0) {
-        return Fate::Runs { since: runs[0].since(), verdict: ledger.run_verdict(environment, runs, 0) };
+    let verdict = state.and_then(|state| ledger.running_verdict(environment, state));
+    if let (Some(0), Some(verdict)) = (run, verdict) {
+        return Fate::Runs { since: runs[0].since(), verdict };
     }
     match ledger.blocked(environment, place, dry) {
         Some(Blocked { cause: BlockCause::ClosedPullRequest(number), .. }) => return Fate::Rejected { number },

@@ -261,7 +261,7 @@ impl fmt::Display for Verdict {
             Self::Unrecorded => f.write_str("is being recorded as verified"),
             Self::Revoked => f.write_str("was verified and failed later"),
             Self::Rejected { number } => write!(f, "rejected it by closing {number}"),
-            Self::RejectedCommit { by } => write!(f, "does not verify it, because {by} rejected it"),
+            Self::RejectedCommit { by } => write!(f, "was rejected by {by}"),
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),

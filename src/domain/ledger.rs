@@ -98,6 +98,16 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Returns the verdict on what runs in a place, as people are told.
+    pub fn running_verdict(&self, environment: &Environment, state: &PlaceState) -> Option<Verdict> {
+        let runs = &state.branch()?.runs;
+        let rejected = self.rejection(state, &runs.first()?.dry);
+        Some(match rejected {
+            Some(rejection) => Verdict::RejectedCommit { by: rejection.by.clone() },
+            None => self.run_verdict(environment, runs, 0),
+        })
+    }
+
     /// Returns the verdict on what is kept out.
     fn keeps_out(&self, dry: &DrySha, blocked: Blocked) -> Verdict {
         match blocked.cause {

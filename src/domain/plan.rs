@@ -144,11 +144,9 @@ impl Planner<'_> {
             branch: environment.branch.clone(),
             active: branch.map(|branch| branch.head.clone()),
             tree: branch.map(|branch| branch.tree.clone()),
-            running: runs.first().map(|run| RunningView {
-                dry: run.dry.clone(),
-                since: run.since(),
-                verdict: self.ledger.run_verdict(environment, runs, 0),
-                roots: run.content.len(),
+            running: runs.first().zip(self.ledger.running_verdict(environment, state)).map(|(run, verdict)| {
+                let (dry, since, roots) = (run.dry.clone(), run.since(), run.content.len());
+                RunningView { dry, since, verdict, roots }
             }),
             taken: taken.map(|taken| taken.dry.clone()),
             taken_as_no_op: taken.is_some_and(|taken| taken.no_op),

@@ -170,8 +170,9 @@ impl Commands {
             return Err(CommandError::Refused { message, help });
         }
         let status = Hold::released(&by);
-        for sha in newly.iter().copied().chain([&active]) {
-            self.mark(strategy, &place, sha, &status).await?;
+        let marked: BTreeSet<&ActiveSha> = newly.iter().copied().chain([&active]).collect();
+        for sha in &marked {
+            self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
         }
         let release = |book: &mut HoldBook| {
             book.released.extend(view.restoring.iter().cloned());
@@ -184,6 +185,10 @@ impl Commands {
             }
         };
         self.store.change_note(strategy, &place, release).await?;
+        // Noted only now: whoever sees another status than that of the hold in force puts that one back.
+        for sha in &marked {
+            self.store.save_posted_status(&strategy.repository, sha.as_str(), &hold_key(&place), &status).await?;
+        }
         let what = match (&before.rollback, &before.hold) {
             (Some(rollback), _) => format!("the rollback to {} and its hold", rollback.target.dry.short()),
             (None, Some(hold)) if newly.is_empty() => format!("the hold of {}", hold.by),

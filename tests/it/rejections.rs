@@ -128,9 +128,9 @@ async fn a_rejected_commit_is_promoted_nowhere_until_that_is_taken_back() -> Tes
     world.reject("bad", "it loses orders").await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
-    dev      bad, is verified
+    dev      bad, was rejected by developer
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
-    staging  bad, is verified
+    staging  bad, was rejected by developer
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
     prod     first, is verified
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
@@ -144,9 +144,9 @@ async fn a_rejected_commit_is_promoted_nowhere_until_that_is_taken_back() -> Tes
     world.restart_without_database().await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
-    dev      bad, is verified
+    dev      bad, was rejected by developer
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
-    staging  bad, is verified
+    staging  bad, was rejected by developer
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
     prod     first, is verified
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back

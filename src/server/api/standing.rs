@@ -60,6 +60,9 @@ impl Standing {
                 [only] if only.gate == Gate::Promote => Self::NeedsPerson,
                 _ => Self::Waiting,
             }
+        } else if view.hold.is_some() {
+            // A rollback keeps something out, and a fix has not come yet.
+            Self::Held
         } else {
             match verdict {
                 None => Self::Empty,

@@ -110,7 +110,7 @@ async fn what_is_proposed_is_rejected_by_comment() -> TestResult {
     world.comment_by(DEVELOPER, "prod", "/reject reason=\"not before the audit\"").await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @r#"
-    dev      first, is verified
+    dev      first, was rejected by developer
              ! first was rejected by developer: not before the audit; `unreject first` takes that back
     prod     nothing
              ! first was rejected by developer: not before the audit; `unreject first` takes that back
