@@ -78,6 +78,8 @@ pub struct Parts {
     pub repositories: ServedRepositories,
     /// Renders.
     pub hydrator: Arc<Hydrator>,
+    /// What pull requests, comments and commits say.
+    pub messages: Messages,
     /// After how long everything is read again without being told.
     pub poll: Duration,
     /// The bearer token of everything that acts.
@@ -125,7 +127,7 @@ impl Service {
         let (stop, workers) = (CancellationToken::new(), TaskTracker::new());
         let shared = Shared {
             store: parts.store.clone(),
-            messages: Messages::built_in(),
+            messages: parts.messages.clone(),
             hydrator: parts.hydrator.clone(),
             clock: parts.clock.clone(),
             public_url: Some(url.clone()),
@@ -366,11 +368,17 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         webhook_body: settings.limits.webhook_body,
         repositories: forge.repositories.clone(),
         hydrator: Arc::new(hydrator(&folders, limits, parallelism).await?),
+        messages: messages(settings.templates.as_deref())?,
         poll: settings.limits.poll_interval,
         api_token: settings.api_token.clone(),
         clock: wall_clock(),
         fail_points: FailPoints::from_environment(&environment())?,
     })
+}
+
+/// Returns what pull requests, comments and commits say: the built-in texts, but for those in a folder.
+pub fn messages(templates: Option<&Path>) -> anyhow::Result<Messages> {
+    Ok(templates.map_or_else(|| Ok(Messages::built_in()), Messages::with_overrides)?)
 }
 
 fn github(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<GitHub> {

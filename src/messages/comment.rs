@@ -3,23 +3,20 @@
 //! Code ends it with a hidden marker, by which it is known again together with its author.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{MessageError, Messages, cut, plain};
+use super::{
+    LENGTH_LIMIT, MessageError, Messages, cut, plain,
+    template::{ANSWER, STATUS},
+};
 use crate::domain::{
     comment::{Answer, Outcome, Verb},
     ids::{DrySha, Place, ProposedSha},
     plan::PlaceView,
 };
 
-pub(super) const STATUS: &str = "status_comment.md";
-pub(super) const ANSWER: &str = "answer.md";
-
 /// Ends each status comment; nobody sees it.
 const MARKER: &str = "<!-- hydromote:status-comment -->";
-
-/// The most characters of a comment: what GitHub takes, with room to spare.
-const LENGTH_LIMIT: usize = 60_000;
 
 /// The most characters of one gate or notice.
 const WORDS_LIMIT: usize = 400;
@@ -65,102 +62,107 @@ impl Messages {
         for shown in (0..=text.answers.len()).rev() {
             let body = self.status_comment_with(text, &text.answers[..shown])?;
             if body.chars().count() <= LENGTH_LIMIT || shown == 0 {
-                return Ok(format!("{}\n\n{MARKER}", body.trim()));
+                return Ok(format!("{}\n\n{MARKER}", cut(body.trim(), LENGTH_LIMIT)));
             }
         }
         unreachable!("the range ends with no answer at all")
     }
 
     fn status_comment_with(&self, text: &StatusText<'_>, answers: &[Answer]) -> Result<String, MessageError> {
-        let place = text.place;
-        let gates: Vec<_> = place
+        let answers = answers
+            .iter()
+            .map(|answer| Ok((answer, self.render(ANSWER, &answer_context(answer, text))?.trim().to_owned())))
+            .collect::<Result<Vec<_>, MessageError>>()?;
+        self.render(STATUS, &status_context(text, &answers))
+    }
+}
+
+/// Returns what a status comment may say, with answers in words.
+pub(super) fn status_context(text: &StatusText<'_>, answers: &[(&Answer, String)]) -> Value {
+    let place = text.place;
+    let gates: Vec<_> = place
             .gates
             .iter()
             .map(|gate| json!({"words": cell(&gate.to_string()), "since": gate.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string()}))
             .collect();
-        let answers = answers
-            .iter()
-            .map(|answer| {
-                let text = self.answer(answer, text)?;
-                Ok(json!({"line": answer.line, "by": cell(&answer.by), "text": text}))
-            })
-            .collect::<Result<Vec<_>, MessageError>>()?;
-        self.render(
-            STATUS,
-            &json!({
-                "standing": text.standing,
-                "place": place.place.to_string(),
-                "running": place.running.as_ref().map(|running| running.dry.short()),
-                "wanted": place.wanted.as_ref().filter(|_| place.proposed.is_some()).map(|dry| dry.short()),
-                "gates": gates,
-                "notices": place.notices.iter().map(|notice| cell(&notice.to_string())).collect::<Vec<_>>(),
-                "answers": answers,
-                "status_url": text.status_url,
-            }),
-        )
-    }
+    let answers: Vec<_> = answers
+        .iter()
+        .map(|(answer, words)| json!({"line": format!("`{}`", answer.line), "by": cell(&answer.by), "text": words}))
+        .collect();
+    json!({
+        "standing": text.standing,
+        "place": place.place.to_string(),
+        "running": place.running.as_ref().map(|running| running.dry.short()),
+        "wanted": place.wanted.as_ref().filter(|_| place.proposed.is_some()).map(|dry| dry.short()),
+        "gates": gates,
+        "notices": place.notices.iter().map(|notice| cell(&notice.to_string())).collect::<Vec<_>>(),
+        "answers": answers,
+        "status_url": text.status_url,
+    })
+}
 
-    fn answer(&self, answer: &Answer, text: &StatusText<'_>) -> Result<String, MessageError> {
-        let mut context = serde_json::to_value(&answer.outcome).expect("because outcomes are plain data");
-        context["by"] = json!(cell(&answer.by));
-        match &answer.outcome {
-            Outcome::Help => {
-                let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "built": verb.is_built(), "needs": verb.needs().to_string()});
-                context["commands"] = json!(Verb::ALL.map(row));
-                context["bot"] = json!(text.bot.trim_end_matches("[bot]"));
-                let bare: Vec<_> =
-                    Verb::ALL.iter().filter(|verb| verb.is_bare()).map(|verb| format!("`{verb}`")).collect();
-                context["bare"] = json!(bare.join(", "));
-            }
-            Outcome::Diff { patch, place, .. } => {
-                context["place"] = json!(place.to_string());
-                // A longer run of backticks would end the fence.
-                context["patch"] = json!(patch.trim_end().replace(FENCE, "```\u{200b}`"));
-                context["fence"] = json!(FENCE);
-            }
-            Outcome::Promoting { place, proposed, dry } => {
-                context["fate"] = json!(fate(text.places, place, proposed, dry.as_ref()));
-                context["place"] = json!(place.to_string());
-                context["short"] = json!(dry.as_ref().map_or(proposed.short(), |dry| dry.short()));
-            }
-            Outcome::Moved { place } => context["place"] = json!(place.to_string()),
-            Outcome::Ended { place, open } => {
-                context["place"] = json!(place.to_string());
-                context["open"] = json!(open.map(|number| number.to_string()));
-            }
-            Outcome::LacksRight { needs, has, .. } => {
-                context["needs"] = json!(needs.to_string());
-                context["has"] = json!(has.to_string());
-            }
-            Outcome::Refused { message, help } => {
-                context["message"] = json!(prose(message));
-                context["help"] = json!(prose(help));
-            }
-            Outcome::Held { place } => context["place"] = json!(place.to_string()),
-            Outcome::Released { place, what } => {
-                context["place"] = json!(place.to_string());
-                context["what"] = json!(super::escape(what));
-            }
-            Outcome::RollingBack { place, from, to } => {
-                context["place"] = json!(place.to_string());
-                context["environment"] = json!(place.environment);
-                context["from"] = json!(from.short());
-                context["to"] = json!(to.short());
-            }
-            Outcome::Rejected { dry, runs_in } => {
-                context["short"] = json!(dry.short());
-                context["places"] = json!(runs_in.iter().map(Place::to_string).collect::<Vec<_>>().join(", "));
-            }
-            Outcome::Unrejected { dry } => context["short"] = json!(dry.short()),
-            Outcome::Status
-            | Outcome::Retried
-            | Outcome::TooMany { .. }
-            | Outcome::NotYet { .. }
-            | Outcome::Interrupted
-            | Outcome::Forgotten => {}
+/// Returns what the answer to one command may say.
+pub(super) fn answer_context(answer: &Answer, text: &StatusText<'_>) -> Value {
+    let mut context = serde_json::to_value(&answer.outcome).expect("because outcomes are plain data");
+    // Its own words for places stand in `places`.
+    context.as_object_mut().map(|context| context.remove("runs_in"));
+    context["by"] = json!(cell(&answer.by));
+    match &answer.outcome {
+        Outcome::Help => {
+            let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "built": verb.is_built(), "needs": verb.needs().to_string()});
+            context["commands"] = json!(Verb::ALL.map(row));
+            context["bot"] = json!(text.bot.trim_end_matches("[bot]"));
+            let bare: Vec<_> = Verb::ALL.iter().filter(|verb| verb.is_bare()).map(|verb| format!("`{verb}`")).collect();
+            context["bare"] = json!(bare.join(", "));
         }
-        Ok(self.render(ANSWER, &context)?.trim().to_owned())
+        Outcome::Diff { patch, place, .. } => {
+            context["place"] = json!(place.to_string());
+            // A longer run of backticks would end the fence.
+            let patch = patch.trim_end().replace(FENCE, "```\u{200b}`");
+            context["patch"] = json!(format!("{FENCE}diff\n{patch}\n{FENCE}"));
+        }
+        Outcome::Promoting { place, proposed, dry } => {
+            context["fate"] = json!(fate(text.places, place, proposed, dry.as_ref()));
+            context["place"] = json!(place.to_string());
+            context["short"] = json!(dry.as_ref().map_or(proposed.short(), |dry| dry.short()));
+        }
+        Outcome::Moved { place } => context["place"] = json!(place.to_string()),
+        Outcome::Ended { place, open } => {
+            context["place"] = json!(place.to_string());
+            context["open"] = json!(open.map(|number| number.to_string()));
+        }
+        Outcome::LacksRight { needs, has, .. } => {
+            context["needs"] = json!(needs.to_string());
+            context["has"] = json!(has.to_string());
+        }
+        Outcome::Refused { message, help } => {
+            context["message"] = json!(prose(message));
+            context["help"] = json!(prose(help));
+        }
+        Outcome::Held { place } => context["place"] = json!(place.to_string()),
+        Outcome::Released { place, what } => {
+            context["place"] = json!(place.to_string());
+            context["what"] = json!(super::escape(what));
+        }
+        Outcome::RollingBack { place, from, to } => {
+            context["place"] = json!(place.to_string());
+            context["environment"] = json!(place.environment);
+            context["from"] = json!(from.short());
+            context["to"] = json!(to.short());
+        }
+        Outcome::Rejected { dry, runs_in } => {
+            context["short"] = json!(dry.short());
+            context["places"] = json!(runs_in.iter().map(Place::to_string).collect::<Vec<_>>().join(", "));
+        }
+        Outcome::Unrejected { dry } => context["short"] = json!(dry.short()),
+        Outcome::Status
+        | Outcome::Retried
+        | Outcome::TooMany { .. }
+        | Outcome::NotYet { .. }
+        | Outcome::Interrupted
+        | Outcome::Forgotten => {}
     }
+    context
 }
 
 /// Says what became of a promotion that was accepted for exactly this head.

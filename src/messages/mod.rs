@@ -1,20 +1,38 @@
 //! All prose that people read in commits and on a forge, from `templates/messages`.
 //!
-//! Templates get a context and return text. Trailers are appended by code, so that no template can
-//! break them. Text from users is escaped: it mentions nobody, hides nothing and ends no fence.
+//! Templates get a context and return text; those of users come before the built-in ones.
+//!
+//! - Trailers, the mark of our comment and the differences' fence are written by code, and titles are
+//!   made one line by it: no template can break them.
+//! - Text from users is harmless before a template sees it, as its form asks for: it mentions nobody,
+//!   hides nothing and ends no fence.
+//! - A template of users that fails is not an error: the built-in one stands in.
 
 mod comment;
+mod overrides;
+mod samples;
+mod template;
+
+use std::path::Path;
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::{
     content::Content,
     ids::{DrySha, Place, RootName},
 };
 
-pub use self::comment::{Standing, StatusText, is_status_comment};
+pub use self::{
+    comment::{Standing, StatusText, is_status_comment},
+    overrides::{OverridesError, TemplateMistake},
+    template::{TEMPLATES, Template, Variable},
+};
+use self::{
+    overrides::Overrides,
+    template::{BODY, COMMIT, Form, MERGE, README, ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, TITLE},
+};
 
 /// How much work one template may do.
 const FUEL: u64 = 200_000;
@@ -28,10 +46,17 @@ const REASON_LIMIT: usize = 500;
 /// The most roots named in one list.
 const NAMES_LIMIT: usize = 40;
 
+/// The most characters of a title: forges take 255.
+const TITLE_LIMIT: usize = 250;
+
+/// The most characters of a description or comment: what GitHub takes, with room to spare.
+const LENGTH_LIMIT: usize = 60_000;
+
 /// Renders messages.
 #[derive(Debug, Clone)]
 pub struct Messages {
-    templates: Environment<'static>,
+    built_in: Environment<'static>,
+    overrides: Overrides,
 }
 
 /// A message could not be rendered.
@@ -44,7 +69,7 @@ pub struct MessageError {
 }
 
 /// The dry commit as messages show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct DryText {
     sha: String,
     short: String,
@@ -52,7 +77,6 @@ pub struct DryText {
     subject: String,
     /// For Markdown.
     quoted_subject: String,
-    /// For Markdown.
     author: String,
 }
 
@@ -88,7 +112,7 @@ pub struct PromotionText {
 }
 
 /// About one rollback.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct RollbackText {
     place: String,
     environment: String,
@@ -116,6 +140,21 @@ impl RollbackText {
             quoted_reason: escape(&cut(reason, REASON_LIMIT)),
         }
     }
+
+    fn context(&self, form: Form) -> Value {
+        json!({
+            "place": self.place,
+            "environment": self.environment,
+            "from": self.from.context(form),
+            "to": self.to.context(form),
+            "by": self.by,
+            "automatic": self.automatic,
+            "reason": match form {
+                Form::Plain => &self.reason,
+                Form::Markdown => &self.quoted_reason,
+            },
+        })
+    }
 }
 
 impl DryText {
@@ -137,6 +176,14 @@ impl DryText {
     pub fn subject(&self) -> &str {
         &self.subject
     }
+
+    fn context(&self, form: Form) -> Value {
+        let subject = match form {
+            Form::Plain => &self.subject,
+            Form::Markdown => &self.quoted_subject,
+        };
+        json!({ "sha": self.sha, "short": self.short, "subject": subject, "author": self.author })
+    }
 }
 
 impl Changes {
@@ -149,7 +196,7 @@ impl Changes {
                 (_, None) => &mut changes.removed,
                 _ => &mut changes.changed,
             };
-            list.push(format!("`{root}`"));
+            list.push(format!("`{}`", plain(root.as_str()).replace('`', "'")));
         }
         for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
             if list.len() > NAMES_LIMIT {
@@ -165,30 +212,25 @@ impl Changes {
 impl Messages {
     /// Returns the messages that the program brings.
     pub fn built_in() -> Self {
-        let mut templates = Environment::new();
-        templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_fuel(Some(FUEL));
-        templates.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        for (name, text) in [
-            (COMMIT, include_str!("../../templates/messages/commit.txt")),
-            (TITLE, include_str!("../../templates/messages/pull_request_title.txt")),
-            (BODY, include_str!("../../templates/messages/pull_request_body.md")),
-            (MERGE, include_str!("../../templates/messages/merge.txt")),
-            (README, include_str!("../../templates/messages/readme.md")),
-            (ROLLBACK_TITLE, include_str!("../../templates/messages/rollback_title.txt")),
-            (ROLLBACK_BODY, include_str!("../../templates/messages/rollback_body.md")),
-            (ROLLBACK_COMMIT, include_str!("../../templates/messages/rollback_commit.txt")),
-            (comment::STATUS, include_str!("../../templates/messages/status_comment.md")),
-            (comment::ANSWER, include_str!("../../templates/messages/answer.md")),
-        ] {
-            templates.add_template(name, text).expect("because the tests render every built-in template");
+        let mut built_in = environment();
+        for template in TEMPLATES {
+            let added = built_in.add_template(template.name, template.built_in);
+            added.expect("because the tests render every built-in template");
         }
-        Self { templates }
+        Self { built_in, overrides: Overrides::default() }
+    }
+
+    /// Returns the messages that the program brings, but for those in a folder of the user.
+    ///
+    /// # Errors
+    /// With every file that is none of the texts, and every text that cannot be right.
+    pub fn with_overrides(folder: &Path) -> Result<Self, OverridesError> {
+        Ok(Self { overrides: Overrides::read(folder)?, ..Self::built_in() })
     }
 
     /// Returns the message of a proposed commit; `trailers` end it.
     pub fn commit(&self, text: &PromotionText, trailers: &str) -> Result<String, MessageError> {
-        Ok(with_trailers(&self.render(COMMIT, &promotion_context(text))?, trailers))
+        Ok(with_trailers(&self.render(COMMIT, &promotion_context(text, Form::Plain))?, trailers))
     }
 
     /// Returns title and body of a promotion pull request.
@@ -199,22 +241,20 @@ impl Messages {
         status_key: &str,
         status_url: Option<&str>,
     ) -> Result<PullRequestText, MessageError> {
-        let mut context = promotion_context(text);
-        context["auto_merge"] = json!(auto_merge);
-        context["status_key"] = json!(status_key);
-        context["status_url"] = json!(status_url);
-        let title = self.render(TITLE, &context)?;
-        Ok(PullRequestText { title: title.trim().to_owned(), body: self.render(BODY, &context)? })
+        let context = |form| pull_request_context(text, auto_merge, status_key, status_url, form);
+        let title = self.render(TITLE, &context(Form::Plain))?;
+        let body = self.render(BODY, &context(Form::Markdown))?;
+        Ok(PullRequestText { title: one_line(&title), body: cut(&body, LENGTH_LIMIT) })
     }
 
     /// Returns the message of a merge commit; `trailers` end it.
     pub fn merge(&self, gates: &[String], trailers: &str) -> Result<String, MessageError> {
-        Ok(with_trailers(&self.render(MERGE, &json!({ "gates": gates }))?, trailers))
+        Ok(with_trailers(&self.render(MERGE, &merge_context(gates))?, trailers))
     }
 
     /// Returns the title of a rollback's pull request.
     pub fn rollback_title(&self, text: &RollbackText) -> Result<String, MessageError> {
-        Ok(self.render(ROLLBACK_TITLE, &json!(text))?.trim().to_owned())
+        Ok(one_line(&self.render(ROLLBACK_TITLE, &text.context(Form::Plain))?))
     }
 
     /// Returns title and body of a rollback's pull request.
@@ -223,9 +263,8 @@ impl Messages {
         text: &RollbackText,
         status_url: Option<&str>,
     ) -> Result<PullRequestText, MessageError> {
-        let mut context = json!(text);
-        context["status_url"] = json!(status_url);
-        Ok(PullRequestText { title: self.rollback_title(text)?, body: self.render(ROLLBACK_BODY, &context)? })
+        let body = self.render(ROLLBACK_BODY, &rollback_context(text, status_url))?;
+        Ok(PullRequestText { title: self.rollback_title(text)?, body: cut(&body, LENGTH_LIMIT) })
     }
 
     /// Returns the message of the commit that restores earlier content; `trailers` end it.
@@ -236,7 +275,7 @@ impl Messages {
 
     /// Returns the message of the merge commit of a rollback; `trailers` end it.
     pub fn rollback_merge(&self, text: &RollbackText, trailers: &str) -> Result<String, MessageError> {
-        Ok(with_trailers(&self.render(ROLLBACK_COMMIT, &json!(text))?, trailers))
+        Ok(with_trailers(&self.render(ROLLBACK_COMMIT, &text.context(Form::Plain))?, trailers))
     }
 
     /// Returns the README of an output.
@@ -247,38 +286,75 @@ impl Messages {
         repo_url: &str,
         commands: &[String],
     ) -> Result<String, MessageError> {
-        self.render(README, &json!({ "root": root, "dry": dry, "repo_url": repo_url, "commands": commands }))
+        self.render(README, &readme_context(root, dry, repo_url, commands))
     }
 
-    fn render(&self, name: &'static str, context: &serde_json::Value) -> Result<String, MessageError> {
-        self.templates
+    /// Renders the user's text, or the built-in one where there is none or it fails.
+    fn render(&self, name: &'static str, context: &Value) -> Result<String, MessageError> {
+        if let Some(text) = self.overrides.render(name, context) {
+            return Ok(text);
+        }
+        self.built_in
             .get_template(name)
             .and_then(|template| template.render(minijinja::Value::from(Serde(context))))
             .map_err(|source| MessageError { name, source })
     }
 }
 
-fn promotion_context(text: &PromotionText) -> serde_json::Value {
+/// Returns what templates are rendered in: strict, bounded, and with nothing to read from outside.
+fn environment() -> Environment<'static> {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    templates.set_fuel(Some(FUEL));
+    templates.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    templates
+}
+
+fn promotion_context(text: &PromotionText, form: Form) -> Value {
     json!({
-        "dry": text.dry,
+        "dry": text.dry.context(form),
         "place": text.place.to_string(),
         "environment": text.place.environment,
         "changes": text.changes,
     })
 }
 
-const COMMIT: &str = "commit.txt";
-const TITLE: &str = "pull_request_title.txt";
-const BODY: &str = "pull_request_body.md";
-const MERGE: &str = "merge.txt";
-const README: &str = "readme.md";
-const ROLLBACK_TITLE: &str = "rollback_title.txt";
-const ROLLBACK_BODY: &str = "rollback_body.md";
-const ROLLBACK_COMMIT: &str = "rollback_commit.txt";
+fn pull_request_context(
+    text: &PromotionText,
+    auto_merge: bool,
+    status_key: &str,
+    status_url: Option<&str>,
+    form: Form,
+) -> Value {
+    let mut context = promotion_context(text, form);
+    context["auto_merge"] = json!(auto_merge);
+    context["status_key"] = json!(status_key);
+    context["status_url"] = json!(status_url);
+    context
+}
+
+fn merge_context(gates: &[String]) -> Value {
+    json!({ "gates": gates.iter().map(|gate| plain(&cut(gate, REASON_LIMIT))).collect::<Vec<_>>() })
+}
+
+fn rollback_context(text: &RollbackText, status_url: Option<&str>) -> Value {
+    let mut context = text.context(Form::Markdown);
+    context["status_url"] = json!(status_url);
+    context
+}
+
+fn readme_context(root: &RootName, dry: &DryText, repo_url: &str, commands: &[String]) -> Value {
+    json!({ "root": root, "dry": dry.context(Form::Markdown), "repo_url": repo_url, "commands": commands })
+}
 
 /// Ends `body` with the trailers as its last paragraph.
 fn with_trailers(body: &str, trailers: &str) -> String {
     format!("{}\n\n{trailers}", body.trim_end())
+}
+
+/// Returns a title: one line that forges take.
+fn one_line(title: &str) -> String {
+    cut(&title.split_whitespace().collect::<Vec<_>>().join(" "), TITLE_LIMIT)
 }
 
 /// Makes text from users harmless in a title: one line that mentions nobody.

@@ -55,6 +55,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         forges,
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
+        templates: file.messages.templates.map(|path| existing("messages.templates", &path, folder, mistakes)),
         api_token: file
             .service
             .api_token_file

@@ -22,6 +22,8 @@ pub struct SettingsFile {
     pub limits: LimitsSection,
     /// The programs that render manifests.
     pub renderers: RenderersSection,
+    /// What pull requests, comments and commits say.
+    pub messages: MessagesSection,
     /// How the network is reached; not yet supported.
     pub network: NetworkSection,
     /// Who may act on the service, and read it from elsewhere.
@@ -114,6 +116,15 @@ pub struct RenderersSection {
     pub helm: Option<PathBuf>,
     /// The path of Kustomize; the program must be called `kustomize`.
     pub kustomize: Option<PathBuf>,
+}
+
+/// What pull requests, comments and commits say.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MessagesSection {
+    /// A folder of texts in place of the built-in ones; `hydromote init --templates DIR` writes those to begin with. A
+    /// text that cannot be right keeps the service from starting.
+    pub templates: Option<PathBuf>,
 }
 
 /// How the network is reached. Not yet supported: the service does not start with one of these keys.

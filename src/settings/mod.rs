@@ -47,6 +47,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The programs that render.
     pub renderers: Renderers,
+    /// The folder of texts in place of the built-in ones.
+    pub templates: Option<PathBuf>,
     /// The bearer token of everything that acts; without one nobody may act over HTTP.
     pub api_token: Option<SecretString>,
 }

@@ -26,6 +26,7 @@ use crate::{
     forge::github::{Credentials, GitHub, GitHubOptions, Limits},
     git::mirror::Remote,
     local_forge::{CommitFiles, LocalForge, Options, Permission, RepositoryOptions, Secret, StatusState},
+    messages::Messages,
     reconcile::{attention::Attention, board::StrategyBoard, context::Clock},
     settings::{RepositoryPattern, ServedRepositories},
     store::Store,
@@ -94,6 +95,7 @@ impl Stage {
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
             hydrator: Arc::new(app::hydrator(&folders, hydrators::Limits::default(), None).await?),
+            messages: Messages::built_in(),
             poll: POLL,
             // Commands on this machine find it by themselves.
             api_token: Some(SecretString::from(uuid::Uuid::now_v7().simple().to_string())),

@@ -17,6 +17,7 @@ use super::{
     strategies::{self, StrategyArgument, Target},
 };
 use crate::{
+    app,
     cli::{Outcome, output},
     domain::ids::{BranchName, DrySha, EnvironmentName, RenderingId, RootName, StrategyName, TreeId},
     git::{metadata, tree},
@@ -48,6 +49,9 @@ pub struct Args {
     /// The repository's address in metadata; that of the remote `origin` when absent
     #[arg(long, value_name = "URL")]
     repo_url: Option<String>,
+    /// The service's folder of texts (`[messages] templates`); of them `readme.md` is in the output
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
     #[command(flatten)]
     tools: Tools,
     #[command(flatten)]
@@ -109,7 +113,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         return Err(strategies::none_found(&checkout));
     }
     let targets = strategies::targets(&strategies, &args.environment)?;
-    let renderer = Renderer::new(&checkout, &args.tools).await?;
+    let messages = app::messages(args.templates.as_deref())?;
+    let renderer = Renderer::new(&checkout, &args.tools).await?.with_messages(messages);
     prepare(&args.out, &targets, args.force)?;
     let repo_url = repo_url(&checkout, args.repo_url);
     let repository = checkout.repository()?;

@@ -1,6 +1,6 @@
 //! `hydromote init`: writes a commented strategy for what is in a repository.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use hydrators::SourceTree;
@@ -9,6 +9,7 @@ use super::{checkout::Checkout, strategies};
 use crate::{
     cli::{Outcome, output},
     domain::strategy::propose_strategy,
+    messages::TEMPLATES,
     reconcile::strategy_files::{FILE, FOLDER},
 };
 
@@ -24,6 +25,9 @@ pub struct Args {
     /// Reads strategies of gitops-promoter and applications of Argo CD (not yet)
     #[arg(long, value_name = "FILE", num_args = 1..)]
     from: Vec<PathBuf>,
+    /// Writes the built-in texts of pull requests, comments and commits to a folder instead, to begin one's own with
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dir", "from", "cd"])]
+    templates: Option<PathBuf>,
     /// Prints how a deployment tool reports health (not yet)
     #[arg(long, value_name = "TOOL")]
     cd: Option<String>,
@@ -31,6 +35,9 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
+    if let Some(folder) = &args.templates {
+        return write_templates(folder, args.force);
+    }
     if !args.from.is_empty() {
         bail!("`--from` is not yet supported; run `hydromote init` without it and move the settings by hand");
     }
@@ -53,6 +60,27 @@ pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
     let text = propose_strategy(&checkout.name(), listing.iter().map(|entry| entry.path.as_str()), read);
     std::fs::write(&target, text).with_context(|| format!("could not write `{}`", target.display()))?;
     output::line(format_args!("Wrote {}\n\n{}", target.display(), next(&args.dir)));
+    Ok(Outcome::Done)
+}
+
+/// Writes the built-in texts; those that are there stay, unless they are to be written over.
+fn write_templates(folder: &Path, force: bool) -> anyhow::Result<Outcome> {
+    let targets: Vec<_> = TEMPLATES.iter().map(|template| (folder.join(template.name), template.built_in)).collect();
+    if let Some((target, _)) = targets.iter().find(|(target, _)| !force && target.exists()) {
+        bail!("there is `{}` already; name another folder, or `--force` writes over the texts in it", target.display());
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("could not make `{}`", folder.display()))?;
+    for (target, text) in &targets {
+        std::fs::write(target, text).with_context(|| format!("could not write `{}`", target.display()))?;
+    }
+    let (folder, count) = (folder.display(), targets.len());
+    output::line(format_args!(
+        "Wrote {count} texts to {folder}\n\n\
+         Next:\n  \
+         1. Change those that are to say something else, and delete the others: they stay as the program brings them.\n  \
+         2. Name the folder in hydromote.toml: `templates = \"{folder}\"` under `[messages]`.\n  \
+         3. Start the service again; a text that cannot be right keeps it from starting, and is named with its line."
+    ));
     Ok(Outcome::Done)
 }
 

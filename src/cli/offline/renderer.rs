@@ -91,6 +91,11 @@ impl<'a> Renderer<'a> {
         Ok(Self { checkout, hydrator: tools.hydrator().await?, messages: Messages::built_in() })
     }
 
+    /// Has the READMEs say what these messages do.
+    pub fn with_messages(self, messages: Messages) -> Self {
+        Self { messages, ..self }
+    }
+
     /// Renders one environment; the renderings are then in the checkout's bare repository.
     pub async fn render(&self, dry: &DrySha, target: &Target) -> anyhow::Result<Rendering> {
         let mirror = self.checkout.mirror();

@@ -8,7 +8,7 @@ pub mod check;
 pub mod document;
 mod duration;
 pub mod mistake;
-pub(super) mod nearest;
+pub(crate) mod nearest;
 pub mod pattern;
 pub mod position;
 pub mod proposal;

@@ -1,7 +1,7 @@
 //! Which of the known words somebody may have meant.
 
 /// Returns the word that is nearest to `text`, when one is near enough to be meant.
-pub(in crate::domain) fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'a str> {
     /// Nothing that anybody types by mistake is longer; bounds the work on hostile input.
     const LONGEST: usize = 64;
     if text.len() > LONGEST {
@@ -18,7 +18,7 @@ pub(in crate::domain) fn nearest<'a>(text: &str, words: &[&'a str]) -> Option<&'
 }
 
 /// Returns `words` as prose: `` `a`, `b` or `c` ``.
-pub(in crate::domain) fn list(words: &[&str], last: &str) -> String {
+pub(crate) fn list(words: &[&str], last: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         None => String::new(),

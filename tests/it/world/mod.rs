@@ -14,6 +14,7 @@ mod traces;
 use hydromote::{
     domain::ids::{RepositoryId, StrategyId, StrategyName},
     local_forge::{LocalForge, Options, Permission, RepositoryOptions, Secret},
+    messages::Messages,
 };
 
 pub(crate) use self::dry::{Files, config, everywhere, only, strategy};
@@ -47,6 +48,7 @@ pub(crate) struct World {
     webhook_secret: Secret,
     id: StrategyId,
     service: Option<Running>,
+    messages: Messages,
     /// Dry commits with their subjects, oldest first.
     dry: Vec<(String, String)>,
     /// What the story looked at last.
@@ -88,6 +90,7 @@ impl World {
             webhook_secret: Secret::new("a secret of the webhook"),
             id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
             service: None,
+            messages: Messages::built_in(),
             dry: Vec::new(),
             seen: None,
         };

@@ -68,6 +68,7 @@ impl World {
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
             hydrator: hydrator().await?,
+            messages: self.messages.clone(),
             poll: POLL,
             api_token: None,
             clock: self.clock.tell(),

@@ -1,0 +1,240 @@
+//! Everything that a text may have to say, once each: what proves the texts of users at the start.
+//!
+//! They are made by the functions that make the real contexts, so that they cannot differ in form.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    Changes, DryText, Form, PromotionText, RollbackText,
+    comment::{Standing, StatusText, answer_context, status_context},
+    merge_context, promotion_context, pull_request_context, readme_context, rollback_context,
+    template::{ANSWER, BODY, COMMIT, MERGE, README, ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE},
+};
+use crate::domain::{
+    comment::{Answer, Outcome, Verb},
+    gate::{ClosedGate, Gate, Verdict},
+    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName},
+    permission::Permission,
+    plan::{Notice, PlaceView, RunningView},
+};
+
+const PAGE: Option<&str> = Some("https://hydromote.example.com/strategies/acme/shop/shop");
+
+/// Returns the contexts of every text, by its name.
+pub(super) fn contexts() -> Vec<(&'static str, Value)> {
+    let mut all = Vec::new();
+    for (text, page, automatic) in [(promotion(), PAGE, true), (first_promotion(), None, false)] {
+        let pull_request = |form| pull_request_context(&text, automatic, "hydromote/dev", page, form);
+        let rollback = rollback(automatic);
+        all.extend([
+            (COMMIT, promotion_context(&text, Form::Plain)),
+            (TITLE, pull_request(Form::Plain)),
+            (BODY, pull_request(Form::Markdown)),
+            (README, readme_context(&root("shop"), &text.dry, "https://example.com/acme/shop", &commands())),
+            (ROLLBACK_TITLE, rollback.context(Form::Plain)),
+            (ROLLBACK_COMMIT, rollback.context(Form::Plain)),
+            (ROLLBACK_BODY, rollback_context(&rollback, page)),
+        ]);
+    }
+    all.push((MERGE, merge_context(&["dev is verified".to_owned(), "`change-ticket` succeeded".to_owned()])));
+    all.push((MERGE, merge_context(&[])));
+    all.extend(comments());
+    all
+}
+
+fn comments() -> Vec<(&'static str, Value)> {
+    let (busy, idle) = (busy_place(), idle_place());
+    let answers: Vec<Answer> = outcomes()
+        .into_iter()
+        .map(|outcome| Answer { by: "ada".to_owned(), line: "/promote".to_owned(), outcome })
+        .collect();
+    let places = std::slice::from_ref(&busy);
+    let text = |place, standing, status_url| StatusText {
+        place,
+        places,
+        standing,
+        answers: &answers,
+        bot: "hydromote[bot]",
+        status_url,
+    };
+    let open = text(&busy, Standing::Open, PAGE);
+    let mut all: Vec<_> = answers.iter().map(|answer| (ANSWER, answer_context(answer, &open))).collect();
+    let said = [(&answers[0], "This comment says how it stands.".to_owned())];
+    all.extend([
+        (STATUS, status_context(&open, &said)),
+        (STATUS, status_context(&text(&busy, Standing::Ended, None), &said)),
+        (STATUS, status_context(&text(&idle, Standing::Open, None), &[])),
+        (STATUS, status_context(&text(&idle, Standing::Ended, PAGE), &[])),
+    ]);
+    all
+}
+
+/// Returns every outcome of a command; a test holds them against the built-in answers.
+pub(super) fn outcomes() -> Vec<Outcome> {
+    let (dry, verb) = (dry(), Verb::Promote);
+    let promoting = |sha: &str| Outcome::Promoting { place: place(), proposed: proposed(sha), dry: Some(dry.clone()) };
+    let diff = |files, cut| Outcome::Diff { place: place(), files, added: 1, removed: 0, patch: "+a".to_owned(), cut };
+    vec![
+        Outcome::Status,
+        Outcome::Help,
+        diff(0, false),
+        diff(2, true),
+        promoting("proposed-1"),
+        promoting("proposed-0"),
+        Outcome::Held { place: place() },
+        Outcome::Released { place: place(), what: "the hold of ada".to_owned() },
+        Outcome::RollingBack { place: place(), from: dry.clone(), to: dry.clone() },
+        Outcome::Rejected { dry: dry.clone(), runs_in: vec![place()] },
+        Outcome::Rejected { dry: dry.clone(), runs_in: Vec::new() },
+        Outcome::Unrejected { dry: dry.clone() },
+        Outcome::Retried,
+        Outcome::Refused { message: "No.".to_owned(), help: "Yes.".to_owned() },
+        Outcome::LacksRight { verb, needs: Permission::Write, has: Permission::Read },
+        Outcome::Moved { place: place() },
+        Outcome::Ended { place: place(), open: Some(PullRequestNumber(9)) },
+        Outcome::Ended { place: place(), open: None },
+        Outcome::TooMany { limit: 10 },
+        Outcome::NotYet { verb },
+        Outcome::Interrupted,
+        Outcome::Forgotten,
+    ]
+}
+
+fn promotion() -> PromotionText {
+    let changes = Changes {
+        added: vec!["`web`".to_owned()],
+        changed: vec!["`shop`".to_owned(), "`api`".to_owned()],
+        removed: vec!["`old`".to_owned()],
+    };
+    PromotionText { dry: commit(), place: place(), changes }
+}
+
+/// Returns one that changes no root: only the commit is another.
+fn first_promotion() -> PromotionText {
+    PromotionText { dry: commit(), place: place(), changes: Changes::default() }
+}
+
+fn rollback(automatic: bool) -> RollbackText {
+    RollbackText::new(&place(), commit(), commit(), "ada", automatic, "`health` failed")
+}
+
+fn commit() -> DryText {
+    DryText::new(&dry(), "bump the image", "ada <ada@example.com>")
+}
+
+fn commands() -> Vec<String> {
+    vec!["kustomize build overlays/dev".to_owned()]
+}
+
+/// Returns a place where something waits, and everything is known.
+pub(super) fn busy_place() -> PlaceView {
+    let notice = Notice::HydrationFailed { dry: dry(), message: "deploy/a.yaml:3: no map".to_owned(), retry_at: None };
+    let gate = Gate::Forge { words: "a review is missing".to_owned() };
+    let running = RunningView { dry: dry(), since: Timestamp::UNIX_EPOCH, verdict: Verdict::Verified, roots: 1 };
+    PlaceView {
+        running: Some(running),
+        wanted: Some(dry()),
+        proposed: Some(proposed("proposed-1")),
+        pull_request: Some(PullRequestNumber(7)),
+        gates: vec![ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None }],
+        notices: vec![notice],
+        ..idle_place()
+    }
+}
+
+/// Returns a place where nothing runs and nothing waits.
+fn idle_place() -> PlaceView {
+    PlaceView {
+        place: place(),
+        branch: BranchName::new("env/dev").expect("because it is a branch"),
+        active: Some(ActiveSha::new("active-1").expect("because it is an id")),
+        tree: None,
+        running: None,
+        taken: None,
+        taken_as_no_op: false,
+        wanted: None,
+        proposed: None,
+        pull_request: None,
+        drift: None,
+        brought_by: None,
+        restoring: Vec::new(),
+        hold: None,
+        rollback: None,
+        choices: Vec::new(),
+        gates: Vec::new(),
+        notices: Vec::new(),
+    }
+}
+
+fn place() -> Place {
+    let environment = EnvironmentName::new("dev").expect("because it is a name");
+    Place { environment, lane: LaneName::single() }
+}
+
+fn dry() -> DrySha {
+    DrySha::new("0123456789abcdef0123456789abcdef01234567").expect("because it is an id")
+}
+
+fn proposed(id: &str) -> ProposedSha {
+    ProposedSha::new(id).expect("because it is an id")
+}
+
+fn root(name: &str) -> RootName {
+    RootName::new(name).expect("because it is a folder")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{super::TEMPLATES, *};
+
+    /// Adds the names of everything that a template can say.
+    fn names(value: &Value, name: &str, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    names(field, &if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, into);
+                }
+            }
+            Value::Array(entries) if entries.iter().any(Value::is_object) => {
+                entries.iter().for_each(|entry| names(entry, &format!("{name}[]"), into));
+            }
+            // What is in no list that is empty is in one that is not.
+            Value::Array(entries) if entries.is_empty() => {}
+            _ => drop(into.insert(name.to_owned())),
+        }
+    }
+
+    #[test]
+    fn the_variables_that_are_named_are_those_that_are_there() {
+        for template in TEMPLATES {
+            let mut there = BTreeSet::new();
+            for (_, context) in contexts().into_iter().filter(|(name, _)| *name == template.name) {
+                names(&context, "", &mut there);
+            }
+            let named: BTreeSet<String> = template.variables.iter().map(|v| v.name.to_owned()).collect();
+            assert_eq!(there, named, "{}", template.name);
+        }
+    }
+
+    #[test]
+    fn every_outcome_that_is_answered_is_a_sample_and_is_documented() {
+        let template = TEMPLATES.iter().find(|template| template.name == ANSWER).expect("is there");
+        let answered: BTreeSet<&str> =
+            template.built_in.split("outcome == \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let contexts: Vec<Value> = contexts().into_iter().filter(|(name, _)| *name == ANSWER).map(|(_, c)| c).collect();
+        let samples: BTreeSet<&str> = contexts.iter().filter_map(|context| context["outcome"].as_str()).collect();
+        assert_eq!(samples, answered);
+        for variable in template.variables {
+            let with = contexts.iter().filter(|c| c.get(variable.name.split('[').next().unwrap_or_default()).is_some());
+            let with: BTreeSet<&str> = with.filter_map(|context| context["outcome"].as_str()).collect();
+            let is_named = |outcome: &&str| variable.about.contains(&format!("`{outcome}`"));
+            let named: BTreeSet<&str> = samples.iter().copied().filter(|outcome| is_named(outcome)).collect();
+            assert!(with == samples || with == named, "`{}` is there for {with:?}, not {named:?}", variable.name);
+        }
+        let outcome = template.variables.iter().find(|variable| variable.name == "outcome").expect("is there");
+        assert!(samples.iter().all(|name| outcome.about.contains(&format!("`{name}`"))), "{}", outcome.about);
+    }
+}

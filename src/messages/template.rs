@@ -1,0 +1,269 @@
+//! Every text that people read in commits and on a forge: its name, its built-in words, and what it
+//! may say.
+//!
+//! The variables are the whole contract with texts of users: what stands here is there in every
+//! rendering (or in those that the description names), and nothing else is. A test holds the list
+//! against the contexts, and `docs/messages.md` is made from it.
+
+/// One text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Template {
+    /// The name of its file.
+    pub name: &'static str,
+    /// What the program brings.
+    pub built_in: &'static str,
+    /// Where people read it.
+    pub purpose: &'static str,
+    /// What code does with what it renders to.
+    pub then: &'static str,
+    /// What it may say.
+    pub variables: &'static [Variable],
+    /// Whether it may be empty.
+    pub(super) emptiness: Emptiness,
+}
+
+/// One variable of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name; `[]` stands for each entry of a list.
+    pub name: &'static str,
+    /// What it holds.
+    pub about: &'static str,
+}
+
+/// Whether a text may be empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Emptiness {
+    /// Nothing has to be said.
+    Allowed,
+    /// Neither a forge nor git takes an empty one.
+    Refused,
+}
+
+/// How the words of users are made harmless in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// They mention nobody, and are one line.
+    Plain,
+    /// They are no HTML and end no code either.
+    Markdown,
+}
+
+impl Template {
+    /// Returns the text with this name.
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        TEMPLATES.iter().find(|template| template.name == name)
+    }
+
+    /// Says whether a variable, or a part of the way to one, has this name.
+    pub(super) fn has_variable(&self, name: &str) -> bool {
+        self.variables.iter().any(|variable| {
+            let rest = variable.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+}
+
+const fn variable(name: &'static str, about: &'static str) -> Variable {
+    Variable { name, about }
+}
+
+pub(super) const COMMIT: &str = "commit.txt";
+pub(super) const TITLE: &str = "pull_request_title.txt";
+pub(super) const BODY: &str = "pull_request_body.md";
+pub(super) const MERGE: &str = "merge.txt";
+pub(super) const README: &str = "readme.md";
+pub(super) const ROLLBACK_TITLE: &str = "rollback_title.txt";
+pub(super) const ROLLBACK_BODY: &str = "rollback_body.md";
+pub(super) const ROLLBACK_COMMIT: &str = "rollback_commit.txt";
+pub(super) const STATUS: &str = "status_comment.md";
+pub(super) const ANSWER: &str = "answer.md";
+
+const DRY_SHA: Variable = variable("dry.sha", "id of the dry commit");
+const DRY_SHORT: Variable = variable("dry.short", "the beginning of that id");
+const DRY_SUBJECT: Variable = variable("dry.subject", "first line of the dry commit's message");
+const DRY_AUTHOR: Variable = variable("dry.author", "name of the dry commit's author");
+const PLACE: Variable = variable("place", "the environment, with its lane when there are several");
+const ENVIRONMENT: Variable = variable("environment", "name of the environment, as commands take it");
+const ADDED: Variable = variable("changes.added", "list of the new output folders, each in backticks");
+const CHANGED: Variable = variable("changes.changed", "list of those that change");
+const REMOVED: Variable = variable("changes.removed", "list of those that go");
+const STATUS_URL: Variable = variable("status_url", "address of the status page, or none");
+const ROLLBACK: [Variable; 13] = [
+    PLACE,
+    ENVIRONMENT,
+    variable("from.sha", "id of the dry commit that ran"),
+    variable("from.short", "the beginning of that id"),
+    variable("from.subject", "first line of its message"),
+    variable("from.author", "name of its author"),
+    variable("to.sha", "id of the dry commit whose content comes back"),
+    variable("to.short", "the beginning of that id"),
+    variable("to.subject", "first line of its message"),
+    variable("to.author", "name of its author"),
+    variable("by", "who asked for it; the service when it is automatic"),
+    variable("automatic", "whether a failed status started it"),
+    variable("reason", "why"),
+];
+const PROMOTION: [Variable; 9] =
+    [PLACE, ENVIRONMENT, DRY_SHA, DRY_SHORT, DRY_SUBJECT, DRY_AUTHOR, ADDED, CHANGED, REMOVED];
+const PULL_REQUEST: [Variable; 12] = {
+    let [a, b, c, d, e, f, g, h, i] = PROMOTION;
+    let auto_merge = variable("auto_merge", "whether it is merged without a person");
+    let status_key = variable("status_key", "key of the commit status that names the closed gates");
+    [a, b, c, d, e, f, g, h, i, auto_merge, status_key, STATUS_URL]
+};
+const ROLLBACK_PULL_REQUEST: [Variable; 14] = {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m] = ROLLBACK;
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, STATUS_URL]
+};
+
+/// What is done with titles.
+const ONE_LINE: &str = "It becomes one line, of at most 250 characters.";
+/// What is done with messages of commits.
+const TRAILED: &str = "The trailers follow as its last paragraph.";
+
+/// Every text.
+pub const TEMPLATES: &[Template] = &[
+    Template {
+        name: COMMIT,
+        built_in: include_str!("../../templates/messages/commit.txt"),
+        purpose: "The message of the commit that is proposed to an environment.",
+        then: TRAILED,
+        variables: &PROMOTION,
+        emptiness: Emptiness::Refused,
+    },
+    Template {
+        name: TITLE,
+        built_in: include_str!("../../templates/messages/pull_request_title.txt"),
+        purpose: "The title of a promotion's pull request.",
+        then: ONE_LINE,
+        variables: &PULL_REQUEST,
+        emptiness: Emptiness::Refused,
+    },
+    Template {
+        name: BODY,
+        built_in: include_str!("../../templates/messages/pull_request_body.md"),
+        purpose: "The description of a promotion's pull request.",
+        then: "",
+        variables: &PULL_REQUEST,
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: MERGE,
+        built_in: include_str!("../../templates/messages/merge.txt"),
+        purpose: "The message of the commit that merges a promotion, under its subject.",
+        then: TRAILED,
+        variables: &[variable("gates", "list of what had to be open, and was, in words")],
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: README,
+        built_in: include_str!("../../templates/messages/readme.md"),
+        purpose: "The `README.md` in each output folder of an environment's branch.",
+        then: "",
+        variables: &[
+            variable("root", "the output folder"),
+            variable("repo_url", "address of the repository with the dry sources"),
+            variable("commands", "list of the commands that render it again"),
+            DRY_SHA,
+            DRY_SHORT,
+            DRY_SUBJECT,
+            DRY_AUTHOR,
+        ],
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: ROLLBACK_TITLE,
+        built_in: include_str!("../../templates/messages/rollback_title.txt"),
+        purpose: "The title of a rollback's pull request, and the subject of its commits.",
+        then: ONE_LINE,
+        variables: &ROLLBACK,
+        emptiness: Emptiness::Refused,
+    },
+    Template {
+        name: ROLLBACK_BODY,
+        built_in: include_str!("../../templates/messages/rollback_body.md"),
+        purpose: "The description of a rollback's pull request.",
+        then: "",
+        variables: &ROLLBACK_PULL_REQUEST,
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: ROLLBACK_COMMIT,
+        built_in: include_str!("../../templates/messages/rollback_commit.txt"),
+        purpose: "The message of a rollback's commits, under their subject.",
+        then: TRAILED,
+        variables: &ROLLBACK,
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: STATUS,
+        built_in: include_str!("../../templates/messages/status_comment.md"),
+        purpose: "The one comment on a pull request where somebody gave a command.",
+        then: "A hidden mark follows, by which the comment is known again. When it is too long for a forge, the oldest \
+               answers are left out.",
+        variables: &[
+            variable("standing", "`open`, or `ended` when the pull request was merged or closed"),
+            PLACE,
+            variable("running", "beginning of the id of the dry commit that runs, or none"),
+            variable("wanted", "beginning of the id of the dry commit that is proposed, or none"),
+            variable("gates[].words", "a closed gate, fit for a cell of a table"),
+            variable("gates[].since", "since when it is closed"),
+            variable("notices", "list of what else people should know"),
+            variable("answers[].line", "a command as it was written, as a code span"),
+            variable("answers[].by", "who gave it"),
+            variable("answers[].text", "what `answer.md` says of it"),
+            STATUS_URL,
+        ],
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: ANSWER,
+        built_in: include_str!("../../templates/messages/answer.md"),
+        purpose: "The answer to one command in a comment. What became of it stands in `outcome`; the other variables are \
+                  there for the outcomes that they name.",
+        then: "It becomes `answers[].text` of `status_comment.md`.",
+        variables: &[
+            variable(
+                "outcome",
+                "`status`, `help`, `diff`, `promoting`, `held`, `released`, `rolling_back`, `rejected`, \
+                 `unrejected`, `retried`, `refused`, \
+                 `lacks_right`, `moved`, `ended`, `too_many`, `not_yet`, `interrupted` or `forgotten`",
+            ),
+            variable("by", "who gave the command"),
+            variable(
+                "place",
+                "the environment, with its lane when there are several (`diff`, `promoting`, `held`, `released`, \
+                 `rolling_back`, `moved`, `ended`)",
+            ),
+            variable("environment", "name of the environment (`rolling_back`)"),
+            variable("commands[].usage", "how a command is written (`help`)"),
+            variable("commands[].purpose", "what it does (`help`)"),
+            variable("commands[].built", "whether this version can do it (`help`)"),
+            variable("commands[].needs", "the right that it needs (`help`)"),
+            variable("bot", "the service's login (`help`)"),
+            variable("bare", "the commands that may stand alone (`help`)"),
+            variable("files", "number of files that change (`diff`)"),
+            variable("added", "number of lines that come (`diff`)"),
+            variable("removed", "number of lines that go (`diff`)"),
+            variable("patch", "the differences, as a code block (`diff`)"),
+            variable("cut", "whether there are more (`diff`)"),
+            variable("fate", "`waits`, `merged` or `dropped` (`promoting`)"),
+            variable("short", "beginning of the id of what it is about (`promoting`, `rejected`, `unrejected`)"),
+            variable("places", "where it runs already, in words; empty for nowhere (`rejected`)"),
+            variable("proposed", "id of the proposed commit (`promoting`)"),
+            variable("dry", "id of the dry commit, or none (`promoting`, `rejected`, `unrejected`)"),
+            variable("what", "what was taken back (`released`)"),
+            variable("from", "beginning of the id of the dry commit that ran (`rolling_back`)"),
+            variable("to", "beginning of the id of the dry commit that comes back (`rolling_back`)"),
+            variable("message", "why not (`refused`)"),
+            variable("help", "what would be right (`refused`)"),
+            variable("verb", "the command (`lacks_right`, `not_yet`)"),
+            variable("needs", "the right that it needs (`lacks_right`)"),
+            variable("has", "the right that its author has (`lacks_right`)"),
+            variable("open", "number of the pull request that is open now, or none (`ended`)"),
+            variable("limit", "how many commands a comment may hold (`too_many`)"),
+        ],
+        emptiness: Emptiness::Allowed,
+    },
+];
