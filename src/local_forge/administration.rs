@@ -1,6 +1,8 @@
 //! What an administrator of the forge does from inside the process: accounts, repositories, rules, faults; and
 //! looking at everything.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
@@ -91,6 +93,28 @@ impl LocalForge {
         let login = login.to_owned();
         self.change(repository, move |repository| {
             repository.permissions.insert(login, permission);
+        })
+        .await
+    }
+
+    /// Makes a team of an organisation with these members, or gives one other members.
+    ///
+    /// # Errors
+    /// 404 when the organisation or a member is not there.
+    pub async fn set_team(&self, organization: &str, slug: &str, members: &[&str]) -> Result<(), Refusal> {
+        let key = format!("{organization}/{slug}");
+        let organization = organization.to_owned();
+        let members: BTreeSet<String> = members.iter().map(|login| (*login).to_owned()).collect();
+        self.work(move |desk| {
+            let owner = desk.state.accounts.get(&organization);
+            let is_there = owner.is_some_and(|account| account.kind == AccountKind::Organization)
+                && members.iter().all(|login| desk.state.accounts.contains_key(login));
+            if !is_there {
+                return Err(Refusal::not_found());
+            }
+            desk.state.teams.insert(key, members);
+            desk.hub.changed.store(true, std::sync::atomic::Ordering::Release);
+            Ok(())
         })
         .await
     }

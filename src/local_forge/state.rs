@@ -3,7 +3,10 @@
 //! Plain data. All of it lives under one lock ([`super::hub::Hub`]) and is written to `forge.json`, except
 //! deliveries, which are kept only while the forge runs.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -327,6 +330,9 @@ pub(super) struct State {
     last_id: u64,
     pub(super) accounts: BTreeMap<String, Account>,
     pub(super) repositories: BTreeMap<String, Repository>,
+    /// The logins of each team's members, by `organisation/slug`.
+    #[serde(default)]
+    pub(super) teams: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl State {

@@ -199,6 +199,8 @@ impl Contract {
             (Some(_), Some(body)) if status >= 400 && body.get("errors").is_none() => self.check_basic_error(id, body),
             (Some(schema), Some(body)) => self.rest.mistakes(&format!("{id} {status}"), schema, body),
             (Some(_), None) => vec![format!("{id} {status}: the body is missing")],
+            // Some errors are described by a sentence alone; they have the basic body all the same.
+            (None, Some(body)) if status >= 400 => self.check_basic_error(id, body),
             (None, Some(_)) => vec![format!("{id} {status}: there is a body where none is described")],
             (None, None) => Vec::new(),
         }

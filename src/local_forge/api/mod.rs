@@ -14,6 +14,7 @@ mod refs;
 mod repos;
 mod routes;
 mod statuses;
+mod teams;
 mod users;
 
 use std::{sync::Arc, time::Duration};

@@ -2,7 +2,7 @@
 
 use super::{
     call::{Answer, Call},
-    checks, deployments, hooks, issues, pulls, refs, repos, statuses, users,
+    checks, deployments, hooks, issues, pulls, refs, repos, statuses, teams, users,
 };
 use crate::local_forge::{hub::Desk, refusal::Refusal};
 
@@ -12,6 +12,9 @@ pub(super) fn answer(desk: &mut Desk<'_>, call: &Call) -> Result<Answer, Refusal
     match (call.method.as_str(), segments.as_slice()) {
         ("GET", ["user"]) => users::authenticated(desk, call),
         ("GET", ["users", login]) => users::named(desk, login),
+        ("GET", ["orgs", organization, "teams", slug, rest @ ..]) => {
+            teams::answer(desk, call, &format!("{organization}/{slug}"), rest)
+        }
         ("GET", ["rate_limit"]) => users::rate_limit(desk, call),
         (_, ["repos", owner, name, rest @ ..]) => {
             let key = format!("{owner}/{name}");

@@ -85,7 +85,9 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
     let delivery = deliveries.body[0]["id"].as_u64().ok_or("a delivery")?;
     let again = format!("/hooks/{hook}/deliveries/{delivery}/attempts");
     assert_eq!(scene.call(Method::POST, &again, None, root).await?.status, 202);
-    for path in ["user", "rate_limit"] {
+    scene.forge.set_team("acme", "qa", &["dev"]).await?;
+    let team = ["orgs/acme/teams/qa/members?per_page=1", "orgs/acme/teams/qa/memberships/dev"];
+    for path in ["user", "rate_limit"].into_iter().chain(team) {
         let request = scene.client.get(format!("{}/{path}", scene.forge.api_url())).bearer_auth(scene.dev.expose());
         assert_eq!(reply(request).await?.status, 200, "GET {path}");
     }
@@ -95,6 +97,27 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
     let seen = scene.checker.seen();
     let missing: Vec<String> = scene.checker.described().into_iter().filter(|id| !seen.contains(id)).collect();
     assert!(missing.iter().all(|id| id.starts_with("apps/")), "never called: {missing:?}");
+    scene.finish().await
+}
+
+#[tokio::test]
+async fn teams_show_their_members_to_those_with_an_account() -> TestResult {
+    let scene = Scene::new().await?;
+    scene.forge.set_team("acme", "qa", &["dev"]).await?;
+    for (path, is_signed_in, expected) in [
+        ("QA/memberships/dev", true, 200),
+        ("qa/memberships/guest", true, 404),
+        ("gone/memberships/dev", true, 404),
+        ("qa/members", true, 200),
+        ("gone/members", true, 404),
+        ("qa/members", false, 401),
+    ] {
+        let request = scene.client.get(format!("{}/orgs/acme/teams/{path}", scene.forge.api_url()));
+        let request = if is_signed_in { request.bearer_auth(scene.dev.expose()) } else { request };
+        assert_eq!(reply(request).await?.status, expected, "{path}");
+    }
+    assert!(scene.forge.set_team("dev", "qa", &["dev"]).await.is_err(), "a person has no teams");
+    assert!(scene.forge.set_team("acme", "qa", &["nobody"]).await.is_err(), "nobody is a member");
     scene.finish().await
 }
 
