@@ -1,4 +1,4 @@
-//! What somebody may do in a repository, weakest first, as forges grade it.
+//! What somebody may do in a repository: as forges grade it, weakest first, and as a strategy adds to it.
 
 use std::fmt;
 
@@ -32,5 +32,61 @@ impl fmt::Display for Permission {
             Self::Maintain => "maintain",
             Self::Admin => "admin",
         })
+    }
+}
+
+/// A key of `spec.permissions`: what people may do without the right on the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grant {
+    /// `permissions.promote`.
+    Promote,
+    /// `permissions.rollback`.
+    Rollback,
+}
+
+/// People that a strategy names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grantee {
+    /// The members of a team of the repository's organisation, by its slug.
+    Team(String),
+    /// One person, by the login.
+    User(String),
+}
+
+/// What a strategy lets people do, beside those who have the right on the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Who may promote, and take back what keeps promotions.
+    pub promote: Vec<Grantee>,
+    /// Who may roll back.
+    pub rollback: Vec<Grantee>,
+}
+
+impl Grants {
+    /// Returns the people that a key names.
+    pub fn of(&self, grant: Grant) -> &[Grantee] {
+        match grant {
+            Grant::Promote => &self.promote,
+            Grant::Rollback => &self.rollback,
+        }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Promote => "permissions.promote",
+            Self::Rollback => "permissions.rollback",
+        })
+    }
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Team(slug) => write!(f, "team:{slug}"),
+            Self::User(login) => write!(f, "user:{login}"),
+        }
     }
 }

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Account, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted, Reaction,
-    RecentComments, Repository, SharedForge,
+    Account, Among, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted,
+    Reaction, RecentComments, Repository, SharedForge,
 };
 use crate::{
     crash::{Act, FailPoints},
     domain::{
         ids::{BranchName, PullRequestNumber, RepositoryId},
-        permission::Permission,
+        permission::{Grantee, Permission},
         status::CommitStatus,
     },
 };
@@ -133,5 +133,14 @@ impl Forge for Crashing {
 
     async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError> {
         self.forge.permission(repository, account).await
+    }
+
+    async fn is_among(
+        &self,
+        repository: &RepositoryId,
+        people: &Grantee,
+        account: &Account,
+    ) -> Result<Among, ForgeError> {
+        self.forge.is_among(repository, people, account).await
     }
 }

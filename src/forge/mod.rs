@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
-    permission::Permission,
+    permission::{Grantee, Permission},
     status::{CommitStatus, StatusState},
     strategy::MergeMethod,
 };
@@ -112,6 +112,27 @@ pub trait Forge: Send + Sync + fmt::Debug {
     ///
     /// The account is the one with this id: whoever took over its login has none.
     async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError>;
+
+    /// Says whether an account is among the people that a strategy names, now.
+    ///
+    /// The account is the one with this id: whoever took over its login is not.
+    async fn is_among(
+        &self,
+        repository: &RepositoryId,
+        people: &Grantee,
+        account: &Account,
+    ) -> Result<Among, ForgeError>;
+}
+
+/// Whether an account is among some people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+    /// The forge does not show us who they are, or does not know them.
+    Unknown,
 }
 
 /// The most comments that are read at once.

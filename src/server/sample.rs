@@ -13,7 +13,7 @@ use crate::{
     domain::{
         gate::{ClosedGate, Gate, StatusWait, Verdict},
         ids::*,
-        permission::Permission,
+        permission::{Grantee, Permission},
         plan::{Notice, PlaceView, RunningView},
         snapshot::Drift,
         status::CommitStatus,
@@ -331,6 +331,9 @@ impl Forge for Recorder {
         absent()
     }
     async fn permission(&self, _: &RepositoryId, _: &Account) -> Result<Permission, ForgeError> {
+        absent()
+    }
+    async fn is_among(&self, _: &RepositoryId, _: &Grantee, _: &Account) -> Result<Among, ForgeError> {
         absent()
     }
 }

@@ -10,6 +10,7 @@ mod client;
 mod comments;
 mod etags;
 mod model;
+mod people;
 mod pulls;
 mod statuses;
 #[cfg(test)]
@@ -36,12 +37,12 @@ use self::{
     model::{AppBody, RepositoryBody, UserBody},
 };
 use super::{
-    Account, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted, Reaction,
-    RecentComments, Repository,
+    Account, Among, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted,
+    Reaction, RecentComments, Repository,
 };
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
-    permission::Permission,
+    permission::{Grantee, Permission},
     status::CommitStatus,
 };
 
@@ -328,5 +329,14 @@ impl Forge for GitHub {
 
     async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError> {
         comments::permission(&*self.client(repository).await?, repository, account).await
+    }
+
+    async fn is_among(
+        &self,
+        repository: &RepositoryId,
+        people: &Grantee,
+        account: &Account,
+    ) -> Result<Among, ForgeError> {
+        people::is_among(&*self.client(repository).await?, repository, people, account).await
     }
 }

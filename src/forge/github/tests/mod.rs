@@ -3,6 +3,7 @@
 mod access;
 mod comments;
 mod errors;
+mod people;
 mod pulls;
 mod reads;
 mod scripted;
