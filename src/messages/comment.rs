@@ -131,7 +131,9 @@ pub(super) fn answer_context(answer: &Answer, text: &StatusText<'_>) -> Value {
             context["place"] = json!(place.to_string());
             context["open"] = json!(open.map(|number| number.to_string()));
         }
-        Outcome::LacksRight { needs, has, .. } => {
+        Outcome::LacksRight { needs, has, grant, unread, .. } => {
+            context["grant"] = json!(grant.map(|grant| grant.to_string()));
+            context["unread"] = json!(unread.iter().map(|people| format!("`{people}`")).collect::<Vec<_>>());
             context["needs"] = json!(needs.to_string());
             context["has"] = json!(has.to_string());
         }
@@ -314,7 +316,13 @@ mod tests {
             Outcome::Unrejected { dry: dry.clone() },
             Outcome::Retried,
             Outcome::Refused { message: "No.".into(), help: "Yes.".into() },
-            Outcome::LacksRight { verb, needs: Permission::Maintain, has: Permission::None },
+            Outcome::LacksRight {
+                verb,
+                needs: Permission::Maintain,
+                has: Permission::None,
+                grant: None,
+                unread: Vec::new(),
+            },
             Outcome::Moved { place: place.clone() },
             Outcome::Ended { place: place.clone(), open: Some(PullRequestNumber(9)) },
             Outcome::TooMany { limit: 10 },

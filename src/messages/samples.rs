@@ -15,7 +15,7 @@ use crate::domain::{
     comment::{Answer, Outcome, Verb},
     gate::{ClosedGate, Gate, Verdict},
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName},
-    permission::Permission,
+    permission::{Grant, Permission},
     plan::{Notice, PlaceView, RunningView},
 };
 
@@ -74,6 +74,13 @@ fn comments() -> Vec<(&'static str, Value)> {
 pub(super) fn outcomes() -> Vec<Outcome> {
     let (dry, verb) = (dry(), Verb::Promote);
     let promoting = |sha: &str| Outcome::Promoting { place: place(), proposed: proposed(sha), dry: Some(dry.clone()) };
+    let lacks_right = |grant, unread: &[&str]| Outcome::LacksRight {
+        verb,
+        needs: Permission::Write,
+        has: Permission::Read,
+        grant,
+        unread: unread.iter().map(|people| (*people).to_owned()).collect(),
+    };
     let diff = |files, cut| Outcome::Diff { place: place(), files, added: 1, removed: 0, patch: "+a".to_owned(), cut };
     vec![
         Outcome::Status,
@@ -90,7 +97,8 @@ pub(super) fn outcomes() -> Vec<Outcome> {
         Outcome::Unrejected { dry: dry.clone() },
         Outcome::Retried,
         Outcome::Refused { message: "No.".to_owned(), help: "Yes.".to_owned() },
-        Outcome::LacksRight { verb, needs: Permission::Write, has: Permission::Read },
+        lacks_right(None, &[]),
+        lacks_right(Some(Grant::Promote), &["team:qa"]),
         Outcome::Moved { place: place() },
         Outcome::Ended { place: place(), open: Some(PullRequestNumber(9)) },
         Outcome::Ended { place: place(), open: None },

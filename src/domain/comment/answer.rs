@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Verb;
 use crate::domain::{
     ids::{DrySha, Place, ProposedSha, PullRequestNumber},
-    permission::Permission,
+    permission::{Grant, Permission},
 };
 
 /// The answer to one command.
@@ -101,6 +101,12 @@ pub enum Outcome {
         needs: Permission,
         /// The author's right.
         has: Permission,
+        /// The key of the strategy that names people who may do it, and not the author.
+        #[serde(default)]
+        grant: Option<Grant>,
+        /// Teams under that key that could not be read.
+        #[serde(default)]
+        unread: Vec<String>,
     },
     /// The head is not the one that the author saw.
     Moved {

@@ -20,7 +20,7 @@ pub use self::answer::{Answer, Outcome};
 use self::arguments::Arguments;
 use super::{
     ids::EnvironmentName,
-    permission::Permission,
+    permission::{Grant, Permission},
     strategy::nearest::{list, nearest},
 };
 
@@ -315,6 +315,15 @@ impl Verb {
             Self::Hold | Self::Retry => Permission::Triage,
             Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Permission::Write,
             Self::Rollback => Permission::Maintain,
+        }
+    }
+
+    /// Returns the key of the strategy's `permissions` whose people may give the command without that right.
+    pub fn grant(self) -> Option<Grant> {
+        match self {
+            Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Some(Grant::Promote),
+            Self::Rollback => Some(Grant::Rollback),
+            Self::Status | Self::Diff | Self::Help | Self::Hold | Self::Retry => None,
         }
     }
 

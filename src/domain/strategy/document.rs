@@ -14,7 +14,9 @@ use serde::{
 };
 
 use super::{
-    Layout, MergeMethod, OnFailure, SecretPolicy, SourceKind, duration,
+    Layout, MergeMethod, OnFailure, SecretPolicy, SourceKind,
+    check::permissions,
+    duration,
     position::At,
     word::{ApiVersion, Kind, MergeMode, Word},
 };
@@ -75,12 +77,12 @@ pub struct Spec {
     pub rollback: Option<RollbackDocument>,
     /// The environments, in the order in which they are promoted unless `dependsOn` says otherwise.
     pub environments: At<Vec<At<EnvironmentDocument>>>,
+    /// Who may give commands in comments without the right on the repository that they need. Those who have the right
+    /// still may.
+    pub permissions: Option<PermissionsDocument>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub lanes: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub permissions: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub windows: NotYet,
@@ -103,6 +105,29 @@ pub struct Spec {
     #[doc(hidden)]
     pub hooks: NotYet,
 }
+
+/// Who may give commands in comments without the right on the repository: `team:SLUG` for the members of a team of the
+/// repository's organisation, `user:LOGIN` for one person.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PermissionsDocument {
+    /// Who may give `promote`, `unhold`, `reject`, `unreject` and `preview` without write access.
+    #[serde(default)]
+    pub promote: Vec<GranteeText>,
+    /// Who may give `rollback` without maintain access.
+    #[serde(default)]
+    pub rollback: Vec<GranteeText>,
+    /// Overrides of windows and approvals, which are not built.
+    #[serde(rename = "override")]
+    #[schemars(skip)]
+    #[doc(hidden)]
+    pub overriding: NotYet,
+}
+
+/// People as they were written.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct GranteeText(pub At<String>);
 
 /// Where the environment branches are.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -270,10 +295,9 @@ pub struct DurationText(pub String);
 
 impl Spec {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 9] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 8] {
         [
             ("lanes", &self.lanes),
-            ("permissions", &self.permissions),
             ("windows", &self.windows),
             ("approvals", &self.approvals),
             ("newer", &self.newer),
@@ -313,6 +337,20 @@ impl JsonSchema for DurationText {
             "description": "A duration such as `30s`, `10m`, `1h30m` or `2d`.",
             "pattern": duration::PATTERN,
         })
+    }
+}
+
+impl JsonSchema for GranteeText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Grantee".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": permissions::PATTERN })
     }
 }
 

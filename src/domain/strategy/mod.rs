@@ -26,7 +26,10 @@ pub use proposal::propose_strategy;
 pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
 pub use schema::schema;
 
-use super::ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName};
+use super::{
+    ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
+    permission::Grants,
+};
 
 /// A strategy without mistakes.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +44,8 @@ pub struct PromotionStrategy {
     pub sources: Sources,
     /// Environments in the order of the document.
     pub environments: Vec<Environment>,
+    /// `spec.permissions`: who may give commands without the right on the repository.
+    pub permissions: Grants,
 }
 
 /// Everything of a strategy that rendering depends on: read from the dry SHA that is rendered.

@@ -18,6 +18,7 @@ use crate::domain::{
         ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RenderingId,
         RootName, StatusKey, StrategyName,
     },
+    permission::Grants,
     rejection::Rejection,
     rollback::{Restored, Rollback},
     snapshot::{PostedStatus, PromoteRequest, Proposal, Record, Refusal},
@@ -148,6 +149,7 @@ pub(super) fn strategy(environments: Vec<Environment>) -> PromotionStrategy {
             environment_render: BTreeMap::new(),
         },
         environments,
+        permissions: Grants::default(),
     }
 }
 

@@ -5,10 +5,10 @@ use crate::{
     domain::{
         comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},
         ids::EnvironmentName,
-        permission::Permission,
+        permission::{Grantee, Permission},
         plan::PlaceView,
     },
-    forge::{Comment, ForgeError, PullRequestState},
+    forge::{Among, Comment, ForgeError, PullRequestState},
     git::patch,
     reconcile::{
         LookError,
@@ -24,6 +24,17 @@ const PATCH_LIMIT: usize = 12_000;
 /// The files of ours that change with every promotion, and say nothing of what runs.
 const BESIDE: [&str; 2] = ["hydrator.metadata", "README.md"];
 
+/// Whether the author of a comment is among the people that the strategy names.
+enum Named {
+    /// They are.
+    Yes,
+    /// They are not among those that could be read.
+    No {
+        /// The teams that could not be.
+        unread: Vec<String>,
+    },
+}
+
 impl CommentReader<'_> {
     /// Does a command of a comment, when its author may give it.
     pub(super) async fn act(
@@ -33,7 +44,7 @@ impl CommentReader<'_> {
         command: &Command,
     ) -> Result<Outcome, LookError> {
         let verb = command.verb();
-        if let Some(refused) = self.lacks_right(comment, verb).await? {
+        if let Some(refused) = self.lacks_right(comment, subject, verb).await? {
             return Ok(refused);
         }
         if subject.standing == Standing::Ended && !is_about_more(verb) {
@@ -159,7 +170,7 @@ impl CommentReader<'_> {
             return Ok(moved);
         }
         // Between the acceptance and now the reaction was set, which takes its time.
-        if let Some(refused) = self.lacks_right(comment, Verb::Promote).await? {
+        if let Some(refused) = self.lacks_right(comment, subject, Verb::Promote).await? {
             return Ok(refused);
         }
         let (to, by) = (&place.place, super::login(comment));
@@ -190,16 +201,53 @@ impl CommentReader<'_> {
     }
 
     /// Looks up what the author may do now; returns the refusal when that is too little.
-    async fn lacks_right(&self, comment: &Comment, verb: Verb) -> Result<Option<Outcome>, ForgeError> {
+    async fn lacks_right(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        verb: Verb,
+    ) -> Result<Option<Outcome>, ForgeError> {
         let has = match &comment.author {
             Some(author) => match self.context.forge.permission(&self.context.id, author).await {
-                Err(ForgeError::Unauthorised { .. }) => return Ok(Some(cannot_look_up())),
-                has => has?,
+                Err(ForgeError::Unauthorised { .. }) => None,
+                has => Some(has?),
             },
-            None => Permission::None,
+            None => Some(Permission::None),
         };
         let needs = verb.needs();
-        Ok((has < needs).then_some(Outcome::LacksRight { verb, needs, has }))
+        if has.is_some_and(|has| has >= needs) {
+            return Ok(None);
+        }
+        let named = self.named(subject, verb);
+        let unread = match self.is_named(comment, &named).await? {
+            Named::Yes => return Ok(None),
+            Named::No { unread } => unread,
+        };
+        let grant = verb.grant().filter(|_| !named.is_empty());
+        Ok(Some(has.map_or_else(cannot_look_up, |has| Outcome::LacksRight { verb, needs, has, grant, unread })))
+    }
+
+    /// Returns the people who may give a command without the right on the repository, as the strategy
+    /// in force at the dry branch's head names them.
+    fn named(&self, subject: &Subject, verb: Verb) -> Vec<Grantee> {
+        let board = self.boards.get(&subject.strategy);
+        let strategy = board.and_then(|board| board.looked.0.as_ref()).map(|(strategy, _)| strategy);
+        let named = strategy.zip(verb.grant()).map(|(strategy, grant)| strategy.permissions.of(grant));
+        named.unwrap_or_default().to_vec()
+    }
+
+    /// Says whether the author is among people now; who cannot be read does not count.
+    async fn is_named(&self, comment: &Comment, named: &[Grantee]) -> Result<Named, ForgeError> {
+        let mut unread = Vec::new();
+        for people in named {
+            let Some(author) = &comment.author else { break };
+            match self.context.forge.is_among(&self.context.id, people, author).await? {
+                Among::Yes => return Ok(Named::Yes),
+                Among::No => {}
+                Among::Unknown => unread.push(people.to_string()),
+            }
+        }
+        Ok(Named::No { unread })
     }
 
     /// Returns what the promotion that is proposed for a place changes.

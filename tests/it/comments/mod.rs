@@ -4,6 +4,7 @@ mod answered;
 mod going_back;
 mod heard;
 mod once;
+mod permissions;
 mod pull_requests;
 
 use crate::world::World;

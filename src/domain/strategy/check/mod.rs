@@ -7,6 +7,7 @@ mod branches;
 mod environments;
 mod labels;
 mod order;
+pub(in crate::domain::strategy) mod permissions;
 mod render;
 mod sources;
 mod statuses;
@@ -44,6 +45,7 @@ pub(super) fn strategy(
     let environments = environments::environments(spec, report);
     branches::check(spec, report);
     order::check(spec, report);
+    let permissions = permissions::grants(spec.permissions.as_ref(), report);
     let sources = sources(spec, &environments, report);
 
     let environments = environments.into_iter().collect::<Option<Vec<_>>>()?;
@@ -53,6 +55,7 @@ pub(super) fn strategy(
         destination,
         sources,
         environments,
+        permissions,
     })
 }
 
@@ -82,6 +85,9 @@ fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mu
 /// would be worse than none.
 fn refuse_not_yet(spec: &Spec, report: &mut Report<'_>) {
     refuse_words(&spec.not_yet(), report);
+    if let Some(permissions) = &spec.permissions {
+        refuse_words(&[("override", &permissions.overriding)], report);
+    }
     refuse_mode(spec.merge_mode.as_ref(), report);
     for At { value: environment, .. } in &spec.environments.value {
         refuse_words(&environment.not_yet(), report);

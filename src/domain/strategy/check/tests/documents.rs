@@ -178,7 +178,7 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     let spec = "
   lanes: {by: service}
   permissions:
-    promote: [\"team:qa\"]
+    override: [\"team:qa\"]
   mergeMode: direct
   activeCommitStatuses: [{key: health}]
   render: {layout: resources, prove: true}
@@ -203,12 +203,12 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     6 |   lanes: {by: service}
       |   ^^^^^
       = help: remove `lanes`; it would have no effect
-    error: `permissions` is not yet supported
-     --> hydromote.yaml:7:3
+    error: `override` is not yet supported
+     --> hydromote.yaml:8:5
       |
-    7 |   permissions:
-      |   ^^^^^^^^^^^
-      = help: remove `permissions`; it would have no effect
+    8 |     override: ["team:qa"]
+      |     ^^^^^^^^
+      = help: remove `override`; it would have no effect
     error: `direct` is not yet supported
      --> hydromote.yaml:9:14
       |

@@ -2,6 +2,7 @@
 
 mod documents;
 mod environments;
+mod permissions;
 mod sources;
 mod strategies;
 
