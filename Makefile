@@ -44,7 +44,7 @@ fmt:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
-## make references  writes the reference parts of docs/configuration.md and docs/strategy.md anew
+## make references  writes the reference parts of docs/{configuration,messages,strategy}.md anew
 references:
 	HYDROMOTE_REFRESH_REFERENCES=1 $(CARGO) test --locked --quiet --test it documents::reference
 

@@ -24,5 +24,6 @@ mod rollbacks;
 mod secrets;
 mod serve;
 mod strategies;
+mod texts;
 mod webhooks;
 mod world;

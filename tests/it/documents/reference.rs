@@ -1,10 +1,10 @@
-//! The references of the two files that people write are made from the types that read them.
+//! The references of what people write are made from what reads it: two files, and texts.
 //!
 //! What stands above the mark is written by hand. `make references` writes anew what stands below.
 
 use std::fmt::Write;
 
-use hydromote::{domain::strategy::schema, settings::SettingsFile};
+use hydromote::{domain::strategy::schema, messages::TEMPLATES, settings::SettingsFile};
 use serde_json::Value;
 
 use super::{project, read};
@@ -24,6 +24,19 @@ fn the_reference_of_the_settings_is_that_of_the_types() -> TestResult {
 #[test]
 fn the_reference_of_the_strategy_is_that_of_the_types() -> TestResult {
     compare("docs/strategy.md", &reference(&schema(), str::to_owned))
+}
+
+#[test]
+fn the_reference_of_the_texts_is_that_of_the_texts() -> TestResult {
+    let mut text = String::new();
+    for template in TEMPLATES {
+        let then = if template.then.is_empty() { String::new() } else { format!(" {}", template.then) };
+        write!(text, "\n## `{}`\n\n{}{then}\n\n| variable | |\n|---|---|\n", template.name, template.purpose)?;
+        for variable in template.variables {
+            writeln!(text, "| `{}` | {} |", variable.name, variable.about)?;
+        }
+    }
+    compare("docs/messages.md", &text)
 }
 
 /// Compares the made part of a page, or writes it.

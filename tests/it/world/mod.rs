@@ -58,6 +58,11 @@ pub(crate) struct World {
 impl World {
     /// Starts the forge with an empty repository, and the service.
     pub(crate) async fn empty() -> Fallible<Self> {
+        Self::with_messages(Messages::built_in()).await
+    }
+
+    /// Starts with an empty repository, and a service that says these things.
+    pub(crate) async fn with_messages(messages: Messages) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let checker = Checker::new();
@@ -90,7 +95,7 @@ impl World {
             webhook_secret: Secret::new("a secret of the webhook"),
             id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
             service: None,
-            messages: Messages::built_in(),
+            messages,
             dry: Vec::new(),
             seen: None,
         };
