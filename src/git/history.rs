@@ -3,7 +3,7 @@
 use git2::{Commit, Oid, Repository, Sort};
 use jiff::Timestamp;
 
-use super::{GitError, compose::COMMITTER, metadata::Trailers, mirror::local};
+use super::{GitError, compose::COMMITTER, mirror::local, trailers::Trailers};
 use crate::domain::{
     ids::{BranchName, DrySha},
     line::DryLine,

@@ -15,6 +15,7 @@ pub mod patch;
 pub mod program;
 pub mod resources;
 pub mod restore;
+pub mod trailers;
 pub mod tree;
 
 /// Why git did not do what was asked, by what the caller does about it.

@@ -21,7 +21,7 @@ use crate::{
         rollback::Restored,
         snapshot::{ActiveCommit, Drift, Run},
     },
-    git::{history::BranchCommit, metadata::Trailers, tree::Owned},
+    git::{history::BranchCommit, trailers::Trailers, tree::Owned},
     store::PlaceNote,
 };
 

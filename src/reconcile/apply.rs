@@ -1,6 +1,6 @@
 //! Performs the actions of a plan, each against the state that it was decided on.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     LookError,
@@ -11,30 +11,23 @@ use super::{
 use crate::{
     domain::{
         content::Content,
-        gate::Verdict,
         ids::{
             ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, TreeId,
         },
         plan::{Action, Plan},
-        snapshot::{Obstacle, PostedStatus, Record, Refusal, Snapshot},
+        snapshot::{Obstacle, PostedStatus, Record, Snapshot},
         status::StatusState,
     },
-    forge::{ForgeError, Merge, NewPullRequest, NewStatus, PullRequestState},
+    forge::{ForgeError, NewPullRequest, NewStatus, PullRequestState},
     git::{
         GitError,
         compose::{self, Composition},
         history::{self, DryCommit},
-        metadata::Trailers,
         mirror::Push,
+        trailers::Trailers,
     },
     messages::{Changes, DryText, PromotionText},
 };
-
-/// The first pause after the forge refused a merge; it doubles with each refusal.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
-
-/// The longest pause between two tries to merge.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What became of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -316,62 +309,6 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn merge(
-        &mut self,
-        place: &Place,
-        number: PullRequestNumber,
-        expected_head: &ProposedSha,
-        expected_active: &ActiveSha,
-        tree: &TreeId,
-        dry: &DrySha,
-    ) -> Result<(), LookError> {
-        let environment =
-            self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
-        // No forge guards the base of a merge: the branch is asked for right before.
-        self.check_base(&environment.branch, expected_active).await?;
-        self.check_holds().await?;
-        let commit = self.dry_commit(dry).await?;
-        let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place));
-        let message = self.context.repository.shared.messages.merge(&self.evidence(place, dry), &trailers.render())?;
-        let subject = DryText::new(dry, &commit.subject, &commit.author).subject().to_owned();
-        let merge = Merge {
-            expected_head: expected_head.to_string(),
-            method: environment.merge_method,
-            title: format!("Promote {} to {place}: {subject} ({number})", dry.short()),
-            message,
-        };
-        let forge = &self.context.repository.forge;
-        let merged = self
-            .intend(
-                &format!("merge {number} into {place}"),
-                forge.merge_pull_request(&self.context.id.repository, number, &merge),
-            )
-            .await;
-        match merged {
-            Ok(active) => {
-                let now = self.now();
-                self.view.note_merge(
-                    &self.proposed_branch(place),
-                    number,
-                    &active,
-                    &self.context.repository.account.login,
-                    now,
-                );
-                let remote = self.context.remote().await?;
-                let mirror = &self.context.repository.mirror;
-                mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
-                metrics::counter!("hydromote_promotions_total").increment(1);
-                tracing::info!(
-                    environment.name = %place.environment, dry.sha = %dry, pull_request.number = number.0,
-                    active.sha = active, tree = %tree, "merged {number}: {place} runs {}", dry.short()
-                );
-                Ok(())
-            }
-            Err(ForgeError::Refused { words, .. }) => self.note_refusal(place, expected_head, words).await,
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Fails when an active branch is not where the plan expects it.
     pub(super) async fn check_base(&self, branch: &BranchName, expected: &ActiveSha) -> Result<(), LookError> {
         let mirror = &self.context.repository.mirror;
@@ -382,44 +319,6 @@ impl Applier<'_> {
             return Ok(());
         }
         Err(GitError::Moved { reference: branch.to_string() }.into())
-    }
-
-    pub(super) async fn note_refusal(
-        &self,
-        place: &Place,
-        proposed: &ProposedSha,
-        words: String,
-    ) -> Result<(), LookError> {
-        let store = &self.context.repository.shared.store;
-        let before: Option<Refusal> = store.note(&self.context.id, place).await?;
-        let now = self.now();
-        let tries = before.filter(|r| r.proposed == *proposed).map_or(0, |r| r.tries + 1);
-        let pause = (0..tries).fold(FIRST_PAUSE, |pause, _| (pause * 2).min(LONGEST_PAUSE));
-        tracing::info!(environment.name = %place.environment, words, "the forge refused to merge into {place}");
-        let refusal = Refusal { proposed: proposed.clone(), words, retry_at: now + pause, tries };
-        Ok(store.save_note(&self.context.id, place, &refusal).await?)
-    }
-
-    /// Returns the evidence on which this merge was decided, a line each.
-    fn evidence(&self, place: &Place, dry: &DrySha) -> Vec<String> {
-        let ledger = crate::domain::ledger::Ledger::new(&self.context.strategy, self.snapshot);
-        let Some(environment) = self.context.strategy.environment(&place.environment) else { return Vec::new() };
-        let mut lines: Vec<String> = environment
-            .depends_on
-            .iter()
-            .map(|before| {
-                let verdict = ledger.verdict(before, &place.lane, dry);
-                debug_assert_eq!(verdict, Verdict::Verified);
-                format!("{before} {verdict}")
-            })
-            .collect();
-        lines.extend(environment.proposed_statuses.iter().map(|rule| format!("`{}` succeeded", rule.key)));
-        let promote = self.snapshot.places.get(place).and_then(|state| state.promote.as_ref());
-        lines.extend(promote.filter(|_| !environment.auto_merge).map(|p| format!("promoted by {}", p.by)));
-        if lines.is_empty() {
-            lines.push("nothing comes before this environment".to_owned());
-        }
-        lines
     }
 
     pub(super) async fn post(&self, sha: &str, key: &StatusKey, status: &PostedStatus) -> Result<(), LookError> {

@@ -23,9 +23,9 @@ use crate::{
     forge::{ForgeError, Merge, NewPullRequest, PullRequestState},
     git::{
         GitError, history,
-        metadata::Trailers,
         mirror::Push,
         restore::{self, Restoration},
+        trailers::Trailers,
     },
     messages::{DryText, RollbackText},
     store::RolledBack,

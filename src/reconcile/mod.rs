@@ -19,6 +19,7 @@ mod going_back;
 pub mod holds;
 pub mod hub;
 pub mod hydrate;
+mod merging;
 pub mod observe;
 pub mod rejected_commits;
 pub mod rejecting;

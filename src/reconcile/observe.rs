@@ -26,7 +26,7 @@ use crate::{
     forge::{PullRequest, PullRequestState},
     git::{
         history::{self, BranchCommit, Reach},
-        metadata::Trailers,
+        trailers::Trailers,
         tree::Owned,
     },
 };
