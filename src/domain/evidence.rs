@@ -11,23 +11,34 @@ use jiff::Timestamp;
 
 use super::{
     gate::{StatusWait, Verdict},
-    snapshot::Run,
+    snapshot::{Report, Run},
     status::{CommitStatus, StatusSource, StatusState},
     strategy::{Environment, StatusRule},
 };
 
 /// Returns why the reports of one key do not count as a success at `now`, or nothing when they do.
 pub fn status_wait(rule: &StatusRule, reports: &[&CommitStatus], now: Timestamp) -> Option<StatusWait> {
-    let waits = [StatusSource::Status, StatusSource::CheckRun].map(|source| {
-        let mut of_source: Vec<_> =
-            reports.iter().copied().filter(|r| r.key == rule.key && r.source == source).collect();
-        of_source.sort_by_key(|r| std::cmp::Reverse((r.reported_at, r.id)));
-        (!of_source.is_empty()).then(|| newest_run(rule, &of_source, now))
-    });
+    let waits =
+        by_source(rule, reports).map(|of_source| (!of_source.is_empty()).then(|| newest_run(rule, &of_source, now)));
     match waits {
         [None, None] => Some(StatusWait::Missing),
         [one, other] => worse(one.flatten(), other.flatten()),
     }
+}
+
+/// Returns the reports of one key, each source by itself and newest first.
+pub fn by_source<'a>(rule: &StatusRule, reports: &[&'a CommitStatus]) -> [Vec<&'a CommitStatus>; 2] {
+    [StatusSource::Status, StatusSource::CheckRun].map(|source| {
+        let mut of_source: Vec<_> =
+            reports.iter().copied().filter(|r| r.key == rule.key && r.source == source).collect();
+        of_source.sort_by_key(|r| std::cmp::Reverse((r.reported_at, r.id)));
+        of_source
+    })
+}
+
+/// Returns since when success stands without a break; `newest_first` are the reports of one source.
+pub fn stands_since(newest_first: &[&CommitStatus]) -> Option<Timestamp> {
+    Some(newest_first.iter().take_while(|r| r.state == StatusState::Success).last()?.reported_at)
 }
 
 /// Judges the reports of one source, newest first.
@@ -37,8 +48,7 @@ fn newest_run(rule: &StatusRule, newest_first: &[&CommitStatus], now: Timestamp)
         StatusState::Error => Some(StatusWait::Error),
         StatusState::Failure => Some(StatusWait::Failed),
         StatusState::Success => {
-            let stands_since = newest_first.iter().take_while(|r| r.state == StatusState::Success).last()?.reported_at;
-            let until = stands_since + rule.settle;
+            let until = stands_since(newest_first)? + rule.settle;
             (now < until).then_some(StatusWait::Settle { until })
         }
     }
@@ -121,18 +131,38 @@ pub fn ever_failed(environment: &Environment, run: &Run) -> bool {
     counting_reports(run, Timestamp::MAX).into_iter().any(|report| failure(report) && listed(report))
 }
 
+/// Returns the newest failure of the key that has failed on the run.
+pub fn failure<'a>(environment: &Environment, run: &'a Run) -> Option<&'a Report> {
+    let rule = failed_key(environment, run)?;
+    let failed = |report: &&Report| report.status.key == rule.key && report.status.state == StatusState::Failure;
+    counting(run, Timestamp::MAX).filter(failed).max_by_key(|report| (report.status.reported_at, report.status.id))
+}
+
+/// Returns the newest success of each listed key and source that counts for the run.
+pub fn successes<'a>(environment: &Environment, run: &'a Run) -> Vec<&'a Report> {
+    let is_late = |r: &Report| run.ended_at.is_some_and(|end| r.status.reported_at >= end);
+    let newest = |rule: &StatusRule, source| {
+        counting(run, Timestamp::MAX)
+            .filter(|r| r.status.key == rule.key && r.status.source == source)
+            .filter(|r| r.status.state == StatusState::Success && !is_late(r))
+            .max_by_key(|r| (r.status.reported_at, r.status.id))
+    };
+    let both = [StatusSource::Status, StatusSource::CheckRun];
+    environment.active_statuses.iter().flat_map(|rule| both.into_iter().filter_map(move |s| newest(rule, s))).collect()
+}
+
 /// Returns the reports that count for the run's content, made until `until`.
 fn counting_reports(run: &Run, until: Timestamp) -> Vec<&CommitStatus> {
-    run.reports
-        .iter()
-        .filter(|report| {
-            run.commits.iter().any(|commit| {
-                let reported = report.status.reported_at;
-                let after_arrival =
-                    if commit.existed_before { reported > commit.arrived_at } else { reported >= commit.arrived_at };
-                commit.sha == report.commit && after_arrival && reported <= until
-            })
+    counting(run, until).map(|report| &report.status).collect()
+}
+
+fn counting(run: &Run, until: Timestamp) -> impl Iterator<Item = &Report> {
+    run.reports.iter().filter(move |report| {
+        run.commits.iter().any(|commit| {
+            let reported = report.status.reported_at;
+            let after_arrival =
+                if commit.existed_before { reported > commit.arrived_at } else { reported >= commit.arrived_at };
+            commit.sha == report.commit && after_arrival && reported <= until
         })
-        .map(|report| &report.status)
-        .collect()
+    })
 }

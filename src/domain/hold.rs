@@ -65,6 +65,21 @@ pub enum HoldMark {
     Released,
 }
 
+impl HoldRule {
+    /// Returns the word used in statuses and trailers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// Returns the rule of a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Next, Self::Strict].into_iter().find(|rule| rule.word() == word)
+    }
+}
+
 impl Hold {
     /// Returns what it stops at `now`.
     pub fn rule_at(&self, now: Timestamp) -> HoldRule {
@@ -81,10 +96,7 @@ impl Hold {
 
     /// Returns the status that stands on the active head while it is in force.
     pub fn status(&self) -> PostedStatus {
-        let rule = match self.rule {
-            HoldRule::Next => "next",
-            HoldRule::Strict => "strict",
-        };
+        let rule = self.rule.word();
         let sha = |word: &str, sha: &Option<DrySha>| {
             sha.as_ref().map(|sha| format!(" {word} {}", beginning(sha.as_str()))).unwrap_or_default()
         };
@@ -131,11 +143,7 @@ fn read_hold(text: &str, at: Timestamp, line: &DryLine, known: &[&DrySha]) -> Op
     let (head, reason) = text.split_once(": ").unwrap_or((text.trim_end_matches(":"), ""));
     let (conditions, by) = head.split_once(" by ")?;
     let mut words = conditions.split(' ');
-    let rule = match words.next()? {
-        "next" => HoldRule::Next,
-        "strict" => HoldRule::Strict,
-        _ => return None,
-    };
+    let rule = HoldRule::of_word(words.next()?)?;
     let find = |beginning: &str| {
         let whole = known.iter().copied().find(|sha| sha.as_str() == beginning);
         let among_known = whole.or_else(|| known.iter().copied().find(|sha| sha.as_str().starts_with(beginning)));

@@ -11,6 +11,8 @@
 //!   rollback blocks in its environment and in every one after it, a closed pull request in its own
 //!   alone, a rejected commit everywhere.
 
+mod proof;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -27,6 +29,7 @@ use super::{
     snapshot::{PlaceState, Record, Run, Snapshot},
     strategy::{Environment, PromotionStrategy},
 };
+pub use proof::Proof;
 
 /// Answers questions about one snapshot.
 #[derive(Debug, Clone)]

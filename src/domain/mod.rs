@@ -6,6 +6,7 @@ pub mod block;
 pub mod candidate;
 pub mod comment;
 pub mod content;
+pub mod decision;
 pub mod evidence;
 pub mod fate;
 pub mod gate;

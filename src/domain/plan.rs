@@ -27,6 +27,7 @@ use super::{
     block::BlockCause,
     candidate::{self, Wish},
     content::Hydration,
+    decision::{self, Decision},
     evidence,
     gate::{ClosedGate, Gate, GateId, Verdict},
     ids::{DrySha, Place, ProposedSha, StrategyName},
@@ -127,7 +128,7 @@ impl Planner<'_> {
                     }
                     Some(wish) => {
                         view.gates = self.closed_gates(environment, place, state, branch, wish);
-                        self.promote(place, state, branch, wish, &view.gates, plan);
+                        self.promote(environment, place, branch, wish, &view.gates, plan);
                     }
                 }
                 self.wake(environment, state, &view, plan);
@@ -316,15 +317,8 @@ impl Planner<'_> {
 
     /// While what runs is neither verified nor failed, nothing is merged, until the deadline.
     fn settling(&self, environment: &Environment, branch: &ActiveBranch) -> Option<Gate> {
-        // What was restored does not settle: a fix need not wait for it.
-        let run = branch.runs.first().filter(|run| run.restored.is_none())?;
-        let waits = match self.ledger.run_verdict(environment, &branch.runs, 0) {
-            Verdict::Verified => return None,
-            _ if evidence::failed_key(environment, run).is_some() => return None,
-            waits => waits,
-        };
-        let overdue = self.snapshot.now >= run.since() + environment.settle_deadline();
-        (!overdue).then_some(Gate::Settling { waits })
+        let settled = decision::settled(&self.ledger, environment, branch, self.snapshot.now);
+        settled.err().map(|waits| Gate::Settling { waits })
     }
 
     fn since(&self, environment: &Environment, place: &Place, state: &PlaceState, gate: Gate) -> ClosedGate {
@@ -344,13 +338,14 @@ impl Planner<'_> {
     /// Takes the next step of a promotion: propose, open, describe, report, merge.
     fn promote(
         &self,
+        environment: &Environment,
         place: &Place,
-        state: &PlaceState,
         branch: &ActiveBranch,
         wish: &Wish,
         gates: &[ClosedGate],
         plan: &mut Plan,
     ) {
+        let Some(state) = self.ledger.place(place) else { return };
         let stopped = gates.iter().any(|g| g.gate.stops_proposing());
         let proposal = state
             .proposal
@@ -393,9 +388,11 @@ impl Planner<'_> {
         }
         self.post_own_status(place, state, &proposed, gates, plan);
         if gates.is_empty() {
+            let decision = Decision::of_promotion(&self.ledger, environment, place, proposal, self.snapshot.now);
             plan.actions.push(Action::Merge {
                 place: place.clone(),
                 number: pull_request.number,
+                decision: Box::new(decision),
                 expected_head: proposed,
                 expected_active: branch.head.clone(),
                 tree: proposal.tree.clone(),

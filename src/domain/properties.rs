@@ -6,12 +6,14 @@
 use proptest::prelude::*;
 
 use super::{
+    decision::{Decision, OpenGate},
     hold::Hold,
-    ids::{DrySha, EnvironmentName, Place},
+    ids::{ActiveSha, DrySha, EnvironmentName, Place},
     plan::{Action, Plan},
     rollback::Rollback,
     snapshot::Record,
     status::StatusState,
+    strategy::Environment,
     world::{Performed, World, content, environment, strategy},
 };
 
@@ -131,7 +133,7 @@ fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseErro
     if let Action::MergeRollback { place, .. } = action {
         check_rollback(world, place)?;
     }
-    let Action::Merge { place, dry, .. } = action else { return Ok(world.perform(action)) };
+    let Action::Merge { place, dry, decision, .. } = action else { return Ok(world.perform(action)) };
     let snapshot = world.snapshot();
     let state = &snapshot.places[place];
     let drifted = state.branch().is_some_and(|branch| branch.drift.is_some());
@@ -152,12 +154,27 @@ fn perform(world: &mut World, action: &Action) -> Result<Performed, TestCaseErro
     for before in &environment.depends_on {
         prop_assert!(world.has_proved(before, dry), "1: {dry} is merged into {place} and {before} has not proved it");
     }
+    check_decision(world, &environment, decision)?;
     let content = state.proposal.as_ref().map(|p| p.content.clone());
     let performed = world.perform(action);
     if performed == Performed::Done {
         prop_assert_eq!(world.head(&place.environment).map(|c| c.content.clone()), content, "3: another tree");
     }
     Ok(performed)
+}
+
+/// 1: A merge tells of each environment before, in their order, and names no commit without content of theirs.
+fn check_decision(world: &World, environment: &Environment, decision: &Decision) -> Result<(), TestCaseError> {
+    let mut told = Vec::new();
+    for gate in &decision.gates {
+        let OpenGate::DependsOn { environment: before, active_sha, .. } = gate else { continue };
+        let commits = world.environments[before].commits.iter().flatten();
+        let is_there = |sha: &ActiveSha| commits.clone().any(|commit| commit.sha == *sha);
+        prop_assert!(active_sha.as_ref().is_none_or(is_there), "1: {decision:?} names a commit of another branch");
+        told.push(before.clone());
+    }
+    prop_assert_eq!(&told, &environment.depends_on, "1: {:?} tells of other environments", decision);
+    Ok(())
 }
 
 /// 3, 6, 7: What is put on the forge before a rollback is merged.

@@ -1,20 +1,36 @@
-//! The trailers by which a commit of ours is known.
+//! The trailers by which a commit of ours is known, and by which its merge is accounted for.
+//!
+//! - They are the last paragraph of the message, one line each, and written by code: no template
+//!   can break them.
+//! - What people wrote stands in a value and never begins a line. Where it is more than plain words
+//!   it is a JSON text, and evidence is a JSON document: line breaks and whatever else is not to be
+//!   seen are escaped, and so is `@`, so that nobody is mentioned.
+//! - They are bounded: evidence that has no room is counted.
 
 use super::metadata::Origin;
 use crate::domain::{
-    ids::{DrySha, EnvironmentName, LaneName, RootName, StrategyName},
+    decision::{Decision, OpenGate, RollbackCause},
+    hold::HoldRule,
+    ids::{DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StrategyName},
     rollback::{Restored, Rollback, Trigger},
 };
 
-/// The trailers by which a commit of ours is known.
+/// How many bytes of evidence one message holds.
+const EVIDENCE_LIMIT: usize = 16 << 10;
+
+/// What the last paragraph of a message of ours says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailers {
     /// The dry SHA.
     pub dry: DrySha,
     /// Where it belongs.
     pub origin: Origin,
-    /// On the commit of a rollback: what it left, and why.
+    /// On the commits of a rollback: what it left.
     pub restored: Option<Restored>,
+    /// On the commits of a rollback: why.
+    pub cause: Option<RollbackCause>,
+    /// On a merge: on what it was decided.
+    pub decision: Option<Decision>,
 }
 
 const DRY_SHA: &str = "Hydromote-Dry-Sha";
@@ -24,16 +40,24 @@ const LANE: &str = "Hydromote-Lane";
 const FROM: &str = "Hydromote-Rollback-From";
 const TRIGGER: &str = "Hydromote-Rollback-Trigger";
 const BY: &str = "Hydromote-Rollback-By";
+const REASON: &str = "Hydromote-Rollback-Reason";
+const RULE: &str = "Hydromote-Rollback-Rule";
+const ASKED_AT: &str = "Hydromote-Rollback-Asked-At";
 const ROOTS: &str = "Hydromote-Rollback-Roots";
+const PROPOSED_SHA: &str = "Hydromote-Proposed-Sha";
+const ASKED_BY: &str = "Hydromote-Asked-By";
+const DECIDED_AT: &str = "Hydromote-Decided-At";
+const GATE: &str = "Hydromote-Gate";
+const LEFT_OUT: &str = "Hydromote-Gates-Left-Out";
 
 impl Trailers {
     /// Makes the trailers of a promotion.
     pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
-        Self { dry, origin, restored: None }
+        Self { dry, origin, restored: None, cause: None, decision: None }
     }
 
-    /// Makes the trailers of a rollback.
-    pub fn of_rollback(rollback: &Rollback, origin: Origin) -> Self {
+    /// Makes the trailers of a rollback, which holds the place with `rule`.
+    pub fn of_rollback(rollback: &Rollback, rule: Option<HoldRule>, origin: Origin) -> Self {
         let restored = Restored {
             from: rollback.bad.clone(),
             roots: rollback.roots.clone(),
@@ -41,76 +65,321 @@ impl Trailers {
             by: rollback.by.clone(),
             released: false,
         };
-        Self { dry: rollback.target.dry.clone(), origin, restored: Some(restored) }
+        let cause = RollbackCause { reason: rollback.reason.clone(), rule, asked_at: rollback.at };
+        let dry = rollback.target.dry.clone();
+        Self { dry, origin, restored: Some(restored), cause: Some(cause), decision: None }
+    }
+
+    /// Adds on what the merge was decided.
+    pub fn decided(self, decision: Decision) -> Self {
+        Self { decision: Some(decision), ..self }
     }
 
     /// Returns the trailer lines, to stand as the last paragraph of a message.
     pub fn render(&self) -> String {
-        let mut lines = format!(
-            "{DRY_SHA}: {}\n{STRATEGY}: {}\n{ENVIRONMENT}: {}\n{LANE}: {}\n",
-            self.dry, self.origin.strategy, self.origin.environment, self.origin.lane
-        );
+        let mut block = Block::default();
+        block.line(DRY_SHA, &self.dry);
+        block.line(STRATEGY, &self.origin.strategy);
+        block.line(ENVIRONMENT, &self.origin.environment);
+        block.line(LANE, &self.origin.lane);
         if let Some(restored) = &self.restored {
-            let by = restored.by.split_whitespace().collect::<Vec<_>>().join(" ");
-            lines += &format!("{FROM}: {}\n{TRIGGER}: {}\n{BY}: {by}\n", restored.from, restored.trigger.word());
+            block.line(FROM, &restored.from);
+            block.line(TRIGGER, restored.trigger.word());
+            block.line(BY, text(&restored.by));
+            if let Some(cause) = &self.cause {
+                block.line(REASON, text(&cause.reason));
+                if let Some(rule) = cause.rule {
+                    block.line(RULE, rule.word());
+                }
+                block.line(ASKED_AT, cause.asked_at);
+            }
             for root in &restored.roots {
-                lines += &format!("{ROOTS}: {root}\n");
+                block.line(ROOTS, root);
             }
         }
-        lines
+        if let Some(decision) = &self.decision {
+            block.decision(decision);
+        }
+        block.0
     }
 
     /// Reads the trailers from the last paragraph of a message.
     pub fn parse(message: &str) -> Option<Self> {
-        let last = message.trim_end().rsplit("\n\n").next()?;
-        let value = |key: &str| last.lines().rev().find_map(|l| l.strip_prefix(key)?.strip_prefix(": ")).map(str::trim);
+        let block = Paragraph(message.trim_end().rsplit("\n\n").next()?);
         Some(Self {
-            dry: DrySha::new(value(DRY_SHA)?).ok()?,
+            dry: DrySha::new(block.value(DRY_SHA)?).ok()?,
             origin: Origin {
-                strategy: StrategyName::new(value(STRATEGY)?).ok()?,
-                environment: EnvironmentName::new(value(ENVIRONMENT)?).ok()?,
-                lane: LaneName::new(value(LANE)?).ok()?,
+                strategy: StrategyName::new(block.value(STRATEGY)?).ok()?,
+                environment: EnvironmentName::new(block.value(ENVIRONMENT)?).ok()?,
+                lane: LaneName::new(block.value(LANE)?).ok()?,
             },
-            restored: value(FROM).and_then(|from| DrySha::new(from).ok()).map(|from| Restored {
-                from,
-                roots: last
-                    .lines()
-                    .filter_map(|line| RootName::new(line.strip_prefix(ROOTS)?.strip_prefix(": ")?.trim()).ok())
-                    .collect(),
-                trigger: match value(TRIGGER) {
-                    Some(word) if word == Trigger::Automatic.word() => Trigger::Automatic,
-                    _ => Trigger::Person,
-                },
-                by: value(BY).unwrap_or_default().to_owned(),
-                released: false,
-            }),
+            restored: block.restored(),
+            cause: block.cause(),
+            decision: block.decision(),
         })
     }
 }
 
+/// Trailer lines under way.
+#[derive(Default)]
+struct Block(String);
+
+impl Block {
+    /// Adds a line; `value` holds no line break.
+    fn line(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.0 += &format!("{key}: {value}\n");
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        self.line(PROPOSED_SHA, &decision.proposed_sha);
+        self.line(ASKED_BY, text(&decision.asked_by));
+        self.line(DECIDED_AT, decision.decided_at);
+        let (mut room, mut left_out) = (EVIDENCE_LIMIT, decision.left_out);
+        for gate in &decision.gates {
+            let document = serde_json::to_string(gate).expect("because evidence has text keys only");
+            let document = escaped(&document);
+            match room.checked_sub(document.len()) {
+                Some(rest) => {
+                    room = rest;
+                    self.line(GATE, document);
+                }
+                None => left_out += 1,
+            }
+        }
+        if left_out > 0 {
+            self.line(LEFT_OUT, left_out);
+        }
+    }
+}
+
+/// The last paragraph of a message.
+struct Paragraph<'a>(&'a str);
+
+impl<'a> Paragraph<'a> {
+    fn values(&self, key: &'static str) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.0.split('\n').filter_map(move |line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::trim)
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'a str> {
+        self.values(key).next_back()
+    }
+
+    fn restored(&self) -> Option<Restored> {
+        Some(Restored {
+            from: DrySha::new(self.value(FROM)?).ok()?,
+            roots: self.values(ROOTS).filter_map(|root| RootName::new(root).ok()).collect(),
+            trigger: match self.value(TRIGGER) {
+                Some(word) if word == Trigger::Automatic.word() => Trigger::Automatic,
+                _ => Trigger::Person,
+            },
+            by: self.value(BY).map(read_text).unwrap_or_default(),
+            released: false,
+        })
+    }
+
+    fn cause(&self) -> Option<RollbackCause> {
+        Some(RollbackCause {
+            reason: read_text(self.value(REASON)?),
+            rule: self.value(RULE).and_then(HoldRule::of_word),
+            asked_at: self.value(ASKED_AT)?.parse().ok()?,
+        })
+    }
+
+    fn decision(&self) -> Option<Decision> {
+        let mut left_out = self.value(LEFT_OUT).and_then(|count| count.parse().ok()).unwrap_or(0);
+        let mut gates = Vec::new();
+        for document in self.values(GATE) {
+            match serde_json::from_str::<OpenGate>(document) {
+                Ok(gate) => gates.push(gate),
+                // Of another version: it cannot be told, and is not passed over in silence.
+                Err(_) => left_out += 1,
+            }
+        }
+        Some(Decision {
+            proposed_sha: ProposedSha::new(self.value(PROPOSED_SHA)?).ok()?,
+            asked_by: read_text(self.value(ASKED_BY)?),
+            decided_at: self.value(DECIDED_AT)?.parse().ok()?,
+            gates,
+            left_out,
+        })
+    }
+}
+
+/// Returns what people wrote as a value: as it is when that is plain, else as a JSON text.
+fn text(words: &str) -> String {
+    let is_plain = !words.is_empty() && !words.contains(is_hidden) && words.trim() == words && !words.starts_with('"');
+    if is_plain {
+        return words.to_owned();
+    }
+    escaped(&serde_json::to_string(words).expect("because text is JSON"))
+}
+
+/// Reads a value that [`text`] wrote.
+fn read_text(value: &str) -> String {
+    let json = value.starts_with('"').then(|| serde_json::from_str(value).ok()).flatten();
+    json.unwrap_or_else(|| value.to_owned())
+}
+
+/// Escapes in a JSON document what a commit message should not hold; such characters stand in its
+/// texts only.
+fn escaped(document: &str) -> String {
+    let mut line = String::with_capacity(document.len());
+    for c in document.chars() {
+        if is_hidden(c) { line += &format!("\\u{:04x}", u32::from(c)) } else { line.push(c) }
+    }
+    line
+}
+
+/// Says whether a character ends lines, hides text, turns it round, or mentions somebody.
+fn is_hidden(c: char) -> bool {
+    c == '@'
+        || c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::{
+        decision::SeenStatus,
+        ids::{ActiveSha, StatusKey},
+        status::StatusState,
+    };
+
+    fn at(second: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(second).expect("a time")
+    }
+
+    fn promotion() -> Trailers {
+        let origin = Origin {
+            strategy: StrategyName::new("shop").expect("a name"),
+            environment: EnvironmentName::new("dev").expect("a name"),
+            lane: LaneName::single(),
+        };
+        Trailers::of_promotion(DrySha::new("dry-1").expect("a word"), origin)
+    }
+
+    fn rollback(by: &str, reason: &str) -> Trailers {
+        let restored = Restored {
+            from: DrySha::new("dry-2").expect("a word"),
+            roots: [RootName::new("shop").expect("a folder"), RootName::new("web/api").expect("a folder")].into(),
+            trigger: Trigger::Automatic,
+            by: by.into(),
+            released: false,
+        };
+        let cause = RollbackCause { reason: reason.into(), rule: Some(HoldRule::Strict), asked_at: at(7) };
+        Trailers { restored: Some(restored), cause: Some(cause), ..promotion() }
+    }
+
+    fn seen(key: &str, description: &str) -> SeenStatus {
+        SeenStatus {
+            key: StatusKey::new(key).expect("a key"),
+            state: StatusState::Success,
+            sha: "proposed-1".into(),
+            reported_at: at(60),
+            stands_since: Some(at(30)),
+            settle_seconds: 30,
+            check_run: false,
+            description: description.into(),
+        }
+    }
+
+    fn decision(asked_by: &str, gates: Vec<OpenGate>) -> Decision {
+        Decision {
+            proposed_sha: ProposedSha::new("proposed-1").expect("a word"),
+            asked_by: asked_by.into(),
+            decided_at: at(90),
+            gates,
+            left_out: 0,
+        }
+    }
 
     #[test]
     fn trailers_are_read_back_from_the_end_of_a_message() {
-        let trailers = Trailers {
-            dry: DrySha::new("dry-1").expect("a word"),
-            origin: Origin {
-                strategy: StrategyName::new("shop").expect("a name"),
-                environment: EnvironmentName::new("dev").expect("a name"),
-                lane: LaneName::single(),
-            },
-            restored: Some(Restored {
-                from: DrySha::new("dry-2").expect("a word"),
-                roots: [RootName::new("shop").expect("a folder"), RootName::new("web/api").expect("a folder")].into(),
-                trigger: Trigger::Automatic,
-                by: "Hydromote".into(),
-                released: false,
-            }),
-        };
+        let trailers = rollback("Hydromote", "`health` failed").decided(decision("Hydromote", Vec::new()));
         let message = format!("Promote\n\nHydromote-Dry-Sha: forged\n\n{}", trailers.render());
         assert_eq!(Trailers::parse(&message), Some(trailers));
         assert_eq!(Trailers::parse("Promote\n\nHydromote-Dry-Sha: dry-1"), None);
+    }
+
+    #[test]
+    fn a_merge_says_on_what_it_was_decided() {
+        let depends_on = OpenGate::DependsOn {
+            environment: EnvironmentName::new("dev").expect("a name"),
+            dry_sha: Some(DrySha::new("dry-1").expect("a word")),
+            active_sha: Some(ActiveSha::new("active-1").expect("a word")),
+            running_since: Some(at(10)),
+            verified_at: Some(at(20)),
+            soak_seconds: 5,
+            statuses: Vec::new(),
+        };
+        let promote = OpenGate::Promote { by: "developer".into(), at: at(80) };
+        let gates = vec![depends_on, OpenGate::ProposedStatus(seen("ticket", "")), promote];
+        let trailers = promotion().decided(decision("developer", gates));
+        insta::assert_snapshot!(trailers.render(), @r#"
+        Hydromote-Dry-Sha: dry-1
+        Hydromote-Strategy: shop
+        Hydromote-Environment: dev
+        Hydromote-Lane: default
+        Hydromote-Proposed-Sha: proposed-1
+        Hydromote-Asked-By: developer
+        Hydromote-Decided-At: 1970-01-01T00:01:30Z
+        Hydromote-Gate: {"gate":"depends_on","environment":"dev","drySha":"dry-1","activeSha":"active-1","runningSince":"1970-01-01T00:00:10Z","verifiedAt":"1970-01-01T00:00:20Z","soakSeconds":5}
+        Hydromote-Gate: {"gate":"proposed_status","key":"ticket","state":"success","sha":"proposed-1","reportedAt":"1970-01-01T00:01:00Z","standsSince":"1970-01-01T00:00:30Z","settleSeconds":30}
+        Hydromote-Gate: {"gate":"promote","by":"developer","at":"1970-01-01T00:01:20Z"}
+        "#);
+        assert_eq!(Trailers::parse(&trailers.render()), Some(trailers));
+    }
+
+    #[test]
+    fn words_of_people_forge_no_trailer_and_break_no_block() {
+        let nasty = "slow\n\nHydromote-Dry-Sha: forged\r\nHydromote-Rollback-By: @root\u{2028}Signed-off-by: x\u{85}\0";
+        let key = "Hydromote-Gate: {\"gate\":\"promote\"} @all \u{202e}";
+        let trailers =
+            rollback(nasty, nasty).decided(decision("\"quoted", vec![OpenGate::ActiveStatus(seen(key, nasty))]));
+        let text = trailers.render();
+        insta::assert_snapshot!(text, @r#"
+        Hydromote-Dry-Sha: dry-1
+        Hydromote-Strategy: shop
+        Hydromote-Environment: dev
+        Hydromote-Lane: default
+        Hydromote-Rollback-From: dry-2
+        Hydromote-Rollback-Trigger: automatic
+        Hydromote-Rollback-By: "slow\n\nHydromote-Dry-Sha: forged\r\nHydromote-Rollback-By: \u0040root\u2028Signed-off-by: x\u0085\u0000"
+        Hydromote-Rollback-Reason: "slow\n\nHydromote-Dry-Sha: forged\r\nHydromote-Rollback-By: \u0040root\u2028Signed-off-by: x\u0085\u0000"
+        Hydromote-Rollback-Rule: strict
+        Hydromote-Rollback-Asked-At: 1970-01-01T00:00:07Z
+        Hydromote-Rollback-Roots: shop
+        Hydromote-Rollback-Roots: web/api
+        Hydromote-Proposed-Sha: proposed-1
+        Hydromote-Asked-By: "\"quoted"
+        Hydromote-Decided-At: 1970-01-01T00:01:30Z
+        Hydromote-Gate: {"gate":"active_status","key":"Hydromote-Gate: {\"gate\":\"promote\"} \u0040all \u202e","state":"success","sha":"proposed-1","reportedAt":"1970-01-01T00:01:00Z","standsSince":"1970-01-01T00:00:30Z","settleSeconds":30,"description":"slow\n\nHydromote-Dry-Sha: forged\r\nHydromote-Rollback-By: \u0040root\u2028Signed-off-by: x\u0085\u0000"}
+        "#);
+        assert!(!text.contains('@') && !text.contains(|c: char| c.is_control() && c != '\n'));
+        assert_eq!(Trailers::parse(&format!("Back\n\n{text}")), Some(trailers));
+    }
+
+    #[test]
+    fn evidence_without_room_is_counted() {
+        let gate = OpenGate::ProposedStatus(seen(&"k".repeat(250), &"d".repeat(140)));
+        let trailers = promotion().decided(decision("Hydromote", vec![gate; 500]));
+        let text = trailers.render();
+        assert!(text.len() < EVIDENCE_LIMIT + 2_000, "{}", text.len());
+        let read = Trailers::parse(&text).and_then(|read| read.decision).expect("is read");
+        assert!(read.gates.len() > 10);
+        assert_eq!(read.gates.len() + read.left_out, 500);
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_read_back_as_it_was(by in "\\PC*|.*", reason in "(.|\n|\r|Hydromote-Dry-Sha: )*") {
+            let trailers = rollback(&by, &reason).decided(decision(&by, Vec::new()));
+            let text = trailers.render();
+            prop_assert_eq!(text.lines().count(), 15);
+            prop_assert_eq!(Trailers::parse(&text), Some(trailers));
+        }
     }
 }

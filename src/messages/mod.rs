@@ -334,7 +334,10 @@ fn pull_request_context(
 }
 
 fn merge_context(gates: &[String]) -> Value {
-    json!({ "gates": gates.iter().map(|gate| plain(&cut(gate, REASON_LIMIT))).collect::<Vec<_>>() })
+    let left_out = gates.len().saturating_sub(NAMES_LIMIT);
+    let more = (left_out > 0).then(|| format!("and {left_out} more"));
+    let shown = gates.iter().take(NAMES_LIMIT).map(|gate| plain(&cut(gate, REASON_LIMIT)));
+    json!({ "gates": shown.chain(more).collect::<Vec<_>>() })
 }
 
 fn rollback_context(text: &RollbackText, status_url: Option<&str>) -> Value {

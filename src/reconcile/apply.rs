@@ -92,8 +92,8 @@ impl Applier<'_> {
             Action::Revoke { place, brought_by, active, dry, reason } => {
                 self.revoke(place, brought_by, active, dry, reason).await
             }
-            Action::Merge { place, number, expected_head, expected_active, tree, dry } => {
-                self.merge(place, *number, expected_head, expected_active, tree, dry).await
+            Action::Merge { place, number, expected_active, tree, dry, decision, .. } => {
+                self.merge(place, *number, expected_active, tree, dry, decision).await
             }
             Action::PostHold { place, active, status } => self.mark_hold(place, active, status).await,
             Action::EndHold { place, active, hold, reason } => self.end_hold(place, active, hold, reason).await,
@@ -102,8 +102,8 @@ impl Applier<'_> {
                 self.propose_rollback(place, rollback, expected_active, expected_proposed.as_ref()).await
             }
             Action::OpenRollback { place, rollback, proposed } => self.open_rollback(place, rollback, proposed).await,
-            Action::MergeRollback { place, rollback, number, expected_head, expected_active, .. } => {
-                self.merge_rollback(place, rollback, *number, expected_head, expected_active).await
+            Action::MergeRollback { place, rollback, number, expected_active, decision, .. } => {
+                self.merge_rollback(place, rollback, *number, expected_active, decision).await
             }
             Action::FinishRollback { place, active, rollback } => self.finish_rollback(place, active, rollback).await,
             Action::CancelRollback { place, active, rollback, pull_request, reason } => {

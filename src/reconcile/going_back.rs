@@ -10,10 +10,12 @@ use super::{
     apply::Applier,
     context::{hold_key, rollback_key},
     holds::{CANCELLED_BY_US, HoldBook},
+    record::LastDecision,
     rejected_commits::RejectionBook,
 };
 use crate::{
     domain::{
+        decision::Decision,
         hold::Hold,
         ids::{ActiveSha, BranchName, Place, ProposedSha, PullRequestNumber, TreeId},
         rollback::{Rollback, Start, Trigger},
@@ -28,7 +30,6 @@ use crate::{
         trailers::Trailers,
     },
     messages::{DryText, RollbackText},
-    store::RolledBack,
 };
 
 impl Applier<'_> {
@@ -168,7 +169,7 @@ impl Applier<'_> {
         rollback: &Rollback,
         active: &ActiveSha,
     ) -> Result<crate::git::compose::Composed, LookError> {
-        let trailers = Trailers::of_rollback(rollback, self.context.origin(place));
+        let trailers = self.trailers(place, rollback);
         let text = self.rollback_text(place, rollback).await;
         let message = self.context.repository.shared.messages.rollback_commit(&text, &trailers.render())?;
         let id = |sha: &ActiveSha| Oid::from_str(sha.as_str()).map_err(GitError::from);
@@ -221,14 +222,15 @@ impl Applier<'_> {
         place: &Place,
         rollback: &Rollback,
         number: PullRequestNumber,
-        expected_head: &ProposedSha,
         expected_active: &ActiveSha,
+        decision: &Decision,
     ) -> Result<(), LookError> {
+        let expected_head = &decision.proposed_sha;
         let environment =
             self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
         self.check_base(&environment.branch, expected_active).await?;
         self.check_holds().await?;
-        let trailers = Trailers::of_rollback(rollback, self.context.origin(place));
+        let trailers = self.trailers(place, rollback).decided(decision.clone());
         let text = self.rollback_text(place, rollback).await;
         let messages = &self.context.repository.shared.messages;
         let merge = Merge {
@@ -237,6 +239,8 @@ impl Applier<'_> {
             title: format!("{} ({number})", messages.rollback_title(&text)?),
             message: messages.rollback_merge(&text, &trailers.render())?,
         };
+        let store = &self.context.repository.shared.store;
+        store.save_note(&self.context.id, place, &LastDecision(decision.clone())).await?;
         let forge = &self.context.repository.forge;
         let act = format!("merge {number}: roll {place} back");
         let merging = forge.merge_pull_request(&self.context.id.repository, number, &merge);
@@ -265,27 +269,6 @@ impl Applier<'_> {
         active: &ActiveSha,
         rollback: &Rollback,
     ) -> Result<(), LookError> {
-        let pull_request = self.book(place).await?.pull_request;
-        let done = RolledBack {
-            environment: place.environment.clone(),
-            lane: place.lane.clone(),
-            from_tree: self.tree(&rollback.bad_commit).await?,
-            to_tree: self.tree(active).await?,
-            from: rollback.bad.clone(),
-            to: rollback.target.dry.clone(),
-            active_sha: active.clone(),
-            pull_request,
-            trigger: rollback.trigger,
-            by: rollback.by.clone(),
-            reason: rollback.reason.clone(),
-            at: self.now(),
-        };
-        let store = &self.context.repository.shared.store;
-        if store.save_rollback(&self.context.id, &done).await? {
-            let with = pull_request.map(|number| format!(" with {number}")).unwrap_or_default();
-            let what = format!("{place} is back at {}{with}: {}", done.to.short(), done.reason);
-            store.save_event(&self.context.id, Some(place), done.at, &done.by, &what).await?;
-        }
         let mut taken_back = false;
         self.change(place, |book| {
             // A person took it back while it was merged.
@@ -339,6 +322,11 @@ impl Applier<'_> {
         Ok(())
     }
 
+    fn trailers(&self, place: &Place, rollback: &Rollback) -> Trailers {
+        let hold = self.snapshot.places.get(place).and_then(|state| state.hold.as_ref());
+        Trailers::of_rollback(rollback, hold.map(|hold| hold.rule), self.context.origin(place))
+    }
+
     async fn rollback_text(&self, place: &Place, rollback: &Rollback) -> RollbackText {
         let (bad, target) = (self.dry_commit(&rollback.bad).await, self.dry_commit(&rollback.target.dry).await);
         // A commit that a forced push took off the line may be gone: its id says enough.
@@ -354,13 +342,6 @@ impl Applier<'_> {
             rollback.trigger == Trigger::Automatic,
             &rollback.reason,
         )
-    }
-
-    async fn tree(&self, commit: &ActiveSha) -> Result<TreeId, LookError> {
-        let id = commit.to_string();
-        let mirror = &self.context.repository.mirror;
-        let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
-        Ok(TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal"))
     }
 
     async fn change(&self, place: &Place, change: impl FnOnce(&mut HoldBook)) -> Result<(), LookError> {

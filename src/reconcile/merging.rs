@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 
-use super::{LookError, apply::Applier};
+use super::{LookError, apply::Applier, record::LastDecision};
 use crate::{
     domain::{
-        gate::Verdict,
+        decision::Decision,
         ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
         snapshot::Refusal,
     },
@@ -25,10 +25,10 @@ impl Applier<'_> {
         &mut self,
         place: &Place,
         number: PullRequestNumber,
-        expected_head: &ProposedSha,
         expected_active: &ActiveSha,
         tree: &TreeId,
         dry: &DrySha,
+        decision: &Decision,
     ) -> Result<(), LookError> {
         let environment =
             self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
@@ -36,8 +36,10 @@ impl Applier<'_> {
         self.check_base(&environment.branch, expected_active).await?;
         self.check_holds().await?;
         let commit = self.dry_commit(dry).await?;
-        let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place));
-        let message = self.context.repository.shared.messages.merge(&self.evidence(place, dry), &trailers.render())?;
+        let expected_head = &decision.proposed_sha;
+        let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place)).decided(decision.clone());
+        let gates: Vec<String> = decision.gates.iter().map(ToString::to_string).collect();
+        let message = self.context.repository.shared.messages.merge(&gates, &trailers.render())?;
         let subject = DryText::new(dry, &commit.subject, &commit.author).subject().to_owned();
         let merge = Merge {
             expected_head: expected_head.to_string(),
@@ -45,6 +47,8 @@ impl Applier<'_> {
             title: format!("Promote {} to {place}: {subject} ({number})", dry.short()),
             message,
         };
+        let store = &self.context.repository.shared.store;
+        store.save_note(&self.context.id, place, &LastDecision(decision.clone())).await?;
         let forge = &self.context.repository.forge;
         let merged = self
             .intend(
@@ -91,27 +95,5 @@ impl Applier<'_> {
         tracing::info!(environment.name = %place.environment, words, "the forge refused to merge into {place}");
         let refusal = Refusal { proposed: proposed.clone(), words, retry_at: now + pause, tries };
         Ok(store.save_note(&self.context.id, place, &refusal).await?)
-    }
-
-    /// Returns the evidence on which this merge was decided, a line each.
-    fn evidence(&self, place: &Place, dry: &DrySha) -> Vec<String> {
-        let ledger = crate::domain::ledger::Ledger::new(&self.context.strategy, self.snapshot);
-        let Some(environment) = self.context.strategy.environment(&place.environment) else { return Vec::new() };
-        let mut lines: Vec<String> = environment
-            .depends_on
-            .iter()
-            .map(|before| {
-                let verdict = ledger.verdict(before, &place.lane, dry);
-                debug_assert_eq!(verdict, Verdict::Verified);
-                format!("{before} {verdict}")
-            })
-            .collect();
-        lines.extend(environment.proposed_statuses.iter().map(|rule| format!("`{}` succeeded", rule.key)));
-        let promote = self.snapshot.places.get(place).and_then(|state| state.promote.as_ref());
-        lines.extend(promote.filter(|_| !environment.auto_merge).map(|p| format!("promoted by {}", p.by)));
-        if lines.is_empty() {
-            lines.push("nothing comes before this environment".to_owned());
-        }
-        lines
     }
 }

@@ -21,6 +21,7 @@ pub mod hub;
 pub mod hydrate;
 mod merging;
 pub mod observe;
+pub mod record;
 pub mod rejected_commits;
 pub mod rejecting;
 pub mod rejections;

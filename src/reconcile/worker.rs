@@ -12,17 +12,16 @@ use super::{
     context::StrategyContext,
     forge_view::ForgeView,
     holds::HoldBook,
-    observe,
+    observe, record,
 };
 use crate::{
     domain::{
         ids::{BranchName, DrySha, Place, PullRequestNumber},
         plan::{Plan, plan},
-        snapshot::{Refusal, Run, Snapshot},
+        snapshot::{Refusal, Snapshot},
     },
     forge::PullRequestState,
     git::history,
-    store::Promotion,
 };
 
 /// How many rounds of observe, plan and apply one look may take: far more than any honest course.
@@ -119,7 +118,7 @@ impl StrategyWorker {
         Ok(())
     }
 
-    /// Writes down since when gates are closed, and promotions that are new on the branches.
+    /// Writes down since when gates are closed, and what is new on the branches.
     async fn remember(&mut self, context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> Result<(), LookError> {
         let store = &context.repository.shared.store;
         let gates: BTreeMap<_, _> = plan
@@ -130,60 +129,7 @@ impl StrategyWorker {
         if gates != snapshot.closed_since {
             store.save_closed_gates(&context.id, &gates).await?;
         }
-        for (place, state) in &snapshot.places {
-            let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
-            for run in runs.iter().rev().filter(|run| run.restored.is_none()) {
-                self.remember_promotion(context, place, run).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn remember_promotion(
-        &mut self,
-        context: &StrategyContext,
-        place: &Place,
-        run: &Run,
-    ) -> Result<(), LookError> {
-        let store = &context.repository.shared.store;
-        let Some(brought_by) = run.brought_by() else { return Ok(()) };
-        if self.view.knows_promotion(brought_by.as_str()) {
-            return Ok(());
-        }
-        let id = brought_by.as_str().to_owned();
-        let mirror = &context.repository.mirror;
-        let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
-        let Some(environment) = context.strategy.environment(&place.environment) else { return Ok(()) };
-        let head = environment.proposed_branch(&place.lane);
-        let proposed = commit.merged.map(|id| id.to_string());
-        let merged = self
-            .view
-            .pull_requests(context, &head, &environment.branch)
-            .await?
-            .into_iter()
-            .filter(|pr| pr.state == PullRequestState::Merged)
-            .find(|pr| {
-                pr.merge_sha.as_deref() == Some(brought_by.as_str())
-                    || Some(&pr.head_sha) == proposed.as_ref()
-                    || pr.head_sha == brought_by.as_str()
-            });
-        let promotion = Promotion {
-            environment: place.environment.clone(),
-            lane: place.lane.clone(),
-            dry_sha: run.dry.clone(),
-            active_sha: brought_by.clone(),
-            tree: crate::domain::ids::TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal"),
-            pull_request: merged.as_ref().map(|pr| pr.number),
-            merged_by: merged.and_then(|pr| pr.merged_by),
-            at: run.since(),
-        };
-        if store.save_promotion(&context.id, &promotion).await? {
-            let by = promotion.pull_request.map(|number| format!(" with {number}")).unwrap_or_default();
-            let what = format!("{place} runs {}{by}", run.dry.short());
-            store.save_event(&context.id, Some(place), run.since(), "hydromote", &what).await?;
-        }
-        self.view.note_promotion(brought_by.as_str());
-        Ok(())
+        record::remember(context, &mut self.view, snapshot).await
     }
 }
 

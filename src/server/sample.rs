@@ -26,7 +26,7 @@ use crate::{
         hub::{self, Hub},
         repository::Message,
     },
-    store::{Promotion, Store},
+    store::{MergeRecord, Promotion, Store},
 };
 
 /// The bearer token of the sample.
@@ -95,7 +95,7 @@ impl Sample {
                 active_sha: active_sha('a', number),
                 tree: TreeId::new("7".repeat(40)).expect("an id"),
                 pull_request: Some(PullRequestNumber(number)),
-                merged_by: Some("hydromote".into()),
+                merge: MergeRecord { merged_by: Some("hydromote".into()), ..MergeRecord::default() },
                 at: ago(minutes),
             };
             self.store.save_promotion(&board.id, &promotion).await.expect("because memory is there");

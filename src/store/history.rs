@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Store, StoreError, from_millis, to_millis};
-use crate::domain::ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, PullRequestNumber, StrategyId, TreeId};
+use super::{Store, StoreError, from_json, from_millis, to_json, to_millis};
+use crate::domain::{
+    decision::Decision,
+    ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, StrategyId, TreeId},
+};
 
 /// A promotion as it stands on an active branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +26,26 @@ pub struct Promotion {
     pub tree: TreeId,
     /// The pull request.
     pub pull_request: Option<PullRequestNumber>,
-    /// Who merged it, where the forge says so.
-    pub merged_by: Option<String>,
+    /// How it was merged.
+    pub merge: MergeRecord,
     /// When.
     pub at: Timestamp,
+}
+
+/// How content came onto an active branch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MergeRecord {
+    /// The head that was merged.
+    pub proposed_sha: Option<ProposedSha>,
+    /// Who merged it, where the forge says so.
+    pub merged_by: Option<String>,
+    /// Whether it was a person, and not the service.
+    pub by_hand: bool,
+    /// What our own status still waited for when a person merged it.
+    pub overrode: Option<String>,
+    /// On what the service decided.
+    pub decision: Option<Decision>,
 }
 
 /// Something that happened, in words.
@@ -42,13 +61,20 @@ pub struct Event {
     pub what: String,
 }
 
+impl MergeRecord {
+    /// Returns when the service decided it.
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        self.decision.as_ref().map(|decision| decision.decided_at)
+    }
+}
+
 impl Store {
     /// Writes a promotion that was seen on a branch; says whether it was new.
     pub async fn save_promotion(&self, strategy: &StrategyId, promotion: &Promotion) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO promotions
-                 (strategy, environment, lane, dry, brought_by, tree, pull_request, merged_by, at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                 (strategy, environment, lane, dry, brought_by, tree, pull_request, merged_by, at, merge_record)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
              ON CONFLICT (strategy, environment, lane, brought_by) DO NOTHING",
         )
         .bind(strategy.to_string())
@@ -58,8 +84,9 @@ impl Store {
         .bind(promotion.active_sha.as_str())
         .bind(promotion.tree.as_str())
         .bind(promotion.pull_request.map(|number| number.0.cast_signed()))
-        .bind(&promotion.merged_by)
+        .bind(&promotion.merge.merged_by)
         .bind(to_millis(promotion.at))
+        .bind(to_json(&promotion.merge))
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() > 0)
@@ -69,13 +96,37 @@ impl Store {
     /// were found when the database was lost.
     pub async fn promotions(&self, strategy: &StrategyId) -> Result<Vec<Promotion>, StoreError> {
         let rows = sqlx::query(
-            "SELECT environment, lane, dry, brought_by, tree, pull_request, merged_by, at
+            "SELECT environment, lane, dry, brought_by, tree, pull_request, merged_by, at, merge_record
              FROM promotions WHERE strategy = $1 ORDER BY at, id",
         )
         .bind(strategy.to_string())
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.iter().filter_map(promotion).collect())
+        let mut promotions: Vec<Promotion> = rows.iter().filter_map(promotion).collect();
+        // A forge's times are whole seconds; within one, the order is that of the decisions.
+        promotions.sort_by_key(|promotion| (promotion.at, promotion.merge.decided_at()));
+        Ok(promotions)
+    }
+
+    /// Says whether the promotion or rollback that this commit brought is written down.
+    pub async fn knows_run(
+        &self,
+        strategy: &StrategyId,
+        place: &Place,
+        brought_by: &ActiveSha,
+    ) -> Result<bool, StoreError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM promotions WHERE strategy = $1 AND environment = $2 AND lane = $3 AND brought_by = $4
+             UNION ALL
+             SELECT 1 FROM rollbacks WHERE strategy = $1 AND environment = $2 AND lane = $3 AND brought_by = $4",
+        )
+        .bind(strategy.to_string())
+        .bind(place.environment.as_str())
+        .bind(place.lane.as_str())
+        .bind(brought_by.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(found.is_some())
     }
 
     /// Writes down something that happened.
@@ -153,7 +204,10 @@ fn promotion(row: &SqliteRow) -> Option<Promotion> {
         active_sha: ActiveSha::new(row.get::<String, _>(3)).ok()?,
         tree: TreeId::new(row.get::<String, _>(4)).ok()?,
         pull_request: row.get::<Option<i64>, _>(5).map(|number| PullRequestNumber(number.cast_unsigned())),
-        merged_by: row.get(6),
+        merge: match row.get::<Option<String>, _>(8) {
+            Some(text) => from_json("record of a merge", &text).ok()?,
+            None => MergeRecord { merged_by: row.get(6), ..MergeRecord::default() },
+        },
         at: from_millis(row.get(7)),
     })
 }
@@ -177,7 +231,7 @@ mod tests {
                 active_sha: ActiveSha::new(format!("{environment}-1")).expect("a SHA"),
                 tree: TreeId::new("tree-1").expect("a tree"),
                 pull_request: None,
-                merged_by: None,
+                merge: MergeRecord::default(),
                 at,
             };
             store.save_promotion(&strategy, &promotion).await.expect("saved");

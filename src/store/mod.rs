@@ -17,16 +17,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 pub use comments::{CommandedComment, Progress, StatusComment};
 pub use deliveries::{Delivery, NewDelivery, Recorded};
-pub use history::{Event, Promotion};
+pub use history::{Event, MergeRecord, Promotion};
 pub use memory::{Document, PlaceNote, StrategyNote};
 pub use promotions::HydratedRoots;
 pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// What brings the schema from each version to the next.
-const STEPS: [&str; 3] = [include_str!("schema.sql"), include_str!("comments.sql"), include_str!("rollbacks.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("comments.sql"),
+    include_str!("rollbacks.sql"),
+    include_str!("merges.sql"),
+];
 
 /// How long a writer waits for another.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);

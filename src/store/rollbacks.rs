@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, from_json, to_json};
+use super::{MergeRecord, Store, StoreError, from_json, to_json};
 use crate::domain::{
+    hold::HoldRule,
     ids::{ActiveSha, DrySha, EnvironmentName, LaneName, PullRequestNumber, StrategyId, TreeId},
     rollback::Trigger,
 };
@@ -35,6 +36,15 @@ pub struct RolledBack {
     pub by: String,
     /// Why, in words.
     pub reason: String,
+    /// What it held the place with.
+    #[serde(default)]
+    pub rule: Option<HoldRule>,
+    /// When it was asked for.
+    #[serde(default)]
+    pub asked_at: Option<Timestamp>,
+    /// How it was merged.
+    #[serde(default)]
+    pub merge: MergeRecord,
     /// When.
     pub at: Timestamp,
 }
@@ -56,12 +66,16 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Returns the rollbacks of a strategy in the order in which they happened.
+    /// Returns the rollbacks of a strategy in the order in which they happened, which is not the one in which they
+    /// were found when the database was lost.
     pub async fn rollbacks(&self, strategy: &StrategyId) -> Result<Vec<RolledBack>, StoreError> {
         let rows: Vec<String> = sqlx::query_scalar("SELECT rollback FROM rollbacks WHERE strategy = $1 ORDER BY id")
             .bind(strategy.to_string())
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(|text| from_json("rollback", text)).collect()
+        let found: Result<Vec<RolledBack>, _> = rows.iter().map(|text| from_json("rollback", text)).collect();
+        let mut found = found?;
+        found.sort_by_key(|rollback| (rollback.at, rollback.merge.decided_at()));
+        Ok(found)
     }
 }

@@ -1,5 +1,6 @@
 //! Stories over the real service, real git and the local forge.
 
+mod audit;
 mod bad_input;
 mod browser;
 mod comments;

@@ -28,7 +28,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn render(history: &HistoryView) -> String {
-    let mut promotions = table::new(&["WHEN", "ENVIRONMENT", "DRY", "PULL REQUEST", "MERGED BY"]);
+    let mut promotions = table::new(&["WHEN", "ENVIRONMENT", "DRY", "PULL REQUEST", "MERGED BY", "ASKED BY", "WHY"]);
     for promotion in &history.promotions {
         let pull_request = promotion.pull_request.as_ref().map_or("-".into(), |pull_request| pull_request.url.clone());
         promotions.add_row([
@@ -37,6 +37,8 @@ fn render(history: &HistoryView) -> String {
             promotion.commit.short.clone(),
             pull_request,
             promotion.merged_by.clone().unwrap_or_else(|| "-".into()),
+            promotion.asked_by.clone().unwrap_or_else(|| "-".into()),
+            promotion.why.clone(),
         ]);
     }
     let mut rollbacks = table::new(&["WHEN", "ENVIRONMENT", "FROM", "TO", "PULL REQUEST", "BY", "WHY"]);

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     content::Content,
+    decision::Decision,
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
     rollback::{Rollback, Start},
@@ -122,6 +123,8 @@ pub enum Action {
         expected_head: ProposedSha,
         /// The active head that the result was computed on.
         expected_active: ActiveSha,
+        /// On what it was decided.
+        decision: Box<Decision>,
         /// The tree that the environment must hold afterwards.
         tree: TreeId,
         /// The dry SHA.
@@ -188,6 +191,8 @@ pub enum Action {
         expected_head: ProposedSha,
         /// The active head that the result was composed on.
         expected_active: ActiveSha,
+        /// On what it was decided.
+        decision: Box<Decision>,
         /// The tree that the environment must hold afterwards.
         tree: TreeId,
     },

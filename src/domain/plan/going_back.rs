@@ -3,6 +3,7 @@
 use super::{FORGE_LAG, Notice, Plan, Planner, action::Action, earlier};
 use crate::domain::{
     block::BlockCause,
+    decision::Decision,
     gate::{ClosedGate, Gate},
     hold::{Hold, HoldRule},
     ids::Place,
@@ -178,7 +179,10 @@ impl Planner<'_> {
             plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
             return;
         }
+        let (head, now) = (&restoration.sha, self.snapshot.now);
+        let decision = Decision::of_rollback(&self.ledger, environment, place, rollback, head, now);
         plan.actions.push(Action::MergeRollback {
+            decision: Box::new(decision),
             place: at,
             rollback: rollback_box,
             number: pull_request.number,

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::documents::{CommitView, EnvironmentView, GateView, NoticeView, PullRequestView, StrategyView, tag};
 use crate::{
     domain::{
+        decision::{Decision, OpenGate},
         fate::Fate,
+        hold::HoldRule,
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
         rollback::Trigger,
         status::StatusState,
     },
     reconcile::board::StrategyBoard,
-    store::{Event, Promotion, RolledBack},
+    store::{Event, MergeRecord, Promotion, RolledBack},
 };
 
 /// What is about to be done, and why what stands still does.
@@ -117,11 +119,39 @@ pub struct PromotionView {
     pub tree: TreeId,
     /// The pull request.
     pub pull_request: Option<PullRequestView>,
+    /// The head that was merged.
+    pub proposed_sha: Option<ProposedSha>,
     /// Who merged it, where the forge says so.
     pub merged_by: Option<String>,
+    /// Whether a person merged it, and not the service.
+    pub by_hand: bool,
+    /// When the service decided.
+    #[schemars(with = "Option<String>")]
+    pub decided_at: Option<Timestamp>,
+    /// Who asked: a person, or `Hydromote` where nobody had to.
+    pub asked_by: Option<String>,
+    /// Why it was merged, in a sentence.
+    pub why: String,
+    /// What our own status still waited for when a person merged it by hand.
+    pub overrode: Option<String>,
+    /// The gates as they were open when it was merged, with their evidence.
+    pub gates: Vec<OpenGateView>,
+    /// How many gates more there were than the merge commit has room for.
+    pub gates_left_out: usize,
     /// When.
     #[schemars(with = "String")]
     pub at: Timestamp,
+}
+
+/// A gate that was open, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenGateView {
+    /// The evidence, as it stands in the merge commit.
+    #[serde(flatten)]
+    pub gate: OpenGate,
+    /// The same in words.
+    pub words: String,
 }
 
 /// A rollback that was done.
@@ -150,6 +180,22 @@ pub struct RolledBackView {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// What it held the place with: `next` or `strict`.
+    pub rule: Option<HoldRule>,
+    /// When it was asked for.
+    #[schemars(with = "Option<String>")]
+    pub asked_at: Option<Timestamp>,
+    /// The head that was merged.
+    pub proposed_sha: Option<ProposedSha>,
+    /// Who merged it, where the forge says so.
+    pub merged_by: Option<String>,
+    /// Whether a person merged it, and not the service.
+    pub by_hand: bool,
+    /// When the service decided.
+    #[schemars(with = "Option<String>")]
+    pub decided_at: Option<Timestamp>,
+    /// The failure that it answers, where it started by itself.
+    pub gates: Vec<OpenGateView>,
     /// When.
     #[schemars(with = "String")]
     pub at: Timestamp,
@@ -356,6 +402,13 @@ impl RolledBackView {
             trigger: rollback.trigger,
             by: rollback.by,
             reason: rollback.reason,
+            rule: rollback.rule,
+            asked_at: rollback.asked_at,
+            decided_at: rollback.merge.decided_at(),
+            gates: OpenGateView::all(rollback.merge.decision.as_ref()),
+            proposed_sha: rollback.merge.proposed_sha,
+            merged_by: rollback.merge.merged_by,
+            by_hand: rollback.merge.by_hand,
             at: rollback.at,
         }
     }
@@ -438,10 +491,44 @@ impl PromotionView {
             lane: promotion.lane,
             active_sha: promotion.active_sha,
             tree: promotion.tree,
-            merged_by: promotion.merged_by,
+            asked_by: asked_by(&promotion.merge),
+            why: why(&promotion.merge),
+            decided_at: promotion.merge.decided_at(),
+            gates: OpenGateView::all(promotion.merge.decision.as_ref()),
+            gates_left_out: promotion.merge.decision.as_ref().map_or(0, |decision| decision.left_out),
+            proposed_sha: promotion.merge.proposed_sha,
+            merged_by: promotion.merge.merged_by,
+            by_hand: promotion.merge.by_hand,
+            overrode: promotion.merge.overrode,
             at: promotion.at,
         }
     }
+}
+
+impl OpenGateView {
+    fn all(decision: Option<&Decision>) -> Vec<Self> {
+        let gates = decision.into_iter().flat_map(|decision| &decision.gates);
+        gates.map(|gate| Self { gate: gate.clone(), words: gate.to_string() }).collect()
+    }
+}
+
+/// Returns who asked for a merge; whoever merges by hand asks nobody.
+fn asked_by(merge: &MergeRecord) -> Option<String> {
+    let asked = merge.decision.as_ref().map(|decision| decision.asked_by.clone());
+    asked.or_else(|| merge.merged_by.clone().filter(|_| merge.by_hand))
+}
+
+/// Says in a sentence why a promotion was merged.
+fn why(merge: &MergeRecord) -> String {
+    let Some(decision) = &merge.decision else {
+        return match (merge.by_hand, &merge.overrode) {
+            (true, Some(words)) => format!("merged by hand, although it said: {words}"),
+            (true, None) => "merged by hand".to_owned(),
+            (false, _) => "not recorded".to_owned(),
+        };
+    };
+    let gates: Vec<String> = decision.gates.iter().map(ToString::to_string).collect();
+    if gates.is_empty() { "nothing to wait for".to_owned() } else { gates.join("; ") }
 }
 
 impl From<Event> for EventView {

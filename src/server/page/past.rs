@@ -5,7 +5,10 @@ use serde::Serialize;
 
 use super::templates::Page;
 use crate::{
-    domain::ids::{ActiveSha, EnvironmentName, LaneName, Place},
+    domain::{
+        decision::OpenGate,
+        ids::{ActiveSha, EnvironmentName, LaneName, Place},
+    },
     reconcile::{board::StrategyBoard, commands::asked_to_promote},
     server::{
         api::{
@@ -101,16 +104,20 @@ impl Happened {
 
     fn promoted(promotion: PromotionView, events: &[EventView]) -> Self {
         let place = place(promotion.environment, promotion.lane);
+        let person = promotion.gates.iter().find_map(|gate| match &gate.gate {
+            OpenGate::Promote { by, .. } => Some(by.clone()),
+            _ => None,
+        });
         let asked = asked_to_promote(&promotion.commit.short, &place);
-        let person = events.iter().find(|event| event.at <= promotion.at && event.what == asked);
+        let told = || events.iter().find(|event| event.at <= promotion.at && event.what == asked);
         Self {
             environment: place.to_string(),
             commit: promotion.commit,
             from: None,
             active_sha: promotion.active_sha,
             who: promotion.merged_by,
-            promoted_by: person.map(|event| event.who.clone()),
-            why: None,
+            promoted_by: person.or_else(|| told().map(|event| event.who.clone())),
+            why: Some(promotion.why).filter(|_| promotion.by_hand),
             pull_request: promotion.pull_request,
             at: promotion.at,
         }

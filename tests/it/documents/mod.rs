@@ -1,5 +1,6 @@
 //! The documentation says what the code does: whatever can be derived from the code is compared with it.
 
+mod audit;
 mod gates;
 mod links;
 mod metrics;

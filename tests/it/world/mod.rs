@@ -7,6 +7,7 @@
 mod board;
 mod clock;
 mod dry;
+mod past;
 mod people;
 mod service;
 mod traces;

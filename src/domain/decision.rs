@@ -1,0 +1,358 @@
+//! On what a merge was decided: who asked, and every gate with its evidence.
+//!
+//! - The planner makes the decision from the ledger and the snapshot that opened the gates, and the
+//!   merge carries it: nothing is gathered a second time, so what is recorded is what was judged.
+//! - Each piece of evidence names the commit that it was read on and the time it was reported, so
+//!   that anybody can look it up in git and on the forge.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    evidence,
+    gate::{Verdict, clock},
+    hold::HoldRule,
+    ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, StatusKey},
+    ledger::Ledger,
+    rollback::{AUTOMATIC, Rollback, Trigger},
+    snapshot::{ActiveBranch, Proposal, Record, Report, Run},
+    status::{CommitStatus, StatusSource, StatusState},
+    strategy::{Environment, StatusRule},
+};
+
+/// On what one merge was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The head that was merged.
+    pub proposed_sha: ProposedSha,
+    /// The person who asked, or `Hydromote` where nobody had to.
+    pub asked_by: String,
+    /// When it was decided.
+    #[schemars(with = "String")]
+    pub decided_at: Timestamp,
+    /// What was open, with its evidence, in the order in which gates are asked. Of a rollback: the
+    /// failure that it answers.
+    pub gates: Vec<OpenGate>,
+    /// How many more there were than a commit message has room for.
+    #[serde(default)]
+    pub left_out: usize,
+}
+
+/// One gate that was open, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "gate", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum OpenGate {
+    /// An environment before this one had verified the dry SHA.
+    DependsOn {
+        /// That environment.
+        environment: EnvironmentName,
+        /// The dry SHA that has the record there; another when the one that was merged changed nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dry_sha: Option<DrySha>,
+        /// The commit that brought it; none where nothing runs and nothing is to run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        active_sha: Option<ActiveSha>,
+        /// Since when it ran.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        running_since: Option<Timestamp>,
+        /// Since when it is recorded as verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        verified_at: Option<Timestamp>,
+        /// How long it had to run for that.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        soak_seconds: u64,
+        /// What had succeeded on it, as far as it is still known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        statuses: Vec<SeenStatus>,
+    },
+    /// What ran here until then stood in nobody's way any more.
+    Settling {
+        /// The dry SHA that ran.
+        dry_sha: DrySha,
+        /// The commit that had brought it.
+        active_sha: Option<ActiveSha>,
+        /// Why.
+        because: Settled,
+        /// Since when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        since: Option<Timestamp>,
+    },
+    /// A commit status on the proposed SHA had succeeded.
+    ProposedStatus(SeenStatus),
+    /// A person had promoted it.
+    Promote {
+        /// Who.
+        by: String,
+        /// When.
+        #[schemars(with = "String")]
+        at: Timestamp,
+    },
+    /// A commit status on what ran had failed, and the rollback answers that.
+    ActiveStatus(SeenStatus),
+}
+
+/// Why what runs does not keep a promotion waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Settled {
+    /// It was verified.
+    Verified,
+    /// It had failed.
+    Failed,
+    /// A rollback had brought it back.
+    Restored,
+    /// Its verdict was overdue.
+    Overdue,
+}
+
+/// A commit status as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenStatus {
+    /// Its key, or the check run's name.
+    pub key: StatusKey,
+    /// Its state.
+    pub state: StatusState,
+    /// The commit that it was read on.
+    pub sha: String,
+    /// When it was reported.
+    #[schemars(with = "String")]
+    pub reported_at: Timestamp,
+    /// Since when it had succeeded without a break, where it had to stand for some time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub stands_since: Option<Timestamp>,
+    /// How long it had to stand.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settle_seconds: u64,
+    /// Whether it is a check run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check_run: bool,
+    /// The reporter's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// Why a rollback was made, as its commits say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollbackCause {
+    /// In words.
+    pub reason: String,
+    /// What it held the place with.
+    pub rule: Option<HoldRule>,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+}
+
+/// The most characters of a reporter's words that are kept.
+const DESCRIPTION_LIMIT: usize = 140;
+
+impl Decision {
+    /// Says on what the merge of `proposal` rests; every gate is open.
+    pub fn of_promotion(
+        ledger: &Ledger<'_>,
+        environment: &Environment,
+        place: &Place,
+        proposal: &Proposal,
+        now: Timestamp,
+    ) -> Self {
+        let state = ledger.place(place);
+        let mut gates: Vec<OpenGate> = environment
+            .depends_on
+            .iter()
+            .filter_map(|before| depends_on(ledger, before, &place.lane, &proposal.dry))
+            .collect();
+        if let Some(branch) = state.and_then(|state| state.branch()) {
+            gates.extend(settling(ledger, environment, branch, now));
+        }
+        let reports: Vec<&CommitStatus> = state.iter().flat_map(|state| &state.proposed_reports).collect();
+        for rule in &environment.proposed_statuses {
+            let newest = evidence::by_source(rule, &reports);
+            let seen = newest.iter().filter_map(|of_source| SeenStatus::newest(rule, of_source, proposal.sha.as_str()));
+            gates.extend(seen.map(OpenGate::ProposedStatus));
+        }
+        let promote = state.and_then(|state| state.promote.as_ref());
+        let promote = promote.filter(|promote| !environment.auto_merge && promote.proposed == proposal.sha);
+        gates.extend(promote.map(|promote| OpenGate::Promote { by: promote.by.clone(), at: millis(promote.at) }));
+        Self {
+            proposed_sha: proposal.sha.clone(),
+            asked_by: promote.map_or_else(|| AUTOMATIC.to_owned(), |promote| promote.by.clone()),
+            decided_at: millis(now),
+            gates,
+            left_out: 0,
+        }
+    }
+
+    /// Says on what the merge of a rollback rests: for one that started by itself, the failure.
+    pub fn of_rollback(
+        ledger: &Ledger<'_>,
+        environment: &Environment,
+        place: &Place,
+        rollback: &Rollback,
+        proposed: &ProposedSha,
+        now: Timestamp,
+    ) -> Self {
+        let branch = ledger.place(place).and_then(|state| state.branch());
+        let bad = branch.and_then(|b| b.runs.iter().find(|run| run.brought_by() == Some(&rollback.bad_commit)));
+        let failure = bad
+            .filter(|_| rollback.trigger == Trigger::Automatic)
+            .and_then(|run| evidence::failure(environment, run))
+            .map(|report| OpenGate::ActiveStatus(SeenStatus::of(&report.status, report.commit.as_str())));
+        Self {
+            proposed_sha: proposed.clone(),
+            asked_by: rollback.by.clone(),
+            decided_at: millis(now),
+            gates: failure.into_iter().collect(),
+            left_out: 0,
+        }
+    }
+}
+
+impl SeenStatus {
+    fn of(status: &CommitStatus, sha: &str) -> Self {
+        Self {
+            key: status.key.clone(),
+            state: status.state,
+            sha: sha.to_owned(),
+            reported_at: status.reported_at,
+            stands_since: None,
+            settle_seconds: 0,
+            check_run: status.source == StatusSource::CheckRun,
+            description: status.description.chars().take(DESCRIPTION_LIMIT).collect(),
+        }
+    }
+
+    /// Returns the newest of the reports of one source; `newest_first` may be empty.
+    fn newest(rule: &StatusRule, newest_first: &[&CommitStatus], sha: &str) -> Option<Self> {
+        let seen = Self::of(newest_first.first()?, sha);
+        let stands_since = evidence::stands_since(newest_first).filter(|_| !rule.settle.is_zero());
+        Some(Self { stands_since, settle_seconds: seconds(rule.settle), ..seen })
+    }
+}
+
+fn depends_on(ledger: &Ledger<'_>, before: &EnvironmentName, lane: &LaneName, dry: &DrySha) -> Option<OpenGate> {
+    let proof = ledger.proof(before, lane, dry)?;
+    let run = proof.run;
+    let seen = |report: &Report| SeenStatus::of(&report.status, report.commit.as_str());
+    Some(OpenGate::DependsOn {
+        environment: before.clone(),
+        dry_sha: run.map(|run| run.dry.clone()),
+        active_sha: run.and_then(Run::brought_by).cloned(),
+        running_since: run.map(|run| millis(run.since())),
+        verified_at: run.and_then(verified_at),
+        soak_seconds: seconds(proof.environment.soak),
+        statuses: run.into_iter().flat_map(|run| evidence::successes(proof.environment, run)).map(seen).collect(),
+    })
+}
+
+/// Says why what runs keeps no promotion waiting, or what it waits for: until it is verified or has
+/// failed nothing is merged, up to a deadline. Nothing where nothing runs.
+///
+/// # Errors
+/// The verdict that is still open.
+pub fn settled(
+    ledger: &Ledger<'_>,
+    environment: &Environment,
+    branch: &ActiveBranch,
+    now: Timestamp,
+) -> Result<Option<Settled>, Verdict> {
+    let Some(run) = branch.runs.first() else { return Ok(None) };
+    // What was restored does not settle: a fix need not wait for it.
+    if run.restored.is_some() {
+        return Ok(Some(Settled::Restored));
+    }
+    match ledger.run_verdict(environment, &branch.runs, 0) {
+        Verdict::Verified => Ok(Some(Settled::Verified)),
+        _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
+        _ if now >= run.since() + environment.settle_deadline() => Ok(Some(Settled::Overdue)),
+        waits => Err(waits),
+    }
+}
+
+fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranch, now: Timestamp) -> Option<OpenGate> {
+    let because = settled(ledger, environment, branch, now).ok()??;
+    let run = branch.runs.first()?;
+    let since = match because {
+        Settled::Verified => verified_at(run),
+        Settled::Failed => evidence::failure(environment, run).map(|report| report.status.reported_at),
+        Settled::Restored => Some(millis(run.since())),
+        Settled::Overdue => Some(millis(run.since() + environment.settle_deadline())),
+    };
+    Some(OpenGate::Settling { dry_sha: run.dry.clone(), active_sha: run.brought_by().cloned(), because, since })
+}
+
+fn verified_at(run: &Run) -> Option<Timestamp> {
+    match run.record {
+        Some(Record::Verified { at }) => Some(millis(at)),
+        _ => None,
+    }
+}
+
+/// Returns the time as it is stored everywhere: in milliseconds.
+fn millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+fn seconds(duration: SignedDuration) -> u64 {
+    duration.as_secs().try_into().unwrap_or_default()
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl fmt::Display for SeenStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let did = match self.state {
+            StatusState::Success => "succeeded",
+            StatusState::Failure => "failed",
+            StatusState::Error => "could not be checked",
+            StatusState::Pending => "was pending",
+        };
+        let short = self.sha.get(..7).unwrap_or(&self.sha);
+        write!(f, "`{}` {did} on {short} at {}", self.key, clock(self.reported_at))?;
+        if let Some(since) = self.stands_since {
+            write!(f, ", and had stood since {}", clock(since))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for OpenGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DependsOn { environment, active_sha: None, .. } => {
+                write!(f, "{environment} has nothing to verify")
+            }
+            Self::DependsOn { environment, active_sha: Some(active), verified_at, .. } => {
+                write!(f, "{environment} had verified it")?;
+                if let Some(at) = verified_at {
+                    write!(f, " at {}", clock(*at))?;
+                }
+                write!(f, " on {}", active.short())
+            }
+            Self::Settling { dry_sha, because, since, .. } => {
+                let short = dry_sha.short();
+                match because {
+                    Settled::Verified => write!(f, "{short}, which ran here, was verified")?,
+                    Settled::Failed => write!(f, "{short}, which ran here, had failed")?,
+                    Settled::Restored => write!(f, "{short}, which ran here, had been brought back by a rollback")?,
+                    Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
+                }
+                since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))
+            }
+            Self::ProposedStatus(seen) | Self::ActiveStatus(seen) => seen.fmt(f),
+            Self::Promote { by, at } => write!(f, "{by} promoted it at {}", clock(*at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
