@@ -79,6 +79,30 @@ async fn every_act_is_told_the_same_by_all_who_tell_it() -> TestResult {
     world.finish().await
 }
 
+#[tokio::test]
+async fn a_squash_carries_the_evidence_and_a_rebase_leaves_it_to_the_database() -> TestResult {
+    let mut world = World::with_environments(&["dev, mergeMethod: squash", "staging, mergeMethod: rebase"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    let before = world.history().await?;
+    let [staging, dev] = list(&before["promotions"]) else { return Err("there are two promotions".into()) };
+    assert!(world.trailers(word(&dev["activeSha"])).await?.contains_key("Hydromote-Decided-At"));
+    assert!(!world.trailers(word(&staging["activeSha"])).await?.contains_key("Hydromote-Decided-At"));
+    assert_eq!(list(&staging["gates"]).iter().map(|gate| word(&gate["gate"])).collect::<Vec<_>>(), ["depends_on"]);
+    world.restart_without_database().await?;
+    world.settle().await?;
+    let after = world.history().await?;
+    let told = |environment: &str| {
+        let mut promotions = list(&after["promotions"]).iter();
+        promotions.find(|one| one["environment"] == environment).cloned().unwrap_or_default()
+    };
+    assert_eq!(told("dev"), *dev);
+    let staging = told("staging");
+    assert_eq!((&staging["why"], &staging["mergedBy"]), (&json!("not recorded"), &json!(BOT)));
+    assert_eq!((&staging["byHand"], list(&staging["gates"]).len()), (&json!(false), 0));
+    world.board().await?;
+    world.finish().await
+}
+
 async fn first_everywhere(world: &mut World) -> TestResult {
     through_staging(world).await?;
     world.healthy_all(&["staging"]).await?;
