@@ -54,6 +54,14 @@ impl Forge for Crashing {
         self.forge.pull_requests(repository, head, base).await
     }
 
+    async fn pull_requests_into(
+        &self,
+        repository: &RepositoryId,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        self.forge.pull_requests_into(repository, base).await
+    }
+
     async fn pull_request(
         &self,
         repository: &RepositoryId,

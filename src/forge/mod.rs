@@ -41,6 +41,13 @@ pub trait Forge: Send + Sync + fmt::Debug {
         base: &BranchName,
     ) -> Result<Vec<PullRequest>, ForgeError>;
 
+    /// Returns the pull requests into `base` in every state, the last changed first, at most 100.
+    async fn pull_requests_into(
+        &self,
+        repository: &RepositoryId,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError>;
+
     /// Returns one pull request; only this call knows whether the forge would merge it.
     async fn pull_request(
         &self,
@@ -177,6 +184,8 @@ pub struct PullRequest {
     pub state: PullRequestState,
     /// The head commit.
     pub head_sha: String,
+    /// The branch that it is merged into, in the repository itself; the head may be in a fork.
+    pub base: String,
     /// The title.
     pub title: String,
     /// The page that people open.

@@ -281,6 +281,9 @@ impl Forge for Recorder {
     ) -> Result<Vec<PullRequest>, ForgeError> {
         absent()
     }
+    async fn pull_requests_into(&self, _: &RepositoryId, _: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
+        absent()
+    }
     async fn pull_request(&self, _: &RepositoryId, _: PullRequestNumber) -> Result<PullRequest, ForgeError> {
         absent()
     }

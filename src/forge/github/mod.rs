@@ -255,6 +255,14 @@ impl Forge for GitHub {
         pulls::list(&*self.client(repository).await?, repository, head, base).await
     }
 
+    async fn pull_requests_into(
+        &self,
+        repository: &RepositoryId,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        pulls::list_into(&*self.client(repository).await?, repository, base).await
+    }
+
     async fn pull_request(
         &self,
         repository: &RepositoryId,

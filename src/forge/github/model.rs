@@ -83,6 +83,7 @@ impl PullBody {
             state,
             mergeable,
             head_sha: self.head.sha,
+            base: self.base.branch,
             title: self.title,
             web_url: self.html_url,
             draft: self.draft,
@@ -308,6 +309,12 @@ mod tests {
         assert_eq!(mergeable(Some(true), "draft", true), Mergeable::Blocked("is a draft".into()));
         assert_eq!(open_pull(serde_json::json!({"draft": true})).mergeable, Mergeable::Unknown);
         assert_eq!(open_pull(serde_json::json!({"mergeable": true})).mergeable, Mergeable::Yes);
+    }
+
+    #[test]
+    fn the_base_is_told_also_when_the_fork_of_the_head_is_gone() {
+        let fork = serde_json::json!({"ref": "main", "sha": "s1", "label": "ada:main", "user": null, "repo": null});
+        assert_eq!(open_pull(serde_json::json!({"head": fork})).base, "b");
     }
 
     #[test]

@@ -57,6 +57,22 @@ pub(super) async fn list(
     Ok(bodies.into_iter().filter(wanted).map(PullBody::pull_request).collect())
 }
 
+/// Returns the pull requests into `base` in every state, the last changed first, at most 100.
+pub(super) async fn list_into(
+    client: &Client,
+    repository: &RepositoryId,
+    base: &BranchName,
+) -> Result<Vec<PullRequest>, ForgeError> {
+    let into = encoded(base.as_str());
+    let call = Call {
+        route: PULLS_ROUTE,
+        path: format!("/repos/{repository}/pulls?state=all&base={into}&sort=updated&direction=desc"),
+        what: format!("list pull requests into `{base}` of `{repository}`"),
+    };
+    let bodies = client.pages::<Vec<PullBody>>(&call, 1).await?;
+    Ok(bodies.into_iter().filter(|body| body.base.branch == base.as_str()).map(PullBody::pull_request).collect())
+}
+
 /// Returns one pull request with what the forge says about merging it.
 pub(super) async fn read(
     client: &Client,

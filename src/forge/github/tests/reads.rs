@@ -68,6 +68,20 @@ async fn pull_requests_are_listed_by_head_with_owner_and_by_base() -> TestResult
 }
 
 #[tokio::test]
+async fn pull_requests_into_a_branch_are_listed_the_last_changed_first() -> TestResult {
+    let from_a_fork = pull(1, json!({"head": {"ref": "env/dev", "sha": "s", "repo": null}}));
+    let elsewhere = pull(2, json!({"base": {"ref": "env/prod", "sha": "s"}}));
+    let server = Scripted::start(vec![Reply::json(200, json!([merged(3, "head-3"), elsewhere, from_a_fork]))]).await?;
+    let found = server.forge().pull_requests_into(&shop(), &branch("env/dev")).await?;
+    let expected = "GET /api/v3/repos/acme/shop/pulls?state=all&base=env%2Fdev&sort=updated&direction=desc\
+                    &per_page=100&page=1";
+    assert_eq!(server.lines(), [expected]);
+    let numbers: Vec<_> = found.iter().map(|pull| (pull.number.0, pull.base.as_str())).collect();
+    assert_eq!(numbers, [(3, "env/dev"), (1, "env/dev")]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_pull_request_is_read_in_full() -> TestResult {
     let server = Scripted::start(vec![
         Reply::json(200, merged(3, "head-1")),
