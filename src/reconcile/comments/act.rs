@@ -1,6 +1,6 @@
 //! Does one command: whose it is to give, which head it is bound to, and what it is answered.
 
-use super::{CommentReader, Standing, Subject};
+use super::{CommentReader, Standing, subject::Subject};
 use crate::{
     domain::{
         comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},

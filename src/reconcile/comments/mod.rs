@@ -9,11 +9,13 @@
 
 mod act;
 mod status;
+mod subject;
 
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::subject::Subject;
 use super::{
     LookError,
     attention::Attention,
@@ -25,10 +27,9 @@ use super::{
 use crate::{
     domain::{
         comment::{self, Answer, COMMANDS_LIMIT, Outcome, Request, Spelling, TooMuch},
-        ids::{PullRequestNumber, RepositoryId, StrategyId},
-        plan::PlaceView,
+        ids::{RepositoryId, StrategyId},
     },
-    forge::{Comment, ForgeError, PullRequestState, Reacted, Reaction},
+    forge::{Comment, ForgeError, Reacted, Reaction},
     messages::{Standing, is_status_comment},
     store::{CommandedComment, Progress, StatusComment},
 };
@@ -88,13 +89,6 @@ pub struct CommentReader<'a> {
     pub workers: &'a HashMap<StrategyId, StrategyWorker>,
     /// Its strategies as they were looked at just now.
     pub boards: BTreeMap<StrategyId, StrategyBoard>,
-}
-
-/// What a promotion pull request is about.
-struct Subject {
-    strategy: StrategyId,
-    place: PlaceView,
-    standing: Standing,
 }
 
 impl CommentReader<'_> {
@@ -276,22 +270,6 @@ impl CommentReader<'_> {
         let (pull_request, body) = (comment.pull_request, comment.body.clone());
         let found = StatusComment { pull_request, comment: comment.id, body };
         Ok(store.save_status_comment(self.repository(), &found).await?)
-    }
-
-    /// Returns what a pull request is about; nothing when it is none of ours.
-    fn subject(&self, number: PullRequestNumber) -> Option<Subject> {
-        let open = self.boards.values().find_map(|board| {
-            let place = board.places.iter().find(|place| place.pull_request == Some(number))?;
-            Some(Subject { strategy: board.id.clone(), place: place.clone(), standing: Standing::Open })
-        });
-        open.or_else(|| {
-            self.workers.iter().find_map(|(strategy, worker)| {
-                let (place, state) = worker.place_of(number)?;
-                let place = self.boards.get(strategy)?.places.iter().find(|view| view.place == *place)?;
-                let standing = if state == PullRequestState::Open { Standing::Open } else { Standing::Ended };
-                Some(Subject { strategy: strategy.clone(), place: place.clone(), standing })
-            })
-        })
     }
 
     /// Returns the answer to one request; nothing stands for more than a comment may hold.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CommentReader, Subject};
+use super::{CommentReader, subject::Subject};
 use crate::{
     domain::ids::PullRequestNumber,
     forge::ForgeError,
