@@ -59,8 +59,21 @@ pub fn is_status_comment(body: &str) -> bool {
 impl Messages {
     /// Returns the text of a status comment; when it is too long the oldest answers are left out.
     pub fn status_comment(&self, text: &StatusText<'_>) -> Result<String, MessageError> {
-        for shown in (0..=text.answers.len()).rev() {
-            let body = self.status_comment_with(text, &text.answers[..shown])?;
+        let places: Vec<&PlaceView> = text.places.iter().collect();
+        self.fitting(text.answers, |answers| {
+            let answers = self.answers(answers, &places, text.bot)?;
+            self.render(STATUS, &status_context(text, &answers))
+        })
+    }
+
+    /// Returns what `render` makes of as many answers as there is room for, with the marker.
+    pub(super) fn fitting(
+        &self,
+        answers: &[Answer],
+        render: impl Fn(&[Answer]) -> Result<String, MessageError>,
+    ) -> Result<String, MessageError> {
+        for shown in (0..=answers.len()).rev() {
+            let body = render(&answers[..shown])?;
             if body.chars().count() <= LENGTH_LIMIT || shown == 0 {
                 return Ok(format!("{}\n\n{MARKER}", cut(body.trim(), LENGTH_LIMIT)));
             }
@@ -68,13 +81,24 @@ impl Messages {
         unreachable!("the range ends with no answer at all")
     }
 
-    fn status_comment_with(&self, text: &StatusText<'_>, answers: &[Answer]) -> Result<String, MessageError> {
-        let answers = answers
-            .iter()
-            .map(|answer| Ok((answer, self.render(ANSWER, &answer_context(answer, text))?.trim().to_owned())))
-            .collect::<Result<Vec<_>, MessageError>>()?;
-        self.render(STATUS, &status_context(text, &answers))
+    /// Returns answers with their words; `places` are those that they may be about.
+    pub(super) fn answers<'a>(
+        &self,
+        answers: &'a [Answer],
+        places: &[&PlaceView],
+        bot: &str,
+    ) -> Result<Vec<(&'a Answer, String)>, MessageError> {
+        let words = |answer: &Answer| self.render(ANSWER, &answer_context(answer, places, bot));
+        answers.iter().map(|answer| Ok((answer, words(answer)?.trim().to_owned()))).collect()
     }
+}
+
+/// Returns answers as templates show them.
+pub(super) fn answered(answers: &[(&Answer, String)]) -> Vec<Value> {
+    let shown = answers.iter();
+    shown
+        .map(|(answer, words)| json!({"line": format!("`{}`", answer.line), "by": cell(&answer.by), "text": words}))
+        .collect()
 }
 
 /// Returns what a status comment may say, with answers in words.
@@ -85,10 +109,6 @@ pub(super) fn status_context(text: &StatusText<'_>, answers: &[(&Answer, String)
             .iter()
             .map(|gate| json!({"words": cell(&gate.to_string()), "since": gate.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string()}))
             .collect();
-    let answers: Vec<_> = answers
-        .iter()
-        .map(|(answer, words)| json!({"line": format!("`{}`", answer.line), "by": cell(&answer.by), "text": words}))
-        .collect();
     json!({
         "standing": text.standing,
         "place": place.place.to_string(),
@@ -96,13 +116,13 @@ pub(super) fn status_context(text: &StatusText<'_>, answers: &[(&Answer, String)
         "wanted": place.wanted.as_ref().filter(|_| place.proposed.is_some()).map(|dry| dry.short()),
         "gates": gates,
         "notices": place.notices.iter().map(|notice| cell(&notice.to_string())).collect::<Vec<_>>(),
-        "answers": answers,
+        "answers": answered(answers),
         "status_url": text.status_url,
     })
 }
 
 /// Returns what the answer to one command may say.
-pub(super) fn answer_context(answer: &Answer, text: &StatusText<'_>) -> Value {
+pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) -> Value {
     let mut context = serde_json::to_value(&answer.outcome).expect("because outcomes are plain data");
     // Its own words for places stand in `places`.
     context.as_object_mut().map(|context| context.remove("runs_in"));
@@ -111,7 +131,7 @@ pub(super) fn answer_context(answer: &Answer, text: &StatusText<'_>) -> Value {
         Outcome::Help => {
             let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "built": verb.is_built(), "needs": verb.needs().to_string()});
             context["commands"] = json!(Verb::ALL.map(row));
-            context["bot"] = json!(text.bot.trim_end_matches("[bot]"));
+            context["bot"] = json!(bot.trim_end_matches("[bot]"));
             let bare: Vec<_> = Verb::ALL.iter().filter(|verb| verb.is_bare()).map(|verb| format!("`{verb}`")).collect();
             context["bare"] = json!(bare.join(", "));
         }
@@ -122,7 +142,7 @@ pub(super) fn answer_context(answer: &Answer, text: &StatusText<'_>) -> Value {
             context["patch"] = json!(format!("{FENCE}diff\n{patch}\n{FENCE}"));
         }
         Outcome::Promoting { place, proposed, dry } => {
-            context["fate"] = json!(fate(text.places, place, proposed, dry.as_ref()));
+            context["fate"] = json!(fate(places, place, proposed, dry.as_ref()));
             context["place"] = json!(place.to_string());
             context["short"] = json!(dry.as_ref().map_or(proposed.short(), |dry| dry.short()));
         }
@@ -167,13 +187,13 @@ pub(super) fn answer_context(answer: &Answer, text: &StatusText<'_>) -> Value {
     context
 }
 
-/// Says what became of a promotion that was accepted for exactly this head.
-fn fate(places: &[PlaceView], to: &Place, proposed: &ProposedSha, dry: Option<&DrySha>) -> &'static str {
-    let Some(view) = places.iter().find(|view| view.place == *to) else { return "dropped" };
-    let runs = view.running.as_ref().map(|running| &running.dry);
-    if view.pull_request.is_some() && view.proposed.as_ref() == Some(proposed) {
+/// Says what became of a promotion that was accepted for exactly this head; strategies may share the
+/// names of their places, but no head.
+fn fate(places: &[&PlaceView], to: &Place, proposed: &ProposedSha, dry: Option<&DrySha>) -> &'static str {
+    let here = || places.iter().filter(|view| view.place == *to);
+    if here().any(|view| view.pull_request.is_some() && view.proposed.as_ref() == Some(proposed)) {
         "waits"
-    } else if dry.is_some() && runs == dry {
+    } else if dry.is_some() && here().any(|view| view.running.as_ref().map(|running| &running.dry) == dry) {
         "merged"
     } else {
         "dropped"
@@ -181,7 +201,7 @@ fn fate(places: &[PlaceView], to: &Place, proposed: &ProposedSha, dry: Option<&D
 }
 
 /// Makes words harmless in a cell of a table: one line, no mentions, no HTML, no further cells.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     prose(&cut(text, WORDS_LIMIT)).replace('|', "\\|")
 }
 

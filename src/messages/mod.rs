@@ -9,6 +9,7 @@
 //! - A template of users that fails is not an error: the built-in one stands in.
 
 mod comment;
+mod dry_comment;
 mod overrides;
 mod samples;
 mod template;
@@ -26,6 +27,7 @@ use crate::domain::{
 
 pub use self::{
     comment::{Standing, StatusText, is_status_comment},
+    dry_comment::{DryRow, DryStage, DryStatusText},
     overrides::{OverridesError, TemplateMistake},
     template::{TEMPLATES, Template, Variable},
 };

@@ -8,16 +8,25 @@ use serde_json::Value;
 use super::{
     Changes, DryText, Form, PromotionText, RollbackText,
     comment::{Standing, StatusText, answer_context, status_context},
+    dry_comment::{DryRow, DryStage, DryStatusText, dry_status_context},
     merge_context, promotion_context, pull_request_context, readme_context, rollback_context,
-    template::{ANSWER, BODY, COMMIT, MERGE, README, ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE},
+    template::{
+        ANSWER, BODY, COMMIT, DRY_STATUS, MERGE, README, ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE,
+    },
 };
 use crate::domain::{
     comment::{Answer, Outcome, Verb},
+    fate::Fate,
     gate::{ClosedGate, Gate, Verdict},
-    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName},
+    ids::{
+        ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RepositoryId,
+        RootName, StrategyId, StrategyName,
+    },
     permission::{Grant, Permission},
     plan::{Notice, PlaceView, RunningView},
 };
+
+const SERVICE: Option<&str> = Some("https://hydromote.example.com");
 
 const PAGE: Option<&str> = Some("https://hydromote.example.com/strategies/acme/shop/shop");
 
@@ -59,7 +68,8 @@ fn comments() -> Vec<(&'static str, Value)> {
         status_url,
     };
     let open = text(&busy, Standing::Open, PAGE);
-    let mut all: Vec<_> = answers.iter().map(|answer| (ANSWER, answer_context(answer, &open))).collect();
+    let mut all: Vec<_> =
+        answers.iter().map(|answer| (ANSWER, answer_context(answer, &[&busy], "hydromote[bot]"))).collect();
     let said = [(&answers[0], "This comment says how it stands.".to_owned())];
     all.extend([
         (STATUS, status_context(&open, &said)),
@@ -67,7 +77,38 @@ fn comments() -> Vec<(&'static str, Value)> {
         (STATUS, status_context(&text(&idle, Standing::Open, None), &[])),
         (STATUS, status_context(&text(&idle, Standing::Ended, PAGE), &[])),
     ]);
+    all.extend(dry_comments(&busy, &idle, &said));
     all
+}
+
+fn dry_comments(
+    busy: &PlaceView,
+    idle: &PlaceView,
+    said: &[(&Answer, String)],
+) -> impl Iterator<Item = (&'static str, Value)> {
+    let strategy = |name| StrategyId {
+        repository: RepositoryId::new("acme/shop").expect("because it is an owner and a name"),
+        name: StrategyName::new(name).expect("because it is a name"),
+    };
+    let (shop, web) = (strategy("shop"), strategy("web"));
+    let branch = BranchName::new("main").expect("because it is a branch");
+    let row = |strategy, view, fate| DryRow { strategy, view, fate };
+    let known = [row(&shop, busy, Some(Fate::Proposed)), row(&web, idle, Some(Fate::Pending))];
+    let unknown = [row(&shop, busy, None), row(&shop, idle, None)];
+    let merged = DryStage::Merged(dry());
+    let stages = [
+        (&DryStage::Open, &unknown, false, SERVICE),
+        (&DryStage::Closed, &unknown, true, None),
+        (&merged, &known, false, SERVICE),
+        (&merged, &known, true, None),
+        (&merged, &unknown, false, SERVICE),
+    ];
+    let contexts = stages.map(|(stage, rows, over, public_url)| {
+        let text =
+            DryStatusText { branch: &branch, stage, rows, over, answers: &[], bot: "hydromote[bot]", public_url };
+        (DRY_STATUS, dry_status_context(&text, said))
+    });
+    contexts.into_iter()
 }
 
 /// Returns every outcome of a command; a test holds them against the built-in answers.

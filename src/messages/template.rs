@@ -77,6 +77,7 @@ pub(super) const ROLLBACK_TITLE: &str = "rollback_title.txt";
 pub(super) const ROLLBACK_BODY: &str = "rollback_body.md";
 pub(super) const ROLLBACK_COMMIT: &str = "rollback_commit.txt";
 pub(super) const STATUS: &str = "status_comment.md";
+pub(super) const DRY_STATUS: &str = "dry_status_comment.md";
 pub(super) const ANSWER: &str = "answer.md";
 
 const DRY_SHA: Variable = variable("dry.sha", "id of the dry commit");
@@ -218,11 +219,39 @@ pub const TEMPLATES: &[Template] = &[
         emptiness: Emptiness::Allowed,
     },
     Template {
+        name: DRY_STATUS,
+        built_in: include_str!("../../templates/messages/dry_status_comment.md"),
+        purpose: "The one comment on a dry pull request where somebody gave a command.",
+        then: "A hidden mark follows, by which the comment is known again. When it is too long for a forge, the oldest \
+               answers are left out.",
+        variables: &[
+            variable("branch", "the dry branch"),
+            variable(
+                "stage",
+                "`open`, `closed` without being merged, `merged`, or `unknown` while its commit is not on the branch",
+            ),
+            variable("short", "beginning of the id of the dry commit that it became, or none"),
+            variable("over", "whether nothing more is to be told of the commit"),
+            variable("environments", "names of the environments, in words"),
+            variable("rows[].place", "an environment, fit for a cell of a table as the others of its row"),
+            variable("rows[].runs", "beginning of the id of the dry commit that runs there, or none"),
+            variable("rows[].fate", "what became of the commit there; empty before it is merged"),
+            variable("rows[].pull_request", "number of the promotion that brings it, or none"),
+            variable("rows[].stops", "what keeps it out; empty for nothing"),
+            variable("answers[].line", "a command as it was written, as a code span"),
+            variable("answers[].by", "who gave it"),
+            variable("answers[].text", "what `answer.md` says of it"),
+            variable("pages[].name", "name of a page of the service"),
+            variable("pages[].url", "its address"),
+        ],
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
         name: ANSWER,
         built_in: include_str!("../../templates/messages/answer.md"),
         purpose: "The answer to one command in a comment. What became of it stands in `outcome`; the other variables are \
                   there for the outcomes that they name.",
-        then: "It becomes `answers[].text` of `status_comment.md`.",
+        then: "It becomes `answers[].text` of `status_comment.md` and `dry_status_comment.md`.",
         variables: &[
             variable(
                 "outcome",

@@ -65,6 +65,17 @@ impl StrategyBoard {
         looked.map(|(_, snapshot)| snapshot.line.all_beginning_with(beginning)).unwrap_or_default()
     }
 
+    /// Says whether a dry SHA is on the line as it was looked at.
+    pub fn is_on_line(&self, dry: &DrySha) -> bool {
+        self.looked.0.as_ref().is_some_and(|(_, snapshot)| snapshot.line.contains(dry))
+    }
+
+    /// Says whether a place has taken a dry SHA or something newer.
+    pub fn is_behind(&self, view: &PlaceView, dry: &DrySha) -> bool {
+        let Some((_, snapshot)) = &self.looked.0 else { return false };
+        view.taken.as_ref().is_some_and(|taken| snapshot.line.position(dry) <= snapshot.line.position(taken))
+    }
+
     /// Returns what became of a dry SHA in each place.
     pub fn fates(&self, dry: &DrySha) -> Vec<(&PlaceView, Fate)> {
         let Some((strategy, snapshot)) = &self.looked.0 else { return Vec::new() };

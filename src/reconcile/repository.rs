@@ -169,7 +169,7 @@ impl RepositoryWorker {
         if state.comments.has_more() {
             state.wake_at = Some((self.shared.clock)());
         }
-        self.reader(&state.workers, &context).show().await
+        self.reader(&state.workers, &context).show(&mut state.comments).await
     }
 
     fn reader<'a>(

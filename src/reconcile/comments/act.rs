@@ -1,10 +1,13 @@
 //! Does one command: whose it is to give, which head it is bound to, and what it is answered.
 
-use super::{CommentReader, Standing, subject::Subject};
+use super::{
+    CommentReader,
+    subject::{Promotion, Subject},
+};
 use crate::{
     domain::{
         comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},
-        ids::EnvironmentName,
+        ids::{EnvironmentName, StrategyId},
         permission::{Grantee, Permission},
         plan::PlaceView,
     },
@@ -23,6 +26,14 @@ const PATCH_LIMIT: usize = 12_000;
 
 /// The files of ours that change with every promotion, and say nothing of what runs.
 const BESIDE: [&str; 2] = ["hydrator.metadata", "README.md"];
+
+/// The place that a command is about.
+pub(super) struct At<'a> {
+    /// Its strategy.
+    pub(super) strategy: &'a StrategyId,
+    /// The place as it was looked at last.
+    pub(super) view: &'a PlaceView,
+}
 
 /// Whether the author of a comment is among the people that the strategy names.
 enum Named {
@@ -47,9 +58,8 @@ impl CommentReader<'_> {
         if let Some(refused) = self.lacks_right(comment, subject, verb).await? {
             return Ok(refused);
         }
-        if subject.standing == Standing::Ended && !is_about_more(verb) {
-            let place = &subject.place;
-            return Ok(Outcome::Ended { place: place.place.clone(), open: place.pull_request });
+        if let Some(refused) = subject.refuses(command) {
+            return Ok(refused);
         }
         match self.dispatch(comment, subject, command).await {
             Ok(outcome) => Ok(outcome),
@@ -61,40 +71,35 @@ impl CommentReader<'_> {
 
     /// Has each command done: the one place to wire a new one.
     async fn dispatch(&self, comment: &Comment, subject: &Subject, command: &Command) -> Result<Outcome, CommandError> {
-        let (strategy, by) = (&subject.strategy, super::login(comment));
+        let (verb, by) = (command.verb(), super::login(comment));
         match command {
             Command::Status => Ok(Outcome::Status),
             Command::Help => Ok(Outcome::Help),
-            Command::Diff { environment } => self.diff(self.place(subject, environment.as_ref())?).await,
-            Command::Retry => self.commands.retry(strategy, &by).await.map(|_| Outcome::Retried),
+            Command::Diff { environment } => self.diff(self.proposal(subject, verb, environment.as_ref())?.view).await,
+            Command::Retry => {
+                for strategy in subject.strategies() {
+                    self.commands.retry(strategy, &by).await?;
+                }
+                Ok(Outcome::Retried)
+            }
             Command::Promote { environment } => {
-                self.promote(comment, subject, self.place(subject, environment.as_ref())?).await
+                self.promote(comment, subject, self.proposal(subject, verb, environment.as_ref())?).await
             }
             Command::Hold { environment, reason } => {
-                let at = &self.place(subject, environment.as_ref())?.place;
+                let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
+                let at = &view.place;
                 let order = HoldOrder { reason: reason.clone().unwrap_or_default(), ..HoldOrder::default() };
                 let held = self.commands.hold(strategy, &at.environment, Some(&at.lane), &order, &by).await?;
                 Ok(Outcome::Held { place: held.place })
             }
             Command::Unhold { environment } => {
-                let at = &self.place(subject, environment.as_ref())?.place;
+                let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
+                let at = &view.place;
                 let released = self.commands.unhold(strategy, &at.environment, Some(&at.lane), None, &by).await?;
                 Ok(Outcome::Released { place: released.place, what: released.what })
             }
-            Command::Reject { dry, reason } => {
-                let Some(commit) = self.commit(comment, subject, dry.as_deref()).await? else {
-                    return Ok(Outcome::Moved { place: subject.place.place.clone() });
-                };
-                let reason = reason.as_deref().unwrap_or_default();
-                let rejected = self.commands.reject(strategy, &commit, reason, &by).await?;
-                Ok(Outcome::Rejected { dry: rejected.dry, runs_in: rejected.runs_in })
-            }
-            Command::Unreject { dry } => {
-                let Some(commit) = self.commit(comment, subject, dry.as_deref()).await? else {
-                    return Ok(Outcome::Moved { place: subject.place.place.clone() });
-                };
-                Ok(Outcome::Unrejected { dry: self.commands.unreject(strategy, &commit, &by).await? })
-            }
+            Command::Reject { dry, reason } => self.reject(comment, subject, dry.as_deref(), reason.as_deref()).await,
+            Command::Unreject { dry } => self.unreject(comment, subject, dry.as_deref()).await,
             Command::Preview => Ok(Outcome::NotYet { verb: Verb::Preview }),
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
         }
@@ -123,48 +128,49 @@ impl CommentReader<'_> {
             force: false,
             running: None,
         };
-        let place = &self.place(subject, Some(&order.environment))?.place;
-        let lane = Some(&place.lane);
-        let accepted = self.commands.rollback(&subject.strategy, &place.environment, lane, &order_of_all, &by).await?;
+        let At { strategy, view } = self.place(subject, Verb::Rollback, Some(&order.environment))?;
+        let (at, lane) = (&view.place.environment, Some(&view.place.lane));
+        let accepted = self.commands.rollback(strategy, at, lane, &order_of_all, &by).await?;
         let (from, to) = (accepted.rollback.bad, accepted.rollback.target.dry);
         Ok(Outcome::RollingBack { place: accepted.place, from, to })
     }
 
-    /// Returns the place that a command is about: the pull request's own, unless it names another.
+    /// Returns the place that a command is about: the one that it names, else the pull request's own.
     fn place<'a>(
         &'a self,
         subject: &'a Subject,
+        verb: Verb,
         environment: Option<&EnvironmentName>,
-    ) -> Result<&'a PlaceView, CommandError> {
-        match environment {
-            Some(environment) if *environment != subject.place.place.environment => {
-                place_view(&self.boards[&subject.strategy], environment, None)
-            }
-            _ => Ok(&subject.place),
-        }
-    }
-
-    /// Returns the dry commit that a command is about: the one that it names, else what is proposed;
-    /// nothing when that is not what the author saw.
-    async fn commit(
-        &self,
-        comment: &Comment,
-        subject: &Subject,
-        named: Option<&str>,
-    ) -> Result<Option<String>, CommandError> {
-        if let Some(named) = named {
-            return Ok(Some(named.to_owned()));
-        }
-        let place = &subject.place;
-        let proposed = place.wanted.as_ref().filter(|_| subject.standing == Standing::Open && place.proposed.is_some());
-        let Some(dry) = proposed else {
-            let message = format!("Nothing waits to be promoted to {}.", place.place);
-            return Err(CommandError::Refused { message, help: "Name the commit.".to_owned() });
+    ) -> Result<At<'a>, CommandError> {
+        let promotion = match subject {
+            Subject::Promotion(promotion) => promotion,
+            Subject::Dry(dry) => return self.named_place(dry, verb, environment),
         };
-        Ok(self.is_what_the_author_saw(comment, place).await?.then(|| dry.to_string()))
+        let Promotion { strategy, place, .. } = &**promotion;
+        let view = match environment {
+            Some(environment) if *environment != place.place.environment => {
+                place_view(&self.boards[strategy], environment, None)?
+            }
+            _ => place,
+        };
+        Ok(At { strategy, view })
     }
 
-    async fn promote(&self, comment: &Comment, subject: &Subject, place: &PlaceView) -> Result<Outcome, CommandError> {
+    /// Returns the place whose proposal a command is about: on a dry pull request one that brings its commit.
+    fn proposal<'a>(
+        &'a self,
+        subject: &'a Subject,
+        verb: Verb,
+        environment: Option<&EnvironmentName>,
+    ) -> Result<At<'a>, CommandError> {
+        match subject {
+            Subject::Dry(dry) => self.bringing_place(dry, verb, environment),
+            Subject::Promotion(_) => self.place(subject, verb, environment),
+        }
+    }
+
+    async fn promote(&self, comment: &Comment, subject: &Subject, at: At<'_>) -> Result<Outcome, CommandError> {
+        let place = at.view;
         let moved = Outcome::Moved { place: place.place.clone() };
         if place.proposed.is_some() && !self.is_what_the_author_saw(comment, place).await? {
             return Ok(moved);
@@ -174,7 +180,7 @@ impl CommentReader<'_> {
             return Ok(refused);
         }
         let (to, by) = (&place.place, super::login(comment));
-        let promoted = self.commands.promote(&subject.strategy, &to.environment, Some(&to.lane), None, &by).await?;
+        let promoted = self.commands.promote(at.strategy, &to.environment, Some(&to.lane), None, &by).await?;
         if Some(&promoted.proposed) != place.proposed.as_ref() {
             return Ok(moved);
         }
@@ -185,7 +191,11 @@ impl CommentReader<'_> {
     ///
     /// Our commits are dated like the dry ones. When a head came is told by the forge's clock, which
     /// dates comments too: by our first status on it.
-    async fn is_what_the_author_saw(&self, comment: &Comment, place: &PlaceView) -> Result<bool, CommandError> {
+    pub(super) async fn is_what_the_author_saw(
+        &self,
+        comment: &Comment,
+        place: &PlaceView,
+    ) -> Result<bool, CommandError> {
         let (Some(proposed), Some(number)) = (&place.proposed, place.pull_request) else { return Ok(true) };
         let (forge, repository) = (&self.context.forge, &self.context.id);
         let now = forge.pull_request(repository, number).await?;
@@ -218,19 +228,27 @@ impl CommentReader<'_> {
         if has.is_some_and(|has| has >= needs) {
             return Ok(None);
         }
-        let named = self.named(subject, verb);
-        let unread = match self.is_named(comment, &named).await? {
-            Named::Yes => return Ok(None),
-            Named::No { unread } => unread,
-        };
-        let grant = verb.grant().filter(|_| !named.is_empty());
+        let (mut unread, mut grant) = (Vec::new(), None);
+        // On a dry pull request the command may concern several strategies: each must name the author.
+        for strategy in subject.strategies() {
+            let named = self.named(strategy, verb);
+            grant = grant.or(verb.grant().filter(|_| !named.is_empty()));
+            match self.is_named(comment, &named).await? {
+                Named::Yes => {}
+                Named::No { unread: teams } => unread.push(teams),
+            }
+        }
+        if unread.is_empty() {
+            return Ok(None);
+        }
+        let unread = unread.concat();
         Ok(Some(has.map_or_else(cannot_look_up, |has| Outcome::LacksRight { verb, needs, has, grant, unread })))
     }
 
     /// Returns the people who may give a command without the right on the repository, as the strategy
     /// in force at the dry branch's head names them.
-    fn named(&self, subject: &Subject, verb: Verb) -> Vec<Grantee> {
-        let board = self.boards.get(&subject.strategy);
+    fn named(&self, strategy: &StrategyId, verb: Verb) -> Vec<Grantee> {
+        let board = self.boards.get(strategy);
         let strategy = board.and_then(|board| board.looked.0.as_ref()).map(|(strategy, _)| strategy);
         let named = strategy.zip(verb.grant()).map(|(strategy, grant)| strategy.permissions.of(grant));
         named.unwrap_or_default().to_vec()
@@ -290,9 +308,4 @@ fn cannot_look_up() -> Outcome {
         message: "Not done: the service may not look up who may do what in this repository.".to_owned(),
         help: "Its operator must give its account or App that right; it comes with write access.".to_owned(),
     }
-}
-
-/// Says whether a command makes sense where the pull request has ended.
-fn is_about_more(verb: Verb) -> bool {
-    !matches!(verb, Verb::Promote | Verb::Diff | Verb::Preview)
 }

@@ -2,12 +2,16 @@
 //!
 //! - A webhook or the timer only says that there may be new comments. They are read since the last
 //!   time, for the whole repository with one call; at rest nothing is asked.
-//! - Only comments that nobody has edited count, by people, on promotion pull requests of ours.
+//! - Only comments that nobody has edited count, by people, on promotion pull requests of ours and on
+//!   those into the dry branch.
 //! - Our reaction is on a comment before its first command is done. One that has it already, and is
 //!   not known to be ours to finish, was done before the database was lost: it is never done again.
 //! - A command is bound to the head that its author saw, and dropped when there is a newer one.
 
 mod act;
+mod dry;
+mod pull_requests;
+mod rejecting;
 mod status;
 mod subject;
 
@@ -15,7 +19,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::subject::Subject;
+use self::{
+    pull_requests::{Need, OtherPullRequests},
+    subject::Subject,
+};
 use super::{
     LookError,
     attention::Attention,
@@ -30,7 +37,7 @@ use crate::{
         ids::{RepositoryId, StrategyId},
     },
     forge::{Comment, ForgeError, Reacted, Reaction},
-    messages::{Standing, is_status_comment},
+    messages::is_status_comment,
     store::{CommandedComment, Progress, StatusComment},
 };
 
@@ -39,6 +46,10 @@ const FIRST_READING: SignedDuration = SignedDuration::from_hours(24);
 
 /// How much is read again: forges show new comments late, and not in their order.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
+
+/// The most dry pull requests, those that changed last, whose comments are read at the first time: it
+/// takes one call for each.
+const DRY_READ_AT_FIRST: usize = 20;
 
 /// The most comments with commands that are handled in one look; the others are next.
 const HANDLED_AT_ONCE: usize = 20;
@@ -52,6 +63,8 @@ pub struct CommentsView {
     more: bool,
     /// Our account; its own comments draw no attention.
     account: Option<u64>,
+    /// Pull requests that promote nothing, and may be dry ones.
+    others: OtherPullRequests,
 }
 
 impl CommentsView {
@@ -62,6 +75,7 @@ impl CommentsView {
             Attention::Everything => true,
             _ => false,
         };
+        self.others.heed(attention);
     }
 
     /// Says whether there were too many for one look.
@@ -124,7 +138,7 @@ impl CommentReader<'_> {
         let recent = self.context.forge.comments_since(repository, since).await?;
         let mut comments = recent.comments;
         if read_to.is_none() {
-            comments.extend(self.comments_on_open().await?);
+            comments.extend(self.comments_where_some_may_wait(&mut view.others).await?);
         }
         comments.sort_by_key(|comment| comment.id);
         comments.dedup_by_key(|comment| comment.id);
@@ -134,7 +148,7 @@ impl CommentReader<'_> {
                 view.more = true;
                 return Ok(acted);
             }
-            if self.handle_or_pass(comment).await? == Acted::Yes {
+            if self.handle_or_pass(comment, &mut view.others).await? == Acted::Yes {
                 (acted, handled) = (Acted::Yes, handled + 1);
             }
         }
@@ -144,11 +158,17 @@ impl CommentReader<'_> {
         Ok(acted)
     }
 
-    /// Returns the comments on the pull requests that are open now: after the loss of the database,
-    /// commands may wait there, and comments of our own that are to be found again.
-    async fn comments_on_open(&self) -> Result<Vec<Comment>, LookError> {
+    /// Returns the comments on the promotions that are open now, and on the dry pull requests that are
+    /// under way: after the loss of the database, commands may wait there, and comments of our own that
+    /// are to be found again.
+    async fn comments_where_some_may_wait(&self, others: &mut OtherPullRequests) -> Result<Vec<Comment>, LookError> {
+        let places = self.boards.values().flat_map(|board| &board.places);
+        let mut numbers: Vec<_> = places.filter_map(|place| place.pull_request).collect();
+        let dry = others.latest(self.context).await?.into_iter();
+        let under_way = dry.filter(|(_, other)| self.dry(other.clone()).is_some_and(|dry| !self.is_told(&dry)));
+        numbers.extend(under_way.map(|(number, _)| number).take(DRY_READ_AT_FIRST));
         let mut comments = Vec::new();
-        for number in self.boards.values().flat_map(|board| &board.places).filter_map(|place| place.pull_request) {
+        for number in numbers {
             comments.extend(self.context.forge.comments(self.repository(), number).await?);
         }
         Ok(comments)
@@ -156,8 +176,8 @@ impl CommentReader<'_> {
 
     /// Handles one comment; what the forge forbids there, such as reacting in a locked conversation,
     /// holds up no other.
-    async fn handle_or_pass(&self, comment: &Comment) -> Result<Acted, LookError> {
-        match self.handle(comment).await {
+    async fn handle_or_pass(&self, comment: &Comment, others: &mut OtherPullRequests) -> Result<Acted, LookError> {
+        match self.handle(comment, others).await {
             Err(LookError::Forge(error)) if is_for_good(&error) => {
                 let (id, number) = (comment.id, comment.pull_request);
                 tracing::warn!(pull_request.number = number.0, "the comment {id} on {number} gets no answer: {error}");
@@ -170,11 +190,11 @@ impl CommentReader<'_> {
     }
 
     /// Does what one comment asks for, unless that was done before.
-    async fn handle(&self, comment: &Comment) -> Result<Acted, LookError> {
+    async fn handle(&self, comment: &Comment, others: &mut OtherPullRequests) -> Result<Acted, LookError> {
         let (store, repository, ours) = (&self.context.shared.store, self.repository(), &self.context.account);
         let Some(author) = &comment.author else { return Ok(Acted::No) };
         if author.id == ours.id {
-            self.recognise(comment).await?;
+            self.recognise(comment, others).await?;
             return Ok(Acted::No);
         }
         let known = store.commanded_comment(repository, comment.id).await?;
@@ -188,18 +208,21 @@ impl CommentReader<'_> {
             Err(TooMuch::Many) => vec![None],
             Err(TooMuch::Long { .. }) => Vec::new(),
         };
-        let Some(subject) = self.subject(comment.pull_request) else { return Ok(Acted::No) };
         if requests.is_empty() {
             // Whatever is written into it later does not count.
-            self.save(&mut new(comment), Progress::Done).await?;
+            if self.is_ours(comment.pull_request) {
+                self.save(&mut new(comment), Progress::Done).await?;
+            }
             return Ok(Acted::No);
         }
+        let subject = self.subject(others, comment.pull_request, Need::Now).await?;
+        let Some(subject) = subject else { return Ok(Acted::No) };
         if let Some(known) = known.clone().filter(|known| known.progress == Progress::Acting || is_edited) {
             // Nobody knows how far it came, or what it said when it was begun.
             self.close(comment, known, Some(Outcome::Interrupted)).await?;
             return Ok(Acted::Yes);
         }
-        let Some(mut commanded) = self.claim(comment, known, subject.standing).await? else { return Ok(Acted::Yes) };
+        let Some(mut commanded) = self.claim(comment, known, &subject).await? else { return Ok(Acted::Yes) };
         for request in requests.iter().skip(commanded.answers.len()) {
             self.save(&mut commanded, Progress::Acting).await?;
             match self.answer(comment, &subject, request.as_ref()).await {
@@ -220,15 +243,15 @@ impl CommentReader<'_> {
         &self,
         comment: &Comment,
         known: Option<CommandedComment>,
-        standing: Standing,
+        subject: &Subject,
     ) -> Result<Option<CommandedComment>, LookError> {
         let is_new = known.is_none();
         let mut commanded = known.unwrap_or_else(|| new(comment));
         self.save(&mut commanded, Progress::Claiming).await?;
         match self.context.forge.react(self.repository(), comment.id, Reaction::Eyes).await {
             Ok(Reacted::Before) if is_new => {
-                // What our comment says on a pull request that has ended, it may say for good.
-                let outcome = Some(Outcome::Forgotten).filter(|_| standing == Standing::Open);
+                // Where our comment has said all there is to say, it may say so for good.
+                let outcome = Some(Outcome::Forgotten).filter(|_| !self.is_over(subject));
                 self.close(comment, commanded, outcome).await?;
                 Ok(None)
             }
@@ -258,17 +281,16 @@ impl CommentReader<'_> {
     }
 
     /// Finds a status comment of ours again that the database has lost.
-    async fn recognise(&self, comment: &Comment) -> Result<(), LookError> {
-        let store = &self.context.shared.store;
-        let is_open = self.subject(comment.pull_request).is_some_and(|subject| subject.standing == Standing::Open);
-        if !is_open
-            || !is_status_comment(&comment.body)
-            || store.status_comment(self.repository(), comment.pull_request).await?.is_some()
-        {
+    async fn recognise(&self, comment: &Comment, others: &mut OtherPullRequests) -> Result<(), LookError> {
+        let (store, number) = (&self.context.shared.store, comment.pull_request);
+        if !is_status_comment(&comment.body) || store.status_comment(self.repository(), number).await?.is_some() {
             return Ok(());
         }
-        let (pull_request, body) = (comment.pull_request, comment.body.clone());
-        let found = StatusComment { pull_request, comment: comment.id, body };
+        let Some(subject) = self.subject(others, number, Need::Known).await? else { return Ok(()) };
+        if self.is_over(&subject) {
+            return Ok(());
+        }
+        let found = StatusComment { pull_request: number, comment: comment.id, body: comment.body.clone() };
         Ok(store.save_status_comment(self.repository(), &found).await?)
     }
 

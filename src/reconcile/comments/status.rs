@@ -5,11 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{CommentReader, subject::Subject};
+use super::{
+    CommentReader, CommentsView,
+    dry::DryPullRequest,
+    pull_requests::{Need, OtherPullRequests},
+    subject::{Promotion, Subject},
+};
 use crate::{
-    domain::ids::PullRequestNumber,
+    domain::{comment::Answer, ids::PullRequestNumber},
     forge::ForgeError,
-    messages::{Standing, StatusText, is_status_comment},
+    messages::{DryStatusText, MessageError, StatusText, is_status_comment},
     reconcile::LookError,
     store::StatusComment,
 };
@@ -19,10 +24,15 @@ const ANSWERS_SHOWN: usize = 5;
 
 impl CommentReader<'_> {
     /// Brings the comments up to date.
-    pub async fn show(&self) -> Result<(), LookError> {
-        for number in self.due().await? {
-            let Some(subject) = self.subject(number) else { continue };
-            match self.show_on(number, &subject).await {
+    pub async fn show(&self, view: &mut CommentsView) -> Result<(), LookError> {
+        if self.boards.is_empty() {
+            return Ok(());
+        }
+        let due = self.due(view.others.take_open()).await?;
+        let (promotions, others): (Vec<_>, Vec<_>) = due.into_iter().partition(|number| self.is_ours(*number));
+        let followed = view.others.follow(self.context, &others).await?;
+        for number in promotions.into_iter().chain(followed) {
+            match self.show_on(number, &mut view.others).await {
                 Err(LookError::Forge(error @ (ForgeError::Unauthorised { .. } | ForgeError::Refused { .. }))) => {
                     tracing::warn!(pull_request.number = number.0, "could not answer on {number}: {error}");
                 }
@@ -34,10 +44,11 @@ impl CommentReader<'_> {
 
     /// Returns the pull requests whose comment may have to change: those with answers that have not
     /// ended for good, and those that are open again.
-    async fn due(&self) -> Result<BTreeSet<PullRequestNumber>, LookError> {
+    async fn due(&self, mut open: BTreeSet<PullRequestNumber>) -> Result<BTreeSet<PullRequestNumber>, LookError> {
         let (store, repository) = (&self.context.shared.store, &self.context.id);
         let mut due: BTreeSet<_> = store.answered_pull_requests(repository).await?.into_iter().collect();
-        for number in self.boards.values().flat_map(|board| &board.places).filter_map(|place| place.pull_request) {
+        open.extend(self.boards.values().flat_map(|board| &board.places).filter_map(|place| place.pull_request));
+        for number in open {
             if !due.contains(&number) && store.status_comment(repository, number).await?.is_some() {
                 due.insert(number);
             }
@@ -45,26 +56,47 @@ impl CommentReader<'_> {
         Ok(due)
     }
 
-    async fn show_on(&self, number: PullRequestNumber, subject: &Subject) -> Result<(), LookError> {
+    async fn show_on(&self, number: PullRequestNumber, others: &mut OtherPullRequests) -> Result<(), LookError> {
         let (store, repository) = (&self.context.shared.store, &self.context.id);
+        let Some(subject) = self.subject(others, number, Need::Known).await? else { return Ok(()) };
         let answers = store.answers(repository, number, ANSWERS_SHOWN).await?;
-        let page = self.context.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", subject.strategy));
-        let body = self.context.shared.messages.status_comment(&StatusText {
-            place: &subject.place,
-            places: self.boards.get(&subject.strategy).map_or(&[], |board| &board.places),
-            standing: subject.standing,
-            answers: &answers,
-            bot: &self.context.account.login,
-            status_url: page.as_deref(),
-        })?;
+        let body = match &subject {
+            Subject::Promotion(promotion) => self.promotion_text(promotion, &answers)?,
+            Subject::Dry(dry) => self.dry_text(dry, &answers)?,
+        };
         let known = store.status_comment(repository, number).await?;
         if known.as_ref().is_none_or(|known| known.body != body) {
             self.write(number, known, body).await?;
         }
-        if subject.standing == Standing::Ended {
+        if self.is_over(&subject) {
             store.finish_status_comment(repository, number).await?;
         }
         Ok(())
+    }
+
+    fn promotion_text(&self, promotion: &Promotion, answers: &[Answer]) -> Result<String, MessageError> {
+        let page =
+            self.context.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", promotion.strategy));
+        self.context.shared.messages.status_comment(&StatusText {
+            place: &promotion.place,
+            places: self.boards.get(&promotion.strategy).map_or(&[], |board| &board.places),
+            standing: promotion.standing,
+            answers,
+            bot: &self.context.account.login,
+            status_url: page.as_deref(),
+        })
+    }
+
+    fn dry_text(&self, dry: &DryPullRequest, answers: &[Answer]) -> Result<String, MessageError> {
+        self.context.shared.messages.dry_status_comment(&DryStatusText {
+            branch: &self.context.details.default_branch,
+            stage: &dry.stage,
+            rows: &self.rows(dry),
+            over: dry.merged().is_some() && self.is_everywhere(dry),
+            answers,
+            bot: &self.context.account.login,
+            public_url: self.context.shared.public_url.as_deref(),
+        })
     }
 
     /// Edits our comment, or posts it where there is none.

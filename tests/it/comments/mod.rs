@@ -1,6 +1,7 @@
 //! Commands in comments: who may give them, that each is done once, and what is answered.
 
 mod answered;
+mod dry_pull_requests;
 mod going_back;
 mod heard;
 mod once;

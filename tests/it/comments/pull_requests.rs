@@ -3,7 +3,7 @@
 use hydromote::local_forge::{Fault, FaultKind, MergeMethod};
 
 use super::waiting;
-use crate::world::{DEVELOPER, REPOSITORY, STRANGER, TestResult};
+use crate::world::{DEVELOPER, TestResult};
 
 #[tokio::test]
 async fn nothing_is_promoted_from_a_pull_request_that_has_ended() -> TestResult {
@@ -92,23 +92,15 @@ async fn a_locked_conversation_holds_up_no_other() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_pull_request_of_somebody_else_gets_silence() -> TestResult {
+async fn a_pull_request_into_another_branch_than_the_dry_one_gets_silence() -> TestResult {
     let mut world = waiting().await?;
-    world.push_foreign("topic", vec![("x".to_owned(), "x".to_owned())]).await?;
-    let new = hydromote::local_forge::NewPull {
-        head: "env/topic".to_owned(),
-        base: "main".to_owned(),
-        title: "A topic".to_owned(),
-        body: None,
-        draft: false,
-    };
-    let number = world.forge.as_user(STRANGER).open_pull_request(REPOSITORY, new).await?;
+    let number = world.open_pull_into("env/dev", "a topic", vec![("x".to_owned(), "x".to_owned())]).await?;
     world.comment_on(DEVELOPER, number, "/promote").await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
     prod     nothing; wants first in #2
              - waits for a person to promote it
-    #3 is open: A topic
+    #3 is open: a topic
     #3 developer: /promote
     ");
     world.finish().await

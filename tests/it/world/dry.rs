@@ -1,7 +1,7 @@
 //! The dry branch: what is on it, and how it moves.
 
 use git2::{Oid, Repository, build::TreeUpdateBuilder};
-use hydromote::local_forge::CommitFiles;
+use hydromote::local_forge::{CommitFiles, MergeMethod, MergeOrder, NewPull};
 
 use super::{DEVELOPER, Fallible, REPOSITORY, TestResult, World};
 
@@ -60,6 +60,35 @@ impl World {
         let sha = self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
         self.dry.push((sha.clone(), subject.to_owned()));
         Ok(sha)
+    }
+
+    /// Opens a pull request with one commit on top of the dry branch, and lets everything happen; returns its number.
+    pub(crate) async fn open_dry_pull(&mut self, subject: &str, files: Files) -> Fallible<u64> {
+        self.open_pull_into("main", subject, files).await
+    }
+
+    /// Opens a pull request with one commit on top of any branch, and lets everything happen; returns its number.
+    pub(crate) async fn open_pull_into(&mut self, base: &str, subject: &str, files: Files) -> Fallible<u64> {
+        let head = format!("topics/{}", subject.replace(' ', "-"));
+        let from = Oid::from_str(&self.branch(base).await?)?;
+        self.git()?.reference(&format!("refs/heads/{head}"), from, false, "pushed")?;
+        self.forge.refresh(REPOSITORY, DEVELOPER).await?;
+        let commit = CommitFiles { branch: head.clone(), message: subject.to_owned(), files };
+        self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
+        let (base, title) = (base.to_owned(), subject.to_owned());
+        let new = NewPull { head, base, title, ..NewPull::default() };
+        let number = self.forge.as_user(DEVELOPER).open_pull_request(REPOSITORY, new).await?;
+        self.settle().await?;
+        Ok(number)
+    }
+
+    /// Merges a pull request into the dry branch, and lets everything happen.
+    pub(crate) async fn merge_dry_pull(&mut self, number: u64, method: MergeMethod) -> TestResult {
+        let order = MergeOrder { method, ..MergeOrder::default() };
+        let sha = self.forge.as_user(DEVELOPER).merge(REPOSITORY, number, order).await?;
+        let subject = self.forge.pull_request(REPOSITORY, number).await?.title;
+        self.dry.push((sha, subject));
+        self.settle().await
     }
 
     /// Pushes a commit that takes a file away.

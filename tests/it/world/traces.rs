@@ -52,6 +52,11 @@ impl World {
         operations.iter().map(|id| self.checker.calls(id)).sum()
     }
 
+    /// Returns how often the forge was asked for one pull request, and for lists of them.
+    pub(crate) fn calls_about_pull_requests(&self) -> usize {
+        ["pulls/get", "pulls/list"].iter().map(|id| self.checker.calls(id)).sum()
+    }
+
     /// Returns what must never be told to anybody, in the forms in which it travels.
     pub(crate) fn tokens(&self) -> Vec<String> {
         let tokens = [&self.bot_token, &self.developer_token, &self.webhook_secret].map(|token| token.expose());

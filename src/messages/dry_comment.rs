@@ -1,0 +1,242 @@
+//! The one comment that answers commands on a dry pull request: where its commit is by now.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    MessageError, Messages,
+    comment::{answered, cell},
+    template::DRY_STATUS,
+};
+use crate::domain::{
+    comment::Answer,
+    fate::Fate,
+    ids::{BranchName, DrySha, StrategyId},
+    plan::PlaceView,
+    strategy::nearest::list,
+};
+
+/// Where a dry pull request is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DryStage {
+    /// It is open.
+    Open,
+    /// It was closed without being merged.
+    Closed,
+    /// It was merged, and became this dry commit: of several, the last.
+    Merged(DrySha),
+}
+
+/// What the status comment of a dry pull request is about.
+#[derive(Debug, Clone, Copy)]
+pub struct DryStatusText<'a> {
+    /// The dry branch.
+    pub branch: &'a BranchName,
+    /// Where the pull request is in its life.
+    pub stage: &'a DryStage,
+    /// Every place of every strategy on the branch.
+    pub rows: &'a [DryRow<'a>],
+    /// Whether nothing more is to be told of the commit.
+    pub over: bool,
+    /// What became of commands, newest first.
+    pub answers: &'a [Answer],
+    /// Our login.
+    pub bot: &'a str,
+    /// The service's own address for people.
+    pub public_url: Option<&'a str>,
+}
+
+/// One place, and what became of the commit there.
+#[derive(Debug, Clone)]
+pub struct DryRow<'a> {
+    /// The strategy.
+    pub strategy: &'a StrategyId,
+    /// The place.
+    pub view: &'a PlaceView,
+    /// What became of the commit; nothing before it is on the dry line.
+    pub fate: Option<Fate>,
+}
+
+impl DryRow<'_> {
+    /// Says whether what is proposed here brings the commit.
+    pub fn is_brought(&self) -> bool {
+        self.view.proposed.is_some()
+            && self.view.pull_request.is_some()
+            && matches!(self.fate, Some(Fate::Proposed | Fate::ComesWith { .. }))
+    }
+
+    /// Returns what keeps the commit out, or anything.
+    fn stops(&self) -> String {
+        let stops: Vec<String> = if self.is_brought() {
+            self.view.gates.iter().map(ToString::to_string).collect()
+        } else {
+            self.view.hold.iter().map(ToString::to_string).collect()
+        };
+        stops.join("; ")
+    }
+}
+
+/// One place as the template shows it.
+#[derive(Serialize)]
+struct Shown {
+    place: String,
+    runs: Option<String>,
+    fate: String,
+    pull_request: Option<String>,
+    stops: String,
+}
+
+impl Messages {
+    /// Returns the text of a dry pull request's status comment; when it is too long the oldest answers
+    /// are left out.
+    pub fn dry_status_comment(&self, text: &DryStatusText<'_>) -> Result<String, MessageError> {
+        let places: Vec<&PlaceView> = text.rows.iter().map(|row| row.view).collect();
+        self.fitting(text.answers, |answers| {
+            let answers = self.answers(answers, &places, text.bot)?;
+            self.render(DRY_STATUS, &dry_status_context(text, &answers))
+        })
+    }
+}
+
+/// Returns what the status comment of a dry pull request may say, with answers in words.
+pub(super) fn dry_status_context(text: &DryStatusText<'_>, answers: &[(&Answer, String)]) -> Value {
+    json!({
+        "branch": text.branch,
+        "stage": stage_word(text),
+        "short": match text.stage { DryStage::Merged(dry) => Some(dry.short()), _ => None },
+        "over": text.over,
+        "environments": environments(text.rows),
+        "rows": text.rows.iter().map(|row| shown(row, strategies(text.rows).len() > 1)).collect::<Vec<_>>(),
+        "answers": answered(answers),
+        "pages": pages(text),
+    })
+}
+
+fn stage_word(text: &DryStatusText<'_>) -> &'static str {
+    match text.stage {
+        DryStage::Open => "open",
+        DryStage::Closed => "closed",
+        DryStage::Merged(_) if text.rows.iter().all(|row| row.fate.is_none()) => "unknown",
+        DryStage::Merged(_) => "merged",
+    }
+}
+
+fn shown(row: &DryRow<'_>, with_strategy: bool) -> Shown {
+    let place = &row.view.place;
+    Shown {
+        place: if with_strategy { format!("{}: {place}", row.strategy.name) } else { place.to_string() },
+        runs: row.view.running.as_ref().map(|running| running.dry.short().to_owned()),
+        fate: row.fate.as_ref().map(|fate| cell(&fate.to_string())).unwrap_or_default(),
+        pull_request: row.view.pull_request.filter(|_| row.is_brought()).map(|number| number.to_string()),
+        stops: cell(&row.stops()),
+    }
+}
+
+/// Returns the strategies, each once.
+fn strategies<'a>(rows: &[DryRow<'a>]) -> Vec<&'a StrategyId> {
+    let mut strategies: Vec<_> = rows.iter().map(|row| row.strategy).collect();
+    strategies.dedup();
+    strategies
+}
+
+/// Returns the names of the environments in their order, as a list in a sentence.
+fn environments(rows: &[DryRow<'_>]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        let name = row.view.place.environment.as_str();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    list(&names, "and")
+}
+
+/// Returns the page of each strategy.
+fn pages(text: &DryStatusText<'_>) -> Vec<Value> {
+    let Some(url) = text.public_url else { return Vec::new() };
+    let strategies = strategies(text.rows);
+    let name = |id: &StrategyId| match strategies.len() {
+        1 => "Status page".to_owned(),
+        _ => format!("Status page of {}", id.name),
+    };
+    strategies.iter().map(|id| json!({"name": name(id), "url": format!("{url}/strategies/{id}")})).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{EnvironmentName, LaneName, Place, RepositoryId, StrategyName};
+
+    fn place(name: &str) -> PlaceView {
+        PlaceView {
+            place: Place { environment: EnvironmentName::new(name).expect("a name"), lane: LaneName::single() },
+            branch: BranchName::new(name).expect("a branch"),
+            active: None,
+            tree: None,
+            running: None,
+            taken: None,
+            taken_as_no_op: false,
+            wanted: None,
+            proposed: None,
+            pull_request: None,
+            drift: None,
+            brought_by: None,
+            restoring: Vec::new(),
+            hold: None,
+            rollback: None,
+            choices: Vec::new(),
+            gates: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn render(stage: &DryStage, fate: Option<&Fate>, over: bool) -> String {
+        let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
+        let strategy = StrategyId { repository, name: StrategyName::new("shop").expect("a name") };
+        let (branch, places) = (BranchName::new("main").expect("a branch"), [place("dev"), place("prod")]);
+        let row = |view| DryRow { strategy: &strategy, view, fate: fate.cloned() };
+        let rows: Vec<_> = places.iter().map(row).collect();
+        let text = DryStatusText {
+            branch: &branch,
+            stage,
+            rows: &rows,
+            over,
+            answers: &[],
+            bot: "hydro[bot]",
+            public_url: None,
+        };
+        Messages::built_in().dry_status_comment(&text).expect("is rendered")
+    }
+
+    #[test]
+    fn what_the_renderer_said_mentions_nobody_and_breaks_no_table() {
+        let merged = DryStage::Merged(DrySha::new("0123456789").expect("an id"));
+        let fate = Fate::NotHydrated { message: "ask @all | <!-- x".to_owned() };
+        let body = render(&merged, Some(&fate), false);
+        insta::assert_snapshot!(body.replace('\u{200b}', "[nothing]"), @r"
+        This pull request became the dry commit 0123456 of `main`.
+
+        | environment | what became of it | closed gates |
+        |---|---|---|
+        | dev | it could not be hydrated: ask @[nothing]all \| &lt;!-- x |  |
+        | prod | it could not be hydrated: ask @[nothing]all \| &lt;!-- x |  |
+
+        <!-- hydromote:status-comment -->
+        ");
+    }
+
+    #[test]
+    fn a_commit_that_is_not_on_the_branch_as_it_was_read_is_told_so() {
+        let merged = DryStage::Merged(DrySha::new("0123456789").expect("an id"));
+        insta::assert_snapshot!(render(&merged, None, false), @"
+        This pull request became the dry commit 0123456, which is not on `main` as it was last read: it is about to be read, it is older than all that counts, or a forced push took it away.
+
+        <!-- hydromote:status-comment -->
+        ");
+        insta::assert_snapshot!(render(&DryStage::Closed, None, false), @"
+        This pull request was closed without being merged: nothing of it is promoted.
+
+        <!-- hydromote:status-comment -->
+        ");
+    }
+}
