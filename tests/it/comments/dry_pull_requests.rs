@@ -473,7 +473,7 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
     world.comment_on(DEVELOPER, number, "/reject reason=\"the wrong price\"").await?;
     insta::assert_snapshot!(world.board().await?, @r#"
-    dev      second, `health` has not been reported
+    dev      second, was rejected by developer
              ! second was rejected by developer: the wrong price; `unreject second` takes that back
     prod     first, is verified
              ! second was rejected by developer: the wrong price; `unreject second` takes that back
@@ -483,7 +483,7 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
 
     | environment | what became of it | closed gates |
     |---|---|---|
-    | dev | it runs since (time); `health` has not been reported |  |
+    | dev | it runs since (time); was rejected by developer |  |
     | prod | developer rejected it: the wrong price |  |
 
     `/reject reason="the wrong price"` by developer:
