@@ -12,6 +12,12 @@ pub fn progress(text: impl std::fmt::Display) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
+/// Returns a number of things in words: `1 root`, `2 roots`.
+pub fn counted(count: usize, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 /// Writes a value as one JSON document to standard output.
 pub fn json(value: &impl serde::Serialize) {
     line(serde_json::to_string_pretty(value).expect("because what is printed has text keys only"));

@@ -5,7 +5,7 @@
 //! half-way is still held in the store, and can be taken back again. A command is bound to what the
 //! board showed: a rollback of what does not run any more is overtaken and does nothing.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 
@@ -16,6 +16,7 @@ use super::{
     holds::HoldBook,
 };
 use crate::domain::{
+    gate::clock,
     hold::{Hold, HoldRule},
     ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, StrategyId},
     plan::PlaceView,
@@ -68,6 +69,8 @@ pub struct Held {
     pub place: Place,
     /// The hold.
     pub hold: Hold,
+    /// The hold that was in force before, and is not any more.
+    pub before: Option<Hold>,
 }
 
 /// A hold that was taken back.
@@ -86,6 +89,19 @@ pub struct RollbackAccepted {
     pub place: Place,
     /// The rollback.
     pub rollback: Rollback,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hold.expires_at {
+            Some(until) => write!(f, "{} is held until {}; `unhold` ends it before.", self.place, clock(until))?,
+            None => write!(f, "{} is held until somebody takes it back with `unhold`.", self.place)?,
+        }
+        match &self.before {
+            Some(before) => write!(f, " It takes the place of this hold: {before}."),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Commands {
@@ -121,11 +137,11 @@ impl Commands {
             through: view.taken.clone(),
             target: None,
         };
-        let mut rolling = None;
+        let (mut rolling, mut before) = (None, None);
         let change = |book: &mut HoldBook| {
             rolling.clone_from(&book.rollback);
             if book.rollback.is_none() {
-                book.hold = Some(hold.clone());
+                before = book.hold.replace(hold.clone());
             }
         };
         self.store.change_note(strategy, &place, change).await?;
@@ -137,7 +153,7 @@ impl Commands {
         self.tell(strategy, Some(&place), &by, &format!("holds {place}{words}")).await?;
         tracing::info!(environment.name = %environment, by, "{by} holds {place}{words}");
         self.hub.heed(&strategy.repository, Attention::Command);
-        Ok(Held { place, hold })
+        Ok(Held { place, hold, before })
     }
 
     /// Takes a hold back, and what rollbacks of this environment keep out; a rollback that is under

@@ -10,6 +10,7 @@ use git2::{Commit, Oid, Repository};
 
 use super::stage::Stage;
 use crate::{
+    cli::output::counted,
     domain::{
         ids::{BranchName, RepositoryId, StrategyId},
         strategy::{PromotionStrategy, parse_strategies},
@@ -39,7 +40,8 @@ pub(super) async fn play(stage: &Stage, repo: &Path, strategy: &Path, count: u32
         bail!("no commit of `{}` touches the sources of the strategy", repo.display());
     }
     let repository = stage.create_repository(&name, Vec::new()).await?;
-    stage.say(format_args!("Playing {} commits of {name}: {}/{repository}", commits.len(), stage.forge.url()));
+    let commits_of = counted(commits.len(), "commit");
+    stage.say(format_args!("Playing {commits_of} of {name}: {}/{repository}", stage.forge.url()));
     let id = StrategyId { repository: repository.clone(), name: parsed.name.clone() };
     let mut before = None;
     for (number, (commit, subject)) in commits.iter().enumerate() {

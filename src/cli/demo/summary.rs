@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Format, cost::Cost, stage::Stage};
 use crate::{
-    cli::output,
+    cli::output::{self, counted},
     domain::{
         gate::{StatusWait, Verdict},
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, PullRequestNumber, TreeId},
@@ -87,14 +87,11 @@ pub(super) async fn print(stage: &Stage, dry_commits: usize, began: Instant, for
                 let dry = environment.dry_sha.as_ref().map_or("nothing", DrySha::short);
                 stage.say(format_args!("   {:<10} {dry}  {}", environment.name, environment.state));
             }
-            let rollbacks = match summary.rollbacks.len() {
-                1 => "1 rollback".to_owned(),
-                many => format!("{many} rollbacks"),
-            };
             stage.say(format_args!(
-                "{} commits, {} promotions, {rollbacks}. Look at the branches: {}",
-                summary.dry_commits,
-                summary.promotions.len(),
+                "{}, {}, {}. Look at the branches: {}",
+                counted(summary.dry_commits, "commit"),
+                counted(summary.promotions.len(), "promotion"),
+                counted(summary.rollbacks.len(), "rollback"),
                 stage.folder.join("git").display()
             ));
             cost.into_iter().for_each(|cost| stage.say(cost));

@@ -189,14 +189,15 @@ fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -
 
 fn tell(done: &HydratedEnvironment) {
     let HydratedEnvironment { name, roots, failures, duration_ms, .. } = done;
-    output::progress(format_args!("{name}: {} roots, {} failed, {duration_ms} ms", roots.len(), failures.len()));
+    let roots = output::counted(roots.len(), "root");
+    output::progress(format_args!("{name}: {roots}, {} failed, {duration_ms} ms", failures.len()));
 }
 
 fn text(hydrated: &Hydrated, out: &Path) -> String {
     let mut text = format!("Rendered {} to {}\n", hydrated.dry_sha.short(), out.display());
     for environment in &hydrated.environments {
-        let (name, count) = (&environment.name, environment.roots.len());
-        text += &format!("\n{name}: {count} roots, tree {}\n", environment.tree);
+        let (name, roots) = (&environment.name, output::counted(environment.roots.len(), "root"));
+        text += &format!("\n{name}: {roots}, tree {}\n", environment.tree);
         for root in &environment.roots {
             text += &format!("  {}\n", root.output);
         }

@@ -5,7 +5,10 @@ use hydrators::{Discovery, Input, Root};
 use serde::Serialize;
 
 use super::strategies::Target;
-use crate::domain::ids::{BranchName, EnvironmentName, LaneName};
+use crate::{
+    cli::output::counted,
+    domain::ids::{BranchName, EnvironmentName, LaneName},
+};
 
 /// The roots of one environment.
 #[derive(Debug, Serialize)]
@@ -65,7 +68,7 @@ impl EnvironmentRoots {
 
     /// Returns the table for people.
     pub fn text(&self) -> String {
-        let mut text = format!("{} (branch {}): {} roots\n", self.name, self.branch, self.roots.len());
+        let mut text = format!("{} (branch {}): {}\n", self.name, self.branch, counted(self.roots.len(), "root"));
         if !self.roots.is_empty() {
             text += &format!("{}\n", self.table());
         }

@@ -136,7 +136,11 @@ impl Validation {
             let target = Target { strategy: strategy.clone(), environment: environment.clone() };
             match hydrators::discover(tree, &resolved, &labels) {
                 Ok(discovery) => {
-                    output::progress(format_args!("{}: {} roots", environment.name, discovery.roots.len()));
+                    output::progress(format_args!(
+                        "{}: {}",
+                        environment.name,
+                        output::counted(discovery.roots.len(), "root")
+                    ));
                     environments.push(EnvironmentRoots::new(&target, discovery));
                 }
                 Err(DiscoverError::Mistakes(mistakes)) => {

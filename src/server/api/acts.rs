@@ -16,7 +16,7 @@ use super::{
     },
 };
 use crate::{
-    domain::{gate::clock, ids::EnvironmentName},
+    domain::ids::EnvironmentName,
     reconcile::{
         commands::NewReport,
         stopping::{Destination, HoldOrder, RollbackOrder},
@@ -60,11 +60,7 @@ pub(super) async fn hold(
     let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
     let order = HoldOrder { until: request.until, reason: request.reason.clone(), running: request.running.clone() };
     let held = site.commands.hold(&board.id, &environment, lane, &order, by).await?;
-    let words = match held.hold.expires_at {
-        Some(until) => format!("{} is held until {}; `unhold` ends it before.", held.place, clock(until)),
-        None => format!("{} is held until somebody takes it back with `unhold`.", held.place),
-    };
-    Ok(Json(StoppedView { words, place: held.place.to_string() }))
+    Ok(Json(StoppedView { words: held.to_string(), place: held.place.to_string() }))
 }
 
 pub(super) async fn unhold(
