@@ -6,14 +6,14 @@
 //! - What a hold says stands on the forge, in one commit status of ours on the active head, before
 //!   anything follows from it; so it can be read back when the store is lost.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     gate::clock,
-    ids::DrySha,
+    ids::{DrySha, RootName},
     line::DryLine,
     snapshot::PostedStatus,
     status::{CommitStatus, StatusState},
@@ -21,6 +21,12 @@ use super::{
 
 /// The fewest characters of a dry SHA in the status: enough to name one commit, few enough for a reason beside it.
 const SHA_LENGTH: usize = 16;
+
+/// The most characters of roots in the status.
+const ROOTS_LENGTH: usize = 30;
+
+/// What ends the number of roots that are not named; no folder ends so.
+const UNNAMED: char = '/';
 
 /// What begins the description once a person has taken a hold, and what rollbacks blocked, back.
 const RELEASED: &str = "Released by ";
@@ -42,6 +48,9 @@ pub struct Hold {
     pub through: Option<DrySha>,
     /// The dry SHA whose content a rollback restores, for the hold of a rollback.
     pub target: Option<DrySha>,
+    /// The roots that it restores; all that differ when there are none.
+    #[serde(default)]
+    pub roots: BTreeSet<RootName>,
 }
 
 /// What a hold stops.
@@ -102,13 +111,27 @@ impl Hold {
         };
         let until = self.expires_at.map(|at| format!(" until {}", whole_second(at))).unwrap_or_default();
         let text = format!(
-            "{rule}{}{}{until} by {}: {}",
+            "{rule}{}{}{}{until} by {}: {}",
             sha("from", &self.through),
             sha("to", &self.target),
+            self.only(),
             self.by.replace(": ", " "),
             self.reason
         );
         PostedStatus::new(StatusState::Pending, &text)
+    }
+
+    /// Returns which roots a rollback restores, or how many where they do not fit beside the rest.
+    fn only(&self) -> String {
+        let names: Vec<&str> = self.roots.iter().map(RootName::as_str).collect();
+        let text = names.join(",");
+        match names.len() {
+            0 => String::new(),
+            _ if text.len() <= ROOTS_LENGTH && !names.iter().any(|name| name.contains([' ', ','])) => {
+                format!(" only {text}")
+            }
+            many => format!(" only {many}{UNNAMED}"),
+        }
     }
 
     /// Returns the status of a hold that ended by itself.
@@ -149,15 +172,30 @@ fn read_hold(text: &str, at: Timestamp, line: &DryLine, known: &[&DrySha]) -> Op
         let among_known = whole.or_else(|| known.iter().copied().find(|sha| sha.as_str().starts_with(beginning)));
         among_known.or_else(|| line.beginning_with(beginning)).cloned()
     };
-    let mut hold =
-        Hold { rule, by: by.to_owned(), reason: reason.to_owned(), at, expires_at: None, through: None, target: None };
+    let mut hold = Hold {
+        rule,
+        by: by.to_owned(),
+        reason: reason.to_owned(),
+        at,
+        expires_at: None,
+        through: None,
+        target: None,
+        roots: BTreeSet::new(),
+    };
+    let mut unknown_roots = false;
     while let (Some(word), Some(value)) = (words.next(), words.next()) {
         match word {
             "from" => hold.through = find(value),
             "to" => hold.target = find(value),
+            "only" if value.ends_with(UNNAMED) => unknown_roots = true,
+            "only" => hold.roots = value.split(',').filter_map(|root| RootName::new(root).ok()).collect(),
             "until" => hold.expires_at = value.parse().ok(),
             _ => return None,
         }
+    }
+    if unknown_roots {
+        // What was to go back is not known any more: a person must say it again.
+        (hold.rule, hold.target) = (HoldRule::Strict, None);
     }
     Some(hold)
 }
@@ -200,6 +238,7 @@ mod tests {
             expires_at: Some(Timestamp::from_second(700).expect("a time")),
             through: Some(dry("0123456789abcdef0123456789abcdef01234567")),
             target: None,
+            roots: BTreeSet::new(),
         }
     }
 
@@ -246,6 +285,28 @@ mod tests {
         assert_eq!((read.rule, &read.through, &read.target), (long.rule, &long.through, &long.target));
         let unending = Hold { by: "n".repeat(300), ..long };
         assert!(HoldMark::read(&reported(&unending.status()), &line, &[]).is_some(), "a cut name ends the text");
+    }
+
+    #[test]
+    fn which_roots_go_back_is_read_back_and_where_that_is_not_known_a_person_is_asked() {
+        let line = DryLine::new(vec![dry("dry-2")], []);
+        let roots = |names: &[&str]| names.iter().map(|name| RootName::new(*name).expect("a folder")).collect();
+        let hold = Hold {
+            rule: HoldRule::Next,
+            expires_at: None,
+            through: Some(dry("dry-2")),
+            target: Some(dry("dry-1")),
+            roots: roots(&["apps/web", "api"]),
+            ..hold()
+        };
+        insta::assert_snapshot!(hold.status().description, @"next from dry-2 to dry-1 only api,apps/web by ada: incident: checkout is down");
+        let read = |hold: &Hold| HoldMark::read(&reported(&hold.status()), &line, &[&dry("dry-1")]);
+        assert_eq!(read(&hold), Some(HoldMark::Held(Box::new(hold.clone()))));
+        for names in [["a root", "spaces"], ["a,b", "c"], ["a-root-with-a-very-long-name", "another"]] {
+            let hold = Hold { roots: roots(&names), ..hold.clone() };
+            let Some(HoldMark::Held(read)) = read(&hold) else { panic!("{} is read back", hold.status().description) };
+            assert_eq!((read.rule, read.target), (HoldRule::Strict, None));
+        }
     }
 
     #[test]

@@ -88,7 +88,8 @@ impl<'a> Ledger<'a> {
             return self.keeps_out(dry, blocked);
         }
         let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
-        if let Some(index) = runs.iter().position(|run| &run.dry == dry) {
+        // What a rollback of some roots made says nothing of the dry SHA that they came from.
+        if let Some(index) = runs.iter().position(|run| &run.dry == dry && !run.is_mixed()) {
             return self.standing_verdict(environment, lane, runs, index);
         }
         match self.held_as_no_op(state, runs, dry) {

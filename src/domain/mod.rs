@@ -18,6 +18,7 @@ pub mod permission;
 pub mod plan;
 pub mod rejection;
 pub mod rollback;
+pub mod selection;
 pub mod snapshot;
 pub mod status;
 pub mod strategy;

@@ -179,6 +179,7 @@ impl Planner<'_> {
         let position = taken.map(|taken| self.snapshot.line.position(&taken.dry)).unwrap_or_default();
         let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
         notices.extend(state.running().and_then(|run| self.rejected(state, &run.dry)));
+        notices.extend(state.running().and_then(partly_back));
         notices.extend(self.rolled_back_before(environment, place, state));
         for dry in self.snapshot.line.newer_than(position) {
             let dry_sha = dry.clone();
@@ -502,6 +503,13 @@ fn sentence(text: &str) -> String {
 
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     one.into_iter().chain(other).min()
+}
+
+/// Says that a rollback brought only some roots of what runs back.
+fn partly_back(run: &Run) -> Option<Notice> {
+    let restored = run.restored.as_ref()?;
+    let (dry, rest, first) = (run.dry.clone(), restored.from.clone(), restored.roots.first()?.clone());
+    Some(Notice::PartlyBack { dry, rest, count: restored.roots.len(), first })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    content::Content,
     evidence,
     gate::{Verdict, clock},
     hold::{Hold, HoldRule},
@@ -151,7 +152,18 @@ pub enum Reaction {
     Guarded(Guard),
 }
 
-/// Returns what a place could go back to, newest first.
+/// Returns the content that a rollback of `running` to `target` brings: of the named roots, else of all.
+pub fn restored(running: &Content, target: &Content, roots: &BTreeSet<RootName>) -> Content {
+    if roots.is_empty() {
+        return target.clone();
+    }
+    let stays = running.iter().filter(|(root, _)| !roots.contains(*root));
+    let back = target.iter().filter(|(root, _)| roots.contains(*root));
+    stays.chain(back).map(|(root, rendering)| (root.clone(), rendering.clone())).collect()
+}
+
+/// Returns what a place could go back to, newest first. What a rollback of some roots made is the
+/// content of no dry SHA, and nothing to go back to.
 pub fn choices(ledger: &Ledger<'_>, environment: &Environment, place: &Place, state: &PlaceState) -> Vec<Choice> {
     let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
     let Some((running, earlier)) = runs.split_first() else { return Vec::new() };
@@ -160,7 +172,7 @@ pub fn choices(ledger: &Ledger<'_>, environment: &Environment, place: &Place, st
     for (offset, run) in earlier.iter().enumerate() {
         let older = line.position(&run.dry) < line.position(&running.dry);
         let seen = earlier[..offset].iter().any(|newer| newer.content == run.content);
-        if !older || seen || run.content.is_empty() || run.content == running.content {
+        if !older || seen || run.is_mixed() || run.content.is_empty() || run.content == running.content {
             continue;
         }
         let Some(commit) = run.commits.first() else { continue };
@@ -278,6 +290,7 @@ pub fn hold_of(rollback: &Rollback, before: Option<&Hold>, again: bool) -> Hold 
         expires_at: before.and_then(|hold| hold.expires_at).filter(|_| !again),
         through: Some(rollback.bad.clone()),
         target: Some(rollback.target.dry.clone()),
+        roots: rollback.roots.clone(),
     }
 }
 
@@ -291,14 +304,15 @@ pub fn under_way(hold: &Hold, state: &PlaceState, line: &DryLine) -> Option<Roll
         return None;
     }
     // The target may be a dry SHA that was taken as a no-op on the run.
-    let holds_it = |run: &&Run| run.content != running.content && line.position(&run.dry) <= line.position(target);
-    let exact = earlier.iter().find(|run| run.dry == *target && run.content != running.content);
+    let can_be = |run: &&Run| !run.is_mixed() && run.content != running.content;
+    let holds_it = |run: &&Run| can_be(run) && line.position(&run.dry) <= line.position(target);
+    let exact = earlier.iter().find(|run| run.dry == *target && can_be(run));
     let run = exact.or_else(|| earlier.iter().find(holds_it))?;
     Some(Rollback {
         target: Target { dry: target.clone(), commit: run.commits.first()?.sha.clone() },
         bad: bad.clone(),
         bad_commit: running.brought_by()?.clone(),
-        roots: BTreeSet::new(),
+        roots: hold.roots.clone(),
         trigger: if hold.by == AUTOMATIC { Trigger::Automatic } else { Trigger::Person },
         by: hold.by.clone(),
         reason: hold.reason.clone(),

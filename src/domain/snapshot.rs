@@ -13,6 +13,7 @@ use super::{
     line::DryLine,
     rejection::Rejection,
     rollback::{Restored, Rollback},
+    selection::RootLabels,
     status::{CommitStatus, StatusState},
 };
 
@@ -45,6 +46,8 @@ pub struct PlaceState {
     pub active: Active,
     /// What is known of hydrating dry SHAs for this place.
     pub hydrations: BTreeMap<DrySha, Hydration>,
+    /// The labels of the roots on the active branch.
+    pub labels: RootLabels,
     /// What the proposed branch holds.
     pub proposal: Option<Proposal>,
     /// The open promotion pull request.
@@ -291,6 +294,11 @@ impl Run {
     /// Returns when the content came onto the branch.
     pub fn since(&self) -> Timestamp {
         self.commits.last().map(|commit| commit.arrived_at).unwrap_or_default()
+    }
+
+    /// Says whether a rollback of some roots made the content: it is that of no dry SHA.
+    pub fn is_mixed(&self) -> bool {
+        self.restored.as_ref().is_some_and(|restored| !restored.roots.is_empty())
     }
 
     /// Returns the commit that brought the content.

@@ -15,6 +15,7 @@ use super::{
 use crate::domain::{
     content::Content,
     ids::{RenderingId, RootName},
+    selection::RootLabels,
 };
 
 /// Changes to a tree by path: a new entry, or none to delete.
@@ -92,6 +93,8 @@ fn collect(
 pub struct Owned {
     /// Root and rendering.
     pub content: Content,
+    /// The labels of each root.
+    pub labels: RootLabels,
     /// Every owned file of each root, by path from the branch's root.
     pub files: BTreeMap<RootName, BTreeMap<String, Entry>>,
 }
@@ -121,6 +124,7 @@ pub fn owned(repository: &Repository, tree: Oid) -> Result<Owned, GitError> {
             .filter_map(|path| all.get(&path).map(|entry| (path, *entry)))
             .collect();
         owned.content.insert(root.clone(), rendering(folder, &listed)?);
+        owned.labels.insert(root.clone(), parsed.hydromote.labels);
         owned.files.insert(root, listed);
     }
     Ok(owned)

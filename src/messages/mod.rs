@@ -14,7 +14,7 @@ mod overrides;
 mod samples;
 mod template;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
@@ -122,6 +122,8 @@ pub struct RollbackText {
     to: DryText,
     by: String,
     automatic: bool,
+    /// The roots that go back, in words; empty for all.
+    roots: String,
     /// For commit messages, which are plain text.
     reason: String,
     /// For Markdown.
@@ -138,9 +140,15 @@ impl RollbackText {
             to,
             by: escape(&cut(by, SUBJECT_LIMIT)),
             automatic,
+            roots: String::new(),
             reason: plain(&cut(reason, REASON_LIMIT)),
             quoted_reason: escape(&cut(reason, REASON_LIMIT)),
         }
+    }
+
+    /// Names the roots that go back, where others stay.
+    pub fn only(self, roots: &BTreeSet<RootName>) -> Self {
+        Self { roots: listed(roots.iter().map(root_name).collect()).join(", "), ..self }
     }
 
     fn context(&self, form: Form) -> Value {
@@ -151,6 +159,7 @@ impl RollbackText {
             "to": self.to.context(form),
             "by": self.by,
             "automatic": self.automatic,
+            "roots": self.roots,
             "reason": match form {
                 Form::Plain => &self.reason,
                 Form::Markdown => &self.quoted_reason,
@@ -198,17 +207,28 @@ impl Changes {
                 (_, None) => &mut changes.removed,
                 _ => &mut changes.changed,
             };
-            list.push(format!("`{}`", plain(root.as_str()).replace('`', "'")));
+            list.push(root_name(root));
         }
         for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
-            if list.len() > NAMES_LIMIT {
-                let more = list.len() - NAMES_LIMIT;
-                list.truncate(NAMES_LIMIT);
-                list.push(format!("and {more} more"));
-            }
+            *list = listed(std::mem::take(list));
         }
         changes
     }
+}
+
+/// Returns the folder of a root as a code span.
+fn root_name(root: &RootName) -> String {
+    format!("`{}`", plain(root.as_str()).replace('`', "'"))
+}
+
+/// Returns names, of which those beyond the limit are only counted.
+fn listed(mut names: Vec<String>) -> Vec<String> {
+    let more = names.len().saturating_sub(NAMES_LIMIT);
+    if more > 0 {
+        names.truncate(NAMES_LIMIT);
+        names.push(format!("and {more} more"));
+    }
+    names
 }
 
 impl Messages {
@@ -336,10 +356,7 @@ fn pull_request_context(
 }
 
 fn merge_context(gates: &[String]) -> Value {
-    let left_out = gates.len().saturating_sub(NAMES_LIMIT);
-    let more = (left_out > 0).then(|| format!("and {left_out} more"));
-    let shown = gates.iter().take(NAMES_LIMIT).map(|gate| plain(&cut(gate, REASON_LIMIT)));
-    json!({ "gates": shown.chain(more).collect::<Vec<_>>() })
+    json!({ "gates": listed(gates.iter().map(|gate| plain(&cut(gate, REASON_LIMIT))).collect()) })
 }
 
 fn rollback_context(text: &RollbackText, status_url: Option<&str>) -> Value {

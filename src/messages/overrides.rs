@@ -281,8 +281,8 @@ mod tests {
         pull_request_body.md:3: uses `dry.sujbect`, which is not there (did you mean `dry.subject`?); its variables are `place`, `environment`, `dry.sha`, `dry.short`, `dry.subject`, `dry.author`, `changes.added`, `changes.changed`, `changes.removed`, `auto_merge`, `status_key` and `status_url`
         pull_request_title.txt: cannot be rendered: invalid operation: it says nothing, which git and forges refuse
         readme.md:1: cannot be rendered: unknown filter: filter shout is unknown
-        rollback_commit.txt:1: uses `from.sha.first`, which is not there; its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic` and `reason`
-        rollback_title.txt:1: uses `plac`, which is not there (did you mean `place`?); its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic` and `reason`
+        rollback_commit.txt:1: uses `from.sha.first`, which is not there; its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic`, `roots` and `reason`
+        rollback_title.txt:1: uses `plac`, which is not there (did you mean `place`?); its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic`, `roots` and `reason`
         status_comment.md:2: cannot be rendered: undefined value: `gate.word` is undefined; its variables are `standing`, `place`, `running`, `wanted`, `gates[].words`, `gates[].since`, `notices`, `answers[].line`, `answers[].by`, `answers[].text` and `status_url`
         ");
         Ok(())

@@ -2,6 +2,8 @@
 //!
 //! They are made by the functions that make the real contexts, so that they cannot differ in form.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -165,7 +167,8 @@ fn first_promotion() -> PromotionText {
 }
 
 fn rollback(automatic: bool) -> RollbackText {
-    RollbackText::new(&place(), commit(), commit(), "ada", automatic, "`health` failed")
+    let text = RollbackText::new(&place(), commit(), commit(), "ada", automatic, "`health` failed");
+    if automatic { text } else { text.only(&BTreeSet::from([root("shop")])) }
 }
 
 fn commit() -> DryText {
@@ -235,8 +238,6 @@ fn root(name: &str) -> RootName {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::{super::TEMPLATES, *};
 
     /// Adds the names of everything that a template can say.

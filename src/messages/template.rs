@@ -90,7 +90,7 @@ const ADDED: Variable = variable("changes.added", "list of the new output folder
 const CHANGED: Variable = variable("changes.changed", "list of those that change");
 const REMOVED: Variable = variable("changes.removed", "list of those that go");
 const STATUS_URL: Variable = variable("status_url", "address of the status page, or none");
-const ROLLBACK: [Variable; 13] = [
+const ROLLBACK: [Variable; 14] = [
     PLACE,
     ENVIRONMENT,
     variable("from.sha", "id of the dry commit that ran"),
@@ -103,6 +103,7 @@ const ROLLBACK: [Variable; 13] = [
     variable("to.author", "name of its author"),
     variable("by", "who asked for it; the service when it is automatic"),
     variable("automatic", "whether a failed status started it"),
+    variable("roots", "names of the roots that go back, when others stay; else empty"),
     variable("reason", "why"),
 ];
 const PROMOTION: [Variable; 9] =
@@ -113,9 +114,9 @@ const PULL_REQUEST: [Variable; 12] = {
     let status_key = variable("status_key", "key of the commit status that names the closed gates");
     [a, b, c, d, e, f, g, h, i, auto_merge, status_key, STATUS_URL]
 };
-const ROLLBACK_PULL_REQUEST: [Variable; 14] = {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m] = ROLLBACK;
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, STATUS_URL]
+const ROLLBACK_PULL_REQUEST: [Variable; 15] = {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = ROLLBACK;
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, STATUS_URL]
 };
 
 /// What is done with titles.

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         content::{Content, Hydration},
         ids::{ActiveSha, DrySha, Place, ProposedSha, StrategyName, TreeId},
-        rollback::Restored,
+        rollback::{self, Restored},
         snapshot::{ActiveCommit, Drift, Run},
     },
     git::{history::BranchCommit, trailers::Trailers, tree::Owned},
@@ -140,8 +140,10 @@ fn brought(
         None => true,
     };
     let trailers = commit.merged_trailers.as_ref().filter(ours).or(commit.trailers.as_ref().filter(ours));
-    let ran_before = runs.iter().any(|run| run.content == *content);
-    if let Some(restored) = trailers.and_then(|trailers| trailers.restored.clone()).filter(|_| ran_before) {
+    let ran_before = |restored: &Restored| {
+        runs.iter().any(|run| rollback::restored(&running, &run.content, &restored.roots) == *content)
+    };
+    if let Some(restored) = trailers.and_then(|trailers| trailers.restored.clone()).filter(ran_before) {
         return trailers.map(|trailers| (trailers.dry.clone(), Some(restored)));
     }
     let dry = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry))?;
@@ -207,7 +209,7 @@ mod tests {
             .iter()
             .map(|r| (RootName::new("shop").expect("a folder"), RenderingId::new(*r).expect("an id")))
             .collect();
-        (commit, Arc::new(Owned { content, files: BTreeMap::new() }))
+        (commit, Arc::new(Owned { content, ..Owned::default() }))
     }
 
     fn read(oldest_first: Vec<(BranchCommit, Arc<Owned>)>) -> BranchReading {

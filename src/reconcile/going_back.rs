@@ -342,6 +342,7 @@ impl Applier<'_> {
             rollback.trigger == Trigger::Automatic,
             &rollback.reason,
         )
+        .only(&rollback.roots)
     }
 
     async fn change(&self, place: &Place, change: impl FnOnce(&mut HoldBook)) -> Result<(), LookError> {

@@ -140,6 +140,7 @@ async fn observe_place(
     };
     let reading = active::read_branch(&context.id.name, place, &history, &known);
     let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
+    let labels = history[0].1.labels.clone();
     let mut runs = reading.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
     let proposal = branches.proposal.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
@@ -164,6 +165,7 @@ async fn observe_place(
     Ok(PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: reading.drift, runs }),
         hydrations: known.hydrations,
+        labels,
         pull_request: match open.and_then(open_pull_request) {
             Some(pull_request) => Some(OpenPullRequest {
                 described: store.described(&context.id.repository, pull_request.number).await?,

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     attention::Attention,
+    board::StrategyBoard,
     commands::{CommandError, Commands, name, place_view},
     context::hold_key,
     holds::HoldBook,
@@ -18,9 +19,10 @@ use super::{
 use crate::domain::{
     gate::clock,
     hold::{Hold, HoldRule},
-    ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, StrategyId},
+    ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, RootName, StrategyId},
     plan::PlaceView,
     rollback::{self, Choice, Rollback, Target, Trigger},
+    selection::Selection,
     snapshot::PostedStatus,
 };
 
@@ -43,6 +45,8 @@ pub enum Destination {
 pub struct RollbackOrder {
     /// Where to.
     pub destination: Destination,
+    /// Which roots, by their labels; all when absent.
+    pub only: Option<String>,
     /// Why.
     pub reason: String,
     /// Whether content that is not known to be good may come back.
@@ -136,6 +140,7 @@ impl Commands {
             expires_at: until,
             through: view.taken.clone(),
             target: None,
+            roots: BTreeSet::new(),
         };
         let (mut rolling, mut before) = (None, None);
         let change = |book: &mut HoldBook| {
@@ -243,11 +248,13 @@ impl Commands {
             return Err(nothing_runs(&place));
         };
         still_runs(view, order.running.as_ref(), "roll back")?;
+        let roots =
+            order.only.as_ref().map(|only| roots(&board, &place, &target, only)).transpose()?.unwrap_or_default();
         let rollback = Rollback {
             target,
             bad: running.dry.clone(),
             bad_commit: bad_commit.clone(),
-            roots: BTreeSet::new(),
+            roots,
             trigger: Trigger::Person,
             by: by.clone(),
             reason,
@@ -288,6 +295,38 @@ impl Commands {
         self.post(strategy, active.as_str(), key.clone(), status).await?;
         Ok(self.store.save_posted_status(&strategy.repository, active.as_str(), &key, status).await?)
     }
+}
+
+/// Returns the roots that a rollback is about, which must differ between what runs and what comes back.
+fn roots(
+    board: &StrategyBoard,
+    place: &Place,
+    target: &Target,
+    only: &str,
+) -> Result<BTreeSet<RootName>, CommandError> {
+    let selection = Selection::parse(only).map_err(|error| CommandError::Malformed {
+        message: format!("{error}."),
+        help: "Such as `service=web,team=shop`; `output=FOLDER` names one by its folder.".to_owned(),
+    })?;
+    let state = board.looked.0.as_ref().and_then(|(_, snapshot)| snapshot.places.get(place));
+    let Some((state, branch)) = state.and_then(|state| Some((state, state.branch()?))) else {
+        return Err(nothing_runs(place));
+    };
+    let running = state.running_content();
+    let goes_back = branch.runs.iter().find(|run| run.commits.iter().any(|commit| commit.sha == target.commit));
+    let earlier = goes_back.map(|run| run.content.clone()).unwrap_or_default();
+    let differ = running.differing(&earlier);
+    let selected = selection.select(differ.iter().copied(), &state.labels);
+    if selected.is_empty() {
+        let short = target.dry.short();
+        let names: Vec<String> = differ.iter().take(5).map(|root| format!("`{root}`")).collect();
+        return Err(CommandError::Refused {
+            message: format!("No root of {place} that {short} had otherwise is `{selection}`."),
+            help: format!("These differ: {}.", names.join(", ")),
+        });
+    }
+    // All that differ are what a rollback without a selection is about.
+    Ok(if selected.len() == differ.len() { BTreeSet::new() } else { selected })
 }
 
 /// Finds what a rollback goes back to among what ran there.

@@ -17,6 +17,7 @@ mod local_forge;
 mod merges;
 mod offline;
 mod page;
+mod partial_rollbacks;
 mod program;
 mod promotion;
 mod rejections;

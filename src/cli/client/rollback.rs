@@ -18,6 +18,9 @@ pub struct Args {
     /// How many contents to go back
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
+    /// Roots by their labels, such as `service=web`; all when left out
+    #[arg(long, value_name = "LABELS")]
+    only: Option<String>,
     /// Why; it is written into the commit
     #[arg(long)]
     reason: String,
@@ -38,6 +41,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         lane: args.lane.map(LaneName::new).transpose()?,
         to: args.to,
         steps: args.steps,
+        only: args.only,
         reason: args.reason,
         force: args.force,
         running: None,

@@ -287,7 +287,7 @@ impl Verb {
             Self::Reject => "reject [commit] [reason=\"…\"]",
             Self::Unreject => "unreject [commit]",
             Self::Preview => "preview",
-            Self::Rollback => "rollback <environment> [to=<commit>|steps=<n>] [reason=\"…\"]",
+            Self::Rollback => "rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason=\"…\"]",
         }
     }
 

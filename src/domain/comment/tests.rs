@@ -114,7 +114,7 @@ fn arguments_are_read_with_quotes_in_any_order() {
     {"verb":"diff","environment":"prod"}
     {"verb":"hold","environment":"prod","reason":"not on Friday"}
     {"verb":"hold","environment":null,"reason":"curly ones"}
-    `rollback` does not know what `bad'` is. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
+    `rollback` does not know what `bad'` is. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     {"verb":"rollback","environment":"prod","to":{"steps":2},"only":"service=web","reason":null}
     {"verb":"reject","dry":null,"reason":null}
     {"verb":"reject","dry":"0123456789","reason":null}
@@ -131,20 +131,20 @@ fn a_mistake_says_what_would_be_right() {
     `thanks` is no command. There is `status`, `diff`, `help`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `preview` and `rollback`.
     `promote` does not know what `now` is. Write it as `/hydromote promote [environment]`.
     `promote` names `pro/d`, which is no environment. Write it as `/hydromote promote [environment]`.
-    `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
-    `rollback` names `main`, which is no commit id of 7 or more digits. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
+    `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
+    `rollback` names `main`, which is no commit id of 7 or more digits. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     "#);
     insta::assert_snapshot!(read(
         "/rollback prod steps=0\n/rollback prod to=abcdef1 steps=1\n/hold reason=\"open\n/hold reason=a reason=b\n\
          /promote sha=abc\n/promote `staging`\n/rollback prod [to=abcdef1](x)"
     ), @r#"
-    `rollback` needs a number of at least 1 as `steps`. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
-    `rollback` has both `to` and `steps`. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
+    `rollback` needs a number of at least 1 as `steps`. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
+    `rollback` has both `to` and `steps`. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     `hold` has a quote that does not end. Write it as `/hydromote hold [environment] [reason="…"]`.
     `hold` names `reason` twice. Write it as `/hydromote hold [environment] [reason="…"]`.
     `promote` does not know what `sha=` is. Write it as `/hydromote promote [environment]`.
     `promote` has something in its line that is not plain text. Write it without code, links and images: `/hydromote promote [environment]`.
-    `rollback` has something in its line that is not plain text. Write it without code, links and images: `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
+    `rollback` has something in its line that is not plain text. Write it without code, links and images: `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     "#);
 }
 

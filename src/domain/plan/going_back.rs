@@ -155,7 +155,9 @@ impl Planner<'_> {
             restoration.composed
                 && restoration.parent == branch.head
                 && restoration.dry == rollback.target.dry
-                && (!rollback.roots.is_empty() || target.is_some_and(|run| run.content == restoration.content))
+                && target.is_some_and(|run| {
+                    rollback::restored(&state.running_content(), &run.content, &rollback.roots) == restoration.content
+                })
         });
         let Some(restoration) = restoration else {
             plan.actions.push(Action::ProposeRollback {

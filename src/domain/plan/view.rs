@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     gate::{ClosedGate, Verdict},
     hold::Hold,
-    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
     rollback::{Choice, Guard, Rollback},
     snapshot::Drift,
 };
@@ -109,6 +109,17 @@ pub enum Notice {
         /// The environment that was rolled back.
         environment: EnvironmentName,
     },
+    /// A rollback brought only some roots back.
+    PartlyBack {
+        /// The dry SHA that they went back to.
+        dry: DrySha,
+        /// The dry SHA that the others still are of.
+        rest: DrySha,
+        /// How many roots went back.
+        count: usize,
+        /// The first of them.
+        first: RootName,
+    },
     /// What runs has failed, and is not rolled back by itself.
     Guarded {
         /// Why not.
@@ -147,6 +158,16 @@ impl std::fmt::Display for Notice {
                 f,
                 "{}, which runs here, was rolled back in {environment}; roll it back here too, or wait for a fix",
                 dry.short()
+            ),
+            Self::PartlyBack { dry, rest, count: 1, first } => {
+                write!(f, "only `{first}` went back to {}; the rest is of {}", dry.short(), rest.short())
+            }
+            Self::PartlyBack { dry, rest, count, first } => write!(
+                f,
+                "only `{first}` and {} more went back to {}; the rest is of {}",
+                count - 1,
+                dry.short(),
+                rest.short()
             ),
             Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),
             Self::Kept { dry, roots: 1, message } => {

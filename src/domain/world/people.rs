@@ -125,6 +125,7 @@ impl World {
             expires_at: seconds.map(|s| self.now + SignedDuration::from_secs(s)),
             through: ledger.taken(rules, &place).map(|taken| taken.dry),
             target: None,
+            roots: BTreeSet::new(),
         };
         let Some(active) = self.head(environment).map(|head| head.sha.clone()) else { return };
         if snapshot.places[&place].rollback.is_none() {

@@ -43,6 +43,7 @@ impl World {
                 None => Active::Missing,
             },
             hydrations: world.hydrations.clone(),
+            labels: BTreeMap::new(),
             proposal: world.proposal.clone(),
             pull_request: world.pull_request.zip(world.proposal.as_ref()).map(|(number, proposal)| OpenPullRequest {
                 number,

@@ -111,12 +111,6 @@ impl CommentReader<'_> {
         subject: &Subject,
         order: &RollbackCommand,
     ) -> Result<Outcome, CommandError> {
-        if order.only.is_some() {
-            return Ok(Outcome::Refused {
-                message: "Not done: a rollback of some roots only is not built yet.".to_owned(),
-                help: "Leave `only` out to roll all of it back.".to_owned(),
-            });
-        }
         let (number, by) = (comment.pull_request, super::login(comment));
         let order_of_all = RollbackOrder {
             destination: match &order.to {
@@ -124,6 +118,7 @@ impl CommentReader<'_> {
                 Some(RollbackTo::Dry(sha)) => Destination::To(sha.clone()),
                 Some(RollbackTo::Steps(steps)) => Destination::Steps(*steps),
             },
+            only: order.only.clone(),
             reason: order.reason.clone().unwrap_or_else(|| format!("asked for in {number}")),
             force: false,
             running: None,

@@ -93,7 +93,13 @@ pub(super) async fn rollback(
         (None, Some(steps)) => Destination::Steps(steps),
         (None, None) => Destination::LastKnownGood,
     };
-    let order = RollbackOrder { destination, reason: request.reason, force: request.force, running: request.running };
+    let order = RollbackOrder {
+        destination,
+        only: request.only,
+        reason: request.reason,
+        force: request.force,
+        running: request.running,
+    };
     let accepted = site.commands.rollback(&board.id, &environment, request.lane.as_ref(), &order, by).await?;
     let (from, to) = (accepted.rollback.bad.short(), accepted.rollback.target.dry.short());
     let words = format!("{} goes back from {from} to {to}.", accepted.place);

@@ -417,6 +417,7 @@ impl NoticeView {
             Notice::Rejected { dry, .. }
             | Notice::RejectedCommit { dry, .. }
             | Notice::RunsBlocked { dry, .. }
+            | Notice::PartlyBack { dry, .. }
             | Notice::Blocked { dry, .. }
             | Notice::Kept { dry, .. } => (Some(dry), None),
             Notice::Guarded { guard } => (None, guard.until()),

@@ -278,6 +278,8 @@ pub struct RollbackRequest {
     pub to: Option<String>,
     /// How many contents to go back, instead of `to`.
     pub steps: Option<u32>,
+    /// Which roots, by their labels, such as `service=web`; all when absent.
+    pub only: Option<String>,
     /// Why; it is written into the commit.
     pub reason: String,
     /// Whether content that is not known to be good may come back.

@@ -203,6 +203,7 @@ impl Where<'_> {
     async fn roll_back(&self, given: &Given) -> Result<String, Problem> {
         let order = RollbackOrder {
             destination: Destination::To(given.to.clone()),
+            only: None,
             reason: given.reason.clone(),
             force: given.force.is_some(),
             running: Some(DrySha::new(given.seen.as_str()).map_err(|_| unseen())?),

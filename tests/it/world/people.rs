@@ -79,9 +79,15 @@ impl World {
 
     /// Rolls an environment back to last known-good.
     pub(crate) async fn roll_back(&mut self, environment: &str, reason: &str) -> TestResult {
+        self.roll_back_only(environment, None, reason).await
+    }
+
+    /// Rolls the roots with these labels back, else all.
+    pub(crate) async fn roll_back_only(&mut self, environment: &str, only: Option<&str>, reason: &str) -> TestResult {
         let environment = EnvironmentName::new(environment)?;
         let order = RollbackOrder {
             destination: Destination::LastKnownGood,
+            only: only.map(str::to_owned),
             reason: reason.to_owned(),
             force: false,
             running: None,

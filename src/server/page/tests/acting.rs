@@ -137,6 +137,7 @@ fn hold(by: &str, second: i8) -> Hold {
         expires_at: None,
         through: None,
         target: None,
+        roots: Default::default(),
     }
 }
 
