@@ -22,6 +22,7 @@ pub mod selection;
 pub mod snapshot;
 pub mod status;
 pub mod strategy;
+pub mod unseen;
 
 #[cfg(test)]
 mod properties;

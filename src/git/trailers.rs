@@ -13,6 +13,7 @@ use crate::domain::{
     hold::HoldRule,
     ids::{DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StrategyName},
     rollback::{Restored, Rollback, Trigger},
+    unseen::is_unseen,
 };
 
 /// How many bytes of evidence one message holds.
@@ -232,9 +233,7 @@ fn escaped(document: &str) -> String {
 
 /// Says whether a character ends lines, hides text, turns it round, or mentions somebody.
 fn is_hidden(c: char) -> bool {
-    c == '@'
-        || c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c == '@' || is_unseen(c)
 }
 
 #[cfg(test)]

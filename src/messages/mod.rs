@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::domain::{
     content::Content,
     ids::{DrySha, Place, RootName},
+    unseen::in_one_line,
 };
 
 pub use self::{
@@ -381,8 +382,7 @@ fn one_line(title: &str) -> String {
 
 /// Makes text from users harmless in a title: one line that mentions nobody.
 fn plain(text: &str) -> String {
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    one_line.replace('@', "@\u{200b}")
+    in_one_line(text).replace('@', "@\u{200b}")
 }
 
 /// Makes text from users harmless in Markdown: no mentions, no HTML, no fences, one line.

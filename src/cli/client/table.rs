@@ -3,6 +3,8 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 
+use crate::domain::unseen::in_one_line;
+
 /// Makes a table with these titles.
 pub(super) fn new(titles: &[&str]) -> Table {
     let mut table = Table::new();
@@ -15,9 +17,9 @@ pub(super) fn render(table: &Table) -> String {
     table.to_string().lines().map(|line| printable(line.trim())).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns text that moves no cursor: people wrote parts of it.
+/// Returns text that moves no cursor and turns nothing round: people wrote parts of it.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    text.split('\n').map(in_one_line).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a time as people read it.

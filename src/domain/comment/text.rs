@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+use crate::domain::unseen::is_unseen;
+
 /// Stands in a line for what is not plain text. Nobody can type a command around it.
 pub(super) const NO_TEXT: char = '\u{fffc}';
 
@@ -27,11 +29,7 @@ pub(super) fn lines(body: &str) -> Vec<String> {
 
 /// Shows a line without what no eye sees or what turns words around, and without what ends a code span.
 pub(super) fn visible(text: &str) -> String {
-    let unseen = |c: char| {
-        c.is_control()
-            || matches!(c, '`' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().filter(|c| !unseen(*c)).map(|c| if c == NO_TEXT { '…' } else { c }).collect()
+    text.chars().filter(|c| *c != '`' && !is_unseen(*c)).map(|c| if c == NO_TEXT { '…' } else { c }).collect()
 }
 
 struct Reader<'a> {
