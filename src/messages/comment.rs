@@ -237,24 +237,14 @@ mod tests {
 
     fn place() -> PlaceView {
         PlaceView {
-            place: Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() },
-            branch: BranchName::new("env/prod").expect("a branch"),
             active: Some(ActiveSha::new("active").expect("an id")),
-            tree: None,
-            running: None,
-            taken: None,
-            taken_as_no_op: false,
             wanted: Some(DrySha::new("0123456789").expect("an id")),
             proposed: Some(ProposedSha::new("proposed-1").expect("an id")),
             pull_request: Some(PullRequestNumber(7)),
-            drift: None,
-            brought_by: None,
-            restoring: Vec::new(),
-            hold: None,
-            rollback: None,
-            choices: Vec::new(),
-            gates: Vec::new(),
-            notices: Vec::new(),
+            ..PlaceView::empty(
+                Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() },
+                BranchName::new("env/prod").expect("a branch"),
+            )
         }
     }
 

@@ -168,26 +168,10 @@ mod tests {
     use crate::domain::ids::{EnvironmentName, LaneName, Place, RepositoryId, StrategyName};
 
     fn place(name: &str) -> PlaceView {
-        PlaceView {
-            place: Place { environment: EnvironmentName::new(name).expect("a name"), lane: LaneName::single() },
-            branch: BranchName::new(name).expect("a branch"),
-            active: None,
-            tree: None,
-            running: None,
-            taken: None,
-            taken_as_no_op: false,
-            wanted: None,
-            proposed: None,
-            pull_request: None,
-            drift: None,
-            brought_by: None,
-            restoring: Vec::new(),
-            hold: None,
-            rollback: None,
-            choices: Vec::new(),
-            gates: Vec::new(),
-            notices: Vec::new(),
-        }
+        PlaceView::empty(
+            Place { environment: EnvironmentName::new(name).expect("a name"), lane: LaneName::single() },
+            BranchName::new(name).expect("a branch"),
+        )
     }
 
     fn render(stage: &DryStage, fate: Option<&Fate>, over: bool) -> String {

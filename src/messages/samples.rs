@@ -198,24 +198,8 @@ pub(super) fn busy_place() -> PlaceView {
 /// Returns a place where nothing runs and nothing waits.
 fn idle_place() -> PlaceView {
     PlaceView {
-        place: place(),
-        branch: BranchName::new("env/dev").expect("because it is a branch"),
         active: Some(ActiveSha::new("active-1").expect("because it is an id")),
-        tree: None,
-        running: None,
-        taken: None,
-        taken_as_no_op: false,
-        wanted: None,
-        proposed: None,
-        pull_request: None,
-        drift: None,
-        brought_by: None,
-        restoring: Vec::new(),
-        hold: None,
-        rollback: None,
-        choices: Vec::new(),
-        gates: Vec::new(),
-        notices: Vec::new(),
+        ..PlaceView::empty(place(), BranchName::new("env/dev").expect("because it is a branch"))
     }
 }
 

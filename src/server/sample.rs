@@ -187,8 +187,6 @@ pub(crate) fn place(environment: &str) -> Place {
 
 fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
     PlaceView {
-        place: place(environment),
-        branch: BranchName::new(format!("env/{environment}")).expect("a branch"),
         active: Some(active_sha('a', 14)),
         tree: Some(TreeId::new("7".repeat(40)).expect("an id")),
         taken: runs.as_ref().map(|(dry, ..)| dry_sha(dry)),
@@ -198,18 +196,7 @@ fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
             verdict,
             roots: 6,
         }),
-        taken_as_no_op: false,
-        wanted: None,
-        proposed: None,
-        pull_request: None,
-        drift: None,
-        brought_by: None,
-        restoring: Vec::new(),
-        hold: None,
-        rollback: None,
-        choices: Vec::new(),
-        gates: vec![],
-        notices: vec![],
+        ..PlaceView::empty(place(environment), BranchName::new(format!("env/{environment}")).expect("a branch"))
     }
 }
 

@@ -53,6 +53,32 @@ pub struct PlaceView {
     pub notices: Vec<Notice>,
 }
 
+impl PlaceView {
+    /// Returns a place where nothing runs, and nothing waits.
+    pub fn empty(place: Place, branch: BranchName) -> Self {
+        Self {
+            place,
+            branch,
+            active: None,
+            tree: None,
+            running: None,
+            taken: None,
+            taken_as_no_op: false,
+            wanted: None,
+            proposed: None,
+            pull_request: None,
+            drift: None,
+            brought_by: None,
+            restoring: Vec::new(),
+            hold: None,
+            rollback: None,
+            choices: Vec::new(),
+            gates: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+}
+
 /// What runs in a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningView {

@@ -277,24 +277,13 @@ mod tests {
     fn place(name: &str, person: Person) -> PlaceView {
         let promote = ClosedGate { gate: Gate::Promote, since: Timestamp::UNIX_EPOCH, until: None };
         PlaceView {
-            place: Place { environment: EnvironmentName::new(name).expect("a name"), lane: LaneName::single() },
-            branch: BranchName::new(name).expect("a branch"),
-            active: None,
-            tree: None,
-            running: None,
-            taken: None,
-            taken_as_no_op: false,
-            wanted: None,
             proposed: Some(ProposedSha::new("proposed-1").expect("an id")),
             pull_request: Some(PullRequestNumber(7)),
-            drift: None,
-            brought_by: None,
-            restoring: Vec::new(),
-            hold: None,
-            rollback: None,
-            choices: Vec::new(),
             gates: if person == Person::Waits { vec![promote] } else { Vec::new() },
-            notices: Vec::new(),
+            ..PlaceView::empty(
+                Place { environment: EnvironmentName::new(name).expect("a name"), lane: LaneName::single() },
+                BranchName::new(name).expect("a branch"),
+            )
         }
     }
 
