@@ -229,7 +229,7 @@ impl<'a> Ledger<'a> {
     /// blocks counts only after the target of that block: else older known-goods would vanish.
     pub fn is_no_target(&self, environment: &Environment, place: &Place, dry: &DrySha) -> bool {
         let line = &self.snapshot.line;
-        if self.snapshot.rejections.contains_key(dry) {
+        if self.place(place).is_some_and(|state| self.rejection(state, dry).is_some()) {
             return true;
         }
         self.upstream(environment).into_iter().any(|name| {

@@ -179,6 +179,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_person_merged_by_hand_since_can_be_rolled_back_to() {
+        let mut world = second_is_proposed();
+        let staging = World::name("staging");
+        world.reject(&dry("dry-2"));
+        world.merge_by_hand(&staging);
+        world.settle();
+        world.report_health(&staging, StatusState::Success);
+        world.push("dry-3", &[Some(3), Some(3)]);
+        world.settle();
+        world.report_health(&World::name("dev"), StatusState::Success);
+        world.settle();
+        world.promote(&staging);
+        world.settle();
+        world.report_health(&staging, StatusState::Failure);
+        world.roll_back(&staging, None);
+        let rollback = world.environments[&staging].rollback.as_ref().expect("dry-2 is known good there");
+        assert_eq!(rollback.target.dry, dry("dry-2"));
+    }
+
+    #[test]
     fn one_that_was_taken_back_stands_no_more() {
         assert_eq!(Rejection::read(&reported(&Rejection::taken_back("ada"))), None);
     }
