@@ -174,6 +174,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Says whether a status failed.
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::Revoked | Self::Status { waits: StatusWait::Failed, .. })
+    }
+
     /// Returns the time at which the verdict changes by itself.
     pub fn until(&self) -> Option<Timestamp> {
         match self {

@@ -106,9 +106,11 @@ impl<'a> Ledger<'a> {
     pub fn running_verdict(&self, environment: &Environment, state: &PlaceState) -> Option<Verdict> {
         let runs = &state.branch()?.runs;
         let rejected = self.rejection(state, &runs.first()?.dry);
+        let verdict = self.run_verdict(environment, runs, 0);
         Some(match rejected {
-            Some(rejection) => Verdict::RejectedCommit { by: rejection.by.clone() },
-            None => self.run_verdict(environment, runs, 0),
+            // That it failed asks for more than that nobody wants it.
+            Some(rejection) if !verdict.is_failed() => Verdict::RejectedCommit { by: rejection.by.clone() },
+            _ => verdict,
         })
     }
 

@@ -56,6 +56,7 @@ impl Rejection {
 mod tests {
     use super::*;
     use crate::domain::{
+        gate::{StatusWait, Verdict},
         ids::{DrySha, StatusKey},
         plan::plan,
         status::StatusSource,
@@ -196,6 +197,22 @@ mod tests {
         world.roll_back(&staging, None);
         let rollback = world.environments[&staging].rollback.as_ref().expect("dry-2 is known good there");
         assert_eq!(rollback.target.dry, dry("dry-2"));
+    }
+
+    #[test]
+    fn what_runs_and_failed_is_told_to_have_failed_though_it_is_rejected() {
+        let mut world = second_is_proposed();
+        let dev = World::name("dev");
+        world.reject(&dry("dry-2"));
+        let verdict = |world: &World| {
+            let plan = plan(&world.strategy, &world.snapshot());
+            let view = plan.places.into_iter().find(|view| view.place.environment == World::name("dev"));
+            view.and_then(|view| view.running).expect("dev runs dry-2").verdict
+        };
+        assert_eq!(verdict(&world), Verdict::RejectedCommit { by: "ada".into() });
+        world.report_health(&dev, StatusState::Failure);
+        let failed = verdict(&world);
+        assert!(matches!(failed, Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. }), "{failed}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Standing {
             Self::Drifted
         } else if view.rollback.is_some() {
             Self::Held
-        } else if matches!(verdict, Some(Verdict::Revoked | Verdict::Status { waits: StatusWait::Failed, .. })) {
+        } else if verdict.is_some_and(Verdict::is_failed) {
             Self::Failed
         } else if gate(|g| matches!(g, Gate::Strategy { .. } | Gate::Obstacle { .. } | Gate::Forge { .. }))
             || gate(|g| matches!(g, Gate::BranchGone { .. }))
