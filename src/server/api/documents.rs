@@ -406,9 +406,11 @@ impl GateView {
 }
 
 impl NoticeView {
-    /// Says whether it keeps a newer commit from coming.
-    pub fn keeps_out(&self) -> bool {
-        matches!(self.notice.as_str(), "hydration_failed" | "rejected" | "rejected_commit" | "blocked")
+    /// Says whether it keeps a commit from coming that is newer than the one that runs.
+    pub fn keeps_out(&self, running: Option<&DrySha>) -> bool {
+        let is_about_newer = self.dry_sha.as_ref() != running;
+        is_about_newer
+            && matches!(self.notice.as_str(), "hydration_failed" | "rejected" | "rejected_commit" | "blocked")
     }
 
     fn of(notice: &Notice) -> Self {

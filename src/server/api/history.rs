@@ -467,9 +467,10 @@ impl Explanation {
         if let Some(words) = environment.drift_alone() {
             sentences.push(format!("It has drifted: {words}. Nothing is merged over it."));
         }
+        let keeps_out = |notice: &NoticeView| notice.keeps_out(environment.dry_sha.as_ref());
         match (&environment.wanted, environment.gates.as_slice()) {
             (None, _) if environment.rollback.is_some() => sentences.push("It is being rolled back.".into()),
-            (None, _) if environment.notices.iter().any(NoticeView::keeps_out) => {
+            (None, _) if environment.notices.iter().any(keeps_out) => {
                 sentences.push("What is newer cannot come:".into());
             }
             (None, _) => sentences.push("Nothing newer waits.".into()),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::{
-    domain::snapshot::PromoteRequest,
+    domain::{plan::Notice, snapshot::PromoteRequest},
     reconcile::{attention::Attention, repository::Message},
     server::sample::{self, Sample, TOKEN},
 };
@@ -136,6 +136,18 @@ async fn explanations_and_plans_are_about_the_environment_that_was_asked_for() {
     let (status, problem) = get(&sample, &format!("{SHOP}/explain/production")).await;
     assert_eq!(status, 404);
     insta::assert_snapshot!(problem, @r#"{"error":"There is no environment `production` in `acme/shop/shop`.","help":"There is `dev`, `staging`, `canary`, `prod`."}"#);
+}
+
+#[tokio::test]
+async fn what_runs_and_was_rejected_keeps_nothing_newer_out() {
+    let sample = Sample::new().await;
+    let mut board = sample::calm("shop");
+    let prod = &mut board.places[2];
+    let dry = prod.running.as_ref().expect("it runs something").dry.clone();
+    prod.notices.push(Notice::RejectedCommit { dry, by: "ada".into(), reason: String::new() });
+    sample.boards.publish(board);
+    let (_, explained) = get(&sample, &format!("{SHOP}/explain/prod")).await;
+    assert_eq!(explained["environments"][0]["sentences"][1], "Nothing newer waits.");
 }
 
 #[tokio::test]
