@@ -39,7 +39,7 @@ const COMMITS_ASKED: usize = 5;
 const RUNS_ASKED: usize = 3;
 
 /// How many older runs are searched for records on the forge when the store has none.
-const RECORDS_SEARCHED: usize = 10;
+pub(super) const RECORDS_SEARCHED: usize = 10;
 
 /// An active branch and a proposed branch as git has them.
 struct Branches {

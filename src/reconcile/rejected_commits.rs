@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LookError, context::StrategyContext, forge_view::ForgeView};
+use super::{LookError, context::StrategyContext, forge_view::ForgeView, observe::RECORDS_SEARCHED};
 use crate::{
     domain::{
         ids::{DrySha, Place, StatusKey, StrategyId},
@@ -64,14 +64,16 @@ pub async fn read(
     Ok(store.change_strategy_note(&context.id, merge).await?.0)
 }
 
-/// Returns the dry commits that run, and those that are newer than what runs somewhere.
+/// Returns the dry commits that are newer than what runs somewhere, those that run, and those that a
+/// rollback could go back to: as many runs of each place as their records are read back for.
 fn to_search(line: &DryLine, places: &BTreeMap<Place, PlaceState>) -> BTreeSet<DrySha> {
     let running: Vec<&DrySha> = places.values().filter_map(PlaceState::running).map(|run| &run.dry).collect();
     let is_new = running.is_empty();
     let everywhere = running.len() == places.len();
     let oldest = running.iter().map(|dry| line.position(dry)).min().filter(|_| everywhere).unwrap_or_default();
     let newest = line.newer_than(oldest).take(if is_new { COMMITS_SEARCHED_AT_FIRST } else { COMMITS_SEARCHED });
-    newest.chain(running).cloned().collect()
+    let runs = places.values().filter_map(PlaceState::branch).map(|branch| branch.runs.iter().take(RECORDS_SEARCHED));
+    newest.chain(runs.flatten().map(|run| &run.dry)).cloned().collect()
 }
 
 /// Reads the rejection of a dry commit from our own statuses on it.

@@ -182,6 +182,25 @@ async fn a_rejected_commit_is_promoted_nowhere_until_that_is_taken_back() -> Tes
 }
 
 #[tokio::test]
+async fn nothing_is_rolled_back_to_a_rejected_commit_even_without_the_database() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.reject("first", "it loses orders").await?;
+    world.settle().await?;
+    let refused = world.roll_back("staging", "slow").await.expect_err("because first is rejected").to_string();
+    insta::assert_snapshot!(refused, @"There is nothing to roll staging back to.");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    let still = world.roll_back("staging", "slow").await.expect_err("because first is rejected").to_string();
+    assert_eq!(still, refused);
+    world.board().await?;
+    world.finish().await
+}
+
+#[tokio::test]
 async fn a_commit_that_is_rejected_before_its_turn_is_passed_over() -> TestResult {
     let mut world = World::with_environments(&["dev", "staging"]).await?;
     world.healthy_all(&["dev", "staging"]).await?;
