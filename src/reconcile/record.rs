@@ -31,6 +31,9 @@ use crate::{
 /// requests does not say, so each is a request of its own when the store was lost.
 const RUNS_ASKED: usize = 30;
 
+/// Of how many runs the forge may not have told yet that they merged the open pull request, newest first.
+const RUNS_UNNOTICED: usize = 3;
+
 /// On what the newest merge of a place was decided, for merges whose message the forge makes itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -48,7 +51,7 @@ pub async fn remember(context: &StrategyContext, view: &mut ForgeView, snapshot:
         for (age, run) in runs.iter().enumerate().rev() {
             let Some(brought_by) = run.brought_by().filter(|sha| !view.knows_promotion(sha.as_str())) else { continue };
             if !store.knows_run(&context.id, place, brought_by).await? {
-                let reader = Reader { context, place, run, brought_by, ask: age < RUNS_ASKED };
+                let reader = Reader { context, place, run, brought_by, age };
                 let Some(merge) = reader.read(view).await? else { continue };
                 match &run.restored {
                     None => reader.save_promotion(merge).await?,
@@ -67,8 +70,8 @@ struct Reader<'a> {
     place: &'a Place,
     run: &'a Run,
     brought_by: &'a ActiveSha,
-    /// Whether the forge may be asked about this run alone.
-    ask: bool,
+    /// How many runs of the place are newer.
+    age: usize,
 }
 
 /// How a run came onto its branch.
@@ -90,22 +93,28 @@ impl Reader<'_> {
         let known = view.pull_requests(self.context, &head, &environment.branch).await?;
         let mut found = known.iter().find(|pull| self.is_of(pull, &commit)).cloned();
         let open = known.iter().find(|pull| pull.state == PullRequestState::Open);
-        if found.as_ref().is_none_or(|pull| pull.state == PullRequestState::Open)
+        if self.age < RUNS_UNNOTICED
+            && found.as_ref().is_none_or(|pull| pull.state == PullRequestState::Open)
             && let Some(open) = open
         {
             // The forge tells of a push before it tells that this merged the pull request.
             let now = self.ask(view, &head, open.number).await?;
             found = Some(now).filter(|pull| self.is_of(pull, &commit));
         }
-        if found.as_ref().is_some_and(|pull| pull.state == PullRequestState::Open) {
+        if self.age < RUNS_UNNOTICED && found.as_ref().is_some_and(|pull| pull.state == PullRequestState::Open) {
             return Ok(None);
         }
         let mut pull = found.filter(|pull| pull.state == PullRequestState::Merged);
-        if let Some(merged) = pull.as_ref().filter(|pull| pull.merged_by.is_none() && self.ask) {
+        if let Some(merged) = pull.as_ref().filter(|pull| pull.merged_by.is_none() && self.may_ask()) {
             pull = Some(self.ask(view, &head, merged.number).await?);
         }
         let record = self.record(pull.as_ref(), &commit).await?;
         Ok(Some(Merge { commit, pull_request: pull.map(|pull| pull.number), record }))
+    }
+
+    /// Says whether the forge may be asked about this run alone.
+    fn may_ask(&self) -> bool {
+        self.age < RUNS_ASKED
     }
 
     fn is_of(&self, pull: &PullRequest, commit: &BranchCommit) -> bool {
@@ -137,7 +146,7 @@ impl Reader<'_> {
             _ => None,
         };
         let by_hand = !ours || (merged_by.is_none() && decision.is_none());
-        let overrode = match (pull, by_hand && self.ask && self.run.restored.is_none()) {
+        let overrode = match (pull, by_hand && self.may_ask() && self.run.restored.is_none()) {
             (Some(pull), true) => self.overrode(pull).await?,
             _ => None,
         };
