@@ -215,6 +215,8 @@ fn prose(text: &str) -> String {
                 inside = !inside;
                 safe.push(c);
             }
+            // Else it would take its meaning from a backtick that is counted here.
+            '\\' if !inside => safe.push_str("\\\\"),
             '<' if !inside => safe.push_str("&lt;"),
             '&' if !inside => safe.push_str("&amp;"),
             c => safe.push(c),
@@ -280,6 +282,14 @@ mod tests {
         assert_eq!(body.matches(MARKER).count(), 1);
         assert!(is_status_comment(&body));
         assert!(!is_status_comment(&body.replace(MARKER, "")));
+    }
+
+    #[test]
+    fn a_backslash_takes_no_meaning_from_what_keeps_html_out() {
+        let hidden = prose(r"\` <!-- hidden --> \`");
+        assert_eq!(hidden, r"\\` <!-- hidden --> \`");
+        assert_eq!(prose(r"C:\web\*"), r"C:\\web\\*");
+        assert_eq!(prose(r"`\d` & \d"), r"`\d` &amp; \\d");
     }
 
     #[test]
