@@ -149,6 +149,7 @@ fn from_millis(millis: i64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{Place, RepositoryId, StrategyId, StrategyName};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_new_database_is_opened_by_one_connection_first() {
@@ -170,11 +171,49 @@ mod tests {
         sqlx::raw_sql("PRAGMA user_version = 1").execute(&old).await.expect("is written");
         old.close().await;
         let store = Store::open(&path).await.expect("because the version is known");
-        let repository = crate::domain::ids::RepositoryId::new("acme/shop").expect("an owner and a name");
+        let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
         assert_eq!(store.comments_read_to(&repository).await.expect("is read"), None);
         sqlx::raw_sql("PRAGMA user_version = 99").execute(&store.pool).await.expect("is written");
         store.close().await;
         assert!(matches!(Store::open(&path).await, Err(StoreError::Version { found: 99 })));
+    }
+
+    #[tokio::test]
+    async fn what_was_written_before_merges_had_records_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("hydromote.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.expect("a database");
+        for step in &STEPS[..3] {
+            sqlx::raw_sql(*step).execute(&old).await.expect("is written");
+        }
+        sqlx::raw_sql(
+            r#"PRAGMA user_version = 3;
+            INSERT INTO promotions (strategy, environment, lane, dry, brought_by, tree, pull_request, merged_by, at)
+            VALUES ('acme/shop/shop', 'dev', 'default', 'dry-1', 'active-1', 'tree-1', 7, 'ada', 1000);
+            INSERT INTO rollbacks (strategy, environment, lane, brought_by, rollback)
+            VALUES ('acme/shop/shop', 'dev', 'default', 'active-2',
+                '{"environment":"dev","lane":"default","fromTree":"tree-1","toTree":"tree-0","from":"dry-1",
+                "to":"dry-0","activeSha":"active-2","pullRequest":8,"trigger":"person","by":"ada","reason":"slow",
+                "at":"1970-01-01T00:00:02Z"}');"#,
+        )
+        .execute(&old)
+        .await
+        .expect("is written");
+        old.close().await;
+
+        let store = Store::open(&path).await.expect("because the version is known");
+        let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
+        let strategy = StrategyId { repository, name: StrategyName::new("shop").expect("a name") };
+        let [promotion] = store.promotions(&strategy).await.expect("is read").try_into().expect("there is one");
+        assert_eq!(promotion.merge, MergeRecord { merged_by: Some("ada".into()), ..MergeRecord::default() });
+        let [rollback] = store.rollbacks(&strategy).await.expect("is read").try_into().expect("there is one");
+        assert_eq!((rollback.by.as_str(), rollback.reason.as_str(), rollback.asked_at), ("ada", "slow", None));
+        assert_eq!((rollback.rule, rollback.merge), (None, MergeRecord::default()));
+        let place = Place { environment: promotion.environment, lane: promotion.lane };
+        for active in [promotion.active_sha, rollback.active_sha] {
+            assert!(store.knows_run(&strategy, &place, &active).await.expect("is read"), "{active} is asked for again");
+        }
     }
 
     #[tokio::test]
