@@ -1,8 +1,8 @@
 //! Who may give commands by the strategy, without the right on the repository.
 
-use hydromote::local_forge::{Fault, FaultKind};
+use hydromote::local_forge::{Fault, FaultKind, MergeMethod};
 
-use crate::world::{DEVELOPER, READER, STRANGER, TestResult, World, strategy};
+use crate::world::{DEVELOPER, READER, STRANGER, TestResult, World, everywhere, only, strategy};
 
 /// The organisation of every story.
 const ORGANIZATION: &str = "acme";
@@ -208,5 +208,34 @@ async fn who_left_the_team_may_no_longer() -> TestResult {
 
     <!-- hydromote:status-comment -->
     ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn of_several_strategies_on_a_branch_each_must_name_who_commands_all_of_them() -> TestResult {
+    let mut world = World::empty().await?;
+    let cellar =
+        strategy(&["dev, autoMerge: false"]).replace("name: shop", "name: cellar").replace("env/", "env/cellar-");
+    let shop = strategy(&["staging, autoMerge: false"]);
+    let mut files = everywhere("v1");
+    files.push((".hydromote/cellar.yaml".to_owned(), cellar.replace("output: shop", "output: cellar")));
+    let named = shop.replace("spec:\n", &format!("spec:\n  permissions: {{promote: [\"user:{READER}\"]}}\n"));
+    files.push((".hydromote/shop.yaml".to_owned(), named));
+    world.push_dry("first", files).await?;
+    world.settle().await?;
+    let number = world.open_dry_pull("second", only("staging", "v2")).await?;
+    world.merge_dry_pull(number, MergeMethod::Squash).await?;
+    world.comment_on(READER, number, "/promote staging\n/reject").await?;
+    let board = world.board().await?;
+    for verb in ["promote", "reject"] {
+        let refused = format!("`{verb}` needs write access to this repository, or a place in `permissions.promote`");
+        assert!(board.contains(&refused), "{board}");
+    }
+    assert!(!board.contains("hydromote/reject/"), "{board}");
+    // Where one strategy alone is concerned, it is enough that this one names them.
+    world.comment_by(READER, "staging", "/reject").await?;
+    let board = world.board().await?;
+    assert!(board.contains("hydromote/reject/shop on second: Rejected by reader"), "{board}");
+    assert!(!board.contains("hydromote/reject/cellar"), "{board}");
     world.finish().await
 }
