@@ -435,7 +435,9 @@ fn under_way(place: &Place, rollback: &Rollback) -> CommandError {
 
 /// Returns a reason on one line.
 pub(super) fn reason_of(text: &str) -> Result<String, CommandError> {
-    let reason = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut reason = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // It is shown on terminals and in logs as well.
+    reason.retain(|c| !c.is_control());
     if reason.chars().count() > REASON_LIMIT {
         return Err(CommandError::Malformed {
             message: format!("The reason is longer than {REASON_LIMIT} characters."),
@@ -443,4 +445,15 @@ pub(super) fn reason_of(text: &str) -> Result<String, CommandError> {
         });
     }
     Ok(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_that_commands_no_terminal() {
+        let reason = reason_of(" it\nloses \u{1b}[31m\u{9b}orders\0\u{7}\t");
+        assert_eq!(reason.expect("is short enough"), "it loses [31morders");
+    }
 }
