@@ -180,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rollback_that_is_under_way_to_it_goes_on() {
+        let mut world = second_is_proposed();
+        let staging = World::name("staging");
+        world.promote(&staging);
+        world.settle();
+        world.roll_back(&staging, None);
+        world.reject(&dry("dry-1"));
+        world.settle();
+        insta::assert_snapshot!(told(&world), @"
+        dev: dry-2
+        staging: dry-1; dry-1 was rejected by ada: it loses orders; `unreject dry-1` takes that back; dry-2 is kept out by the rollback of staging; it waits for a fix, a revert or `unhold staging`
+        ");
+    }
+
+    #[test]
     fn what_a_person_merged_by_hand_since_can_be_rolled_back_to() {
         let mut world = second_is_proposed();
         let staging = World::name("staging");
