@@ -135,3 +135,40 @@ pub enum Outcome {
     /// It was done before the service lost its memory.
     Forgotten,
 }
+
+impl Outcome {
+    /// Returns the answer to another command of the same comment, when this one says it already: its
+    /// author lacks the right, and the same people are named for both.
+    pub fn refuses_too(&self, other: Verb) -> Option<Self> {
+        let Self::LacksRight { verb, has, grant, unread, .. } = self else { return None };
+        let needs = other.needs();
+        (*has < needs && verb.grant() == other.grant()).then(|| Self::LacksRight {
+            verb: other,
+            needs,
+            has: *has,
+            grant: *grant,
+            unread: unread.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lacks_a_right_lacks_it_for_what_needs_the_same() {
+        let lacks = |verb: Verb| Outcome::LacksRight {
+            verb,
+            needs: verb.needs(),
+            has: Permission::Triage,
+            grant: None,
+            unread: vec!["team:qa".into()],
+        };
+        assert_eq!(lacks(Verb::Promote).refuses_too(Verb::Reject), Some(lacks(Verb::Reject)));
+        for other in [Verb::Rollback, Verb::Hold, Verb::Status] {
+            assert_eq!(lacks(Verb::Promote).refuses_too(other), None, "{other}");
+        }
+        assert_eq!(Outcome::Retried.refuses_too(Verb::Promote), None);
+    }
+}

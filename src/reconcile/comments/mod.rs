@@ -225,7 +225,7 @@ impl CommentReader<'_> {
         let Some(mut commanded) = self.claim(comment, known, &subject).await? else { return Ok(Acted::Yes) };
         for request in requests.iter().skip(commanded.answers.len()) {
             self.save(&mut commanded, Progress::Acting).await?;
-            match self.answer(comment, &subject, request.as_ref()).await {
+            match self.answer(comment, &subject, request.as_ref(), &commanded.answers).await {
                 Ok(answer) => commanded.answers.push(answer),
                 Err(error) => {
                     // It is known not to be done, and can be tried again.
@@ -294,12 +294,14 @@ impl CommentReader<'_> {
         Ok(store.save_status_comment(self.repository(), &found).await?)
     }
 
-    /// Returns the answer to one request; nothing stands for more than a comment may hold.
+    /// Returns the answer to one request, after those `before` it in the comment; nothing stands for more
+    /// than a comment may hold.
     async fn answer(
         &self,
         comment: &Comment,
         subject: &Subject,
         request: Option<&Request>,
+        before: &[Answer],
     ) -> Result<Answer, LookError> {
         let (line, outcome) = match request {
             None => ("…".to_owned(), Outcome::TooMany { limit: COMMANDS_LIMIT }),
@@ -307,7 +309,15 @@ impl CommentReader<'_> {
                 let (message, help) = (mistake.message.clone(), mistake.help.clone());
                 (line.clone(), Outcome::Refused { message, help })
             }
-            Some(Request { line, asks: Ok(command) }) => (line.clone(), self.act(comment, subject, command).await?),
+            Some(Request { line, asks: Ok(command) }) => {
+                // Each team costs questions, and anybody may write comments.
+                let refused = before.iter().find_map(|answer| answer.outcome.refuses_too(command.verb()));
+                let outcome = match refused {
+                    Some(refused) => refused,
+                    None => self.act(comment, subject, command).await?,
+                };
+                (line.clone(), outcome)
+            }
         };
         Ok(Answer { by: login(comment), line, outcome })
     }

@@ -239,3 +239,20 @@ async fn of_several_strategies_on_a_branch_each_must_name_who_commands_all_of_th
     assert!(!board.contains("hydromote/reject/cellar"), "{board}");
     world.finish().await
 }
+
+#[tokio::test]
+async fn nobody_is_asked_again_for_every_command_of_one_comment() -> TestResult {
+    let mut world = waiting_with("{promote: [\"team:sre\", \"team:gone\"]}").await?;
+    // What was answered once comes without a body from then on.
+    world.comment_by(READER, "prod", "/promote").await?;
+    let mut asked = Vec::new();
+    for body in ["/promote", "/promote\n/unhold\n/reject\n/promote prod\n/unreject"] {
+        let before = world.calls_about_teams();
+        world.comment_by(READER, "prod", body).await?;
+        asked.push(world.calls_about_teams() - before);
+    }
+    assert!(asked[0] > 0 && asked[0] == asked[1], "{asked:?}");
+    let refused = world.board().await?.matches("Could not be read: `team:gone`").count();
+    assert_eq!(refused, 5, "five answers are shown, and each says why");
+    world.finish().await
+}

@@ -52,6 +52,14 @@ impl World {
         operations.iter().map(|id| self.checker.calls(id)).sum()
     }
 
+    /// Returns how often the forge was asked who is in a team.
+    pub(crate) fn calls_about_teams(&self) -> usize {
+        ["teams/get-membership-for-user-in-org", "teams/list-members-in-org"]
+            .iter()
+            .map(|id| self.checker.calls(id))
+            .sum()
+    }
+
     /// Returns how often the forge was asked for one pull request, and for lists of them.
     pub(crate) fn calls_about_pull_requests(&self) -> usize {
         ["pulls/get", "pulls/list"].iter().map(|id| self.checker.calls(id)).sum()
