@@ -83,7 +83,8 @@ impl Commands {
     pub async fn unreject(&self, strategy: &StrategyId, commit: &str, by: &str) -> Result<DrySha, CommandError> {
         let board = self.board(strategy)?;
         let (dry, by) = (dry_commit(&board, commit)?, name(by)?);
-        if !self.rejections(strategy).await?.0.contains_key(&dry) {
+        let is_rejected = self.rejections(strategy).await?.0.contains_key(&dry);
+        if !is_rejected && !self.stands_on_forge(strategy, &dry).await? {
             let message = format!("{} is not rejected.", dry.short());
             let help = format!("See why it is not promoted with `hydromote explain --dry {}`.", dry.short());
             return Err(CommandError::Refused { message, help });
@@ -99,6 +100,15 @@ impl Commands {
         tracing::info!(dry.sha = %dry, by, "{by} took back the rejection of {}", dry.short());
         self.hub.heed(&strategy.repository, Attention::Command);
         Ok(dry)
+    }
+
+    /// Says whether the forge has a rejection that the store does not: whoever gave it heard nothing,
+    /// for the service stopped on the way, but it would be read back with a lost database.
+    async fn stands_on_forge(&self, strategy: &StrategyId, dry: &DrySha) -> Result<bool, CommandError> {
+        let key = rejection_key(strategy);
+        let statuses = self.forge.commit_statuses(&strategy.repository, dry.as_str()).await?;
+        let newest = statuses.iter().filter(|status| status.key == key).max_by_key(|s| (s.reported_at, s.id));
+        Ok(newest.and_then(Rejection::read).is_some())
     }
 
     async fn rejections(&self, strategy: &StrategyId) -> Result<RejectionBook, CommandError> {

@@ -221,6 +221,21 @@ async fn a_commit_that_is_rejected_before_its_turn_is_passed_over() -> TestResul
 }
 
 #[tokio::test]
+async fn a_rejection_that_a_stop_left_on_the_forge_alone_can_be_taken_back() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.leave_half_rejected("first").await?;
+    world.unreject("first").await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    staging  first, `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
 async fn what_is_no_dry_commit_is_not_rejected() -> TestResult {
     let mut world = World::with_environments(&["dev"]).await?;
     let active = world.branch("env/dev").await?;

@@ -1,10 +1,15 @@
 //! What people and checks do on the forge.
 
 use hydromote::{
-    domain::ids::EnvironmentName,
+    domain::{ids::EnvironmentName, rejection::Rejection, snapshot::PostedStatus},
+    forge::NewStatus,
     local_forge::{CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
-    reconcile::stopping::{Destination, HoldOrder, RollbackOrder},
+    reconcile::{
+        rejected_commits::rejection_key,
+        stopping::{Destination, HoldOrder, RollbackOrder},
+    },
 };
+use jiff::Timestamp;
 
 use super::{DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
 
@@ -68,6 +73,16 @@ impl World {
     pub(crate) async fn reject_commit(&mut self, commit: &str) -> TestResult {
         self.service()?.commands.reject(&self.id, commit, "", DEVELOPER).await?;
         Ok(())
+    }
+
+    /// Leaves on the forge what a service does that stops while it rejects a dry commit.
+    pub(crate) async fn leave_half_rejected(&mut self, subject: &str) -> TestResult {
+        let dry = self.dry_sha(subject)?;
+        let rejection = Rejection { by: DEVELOPER.to_owned(), reason: String::new(), at: Timestamp::UNIX_EPOCH };
+        let PostedStatus { state, description } = rejection.status();
+        let status = NewStatus { key: rejection_key(&self.id), state, description, target_url: None };
+        let forge = &self.service()?.commands.forge;
+        Ok(forge.post_status(&self.id.repository, &dry, &status).await?)
     }
 
     /// Takes the rejection of a dry commit back.
