@@ -2,15 +2,14 @@
 //!
 //! Compared, all as text: each active branch commit by commit with its dry commit, whether a rollback
 //! brought it, its files and what our record says of it; what the service says of each environment
-//! (what runs, what was taken, hold, rollback, pull request, gates, notices); the promotions that it
-//! remembers; the pull requests with their ends; holds on the forge; and that no pull request has two
+//! (what runs, what was taken, hold, rollback, pull request, gates, notices); the promotions and
+//! rollbacks that it remembers; the pull requests with their ends; holds on the forge; and that no pull request has two
 //! comments of ours.
 //!
 //! Left out: ids, numbers and times, which nobody promises; commit ids on environment branches, which
 //! hold times; the text of comments, which says how a command was answered, and one whose fate is not
-//! known after a crash is answered otherwise; how often a status was posted; and the rollbacks in the
-//! service's own list, which it does not read back when the database is lost (on the branches they are
-//! compared). People's comments are left out, for they write again when nothing comes of one.
+//! known after a crash is answered otherwise; and how often a status was posted. People's comments are
+//! left out, for they write again when nothing comes of one.
 
 use std::collections::BTreeMap;
 
@@ -47,6 +46,11 @@ pub(super) async fn read(
         .collect();
     promotions.sort();
     facts.extend(promotions);
+    let rollbacks = history["rollbacks"].as_array().into_iter().flatten();
+    facts.extend(rollbacks.map(|one| {
+        let (from, to, trigger) = (&one["from"]["sha"], &one["to"]["sha"], &one["trigger"]);
+        format!("remembered: {} went back from {from} to {to}, {trigger}: {}", one["environment"], one["reason"])
+    }));
     facts.extend(pulls(&forge));
     Ok(facts.iter().map(|fact| in_words(fact, site.forge.url(), dry)).collect())
 }

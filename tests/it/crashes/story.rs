@@ -1,4 +1,4 @@
-//! The story that every run plays: a first hydration, promotions, a hold, a rollback, a fix.
+//! The story that every run plays: a first hydration, promotions, a hold, a rollback, a rejection, a fix.
 //!
 //! Whoever acts in it behaves like people and machines do: health is reported by what runs, a command
 //! that was not acknowledged is given again, and a service that died is started again.
@@ -145,12 +145,17 @@ impl<'a> Story<'a> {
         self.is_free("staging").await
     }
 
-    /// A fix is proposed, and overtaken by another commit before anybody promotes it.
+    /// A fix is proposed, rejected and taken back, and overtaken by another commit before anybody promotes it.
     async fn mend(&mut self) -> TestResult {
         self.push("third", everywhere("v3")).await?;
         self.runs("dev", "v3").await?;
         self.is_fine("dev", "third").await?;
         self.is_free("dev").await?;
+        self.is_proposed("staging", "third").await?;
+        let third = self.dry.last().map(|(sha, _)| sha.clone()).unwrap_or_default();
+        self.command("reject", &json!({"sha": third, "reason": "it loses orders", "by": "ada"})).await?;
+        self.nothing_is_open("staging").await?;
+        self.command("unreject", &json!({"sha": third, "by": "ada"})).await?;
         self.is_proposed("staging", "third").await?;
         self.push("fourth", everywhere("v4")).await?;
         self.runs("dev", "v4").await?;
