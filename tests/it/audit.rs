@@ -332,9 +332,10 @@ fn shown(world: &World, history: &Value) -> String {
     lines.iter().map(|(_, line)| visible(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns when it was merged, and within the forge's second when it was decided.
-fn moment(told: &Value) -> (&str, &str) {
-    (word(&told["at"]), word(&told["decidedAt"]))
+/// Returns when it was merged, and within the forge's second which pull request came first: nobody says
+/// when a merge by hand was decided.
+fn moment(told: &Value) -> (&str, u64) {
+    (word(&told["at"]), told["pullRequest"]["number"].as_u64().unwrap_or_default())
 }
 
 fn without_words(mut gate: Value) -> Value {
