@@ -231,7 +231,7 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `reject [commit] [reason="…"]` | keeps a dry commit from being promoted anywhere | write |
     | `unreject [commit]` | takes the rejection of a dry commit back | write |
     | `preview` | renders a pull request before it is merged (not built yet) | write |
-    | `rollback <environment> [to=<commit>\|steps=<n>] [reason="…"]` | brings earlier content back | maintain |
+    | `rollback <environment> [to=<commit>\|steps=<n>] [only=<labels>] [reason="…"]` | brings earlier content back | maintain |
 
     Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `status`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.
 

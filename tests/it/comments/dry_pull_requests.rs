@@ -371,7 +371,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
 
     `/rollback` by developer:
 
-    `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
+    `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
 
     `/hold` by developer:
 
@@ -413,7 +413,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
 
     `/rollback` by developer:
 
-    `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [reason="…"]`.
+    `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
 
     `/hold` by developer:
 
