@@ -132,7 +132,7 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
             let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "built": verb.is_built(), "needs": verb.needs().to_string()});
             context["commands"] = json!(Verb::ALL.map(row));
             context["bot"] = json!(bot.trim_end_matches("[bot]"));
-            let bare: Vec<_> = Verb::ALL.iter().filter(|verb| verb.is_bare()).map(|verb| format!("`{verb}`")).collect();
+            let bare: Vec<_> = Verb::ALL.iter().filter(|verb| verb.is_own()).map(|verb| format!("`{verb}`")).collect();
             context["bare"] = json!(bare.join(", "));
         }
         Outcome::Diff { patch, place, .. } => {

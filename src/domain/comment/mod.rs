@@ -174,6 +174,8 @@ pub enum TooMuch {
 pub enum Spelling {
     /// Only behind our prefix: GitLab swallows `/promote`.
     Prefixed,
+    /// Also bare, where the word is nobody else's: other bots take `/hold` on anybody's pull request.
+    Own,
     /// Also bare: `/promote`.
     Bare,
 }
@@ -208,7 +210,12 @@ fn request(line: &str, bot: &str, spelling: Spelling) -> Option<Request> {
         }
     } else {
         let verb = first.strip_prefix('/').and_then(Verb::named)?;
-        if spelling == Spelling::Prefixed || !verb.is_bare() {
+        let stands_alone = match spelling {
+            Spelling::Prefixed => false,
+            Spelling::Own => verb.is_own(),
+            Spelling::Bare => verb.is_bare(),
+        };
+        if !stands_alone {
             return None;
         }
         verb.with(rest)
@@ -331,6 +338,12 @@ impl Verb {
     /// bots answer `/help`, `/diff` and `/preview`.
     pub fn is_bare(self) -> bool {
         !matches!(self, Self::Diff | Self::Help | Self::Preview)
+    }
+
+    /// Says whether no other bot is known to take the word: Prow, of Kubernetes and others, takes `/hold`,
+    /// `/unhold` and `/retry` (<https://prow.k8s.io/command-help>).
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Promote | Self::Reject | Self::Unreject | Self::Rollback)
     }
 
     /// Says whether this version can do it; the help says so of what it cannot.

@@ -174,6 +174,16 @@ fn hostile_nesting_ends_soon() {
 }
 
 #[test]
+fn on_a_pull_request_of_people_only_words_of_our_own_stand_alone() {
+    let own = |body: &str| parse(body, "hydro", Spelling::Own).expect("is short").len();
+    for body in ["/hold", "/unhold prod", "/retry", "/status"] {
+        assert_eq!(own(body), 0, "{body}");
+        assert_eq!(own(&format!("/hydromote {}", &body[1..])), 1, "{body}");
+    }
+    assert_eq!(own("/promote\n/reject\n/unreject\n/rollback prod"), 4);
+}
+
+#[test]
 fn where_the_forge_swallows_bare_words_only_prefixed_ones_count() {
     let parse = |body| parse(body, "hydro", Spelling::Prefixed).map(|found| found.len());
     assert_eq!(parse("/promote"), Ok(0));

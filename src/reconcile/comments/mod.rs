@@ -203,7 +203,7 @@ impl CommentReader<'_> {
         if comment.by_bot || is_done || (known.is_none() && is_edited) {
             return Ok(Acted::No);
         }
-        let requests = match comment::parse(&comment.body, &ours.login, Spelling::Bare) {
+        let requests = match comment::parse(&comment.body, &ours.login, self.spelling(comment)) {
             Ok(requests) => requests.into_iter().map(Some).collect(),
             Err(TooMuch::Many) => vec![None],
             Err(TooMuch::Long { .. }) => Vec::new(),
@@ -267,7 +267,8 @@ impl CommentReader<'_> {
         mut commanded: CommandedComment,
         outcome: Option<Outcome>,
     ) -> Result<(), LookError> {
-        let requests = comment::parse(&comment.body, &self.context.account.login, Spelling::Bare).unwrap_or_default();
+        let requests =
+            comment::parse(&comment.body, &self.context.account.login, self.spelling(comment)).unwrap_or_default();
         let undone = requests.into_iter().nth(commanded.answers.len());
         if let (Some(Request { line, .. }), Some(outcome)) = (undone, outcome) {
             commanded.answers.push(Answer { by: login(comment), line, outcome });
@@ -320,6 +321,11 @@ impl CommentReader<'_> {
             }
         };
         Ok(Answer { by: login(comment), line, outcome })
+    }
+
+    /// Returns how commands may be written where a comment stands.
+    fn spelling(&self, comment: &Comment) -> Spelling {
+        if self.is_ours(comment.pull_request) { Spelling::Bare } else { Spelling::Own }
     }
 
     fn repository(&self) -> &RepositoryId {

@@ -233,7 +233,7 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `preview` | renders a pull request before it is merged (not built yet) | write |
     | `rollback <environment> [to=<commit>\|steps=<n>] [only=<labels>] [reason="…"]` | brings earlier content back | maintain |
 
-    Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `status`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.
+    Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `promote`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 

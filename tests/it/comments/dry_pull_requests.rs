@@ -18,12 +18,12 @@ async fn with_dry_pull() -> Fallible<(World, u64)> {
 #[tokio::test]
 async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
     let (mut world, number) = with_dry_pull().await?;
-    world.comment_on(DEVELOPER, number, "/status\n/promote prod\n/hydromote diff\n/reject").await?;
+    world.comment_on(DEVELOPER, number, "/hydromote status\n/promote prod\n/hydromote diff\n/reject").await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
     prod     first, is verified
     #3 is open: second
-    #3 developer: /status
+    #3 developer: /hydromote status
     /promote prod
     /hydromote diff
     /reject
@@ -46,7 +46,7 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
 
     Not done: this pull request is not merged yet. Once it is, what it changes is proposed in each environment; write the command again then.
 
-    `/status` by developer:
+    `/hydromote status` by developer:
 
     This comment says how it stands, and is kept up to date.
 
@@ -54,14 +54,20 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
 
     <!-- hydromote:status-comment -->
     ");
-    world.comment_on(DEVELOPER, number, "/hold prod reason=\"a fair\"\n/retry\n/unhold\n/hold stagin").await?;
+    world
+        .comment_on(
+            DEVELOPER,
+            number,
+            "/hydromote hold prod reason=\"a fair\"\n/hydromote retry\n/hydromote unhold\n/hydromote hold stagin",
+        )
+        .await?;
     insta::assert_snapshot!(world.board().await?, @r#"
     dev      first, is verified
     prod     first, is verified
              - developer holds it: a fair
              = developer holds it: a fair (Strict)
     #3 is open: second
-    #3 developer: /status
+    #3 developer: /hydromote status
     /promote prod
     /hydromote diff
     /reject
@@ -72,19 +78,19 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
     | dev | first |  |
     | prod | first | developer holds it: a fair |
 
-    `/hold stagin` by developer:
+    `/hydromote hold stagin` by developer:
 
     There is no environment `stagin` in `acme/shop/shop`. There is `dev`, `prod`.
 
-    `/unhold` by developer:
+    `/hydromote unhold` by developer:
 
     `unhold` names no environment, and this pull request is about more than one. Name one: `/hydromote unhold dev` or `/hydromote unhold prod`.
 
-    `/retry` by developer:
+    `/hydromote retry` by developer:
 
     What had failed is tried again.
 
-    `/hold prod reason="a fair"` by developer:
+    `/hydromote hold prod reason="a fair"` by developer:
 
     prod is held: nothing is promoted to it until somebody writes `/hydromote unhold prod`.
 
@@ -95,10 +101,10 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
-    #3 developer: /hold prod reason="a fair"
-    /retry
-    /unhold
-    /hold stagin
+    #3 developer: /hydromote hold prod reason="a fair"
+    /hydromote retry
+    /hydromote unhold
+    /hydromote hold stagin
     "#);
     world.finish().await
 }
@@ -106,7 +112,7 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
 #[tokio::test]
 async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     let (mut world, number) = with_dry_pull().await?;
-    let comment = world.comment_on(READER, number, "/status").await?;
+    let comment = world.comment_on(READER, number, "/hydromote status").await?;
     assert_eq!(world.reactions(comment).await?, "hydromote: eyes");
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
     insta::assert_snapshot!(world.board().await?, @"
@@ -114,7 +120,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     prod     first, is verified; wants second in #5
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 reader: /status
+    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -122,7 +128,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     | dev | it runs since (time); `health` has not been reported |  |
     | prod | it is proposed here (#5) | waits for `health` on dev, which has not been reported; waits for a person to promote it |
 
-    `/status` by reader:
+    `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
 
@@ -135,7 +141,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     dev      second, is verified
     prod     first, is verified; wants second in #5
              - waits for a person to promote it
-    #3 reader: /status
+    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -143,7 +149,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | prod | it is proposed here (#5) | waits for a person to promote it |
 
-    `/status` by reader:
+    `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
 
@@ -155,7 +161,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
     prod     second, `health` has not been reported
-    #3 reader: /status
+    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -167,7 +173,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
 
     Done: prod runs second.
 
-    `/status` by reader:
+    `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
 
@@ -180,7 +186,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
     prod     second, is verified
-    #3 reader: /status
+    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`. It has been everywhere: this comment is edited again when somebody gives a command.
 
     | environment | what became of it | closed gates |
@@ -192,7 +198,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
 
     Done: prod runs second.
 
-    `/status` by reader:
+    `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
 
@@ -210,7 +216,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     prod     second, is verified; wants third in #7
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 reader: /status
+    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`. It has been everywhere: this comment is edited again when somebody gives a command.
 
     | environment | what became of it | closed gates |
@@ -222,7 +228,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
 
     Done: prod runs second.
 
-    `/status` by reader:
+    `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
 
@@ -239,7 +245,7 @@ async fn whatever_the_way_of_merging_its_commit_is_found() -> TestResult {
     for method in [MergeMethod::Merge, MergeMethod::Squash, MergeMethod::Rebase] {
         let (mut world, number) = with_dry_pull().await?;
         world.merge_dry_pull(number, method).await?;
-        world.comment_on(READER, number, "/status").await?;
+        world.comment_on(READER, number, "/hydromote status").await?;
         let board = world.board().await?;
         assert!(board.contains("This pull request became the dry commit second of `main`."), "{method:?}: {board}");
         assert!(board.contains("| prod | it is proposed here"), "{method:?}: {board}");
@@ -350,7 +356,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
     let number = world.open_dry_pull("second", everywhere("v2")).await?;
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
     world.healthy_all(&["dev"]).await?;
-    world.comment_on(DEVELOPER, number, "/promote\n/hydromote diff\n/hold\n/rollback").await?;
+    world.comment_on(DEVELOPER, number, "/promote\n/hydromote diff\n/hydromote hold\n/rollback").await?;
     insta::assert_snapshot!(world.board().await?, @r#"
     dev      second, is verified
     staging  first, is verified; wants second in #6
@@ -359,7 +365,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
              - waits for a person to promote it
     #4 developer: /promote
     /hydromote diff
-    /hold
+    /hydromote hold
     /rollback
     #4 hydromote: This pull request became the dry commit second of `main`.
 
@@ -373,7 +379,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
 
     `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
 
-    `/hold` by developer:
+    `/hydromote hold` by developer:
 
     `hold` names no environment, and this pull request is about more than one. Name one: `/hydromote hold dev`, `/hydromote hold staging` or `/hydromote hold prod`.
 
@@ -397,7 +403,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
              - waits for a person to promote it
     #4 developer: /promote
     /hydromote diff
-    /hold
+    /hydromote hold
     /rollback
     #4 hydromote: This pull request became the dry commit second of `main`.
 
@@ -415,7 +421,7 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
 
     `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
 
-    `/hold` by developer:
+    `/hydromote hold` by developer:
 
     `hold` names no environment, and this pull request is about more than one. Name one: `/hydromote hold dev`, `/hydromote hold staging` or `/hydromote hold prod`.
 
@@ -532,13 +538,13 @@ async fn who_lacks_the_right_is_told_so() -> TestResult {
     let (mut world, number) = with_dry_pull().await?;
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
     world.healthy_all(&["dev"]).await?;
-    world.comment_on(READER, number, "/promote prod\n/hold prod").await?;
+    world.comment_on(READER, number, "/promote prod\n/hydromote hold prod").await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
     prod     first, is verified; wants second in #5
              - waits for a person to promote it
     #3 reader: /promote prod
-    /hold prod
+    /hydromote hold prod
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -546,7 +552,7 @@ async fn who_lacks_the_right_is_told_so() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | prod | it is proposed here (#5) | waits for a person to promote it |
 
-    `/hold prod` by reader:
+    `/hydromote hold prod` by reader:
 
     `hold` needs triage access to this repository, and reader has read.
 
@@ -565,16 +571,16 @@ async fn who_lacks_the_right_is_told_so() -> TestResult {
 async fn one_that_was_closed_says_so() -> TestResult {
     let (mut world, number) = with_dry_pull().await?;
     world.forge.as_user(DEVELOPER).close(REPOSITORY, number).await?;
-    world.comment_on(DEVELOPER, number, "/promote prod\n/status").await?;
+    world.comment_on(DEVELOPER, number, "/promote prod\n/hydromote status").await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
     prod     first, is verified
     #3 was closed: second
     #3 developer: /promote prod
-    /status
+    /hydromote status
     #3 hydromote: This pull request was closed without being merged: nothing of it is promoted.
 
-    `/status` by developer:
+    `/hydromote status` by developer:
 
     This comment says how it stands, and is kept up to date.
 
@@ -597,7 +603,7 @@ async fn one_that_was_closed_says_so() -> TestResult {
 async fn a_comment_and_a_merge_whose_webhooks_are_lost_are_found_by_the_timer() -> TestResult {
     let (mut world, number) = with_dry_pull().await?;
     world.forge.lose_webhooks(1);
-    let comment = world.comment_on(DEVELOPER, number, "/status").await?;
+    let comment = world.comment_on(DEVELOPER, number, "/hydromote status").await?;
     assert_eq!(world.reactions(comment).await?, "");
     world.ring_the_timer()?;
     world.settle().await?;
@@ -609,14 +615,14 @@ async fn a_comment_and_a_merge_whose_webhooks_are_lost_are_found_by_the_timer() 
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
     prod     first, is verified
-    #3 developer: /status
+    #3 developer: /hydromote status
     #3 hydromote: This pull request became the dry commit second, which is not on `main` as it was last read: it is about to be read, it is older than all that counts, or a forced push took it away.
 
     `/promote` by developer:
 
     Not done: the commit of this pull request is not on the dry branch as it was last read. When it was merged just now, write the command again in a moment.
 
-    `/status` by developer:
+    `/hydromote status` by developer:
 
     This comment says how it stands, and is kept up to date.
 
@@ -632,7 +638,7 @@ async fn a_comment_and_a_merge_whose_webhooks_are_lost_are_found_by_the_timer() 
     prod     first, is verified; wants second in #5
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 developer: /status
+    #3 developer: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -644,7 +650,7 @@ async fn a_comment_and_a_merge_whose_webhooks_are_lost_are_found_by_the_timer() 
 
     Not done: the commit of this pull request is not on the dry branch as it was last read. When it was merged just now, write the command again in a moment.
 
-    `/status` by developer:
+    `/hydromote status` by developer:
 
     This comment says how it stands, and is kept up to date.
 
@@ -659,10 +665,10 @@ async fn a_comment_and_a_merge_whose_webhooks_are_lost_are_found_by_the_timer() 
 #[tokio::test]
 async fn the_loss_of_the_database_loses_neither_our_comment_nor_a_command() -> TestResult {
     let (mut world, number) = with_dry_pull().await?;
-    world.comment_on(READER, number, "/status").await?;
+    world.comment_on(READER, number, "/hydromote status").await?;
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
     world.stop().await;
-    world.forge.as_user(DEVELOPER).comment(REPOSITORY, number, "/retry").await?;
+    world.forge.as_user(DEVELOPER).comment(REPOSITORY, number, "/hydromote retry").await?;
     world.restart_without_database().await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
@@ -670,7 +676,7 @@ async fn the_loss_of_the_database_loses_neither_our_comment_nor_a_command() -> T
     prod     first, is verified; wants second in #5
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 reader: /status
+    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -678,18 +684,18 @@ async fn the_loss_of_the_database_loses_neither_our_comment_nor_a_command() -> T
     | dev | it runs since (time); `health` has not been reported |  |
     | prod | it is proposed here (#5) | waits for `health` on dev, which has not been reported; waits for a person to promote it |
 
-    `/retry` by developer:
+    `/hydromote retry` by developer:
 
     What had failed is tried again.
 
-    `/status` by reader:
+    `/hydromote status` by reader:
 
     This was done before; what was answered has been lost together with the service's database.
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
-    #3 developer: /retry
+    #3 developer: /hydromote retry
     ");
     world.finish().await
 }
@@ -720,8 +726,8 @@ async fn the_timer_asks_once_for_all_that_are_followed() -> TestResult {
         Ok::<_, Box<dyn std::error::Error>>(world.calls_about_pull_requests() - before)
     };
     let without = calls(&mut world).await?;
-    world.comment_on(READER, number, "/status").await?;
-    world.comment_on(READER, another, "/status").await?;
+    world.comment_on(READER, number, "/hydromote status").await?;
+    world.comment_on(READER, another, "/hydromote status").await?;
     assert_eq!(calls(&mut world).await?, without + 1);
     world.board().await?;
     world.finish().await
@@ -739,7 +745,7 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
     world.settle().await?;
     let number = world.open_dry_pull("second", only("staging", "v2")).await?;
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
-    world.comment_on(DEVELOPER, number, "/hold dev\n/hold staging\n/promote").await?;
+    world.comment_on(DEVELOPER, number, "/hydromote hold dev\n/hydromote hold staging\n/promote").await?;
     // The strategies are looked at side by side: which of them opens its pull request first is open.
     let board = world.board().await?.replace("#3", "#n").replace("#4", "#n");
     insta::assert_snapshot!(board, @"
@@ -753,8 +759,8 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
              - developer holds it
              - waits for `health` on dev, which has not been reported
              = developer holds it (Strict)
-    #5 developer: /hold dev
-    /hold staging
+    #5 developer: /hydromote hold dev
+    /hydromote hold staging
     /promote
     #5 hydromote: This pull request became the dry commit second of `main`.
 
@@ -769,11 +775,11 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
 
     Accepted: staging gets second as soon as all other gates are open.
 
-    `/hold staging` by developer:
+    `/hydromote hold staging` by developer:
 
     staging is held: nothing is promoted to it until somebody writes `/hydromote unhold staging`.
 
-    `/hold dev` by developer:
+    `/hydromote hold dev` by developer:
 
     The strategies `cellar` and `shop` each have an environment dev. Write the command on the promotion pull request of the one that you mean.
 
