@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -201,7 +201,7 @@ fn read_hold(text: &str, at: Timestamp, line: &DryLine, known: &[&DrySha]) -> Op
 }
 
 fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
+    at.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil)).unwrap_or(at)
 }
 
 fn beginning(sha: &str) -> &str {
@@ -273,6 +273,18 @@ mod tests {
         }
         assert_eq!(HoldMark::read(&reported(&Hold::ended("taken")), &line, &[]), Some(HoldMark::Ended));
         assert_eq!(HoldMark::read(&reported(&Hold::released("ada")), &line, &[]), Some(HoldMark::Released));
+    }
+
+    #[test]
+    fn an_end_that_is_read_back_is_never_earlier() {
+        let at = |millis| Timestamp::from_millisecond(millis).expect("a time");
+        for (end, read_back) in [(700_000, 700_000), (700_001, 701_000), (700_999, 701_000)] {
+            let hold = Hold { expires_at: Some(at(end)), ..hold() };
+            let Some(HoldMark::Held(read)) = HoldMark::read(&reported(&hold.status()), &DryLine::default(), &[]) else {
+                panic!("it is read back");
+            };
+            assert_eq!(read.expires_at, Some(at(read_back)));
+        }
     }
 
     #[test]
