@@ -294,6 +294,14 @@ pub fn hold_of(rollback: &Rollback, before: Option<&Hold>, again: bool) -> Hold 
     }
 }
 
+/// Returns the hold of a person that the strict hold of a rollback goes on with, when the store was
+/// lost: a rollback that a person asked for is strict for no other reason, and one that started by
+/// itself is then held in the name of that person. It is in force again when the rollback is cancelled.
+pub fn held_before(hold: &Hold) -> Option<Hold> {
+    let goes_on = hold.target.is_some() && hold.rule == HoldRule::Strict && hold.by != AUTOMATIC;
+    goes_on.then(|| Hold { target: None, roots: BTreeSet::new(), ..hold.clone() })
+}
+
 /// Reads a rollback that is under way back from its hold, when the store was lost: what runs is
 /// still what it was to leave.
 pub fn under_way(hold: &Hold, state: &PlaceState, line: &DryLine) -> Option<Rollback> {
@@ -356,5 +364,47 @@ impl fmt::Display for Guard {
             Self::Pause { until } => write!(f, "the last rollback was less than an hour ago; until {}", clock(*until)),
             Self::Age { failed_at } => write!(f, "it failed more than 20 minutes ago, at {}", clock(*failed_at)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollback(by: &str, trigger: Trigger) -> Rollback {
+        let dry = |name: &str| DrySha::new(name).expect("a word");
+        let commit = |name: &str| ActiveSha::new(name).expect("a word");
+        Rollback {
+            target: Target { dry: dry("dry-1"), commit: commit("merge-1") },
+            bad: dry("dry-2"),
+            bad_commit: commit("merge-2"),
+            roots: BTreeSet::new(),
+            trigger,
+            by: by.into(),
+            reason: "it is slow".into(),
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_rollback_goes_on_with_the_strict_hold_of_a_person_and_tells_it_again() {
+        let person = Hold {
+            rule: HoldRule::Strict,
+            by: "eve".into(),
+            reason: "a look at it".into(),
+            at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            through: None,
+            target: None,
+            roots: BTreeSet::new(),
+        };
+        for rollback in [rollback("ada", Trigger::Person), rollback(AUTOMATIC, Trigger::Automatic)] {
+            let goes_on = hold_of(&rollback, Some(&person), false);
+            let before = held_before(&goes_on).expect("the hold of a person");
+            assert_eq!((before.rule, before.by.as_str(), before.target), (HoldRule::Strict, "eve", None));
+        }
+        assert_eq!(held_before(&hold_of(&rollback("ada", Trigger::Person), None, false)), None, "its own");
+        assert_eq!(held_before(&hold_of(&rollback(AUTOMATIC, Trigger::Automatic), None, true)), None, "the second");
+        assert_eq!(held_before(&person), None, "no rollback");
     }
 }

@@ -150,6 +150,7 @@ async fn read_back(
     let newest = marks.iter().max_by_key(|status| (status.reported_at, status.id));
     if let Some(HoldMark::Held(hold)) = newest.and_then(|status| HoldMark::read(status, line, &known)) {
         book.rollback = rollback::under_way(&hold, state, line);
+        book.before = book.rollback.as_ref().and_then(|_| rollback::held_before(&hold));
         book.hold = Some(*hold);
     }
     for run in runs.iter().filter(|run| run.restored.is_some()) {
