@@ -112,16 +112,18 @@ impl Applier<'_> {
         start: &Start,
     ) -> Result<(), LookError> {
         let Start { rollback, hold } = start;
-        let mut was_free = true;
+        let seen = self.snapshot.places.get(place).and_then(|state| state.hold.as_ref());
+        let mut as_seen = true;
         self.change(place, |book| {
-            was_free = book.rollback.is_none();
-            if was_free {
+            // A hold that a person gave or took back meanwhile decides how strict this one is.
+            as_seen = book.rollback.is_none() && book.hold.as_ref() == seen;
+            if as_seen {
                 book.start(rollback.clone(), hold.clone());
             }
         })
         .await?;
-        if !was_free {
-            return Err(ForgeError::Moved { words: format!("{place} is being rolled back already") }.into());
+        if !as_seen {
+            return Err(changed(place));
         }
         self.post_hold(place, active, &hold.status()).await?;
         let (bad, target) = (rollback.bad.short(), rollback.target.dry.short());
@@ -364,5 +366,5 @@ fn is_held(status: &PostedStatus) -> bool {
 }
 
 fn changed(place: &Place) -> LookError {
-    ForgeError::Moved { words: format!("somebody has held or released {place} meanwhile") }.into()
+    ForgeError::Moved { words: format!("somebody has held, released or rolled back {place} meanwhile") }.into()
 }
