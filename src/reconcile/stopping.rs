@@ -195,6 +195,11 @@ impl Commands {
         for sha in &marked {
             self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
         }
+        // The hold that the rollback was started under holds on, also when the store is lost before it is seen.
+        let stays = before.rollback.as_ref().and(before.before.as_ref()).map(Hold::status);
+        if let Some(stays) = &stays {
+            self.post(strategy, active.as_str(), hold_key(&place), stays).await?;
+        }
         let release = |book: &mut HoldBook| {
             book.released.extend(view.restoring.iter().cloned());
             match &book.rollback {
@@ -208,7 +213,8 @@ impl Commands {
         self.store.change_note(strategy, &place, release).await?;
         // Noted only now: whoever sees another status than that of the hold in force puts that one back.
         for sha in &marked {
-            self.store.save_posted_status(&strategy.repository, sha.as_str(), &hold_key(&place), &status).await?;
+            let stands = stays.as_ref().filter(|_| **sha == active).unwrap_or(&status);
+            self.store.save_posted_status(&strategy.repository, sha.as_str(), &hold_key(&place), stands).await?;
         }
         let what = match (&before.rollback, &before.hold) {
             (Some(rollback), _) => format!("the rollback to {} and its hold", rollback.target.dry.short()),
