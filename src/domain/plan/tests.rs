@@ -278,6 +278,24 @@ fn success_must_stand_for_as_long_as_it_is_to_settle() {
     insta::assert_snapshot!(board(&mut world), @"dev runs dry-1 (is verified)");
 }
 
+/// Clocks of two machines differ: what is there to be read was reported.
+#[test]
+fn a_report_that_the_forge_dates_after_our_now_counts_once_our_clock_is_there() {
+    let mut world = World::chain(&["dev"]);
+    world.push("dry-1", &[Some(1)]);
+    world.settle();
+    world.wait(100);
+    let reported_at = world.now;
+    world.report_health(&World::name("dev"), StatusState::Success);
+    let mut snapshot = world.snapshot();
+    snapshot.now = reported_at - jiff::SignedDuration::from_secs(3);
+    let ahead = plan(&world.strategy, &snapshot);
+    assert_eq!(ahead.wake_at, Some(reported_at));
+    snapshot.now = reported_at;
+    let there = plan(&world.strategy, &snapshot);
+    assert!(matches!(there.actions.as_slice(), [Action::RecordVerified { .. }]), "{:?}", there.actions);
+}
+
 #[test]
 fn drift_stops_the_environment_until_it_is_taken_back() {
     let mut world = World::chain(&["dev"]);
