@@ -21,13 +21,16 @@ use crate::domain::{
     permission::Grants,
     rejection::Rejection,
     rollback::{Restored, Rollback},
-    snapshot::{PostedStatus, PromoteRequest, Proposal, Record, Refusal},
+    snapshot::{OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
     strategy::{Environment, MergeMethod, PromotionStrategy, RenderOptions, Sources, StatusRule},
 };
 
 /// What a dry commit renders to in each environment; absent where it cannot be rendered.
-pub(super) type Renderings = BTreeMap<EnvironmentName, Option<u32>>;
+pub(super) type Renderings = BTreeMap<EnvironmentName, Option<Content>>;
+
+/// The roots of a world, as many as it has.
+const ROOTS: [&str; 3] = ["shop", "web", "db"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BranchCommit {
@@ -37,8 +40,31 @@ pub(super) struct BranchCommit {
     pub(super) dry: Option<DrySha>,
     /// What the trailers of a rollback's commit say.
     pub(super) restored: Option<Restored>,
+    /// When it came here, by the forge's clock.
     pub(super) at: Timestamp,
     pub(super) existed_before: bool,
+    /// When it came here, in the order of everything that happened.
+    pub(super) number: u32,
+    /// Whether git tells its dry SHA; else only the store does, by its tree.
+    pub(super) told: bool,
+}
+
+/// What the forge does not show yet of the last merge into an environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Unseen {
+    #[default]
+    Nothing,
+    /// The branch has moved, and this pull request is still shown as open.
+    End(OpenPullRequest),
+    /// The pull request has ended, and the branch is shown as it was.
+    Head,
+}
+
+/// What the forge is late to show of merges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Late {
+    PullRequest,
+    Branch,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -56,17 +82,28 @@ pub(super) struct EnvironmentWorld {
     /// What the store holds of a hold and a rollback.
     pub(super) hold: Option<Hold>,
     pub(super) rollback: Option<Rollback>,
+    /// The hold of a person that was in force before the rollback.
+    pub(super) before: Option<Hold>,
     pub(super) restoration: Option<Proposal>,
     pub(super) rollback_pull_request: Option<PullRequestNumber>,
     pub(super) cancelled: BTreeSet<ActiveSha>,
+    /// Runs whose rollback ended with its pull request closed by a person: on the forge.
+    pub(super) closed_rollbacks: BTreeSet<ActiveSha>,
+    pub(super) unseen: Unseen,
     /// Restoring commits on which a status of ours says that a person released them: on the forge.
     pub(super) releases: BTreeSet<ActiveSha>,
     /// What our own status says of holds, oldest first: this is on the forge.
     pub(super) hold_statuses: Vec<(ActiveSha, CommitStatus)>,
     /// Whether a pull request was ever merged here.
     was_promoted_to: bool,
+    /// The hold of a person, by the book: until when it stops everything, if that ends.
+    stopped: Option<Option<Timestamp>>,
+    /// Rejections by closing a pull request, by the book.
+    refused: Vec<Kept>,
     /// Runs, by the commit that brought them, whose content was proved and has not failed since.
     proved: BTreeSet<ActiveSha>,
+    /// Those of them that nobody can doubt, whatever the clocks say.
+    plainly: BTreeSet<ActiveSha>,
     /// Restoring commits whose dry SHA was proved before, and has not failed since.
     stands: BTreeSet<ActiveSha>,
 }
@@ -86,27 +123,51 @@ pub(super) struct World {
     pub(super) merges: Vec<(EnvironmentName, DrySha)>,
     /// What was rolled back, as the book has it.
     pub(super) rolled_back: Vec<RolledBack>,
+    /// Pull requests that were merged: on the forge.
+    merged: BTreeSet<PullRequestNumber>,
     /// What people merged by hand, with the number of rollbacks before.
     overridden: BTreeMap<(EnvironmentName, DrySha), usize>,
     /// The forge merges by moving the branch to the proposed commit itself.
     pub(super) fast_forward: bool,
+    /// The forge squashes or rebases: what comes onto the branch is found by its tree.
+    pub(super) rewrites: bool,
+    /// How many roots each environment has.
+    pub(super) roots: usize,
+    /// How far the forge's clock is ahead of ours; it dates everything in whole seconds.
+    pub(super) forge_ahead: SignedDuration,
+    /// The time between two things that happen.
+    pub(super) tick: SignedDuration,
+    /// What the forge is late to show of merges to come.
+    pub(super) late: Option<Late>,
     next: u32,
 }
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.strategy.environments.iter().map(|e| e.name.as_str()).collect();
-        write!(f, "World of {}, fast-forward {}", names.join(", "), self.fast_forward)
+        let (forward, rewrites, roots) = (self.fast_forward, self.rewrites, self.roots);
+        let (ahead, tick) = (self.forge_ahead, self.tick);
+        let names = names.join(", ");
+        write!(f, "World of {names}: {roots} roots, forward {forward}, rewrites {rewrites}, {ahead} ahead, tick {tick}")
     }
 }
 
-/// One rollback, as the book has it.
+/// What a rollback or a closed pull request keeps out, as the book has it: from T to B.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) target: Option<DrySha>,
+    target_content: Content,
+    pub(super) bad: DrySha,
+    bad_content: Content,
+}
+
+/// One rollback, as the book has it from the moment it was accepted.
 #[derive(Debug, Clone)]
 pub(super) struct RolledBack {
     pub(super) environment: EnvironmentName,
-    pub(super) target: DrySha,
-    pub(super) bad: DrySha,
-    bad_content: Content,
+    pub(super) kept: Kept,
+    /// What it leaves, by the commit that brought it.
+    left: ActiveSha,
     released: bool,
 }
 
@@ -153,10 +214,23 @@ pub(super) fn strategy(environments: Vec<Environment>) -> PromotionStrategy {
     }
 }
 
+/// Returns the content of a world with one root, in this version; 0 is nothing.
 pub(super) fn content(version: u32) -> Content {
-    let root = RootName::new("shop").expect("a folder");
-    let rendering = RenderingId::new(format!("v{version}")).expect("a word");
-    (version > 0).then_some((root, rendering)).into_iter().collect()
+    contents(&[version])
+}
+
+/// Returns a content with each root in its version; 0 is none.
+pub(super) fn contents(versions: &[u32]) -> Content {
+    let present = ROOTS.iter().zip(versions).filter(|(_, version)| **version > 0);
+    present.map(|(root, version)| (root_name(root), rendering(*version))).collect()
+}
+
+pub(super) fn root_name(name: &str) -> RootName {
+    RootName::new(name).expect("a folder")
+}
+
+fn rendering(version: u32) -> RenderingId {
+    RenderingId::new(format!("v{version}")).expect("a word")
 }
 
 impl World {
@@ -174,8 +248,14 @@ impl World {
             rejections: BTreeMap::new(),
             merges: Vec::new(),
             rolled_back: Vec::new(),
+            merged: BTreeSet::new(),
             overridden: BTreeMap::new(),
             fast_forward: false,
+            rewrites: false,
+            roots: 1,
+            forge_ahead: SignedDuration::ZERO,
+            tick: SignedDuration::from_secs(1),
+            late: None,
             next: 1,
         }
     }
@@ -205,5 +285,16 @@ impl World {
     pub(super) fn wait(&mut self, seconds: i64) {
         self.now += SignedDuration::from_secs(seconds);
         self.prove();
+    }
+
+    /// Lets the time pass that lies between two things that happen.
+    fn tick(&mut self) {
+        self.now += self.tick;
+        self.prove();
+    }
+
+    /// Returns the time as the forge writes it down.
+    fn forge_now(&self) -> Timestamp {
+        Timestamp::from_second((self.now + self.forge_ahead).as_second()).expect("a time")
     }
 }

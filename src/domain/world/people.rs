@@ -4,25 +4,52 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::{BranchCommit, RolledBack, World, content};
+use super::{BranchCommit, Late, ROOTS, Unseen, World, content, rendering, root_name};
 use crate::domain::{
+    content::Content,
     hold::{Hold, HoldMark, HoldRule},
     ids::{ActiveSha, DrySha, EnvironmentName, StatusKey},
     ledger::Ledger,
     rejection::Rejection,
     rollback::{self, Rollback, Trigger},
-    snapshot::{PromoteRequest, Proposal},
+    snapshot::{OpenPullRequest, PromoteRequest, Proposal},
     status::{CommitStatus, StatusSource, StatusState},
 };
 
 impl World {
     /// Pushes a dry commit with these versions for the environments, in order; 0 renders nothing.
     pub(in crate::domain) fn push(&mut self, name: &str, versions: &[Option<u32>]) {
+        self.push_contents(name, versions.iter().map(|version| version.map(content)));
+    }
+
+    /// Pushes a dry commit that renders to these contents in the environments, in order.
+    pub(in crate::domain) fn push_contents(&mut self, name: &str, contents: impl IntoIterator<Item = Option<Content>>) {
         let dry = DrySha::new(name).expect("a word");
         let environments = self.strategy.environments.iter().map(|e| e.name.clone());
-        self.renderings.insert(dry.clone(), environments.zip(versions.iter().copied()).collect());
+        self.renderings.insert(dry.clone(), environments.zip(contents).collect());
         self.line.push(dry);
-        self.wait(1);
+        self.tick();
+    }
+
+    /// Pushes a dry commit that leaves each root of each environment as it is on the line, or gives
+    /// it another version; it does not render where nothing is given.
+    pub(in crate::domain) fn push_changes(&mut self, name: &str, changes: &[Option<Vec<Option<u32>>>]) {
+        let before = |name: &EnvironmentName| {
+            let rendered = self.line.iter().rev().find_map(|dry| self.renderings[dry].get(name).cloned().flatten());
+            rendered.unwrap_or_default()
+        };
+        let changed = |name: &EnvironmentName, changes: &[Option<u32>]| -> Content {
+            let (before, roots) = (before(name), ROOTS.iter().take(self.roots).zip(changes));
+            let root = |(root, change): (&&str, &Option<u32>)| match change {
+                None => Some((root_name(root), before.get(&root_name(root))?.clone())),
+                Some(version) => (*version > 0).then(|| (root_name(root), rendering(*version))),
+            };
+            roots.filter_map(root).collect()
+        };
+        let environments = self.strategy.environments.iter().zip(changes);
+        let contents: Vec<_> =
+            environments.map(|(e, changes)| changes.as_ref().map(|changes| changed(&e.name, changes))).collect();
+        self.push_contents(name, contents);
     }
 
     /// Replaces the newest `count` commits of the dry line by nothing.
@@ -50,7 +77,7 @@ impl World {
             key: StatusKey::new(key).expect("a key"),
             state,
             source: StatusSource::Status,
-            reported_at: self.now,
+            reported_at: self.forge_now(),
             id: u64::from(self.next),
             description: String::new(),
             creator: None,
@@ -59,7 +86,7 @@ impl World {
         if state == StatusState::Failure {
             self.disprove(sha, key);
         }
-        self.wait(1);
+        self.tick();
     }
 
     pub(in crate::domain) fn report_health(&mut self, environment: &EnvironmentName, state: StatusState) {
@@ -78,37 +105,78 @@ impl World {
     /// Somebody pushes to an active branch; `ours` says whether the commit changes our files.
     pub(in crate::domain) fn push_foreign(&mut self, environment: &EnvironmentName, ours: bool) {
         let sha = ActiveSha::new(self.fresh("foreign")).expect("a word");
-        let (at, next) = (self.now, self.next);
+        let (at, next) = (self.forge_now(), self.next);
         let Some(commits) = self.environments.get_mut(environment).and_then(|e| e.commits.as_mut()) else { return };
-        let before = commits.last().map(|c| c.content.clone()).unwrap_or_default();
-        let content = if ours { content(1000 + next) } else { before };
-        commits.push(BranchCommit { sha, content, dry: None, restored: None, at, existed_before: false });
-        self.wait(1);
+        let mut content = commits.last().map(|c| c.content.clone()).unwrap_or_default();
+        if ours {
+            content.insert(root_name(ROOTS[0]), rendering(1000 + next));
+        }
+        commits.push(BranchCommit::foreign(sha, content, at, next));
+        self.tick();
     }
 
     /// Somebody takes foreign changes of our files back.
     pub(in crate::domain) fn restore(&mut self, environment: &EnvironmentName) {
         let sha = ActiveSha::new(self.fresh("restore")).expect("a word");
-        let at = self.now;
+        let (at, next) = (self.forge_now(), self.next);
         let Some(commits) = self.environments.get_mut(environment).and_then(|e| e.commits.as_mut()) else { return };
         let content = commits.iter().rev().find(|c| c.dry.is_some()).map(|c| c.content.clone()).unwrap_or_default();
-        commits.push(BranchCommit { sha, content, dry: None, restored: None, at, existed_before: false });
-        self.wait(1);
+        commits.push(BranchCommit::foreign(sha, content, at, next));
+        self.tick();
     }
 
     /// Somebody merges the open pull request by hand, whatever our gates say.
     pub(in crate::domain) fn merge_by_hand(&mut self, environment: &EnvironmentName) {
         let world = &self.environments[environment];
-        let (Some(proposal), Some(_)) = (world.proposal.clone(), world.pull_request) else { return };
+        let (Some(proposal), Some(number)) = (world.proposal.clone(), world.pull_request) else { return };
         if self.head(environment).map(|c| &c.sha) == Some(&proposal.parent) {
-            self.bring(environment, &proposal);
-            let brought = |entry: &&mut RolledBack| {
-                entry.environment == *environment
-                    && (entry.bad == proposal.dry || entry.bad_content == proposal.content)
+            // A person who squashes writes a message without our words.
+            let told = !self.rewrites;
+            let late = self.late.take();
+            self.bring(environment, &proposal, told);
+            let described = self.environments[environment].described.clone();
+            self.environments.get_mut(environment).expect("an environment").unseen = match late {
+                Some(Late::PullRequest) => {
+                    Unseen::End(OpenPullRequest { number, head: proposal.sha.clone(), described })
+                }
+                Some(Late::Branch) => Unseen::Head,
+                None => Unseen::Nothing,
             };
-            self.rolled_back.iter_mut().filter(brought).for_each(|entry| entry.released = true);
-            self.overridden.insert((environment.clone(), proposal.dry), self.rolled_back.len());
+            self.note_override(environment, &proposal.dry, &proposal.content);
         }
+    }
+
+    /// Somebody merges the open pull request of a rollback by hand.
+    pub(in crate::domain) fn merge_rollback_by_hand(&mut self, environment: &EnvironmentName) {
+        let world = &self.environments[environment];
+        let (Some(restoration), Some(_), Some(rollback)) =
+            (world.restoration.clone(), world.rollback_pull_request, world.rollback.clone())
+        else {
+            return;
+        };
+        if self.head(environment).map(|c| &c.sha) == Some(&restoration.parent) {
+            self.bring_back(&Self::place(environment), &rollback, &restoration);
+        }
+    }
+
+    /// The forge shows everything again.
+    pub(in crate::domain) fn catch_up(&mut self) {
+        self.environments.values_mut().for_each(|world| world.unseen = Unseen::Nothing);
+        self.late = None;
+    }
+
+    /// Returns the world as the forge shows it.
+    pub(in crate::domain) fn as_shown(&self) -> Self {
+        let mut shown = self.clone();
+        for world in shown.environments.values_mut().filter(|world| world.unseen == Unseen::Head) {
+            world.commits.as_mut().and_then(Vec::pop);
+        }
+        shown
+    }
+
+    /// Says whether the forge is late to show something.
+    pub(in crate::domain) fn is_late(&self) -> bool {
+        self.environments.values().any(|world| world.unseen != Unseen::Nothing)
     }
 
     /// A person holds an environment.
@@ -130,34 +198,53 @@ impl World {
         let Some(active) = self.head(environment).map(|head| head.sha.clone()) else { return };
         if snapshot.places[&place].rollback.is_none() {
             self.mark_hold(environment, &active, &hold.status());
-            self.world(&place).hold = Some(hold);
+            let world = self.world(&place);
+            world.stopped = Some(hold.expires_at);
+            world.hold = Some(hold);
         }
-        self.wait(1);
+        self.tick();
     }
 
     /// A person takes a hold, and what rollbacks block, back.
     pub(in crate::domain) fn unhold(&mut self, environment: &EnvironmentName) {
         let Some(active) = self.head(environment).map(|head| head.sha.clone()) else { return };
-        self.mark_hold(environment, &active, &Hold::released("ada"));
-        let world = self.environments.get_mut(environment).expect("an environment");
+        let world = &self.environments[environment];
         let restoring = world.commits.iter().flatten().filter(|c| c.restored.is_some());
-        world.releases = restoring.map(|c| c.sha.clone()).collect();
-        if let Some(rollback) = world.rollback.take() {
-            world.cancelled.insert(rollback.bad_commit);
-            world.rollback_pull_request = None;
+        let restoring: BTreeSet<ActiveSha> = restoring.map(|c| c.sha.clone()).collect();
+        if world.hold.is_none() && world.rollback.is_none() && restoring.is_subset(&world.releases) {
+            return;
         }
-        world.hold = None;
+        self.mark_hold(environment, &active, &Hold::released("ada"));
+        // What a rollback was started under holds on.
+        let before = self.environments[environment].before.as_ref().map(Hold::status);
+        if let Some(status) = before {
+            self.mark_hold(environment, &active, &status);
+        }
+        let world = self.environments.get_mut(environment).expect("an environment");
+        world.releases = restoring;
+        match &world.rollback {
+            // The next look closes its pull request, and its hold goes with it.
+            Some(rollback) => {
+                world.cancelled.insert(rollback.bad_commit.clone());
+                if world.before.is_none() {
+                    world.stopped = None;
+                }
+            }
+            None => (world.hold, world.stopped) = (None, None),
+        }
         for entry in self.rolled_back.iter_mut().filter(|entry| entry.environment == *environment) {
             entry.released = true;
         }
-        self.wait(1);
+        self.tick();
     }
 
     /// A person closes the pull request of a rollback.
     pub(in crate::domain) fn close_rollback(&mut self, environment: &EnvironmentName) {
         let world = self.environments.get_mut(environment).expect("an environment");
         if let (Some(_), Some(rollback)) = (world.rollback_pull_request.take(), &world.rollback) {
-            world.cancelled.insert(rollback.bad_commit.clone());
+            let left = rollback.bad_commit.clone();
+            world.closed_rollbacks.insert(left.clone());
+            self.note_cancelled(&Self::place(environment), &left);
         }
     }
 
@@ -186,14 +273,14 @@ impl World {
         };
         let start = rollback::start(rollback, state);
         self.start_rollback(&place, &branch.head.clone(), &start);
-        self.wait(1);
+        self.tick();
     }
 
     /// A person rejects a dry commit everywhere.
     pub(in crate::domain) fn reject(&mut self, dry: &DrySha) {
         let rejection = Rejection { by: "ada".into(), reason: "it loses orders".into(), at: self.now };
         self.rejections.entry(dry.clone()).or_insert(rejection);
-        self.wait(1);
+        self.tick();
     }
 
     /// A person takes that back.
@@ -203,6 +290,12 @@ impl World {
 
     /// The database is lost, and read back from the forge and git.
     pub(in crate::domain) fn lose_the_database(&mut self) {
+        for world in self.environments.values_mut() {
+            // Which tree stood for which dry SHA is forgotten.
+            for commit in world.commits.iter_mut().flatten().filter(|commit| !commit.told) {
+                commit.dry = None;
+            }
+        }
         let snapshot = self.snapshot();
         for environment in self.strategy.environments.clone() {
             let place = Self::place(&environment.name);
@@ -218,8 +311,11 @@ impl World {
                 _ => None,
             };
             let rollback = hold.as_ref().and_then(|hold| rollback::under_way(hold, state, &snapshot.line));
+            let before = hold.as_ref().filter(|_| rollback.is_some()).and_then(rollback::held_before);
             let world = self.world(&place);
+            world.before = before;
             (world.hold, world.rollback) = (hold, rollback);
+            world.cancelled.append(&mut world.closed_rollbacks);
             world.promote = None;
             world.refusal = None;
             world.hydrations.clear();
@@ -228,26 +324,47 @@ impl World {
 
     /// Somebody closes the open pull request.
     pub(in crate::domain) fn close_by_hand(&mut self, environment: &EnvironmentName) {
+        if self.environments[environment].pull_request.is_none() {
+            return;
+        }
+        self.note_refusal(environment);
         let world = self.environments.get_mut(environment).expect("an environment");
         if let (Some(number), Some(proposal)) = (world.pull_request.take(), &world.proposal) {
             world.rejected.insert(proposal.dry.clone(), number);
         }
     }
 
-    pub(super) fn bring(&mut self, environment: &EnvironmentName, proposal: &Proposal) {
-        let sha = if self.fast_forward { proposal.sha.to_string() } else { self.fresh("merge") };
-        let (at, existed_before) = (self.now, self.fast_forward);
+    /// Brings what is proposed onto the branch, the way the forge merges. `told` says whether what
+    /// comes onto the branch tells its dry SHA.
+    pub(super) fn bring(&mut self, environment: &EnvironmentName, proposal: &Proposal, told: bool) {
+        let sha = self.arrival("merge", proposal);
+        let (at, existed_before, number) = (self.forge_now(), self.fast_forward, self.next);
         let world = self.environments.get_mut(environment).expect("an environment");
-        world.pull_request = None;
+        self.merged.extend(world.pull_request.take());
         world.was_promoted_to = true;
         world.commits.get_or_insert_default().push(BranchCommit {
-            sha: ActiveSha::new(sha).expect("a word"),
+            sha,
             content: proposal.content.clone(),
             dry: Some(proposal.dry.clone()),
             restored: None,
             at,
             existed_before,
+            number,
+            told,
         });
-        self.wait(1);
+        self.tick();
+    }
+
+    /// Names the commit that comes onto a branch.
+    pub(super) fn arrival(&mut self, kind: &str, proposal: &Proposal) -> ActiveSha {
+        let fresh = self.fresh(kind);
+        ActiveSha::new(if self.fast_forward { proposal.sha.to_string() } else { fresh }).expect("a word")
+    }
+}
+
+impl BranchCommit {
+    /// A commit by somebody else.
+    fn foreign(sha: ActiveSha, content: Content, at: jiff::Timestamp, number: u32) -> Self {
+        Self { sha, content, dry: None, restored: None, at, existed_before: false, number, told: true }
     }
 }

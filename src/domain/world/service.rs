@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BranchCommit, EnvironmentWorld, Performed, World, content};
+use super::{BranchCommit, EnvironmentWorld, Late, Performed, Unseen, World};
 use crate::domain::{
     content::{Content, Hydration, HydrationFailure},
     hold::Hold,
@@ -11,10 +11,10 @@ use crate::domain::{
     plan::{Action, Plan, plan},
     rollback::{Restored, Rollback, Start},
     snapshot::{
-        Active, ActiveBranch, ActiveCommit, Drift, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record, Report,
-        Run, Snapshot,
+        Active, ActiveBranch, ActiveCommit, Drift, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record,
+        Refusal, Report, Run, Snapshot,
     },
-    status::{CommitStatus, StatusSource},
+    status::{CommitStatus, StatusSource, StatusState},
 };
 
 impl World {
@@ -38,6 +38,10 @@ impl World {
     pub(super) fn observe(&self, world: &EnvironmentWorld) -> PlaceState {
         PlaceState {
             active: match &world.commits {
+                // The forge still shows the branch as it was.
+                Some(commits) if world.unseen == Unseen::Head && commits.len() > 1 => {
+                    self.observe_branch(world, &commits[..commits.len() - 1])
+                }
                 Some(commits) => self.observe_branch(world, commits),
                 None if world.was_promoted_to => Active::Gone { last: None },
                 None => Active::Missing,
@@ -45,11 +49,16 @@ impl World {
             hydrations: world.hydrations.clone(),
             labels: BTreeMap::new(),
             proposal: world.proposal.clone(),
-            pull_request: world.pull_request.zip(world.proposal.as_ref()).map(|(number, proposal)| OpenPullRequest {
-                number,
-                head: proposal.sha.clone(),
-                described: world.described.clone(),
-            }),
+            pull_request: match &world.unseen {
+                Unseen::End(ended) => Some(ended.clone()),
+                Unseen::Nothing | Unseen::Head => {
+                    world.pull_request.zip(world.proposal.as_ref()).map(|(number, proposal)| OpenPullRequest {
+                        number,
+                        head: proposal.sha.clone(),
+                        described: world.described.clone(),
+                    })
+                }
+            },
             proposed_reports: world
                 .proposal
                 .iter()
@@ -69,7 +78,12 @@ impl World {
             rollback_pull_request: world.rollback_pull_request.zip(world.restoration.as_ref()).map(
                 |(number, restoration)| OpenPullRequest { number, head: restoration.sha.clone(), described: None },
             ),
-            cancelled: world.cancelled.clone(),
+            cancelled: match &world.rollback {
+                Some(rollback) if world.closed_rollbacks.contains(&rollback.bad_commit) => {
+                    world.cancelled.iter().chain([&rollback.bad_commit]).cloned().collect()
+                }
+                _ => world.cancelled.clone(),
+            },
         }
     }
 
@@ -129,38 +143,72 @@ impl World {
         plan(&self.strategy, &self.snapshot())
     }
 
+    /// Performs an action of a plan of this moment.
     pub(in crate::domain) fn perform(&mut self, action: &Action) -> Performed {
+        let seen = self.snapshot();
+        self.perform_as_seen(&seen, action)
+    }
+
+    /// Performs an action of a plan for what was seen. It refuses what the adapters refuse, for the
+    /// reasons that they have, and nothing else; after a refusal everything is read again.
+    pub(in crate::domain) fn perform_as_seen(&mut self, seen: &Snapshot, action: &Action) -> Performed {
+        let performed = self.try_to(seen, action);
+        if performed == Performed::Moved {
+            self.environments.values_mut().for_each(|world| world.unseen = Unseen::Nothing);
+        }
+        performed
+    }
+
+    /// Says whether holds, rollbacks and rejections are as they were seen, everywhere.
+    fn is_held_as(&self, seen: &Snapshot) -> bool {
+        let same = |(place, state): (&Place, &PlaceState)| {
+            let world = &self.environments[&place.environment];
+            let same =
+                world.hold == state.hold && world.rollback == state.rollback && world.cancelled == state.cancelled;
+            same || state.branch().is_none()
+        };
+        seen.places.iter().all(same) && seen.rejections == self.rejections
+    }
+
+    fn is_at(&self, name: &EnvironmentName, expected: &ActiveSha) -> bool {
+        self.head(name).map(|c| &c.sha) == Some(expected)
+    }
+
+    fn try_to(&mut self, seen: &Snapshot, action: &Action) -> Performed {
         match action {
             Action::CreateBranch { environment, .. } => {
+                if self.environments[environment].commits.is_some() {
+                    return Performed::Moved;
+                }
                 let sha = ActiveSha::new(self.fresh("first")).expect("a word");
                 let first = BranchCommit {
                     sha,
                     content: Content::default(),
                     dry: None,
                     restored: None,
-                    at: self.now,
+                    at: self.forge_now(),
                     existed_before: false,
+                    number: self.next,
+                    told: true,
                 };
-                self.environments.get_mut(environment).expect("an environment").commits.get_or_insert(vec![first]);
+                self.environments.get_mut(environment).expect("an environment").commits = Some(vec![first]);
             }
             Action::Hydrate { place, dry } => {
-                let rendered = self.renderings[dry][&place.environment];
+                let rendered = self.renderings[dry][&place.environment].clone();
                 let hydration = rendered.map_or_else(
                     || {
                         let message = "does not render".to_owned();
                         Hydration::Failed(HydrationFailure { file: None, line: None, message, retry_at: None })
                     },
-                    |version| Hydration::Done { content: content(version), kept: BTreeMap::new() },
+                    |content| Hydration::Done { content, kept: BTreeMap::new() },
                 );
                 self.world(place).hydrations.insert(dry.clone(), hydration);
             }
             Action::Propose { place, dry, content, expected_active, expected_proposed } => {
-                let head = self.head(&place.environment).map(|c| c.sha.clone());
                 let sha = ProposedSha::new(self.fresh("proposed")).expect("a word");
                 let world = self.world(place);
-                let moved = head.as_ref() != Some(expected_active)
-                    || world.proposal.as_ref().map(|p| &p.sha) != expected_proposed.as_ref();
-                if moved {
+                // Only the proposed branch is compared: on another head it is made again.
+                if world.proposal.as_ref().map(|p| &p.sha) != expected_proposed.as_ref() {
                     return Performed::Moved;
                 }
                 let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
@@ -168,6 +216,10 @@ impl World {
                 world.proposal = Some(Proposal { sha, parent, tree, dry, content, composed: true });
             }
             Action::OpenPullRequest { place, proposed, .. } => {
+                let base = seen.places[place].proposal.as_ref().map(|proposal| &proposal.parent);
+                if base.is_some_and(|base| !self.is_at(&place.environment, base)) {
+                    return Performed::Moved;
+                }
                 self.next += 1;
                 let number = PullRequestNumber(u64::from(self.next));
                 let world = self.world(place);
@@ -200,30 +252,49 @@ impl World {
             }
             Action::Merge { place, number, expected_head, expected_active, dry, .. } => {
                 let name = &place.environment;
+                if !self.is_at(name, expected_active) || !self.is_held_as(seen) {
+                    return Performed::Moved;
+                }
                 let world = &self.environments[name];
                 let Some(proposal) = world.proposal.clone().filter(|p| p.sha == *expected_head) else {
                     return Performed::Moved;
                 };
-                let base_moved = self.head(name).map(|c| &c.sha) != Some(expected_active);
-                if base_moved || world.pull_request != Some(*number) {
-                    return Performed::Moved;
+                if world.pull_request != Some(*number) {
+                    self.refuse(place, expected_head);
+                    return Performed::Done;
                 }
-                self.bring(name, &proposal);
+                self.bring(name, &proposal, true);
+                if self.late.take() == Some(Late::Branch) {
+                    self.world(place).unseen = Unseen::Head;
+                }
                 self.merges.push((name.clone(), dry.clone()));
             }
-            Action::PostHold { place, active, status } => self.mark_hold(&place.environment, active, status),
-            Action::EndHold { place, active, reason, .. } => {
-                self.mark_hold(&place.environment, active, &Hold::ended(reason));
-                self.world(place).hold = None;
+            Action::PostHold { place, active, status } => {
+                let stands = self.environments[&place.environment].hold.as_ref().map(Hold::status);
+                let is_over = status.state != StatusState::Pending;
+                if stands.is_some_and(|stands| stands != *status) || (self.world(place).hold.is_none() && !is_over) {
+                    return Performed::Moved;
+                }
+                self.mark_hold(&place.environment, active, status);
             }
-            Action::StartRollback { place, active, start } => self.start_rollback(place, active, start),
+            Action::EndHold { place, active, hold, reason } => {
+                if self.world(place).hold.as_ref() != Some(hold) {
+                    return Performed::Moved;
+                }
+                self.world(place).hold = None;
+                self.mark_hold(&place.environment, active, &Hold::ended(reason));
+            }
+            Action::StartRollback { place, active, start } => {
+                let world = self.world(place);
+                if world.rollback.is_some() || world.hold != seen.places[place].hold {
+                    return Performed::Moved;
+                }
+                self.start_rollback(place, active, start);
+            }
             Action::ProposeRollback { place, rollback, expected_active, expected_proposed } => {
                 let sha = ProposedSha::new(self.fresh("restoration")).expect("a word");
-                let head = self.head(&place.environment).map(|c| c.sha.clone());
                 let world = self.world(place);
-                let moved = head.as_ref() != Some(expected_active)
-                    || world.restoration.as_ref().map(|p| &p.sha) != expected_proposed.as_ref();
-                if moved {
+                if world.restoration.as_ref().map(|p| &p.sha) != expected_proposed.as_ref() {
                     return Performed::Moved;
                 }
                 let target = world.commits.iter().flatten().find(|c| c.sha == rollback.target.commit);
@@ -233,6 +304,10 @@ impl World {
                 world.restoration = Some(Proposal { sha, parent, tree, dry, content, composed: true });
             }
             Action::OpenRollback { place, .. } => {
+                let base = seen.places[place].restoration.as_ref().map(|restoration| &restoration.parent);
+                if base.is_some_and(|base| !self.is_at(&place.environment, base)) {
+                    return Performed::Moved;
+                }
                 self.next += 1;
                 let number = PullRequestNumber(u64::from(self.next));
                 let world = self.world(place);
@@ -241,42 +316,70 @@ impl World {
             }
             Action::MergeRollback { place, rollback, number, expected_head, expected_active, .. } => {
                 let name = &place.environment;
+                if !self.is_at(name, expected_active) || !self.is_held_as(seen) {
+                    return Performed::Moved;
+                }
                 let world = &self.environments[name];
                 let Some(restoration) = world.restoration.clone().filter(|p| p.sha == *expected_head) else {
                     return Performed::Moved;
                 };
-                let base_moved = self.head(name).map(|c| &c.sha) != Some(expected_active);
-                if base_moved || world.rollback_pull_request != Some(*number) {
-                    return Performed::Moved;
+                if world.rollback_pull_request != Some(*number) {
+                    self.refuse(place, expected_head);
+                    return Performed::Done;
                 }
                 self.bring_back(place, rollback, &restoration);
             }
-            Action::FinishRollback { place, .. } => self.world(place).rollback = None,
-            Action::CancelRollback { place, active, rollback, .. } => {
+            Action::FinishRollback { place, active, rollback } => {
+                let world = self.world(place);
+                // A person took it back while it was merged.
+                let taken_back = world.cancelled.remove(&rollback.bad_commit);
+                (world.rollback, world.before) = (None, None);
+                if taken_back {
+                    world.hold = None;
+                    world.releases.insert(active.clone());
+                    self.mark_hold(&place.environment, active, &Hold::released("ada"));
+                }
+            }
+            Action::CancelRollback { place, active, rollback, pull_request, .. } => {
+                if pull_request.is_some_and(|number| self.merged.contains(&number)) {
+                    return Performed::Moved;
+                }
                 self.mark_hold(&place.environment, active, &Hold::ended("the rollback was cancelled"));
+                self.note_cancelled(place, &rollback.bad_commit);
                 let world = self.world(place);
                 world.cancelled.insert(rollback.bad_commit.clone());
                 world.rollback_pull_request = None;
-                world.rollback = None;
-                world.hold = None;
+                (world.hold, world.rollback) = (world.before.take(), None);
             }
         }
         Performed::Done
     }
 
+    /// The forge does not merge what is closed, and is asked again later.
+    fn refuse(&mut self, place: &Place, proposed: &ProposedSha) {
+        let retry_at = self.now + jiff::SignedDuration::from_secs(5);
+        let words = "Pull Request is not mergeable".to_owned();
+        self.world(place).refusal = Some(Refusal { proposed: proposed.clone(), words, retry_at, tries: 0 });
+    }
+
+    /// Writes a rollback down with its hold, and puts the hold on the forge.
     pub(super) fn start_rollback(&mut self, place: &Place, active: &ActiveSha, start: &Start) {
-        self.mark_hold(&place.environment, active, &start.hold.status());
+        self.note_rollback(place, &start.rollback);
         let world = self.world(place);
+        world.before = world.hold.take().filter(|hold| hold.target.is_none());
+        world.cancelled.remove(&start.rollback.bad_commit);
+        world.closed_rollbacks.remove(&start.rollback.bad_commit);
         (world.hold, world.rollback) = (Some(start.hold.clone()), Some(start.rollback.clone()));
+        self.mark_hold(&place.environment, active, &start.hold.status());
     }
 
     pub(super) fn bring_back(&mut self, place: &Place, rollback: &Rollback, restoration: &Proposal) {
-        let sha = ActiveSha::new(self.fresh("restored")).expect("a word");
-        let at = self.now;
-        self.write_down(place, rollback, &sha);
-        let world = self.world(place);
-        world.rollback_pull_request = None;
-        world.commits.get_or_insert_default().push(BranchCommit {
+        let sha = self.arrival("restored", restoration);
+        let (at, existed_before, number) = (self.forge_now(), self.fast_forward, self.next);
+        self.note_restored(place, rollback, &sha);
+        let open = self.world(place).rollback_pull_request.take();
+        self.merged.extend(open);
+        self.world(place).commits.get_or_insert_default().push(BranchCommit {
             sha,
             content: restoration.content.clone(),
             dry: Some(restoration.dry.clone()),
@@ -288,9 +391,11 @@ impl World {
                 released: false,
             }),
             at,
-            existed_before: false,
+            existed_before,
+            number,
+            told: true,
         });
-        self.wait(1);
+        self.tick();
     }
 
     pub(super) fn mark_hold(&mut self, environment: &EnvironmentName, active: &ActiveSha, status: &PostedStatus) {
@@ -299,7 +404,7 @@ impl World {
             key: StatusKey::new(format!("hydromote/hold/{environment}")).expect("a key"),
             state: status.state,
             source: StatusSource::Status,
-            reported_at: self.now,
+            reported_at: self.forge_now(),
             id: u64::from(self.next),
             description: status.description.clone(),
             creator: Some(1),
@@ -315,12 +420,13 @@ impl World {
     /// Plans and performs until there is nothing to do.
     pub(in crate::domain) fn settle(&mut self) -> Plan {
         for _ in 0..200 {
-            let plan = self.plan();
+            let seen = self.snapshot();
+            let plan = plan(&self.strategy, &seen);
             if plan.actions.is_empty() {
                 return plan;
             }
             for action in &plan.actions {
-                if self.perform(action) == Performed::Moved {
+                if self.perform_as_seen(&seen, action) == Performed::Moved {
                     break;
                 }
             }
