@@ -7,7 +7,7 @@
 //! - Evidence is judged by the times of the reports, also when nobody looked in between.
 //! - An error says nothing about the content; only a failure does.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     gate::{StatusWait, Verdict},
@@ -72,8 +72,9 @@ pub fn judge_run(environment: &Environment, run: &Run, now: Timestamp) -> Verdic
     if run.content.is_empty() {
         return Verdict::Verified;
     }
-    // What is there to be read on what runs was reported, though the forge's clock be ahead of ours.
-    let until = run.ended_at.unwrap_or(Timestamp::MAX);
+    // What is there to be read on what runs was reported, though the forge's clock be ahead of ours; on what
+    // ended nobody knows what came first in that second.
+    let until = run.ended_at.map_or(Timestamp::MAX, |end| end - SignedDuration::from_nanos(1));
     let now = run.ended_at.unwrap_or(now);
     let soaked = run.since() + environment.soak;
     let mut counting = counting_reports(run, until);

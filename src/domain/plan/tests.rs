@@ -278,6 +278,27 @@ fn success_must_stand_for_as_long_as_it_is_to_settle() {
     insta::assert_snapshot!(board(&mut world), @"dev runs dry-1 (is verified)");
 }
 
+/// The forge's times are whole seconds: in the one in which other content came nobody knows what was first.
+#[test]
+fn what_was_reported_in_the_second_in_which_other_content_came_proves_nothing() {
+    for (pause, recorded) in [(1, true), (0, false)] {
+        let mut world = World::chain(&["dev"]);
+        world.strategy.environments[0].auto_merge = false;
+        let dev = World::name("dev");
+        world.push("dry-1", &[Some(1)]);
+        world.settle();
+        world.merge_by_hand(&dev);
+        world.push("dry-2", &[Some(2)]);
+        world.settle();
+        world.tick = jiff::SignedDuration::ZERO;
+        world.report_health(&dev, StatusState::Success);
+        world.wait(pause);
+        world.merge_by_hand(&dev);
+        let records = |action: &Action| matches!(action, Action::RecordVerified { .. });
+        assert_eq!(world.plan().actions.iter().any(records), recorded, "after {pause} s");
+    }
+}
+
 /// Clocks of two machines differ: what is there to be read was reported.
 #[test]
 fn a_report_that_the_forge_dates_after_our_now_counts_once_our_clock_is_there() {
