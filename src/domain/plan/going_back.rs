@@ -44,6 +44,10 @@ impl Planner<'_> {
             plan.actions.push(Action::EndHold { place: place.clone(), active, hold, reason });
             return;
         }
+        // A rollback that a person took back goes with its hold: that is not put on the forge again.
+        if state.rollback.as_ref().is_some_and(|rollback| state.cancelled.contains(&rollback.bad_commit)) {
+            return;
+        }
         let mark = (active, hold.status());
         if state.hold_status.as_ref() != Some(&mark) {
             let (active, status) = mark;
@@ -235,3 +239,5 @@ fn rollback_obstacle(obstacle: &Obstacle, branch: &ActiveBranch, rollback: &Roll
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces;

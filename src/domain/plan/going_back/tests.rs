@@ -7,12 +7,12 @@ use crate::domain::{
     world::{World, content},
 };
 
-fn dry(name: &str) -> DrySha {
+pub(super) fn dry(name: &str) -> DrySha {
     DrySha::new(name).expect("a word")
 }
 
 /// Returns a chain in which dry-1 runs and is verified everywhere.
-fn chain(names: &[&str]) -> World {
+pub(super) fn chain(names: &[&str]) -> World {
     let mut world = World::chain(names);
     world.push("dry-1", &vec![Some(1); names.len()]);
     for name in names {
@@ -22,23 +22,23 @@ fn chain(names: &[&str]) -> World {
     world
 }
 
-fn healthy(world: &mut World, name: &str) {
+pub(super) fn healthy(world: &mut World, name: &str) {
     world.settle();
     world.report_health(&World::name(name), StatusState::Success);
 }
 
-fn fails(world: &mut World, name: &str) {
+pub(super) fn fails(world: &mut World, name: &str) {
     world.settle();
     world.report_health(&World::name(name), StatusState::Failure);
     world.settle();
 }
 
-fn runs(world: &mut World, name: &str) -> String {
+pub(super) fn runs(world: &mut World, name: &str) -> String {
     let view = world.settle().places.into_iter().find(|view| view.place.environment.as_str() == name);
     view.and_then(|view| view.running).map_or_else(|| "nothing".to_owned(), |running| running.dry.to_string())
 }
 
-fn board(world: &mut World) -> String {
+pub(super) fn board(world: &mut World) -> String {
     let mut lines = Vec::new();
     for view in &world.settle().places {
         let runs = view.running.as_ref().map_or("nothing".into(), |r| format!("{} ({})", r.dry, r.verdict));
