@@ -1,7 +1,28 @@
 //! Random histories, and what must hold in all of them (the invariants of the design, by number).
 //!
 //! Every single action interleaves with every event, so a crash and a restart between any two
-//! actions is part of each history: the planner keeps nothing in memory.
+//! actions is part of each history: the planner keeps nothing in memory. People act also between a
+//! plan and each of its actions.
+//!
+//! | invariant | asserted |
+//! |---|---|
+//! | 1 only what is verified before | at each merge, and of each no-op at rest |
+//! | 2 evidence counts for its content | at each record, and of all records at rest |
+//! | 3 exactly the composed tree, else drift | at each merge; that the forge wrote that tree is for real git: `tests/it/drift`, `tests/it/merges` |
+//! | 4 nothing that is blocked | at each merge, by what is held, rejected and rolled back at that moment |
+//! | 5 rollbacks append | at each merge |
+//! | 6 hold and block first | at the merge of each rollback |
+//! | 7 one change, on the head that it names | at each merge; one open pull request by the world itself; pushes by `tests/it` |
+//! | 8 stopping anywhere | [`stopping_anywhere_gives_the_same_end`]; in the middle of an action: `tests/it/crashes` |
+//! | 9 errors take nothing back | at each start of a rollback and each revocation |
+//! | 10 a reason, and an end | at rest |
+//! | 11 it comes to rest | whenever it is to |
+//! | 12 the database is lost | when it is, and at rest; what adapters read back: `tests/it/restarts` |
+//! | 13 nothing moves back, 14 nothing off the line | at each merge; 14 by the line as the plan saw it |
+//! | 15 taken, passed over or explained | at rest |
+//! | 16 a fix reaches everything | at the end of [`stopping_anywhere_gives_the_same_end`] |
+//!
+//! Not tried here: rollbacks of some roots, roots that keep what they have, and several lanes.
 
 mod checks;
 mod events;

@@ -211,9 +211,18 @@ fn check_rest(world: &World, plan: &Plan) -> Result<(), TestCaseError> {
         if ready && state.pull_request.is_some() && view.wanted.is_some() {
             prop_assert!(
                 view.gates.iter().all(|gate| !gate.gate.holds_own_status()),
-                "own status of {place} is success and a gate is closed: {:?}",
+                "10: own status of {place} is success and a gate is closed: {:?}",
                 view.gates
             );
+        }
+        for until in view.gates.iter().filter_map(|gate| gate.until).filter(|until| *until > world.now) {
+            let wakes = plan.wake_at.is_some_and(|at| at <= until);
+            prop_assert!(wakes, "10: {place} waits until {until}, and nothing wakes us then");
+        }
+        if let Some(dry) = view.taken.as_ref().filter(|_| view.taken_as_no_op) {
+            for before in &environment.depends_on {
+                prop_assert!(world.has_proved(before, dry), "1: {place} took {dry} and {before} has not proved it");
+            }
         }
         let drifted = state.branch().is_some_and(|branch| branch.drift.is_some());
         for run in state.branch().into_iter().flat_map(|b| &b.runs).filter(|r| !r.content.is_empty()) {
