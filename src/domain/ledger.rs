@@ -304,13 +304,16 @@ impl<'a> Ledger<'a> {
             };
             blocks.push(Standing { block, since: rollback.at });
         }
-        let running = state.running_content();
-        for (bad, number) in &state.rejected {
+        for (bad, closed) in &state.rejected {
+            let holds_parent =
+                |run: &&Run| run.commits.iter().any(|commit| Some(&commit.sha) == closed.parent.as_ref());
+            let replaced = branch.runs.iter().find(holds_parent).or(state.running());
+            let content = replaced.map(|run| run.content.clone()).unwrap_or_default();
             let block = Block {
-                cause: BlockCause::ClosedPullRequest(*number),
-                target: (state.running().map(|run| run.dry.clone()), running.clone()),
+                cause: BlockCause::ClosedPullRequest(closed.number),
+                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&content)),
+                target: (replaced.map(|run| run.dry.clone()), content),
                 bad: bad.clone(),
-                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&running)),
                 roots: BTreeSet::new(),
             };
             // A merge by hand takes the rejection back.
