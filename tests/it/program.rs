@@ -392,7 +392,7 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     let mut child = command.spawn()?;
     let log = Arc::new(Mutex::new(String::new()));
     let (lines, into) = (child.stderr.take().ok_or("no standard error")?, log.clone());
-    tokio::spawn(async move {
+    let reading = tokio::spawn(async move {
         let mut lines = BufReader::new(lines).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             *into.lock().unwrap_or_else(PoisonError::into_inner) += &format!("{line}\n");
@@ -400,7 +400,8 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     });
     let mut served = Served { child, log, url: String::new(), client: client.clone() };
     let address: SocketAddr = until("the service listens", async || {
-        let ended = served.child.try_wait()?;
+        // What it said last is still to be read when it has ended.
+        let ended = served.child.try_wait()?.filter(|_| reading.is_finished());
         let log = served.log();
         let found = log.split("serving on ").nth(1).and_then(|rest| rest.split_whitespace().next());
         match (found.and_then(|address| address.parse().ok()), ended) {

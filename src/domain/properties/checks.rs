@@ -51,7 +51,12 @@ pub(super) fn perform(world: &mut World, decided: &Decided, action: &Action) -> 
         }
         Action::RecordVerified { place, brought_by, dry, .. } => {
             let proved = decided.world.is_proved_by(&place.environment, brought_by);
-            prop_assert!(proved, "2: {dry} is recorded as verified in {place} and was not proved by {brought_by}");
+            // A branch that the forge shows late has moved on unseen: what was reported since cannot be told apart.
+            let is_late = decided.world.head(&place.environment) != before.head(&place.environment);
+            prop_assert!(
+                proved || is_late,
+                "2: {dry} is recorded as verified in {place} and was not proved by {brought_by}"
+            );
         }
         Action::Revoke { place, brought_by, dry, .. } => {
             let failed = decided.world.ever_failed(&place.environment, brought_by);

@@ -747,7 +747,8 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
     world.comment_on(DEVELOPER, number, "/hydromote hold dev\n/hydromote hold staging\n/promote").await?;
     // The strategies are looked at side by side: which of them opens its pull request first is open.
-    let board = world.board().await?.replace("#3", "#n").replace("#4", "#n");
+    let numbers = ["#1", "#2", "#3", "#4"];
+    let board = numbers.iter().fold(world.board().await?, |board, number| board.replace(number, "#n"));
     insta::assert_snapshot!(board, @"
     [cellar]
     dev      first, `health` has not been reported; second changes nothing
