@@ -304,16 +304,13 @@ impl<'a> Ledger<'a> {
             };
             blocks.push(Standing { block, since: rollback.at });
         }
-        for (bad, closed) in &state.rejected {
-            let holds_parent =
-                |run: &&Run| run.commits.iter().any(|commit| Some(&commit.sha) == closed.parent.as_ref());
-            let replaced = branch.runs.iter().find(holds_parent).or(state.running());
-            let content = replaced.map(|run| run.content.clone()).unwrap_or_default();
+        let running = state.running_content();
+        for (bad, number) in &state.rejected {
             let block = Block {
-                cause: BlockCause::ClosedPullRequest(closed.number),
-                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&content)),
-                target: (replaced.map(|run| run.dry.clone()), content),
+                cause: BlockCause::ClosedPullRequest(*number),
+                target: (state.running().map(|run| run.dry.clone()), running.clone()),
                 bad: bad.clone(),
+                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&running)),
                 roots: BTreeSet::new(),
             };
             // A merge by hand takes the rejection back.

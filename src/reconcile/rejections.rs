@@ -4,7 +4,7 @@
 //! it was lost both are read back before anything is decided: our own closing left a status on
 //! the head, and the head's trailers name the dry SHA.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use git2::Oid;
 
@@ -16,8 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::{ActiveSha, DrySha, Place, ProposedSha, TreeId},
-        snapshot::ClosedProposal,
+        ids::{DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
         status::{CommitStatus, StatusState},
     },
     forge::{PullRequest, PullRequestState},
@@ -34,7 +33,7 @@ pub async fn read(
     place: &Place,
     pull_requests: &[PullRequest],
     known: &KnownProposals,
-) -> Result<BTreeMap<DrySha, ClosedProposal>, LookError> {
+) -> Result<BTreeMap<DrySha, PullRequestNumber>, LookError> {
     let store = &context.repository.shared.store;
     let repository = &context.id.repository;
     let ours = store.closed_by_us(repository).await?;
@@ -53,9 +52,8 @@ pub async fn read(
             Some(dry) => Some(dry.clone()),
             None => dry_of(context, place, &head).await?,
         };
-        if let Some(Entry::Vacant(entry)) = dry.map(|dry| rejected.entry(dry)) {
-            let parent = parent_of(context, &head).await?;
-            entry.insert(ClosedProposal { number: closed.number, parent });
+        if let Some(dry) = dry {
+            rejected.entry(dry).or_insert(closed.number);
         }
         store.save_described(repository, closed.number, &head).await?;
     }
@@ -73,16 +71,6 @@ fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullReque
             && report.reported_at >= closed.created_at
             && closed.ended_at.is_none_or(|ended| report.reported_at <= ended)
     })
-}
-
-/// Returns the commit that a closed head was composed on, when the mirror has that head.
-async fn parent_of(context: &StrategyContext, head: &ProposedSha) -> Result<Option<ActiveSha>, LookError> {
-    let id = head.as_str().to_owned();
-    let parent = context.repository.mirror.read(move |repository, _| {
-        let commit = repository.find_commit(Oid::from_str(&id)?).ok();
-        Ok(commit.and_then(|commit| commit.parent_id(0).ok()))
-    });
-    Ok(parent.await?.and_then(|id| ActiveSha::new(id.to_string()).ok()))
 }
 
 /// Reads the dry SHA that a commit of ours proposes from the commit itself.

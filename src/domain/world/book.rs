@@ -125,13 +125,10 @@ impl World {
     pub(super) fn note_refusal(&mut self, name: &EnvironmentName) {
         let world = &self.environments[name];
         let Some(proposal) = &world.proposal else { return };
-        // What it would have replaced; the branch may have moved on since it was proposed.
-        let commits = world.commits.as_deref().unwrap_or_default();
-        let proposed_on = commits.iter().position(|c| c.sha == proposal.parent);
-        let replaced = proposed_on.and_then(|at| commits[..=at].iter().rev().find(|c| c.dry.is_some()));
+        let running = world.commits.iter().flatten().rev().find(|c| c.dry.is_some());
         let kept = Kept {
-            target: replaced.and_then(|c| c.dry.clone()),
-            target_content: replaced.map(|c| c.content.clone()).unwrap_or_default(),
+            target: running.and_then(|c| c.dry.clone()),
+            target_content: running.map(|c| c.content.clone()).unwrap_or_default(),
             bad: proposal.dry.clone(),
             bad_content: proposal.content.clone(),
         };
@@ -143,14 +140,18 @@ impl World {
     pub(in crate::domain) fn is_rejected(&self, name: &EnvironmentName, dry: &DrySha) -> bool {
         let (world, line) = (&self.environments[name], self.dry_line());
         let content = self.content_of(name, dry);
-        let running = world.commits.iter().flatten().rev().find_map(|c| c.dry.as_ref());
-        let is_newer = line.position(dry) > running.map(|running| line.position(running)).unwrap_or_default();
+        let running = world.commits.iter().flatten().rev().find(|c| c.dry.is_some());
+        let taken = running.and_then(|c| c.dry.as_ref()).map(|dry| line.position(dry)).unwrap_or_default();
         // What left the line and is not rendered any more is not known, nor what would carry it.
         let is_known = |bad: &DrySha| self.line.contains(bad) || world.hydrations.contains_key(bad);
         let mut refused = world.refused.iter().filter(|kept| is_known(&kept.bad) && !self.ran(name, &kept.bad));
-        // What was taken before somebody said no to something newer stays taken.
-        !self.overridden.contains_key(&(name.clone(), dry.clone()))
-            && refused.any(|kept| *dry == kept.bad || (is_newer && kept.covers(dry, content.as_ref(), &line)))
+        // T is what runs, and what was taken before somebody said no to something newer stays taken.
+        let covers = |kept: &Kept| {
+            let target_content = running.map(|c| c.content.clone()).unwrap_or_default();
+            let kept = Kept { target: running.and_then(|c| c.dry.clone()), target_content, ..kept.clone() };
+            *dry == kept.bad || (line.position(dry) > taken && kept.covers(dry, content.as_ref(), &line))
+        };
+        !self.overridden.contains_key(&(name.clone(), dry.clone())) && refused.any(covers)
     }
 
     /// Says whether a person rejected the dry commit, and nobody has merged it here by hand since.

@@ -21,7 +21,7 @@ use crate::domain::{
     permission::Grants,
     rejection::Rejection,
     rollback::{Restored, Rollback},
-    snapshot::{ClosedProposal, OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
+    snapshot::{OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
     strategy::{Environment, MergeMethod, PromotionStrategy, RenderOptions, Sources, StatusRule},
 };
@@ -77,7 +77,7 @@ pub(super) struct EnvironmentWorld {
     pub(super) hydrations: BTreeMap<DrySha, Hydration>,
     pub(super) records: BTreeMap<ActiveSha, Record>,
     pub(super) promote: Option<PromoteRequest>,
-    pub(super) rejected: BTreeMap<DrySha, ClosedProposal>,
+    pub(super) rejected: BTreeMap<DrySha, PullRequestNumber>,
     pub(super) refusal: Option<Refusal>,
     /// What the store holds of a hold and a rollback.
     pub(super) hold: Option<Hold>,
