@@ -207,6 +207,7 @@ impl<'a> Ledger<'a> {
             let (environment, cause) = (place.environment.clone(), BlockCause::RejectedCommit);
             return Some(Blocked { environment, cause, known: true });
         }
+        let is_newer = self.snapshot.line.position(dry) > self.running_position(state);
         self.upstream(environment).into_iter().find_map(|name| {
             let at = Place { environment: name.clone(), lane: place.lane.clone() };
             let content = self.content_in(&at, dry);
@@ -215,7 +216,7 @@ impl<'a> Ledger<'a> {
                 let in_scope = match standing.block.cause {
                     BlockCause::Rollback | BlockCause::RejectedCommit => true,
                     // What was taken before somebody said no to something newer stays taken.
-                    BlockCause::ClosedPullRequest(_) => own && standing.block.is_after_target(dry, &self.snapshot.line),
+                    BlockCause::ClosedPullRequest(_) => own && (*dry == standing.block.bad || is_newer),
                 };
                 in_scope
                     && !is_overridden(state, dry, standing.since)
@@ -304,13 +305,17 @@ impl<'a> Ledger<'a> {
             };
             blocks.push(Standing { block, since: rollback.at });
         }
-        let running = state.running_content();
-        for (bad, number) in &state.rejected {
+        for (bad, closed) in &state.rejected {
+            let replaced = match &closed.parent {
+                Some(parent) => branch.runs.iter().find(|run| run.commits.iter().any(|c| c.sha == *parent)),
+                None => state.running(),
+            };
+            let content = replaced.map(|run| run.content.clone()).unwrap_or_default();
             let block = Block {
-                cause: BlockCause::ClosedPullRequest(*number),
-                target: (state.running().map(|run| run.dry.clone()), running.clone()),
+                cause: BlockCause::ClosedPullRequest(closed.number),
+                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&content)),
+                target: (replaced.map(|run| run.dry.clone()), content),
                 bad: bad.clone(),
-                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&running)),
                 roots: BTreeSet::new(),
             };
             // A merge by hand takes the rejection back.

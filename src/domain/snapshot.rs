@@ -55,7 +55,7 @@ pub struct PlaceState {
     /// Reports on the proposed SHA.
     pub proposed_reports: Vec<CommitStatus>,
     /// Dry SHAs whose pull request a person closed here.
-    pub rejected: BTreeMap<DrySha, PullRequestNumber>,
+    pub rejected: BTreeMap<DrySha, ClosedProposal>,
     /// A person's wish to promote, bound to one proposed SHA.
     pub promote: Option<PromoteRequest>,
     /// Our own status on the proposed SHA.
@@ -189,6 +189,16 @@ pub struct Proposal {
     /// Whether we are known to have composed it. A commit that only says so may hold anything beside
     /// this content, and is composed again.
     pub composed: bool,
+}
+
+/// A proposal whose pull request a person closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedProposal {
+    /// The pull request.
+    pub number: PullRequestNumber,
+    /// The head's parent, where it is on the active branch as we know it: what that commit holds
+    /// would have been replaced.
+    pub parent: Option<ActiveSha>,
 }
 
 /// An open promotion pull request.

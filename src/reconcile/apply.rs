@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::{
     LookError,
+    closed_pull_requests::CLOSED_BY_US,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    rejections::CLOSED_BY_US,
 };
 use crate::{
     domain::{

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::{
     LookError,
     active::{self, KnownProposals},
-    commands,
+    closed_pull_requests, commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    holds, rejected_commits, rejections,
+    holds, rejected_commits,
 };
 use crate::{
     domain::{
@@ -146,7 +146,7 @@ async fn observe_place(
     let proposal = branches.proposal.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
     let restoration =
         branches.restoration.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
-    let rejected = rejections::read(context, view, place, &pull_requests, &known).await?;
+    let rejected = closed_pull_requests::read(context, view, place, &pull_requests, &history, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
     if let (Some(open), Some(proposal)) = (open, &proposal)
         && open.head_sha != proposal.sha.as_str()

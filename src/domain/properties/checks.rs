@@ -57,6 +57,9 @@ pub(super) fn perform(world: &mut World, decided: &Decided, action: &Action) -> 
                 proved || is_late,
                 "2: {dry} is recorded as verified in {place} and was not proved by {brought_by}"
             );
+            if !proved && performed == Performed::Done {
+                world.believe(&place.environment, brought_by);
+            }
         }
         Action::Revoke { place, brought_by, dry, .. } => {
             let failed = decided.world.ever_failed(&place.environment, brought_by);

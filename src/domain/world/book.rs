@@ -86,6 +86,12 @@ impl World {
         brought.any(|commit| commit.content.is_empty() || world.proved.contains(sha))
     }
 
+    /// Writes into the book that nobody could have known better: what the commit `sha` brought counts as
+    /// proved, because what ended it was not shown yet.
+    pub(in crate::domain) fn believe(&mut self, name: &EnvironmentName, sha: &ActiveSha) {
+        self.environments.get_mut(name).expect("an environment").proved.insert(sha.clone());
+    }
+
     /// Says whether what the commit `sha` brought ever failed, there or where the same content came
     /// again, or was left by a rollback. In one second nobody knows what a failure followed.
     pub(in crate::domain) fn ever_failed(&self, name: &EnvironmentName, sha: &ActiveSha) -> bool {
@@ -125,10 +131,13 @@ impl World {
     pub(super) fn note_refusal(&mut self, name: &EnvironmentName) {
         let world = &self.environments[name];
         let Some(proposal) = &world.proposal else { return };
-        let running = world.commits.iter().flatten().rev().find(|c| c.dry.is_some());
+        // What it would have replaced; the branch may have moved on since it was proposed.
+        let commits = world.commits.as_deref().unwrap_or_default();
+        let proposed_on = commits.iter().position(|c| c.sha == proposal.parent);
+        let replaced = proposed_on.and_then(|at| commits[..=at].iter().rev().find(|c| c.dry.is_some()));
         let kept = Kept {
-            target: running.and_then(|c| c.dry.clone()),
-            target_content: running.map(|c| c.content.clone()).unwrap_or_default(),
+            target: replaced.and_then(|c| c.dry.clone()),
+            target_content: replaced.map(|c| c.content.clone()).unwrap_or_default(),
             bad: proposal.dry.clone(),
             bad_content: proposal.content.clone(),
         };
@@ -140,18 +149,14 @@ impl World {
     pub(in crate::domain) fn is_rejected(&self, name: &EnvironmentName, dry: &DrySha) -> bool {
         let (world, line) = (&self.environments[name], self.dry_line());
         let content = self.content_of(name, dry);
-        let running = world.commits.iter().flatten().rev().find(|c| c.dry.is_some());
-        let taken = running.and_then(|c| c.dry.as_ref()).map(|dry| line.position(dry)).unwrap_or_default();
+        let running = world.commits.iter().flatten().rev().find_map(|c| c.dry.as_ref());
+        let is_newer = line.position(dry) > running.map(|running| line.position(running)).unwrap_or_default();
         // What left the line and is not rendered any more is not known, nor what would carry it.
         let is_known = |bad: &DrySha| self.line.contains(bad) || world.hydrations.contains_key(bad);
         let mut refused = world.refused.iter().filter(|kept| is_known(&kept.bad) && !self.ran(name, &kept.bad));
-        // T is what runs, and what was taken before somebody said no to something newer stays taken.
-        let covers = |kept: &Kept| {
-            let target_content = running.map(|c| c.content.clone()).unwrap_or_default();
-            let kept = Kept { target: running.and_then(|c| c.dry.clone()), target_content, ..kept.clone() };
-            *dry == kept.bad || (line.position(dry) > taken && kept.covers(dry, content.as_ref(), &line))
-        };
-        !self.overridden.contains_key(&(name.clone(), dry.clone())) && refused.any(covers)
+        // What was taken before somebody said no to something newer stays taken.
+        !self.overridden.contains_key(&(name.clone(), dry.clone()))
+            && refused.any(|kept| *dry == kept.bad || (is_newer && kept.covers(dry, content.as_ref(), &line)))
     }
 
     /// Says whether a person rejected the dry commit, and nobody has merged it here by hand since.
@@ -179,9 +184,7 @@ impl World {
             let Some(commits) = &world.commits else { continue };
             let Some(at) = commits.iter().rposition(|c| c.dry.is_some()) else { continue };
             let run = &commits[at..];
-            if commits.last().map(|c| &c.content) != Some(&run[0].content) {
-                continue;
-            }
+            let drifted = commits.last().map(|c| &c.content) != Some(&run[0].content);
             let soaked = run[0].at + environment.soak;
             let succeeded = |by: Timestamp, counts: &dyn Fn(&BranchCommit, &CommitStatus) -> bool| {
                 environment.active_statuses.iter().all(|rule| {
@@ -204,6 +207,12 @@ impl World {
             let sha = run[0].sha.clone();
             let world = self.environments.get_mut(&environment.name).expect("an environment");
             if healthy && now.max(forge_now) >= soaked {
+                world.proved_under_drift.insert(sha.clone());
+            }
+            if drifted {
+                continue;
+            }
+            if world.proved_under_drift.contains(&sha) {
                 world.proved.insert(sha.clone());
             }
             if plainly && now.min(forge_now) >= soaked {
@@ -235,6 +244,7 @@ impl World {
             let disproved = commits[..=at].iter().filter(|c| c.dry.is_some() && c.content == run.content);
             for sha in disproved.map(|c| c.sha.clone()).collect::<Vec<_>>() {
                 world.proved.remove(&sha);
+                world.proved_under_drift.remove(&sha);
                 world.plainly.remove(&sha);
                 world.stands.remove(&sha);
             }

@@ -21,7 +21,7 @@ use crate::domain::{
     permission::Grants,
     rejection::Rejection,
     rollback::{Restored, Rollback},
-    snapshot::{OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
+    snapshot::{ClosedProposal, OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
     strategy::{Environment, MergeMethod, PromotionStrategy, RenderOptions, Sources, StatusRule},
 };
@@ -77,7 +77,7 @@ pub(super) struct EnvironmentWorld {
     pub(super) hydrations: BTreeMap<DrySha, Hydration>,
     pub(super) records: BTreeMap<ActiveSha, Record>,
     pub(super) promote: Option<PromoteRequest>,
-    pub(super) rejected: BTreeMap<DrySha, PullRequestNumber>,
+    pub(super) rejected: BTreeMap<DrySha, ClosedProposal>,
     pub(super) refusal: Option<Refusal>,
     /// What the store holds of a hold and a rollback.
     pub(super) hold: Option<Hold>,
@@ -102,7 +102,9 @@ pub(super) struct EnvironmentWorld {
     refused: Vec<Kept>,
     /// Runs, by the commit that brought them, whose content was proved and has not failed since.
     proved: BTreeSet<ActiveSha>,
-    /// Those of them that nobody can doubt, whatever the clocks say.
+    /// The same, be it that somebody's change covered the content: it counts once that is taken back.
+    proved_under_drift: BTreeSet<ActiveSha>,
+    /// Those that ran and that nobody can doubt, whatever the clocks say.
     plainly: BTreeSet<ActiveSha>,
     /// Restoring commits whose dry SHA was proved before, and has not failed since.
     stands: BTreeSet<ActiveSha>,

@@ -12,7 +12,7 @@ use crate::domain::{
     ledger::Ledger,
     rejection::Rejection,
     rollback::{self, Rollback, Trigger},
-    snapshot::{OpenPullRequest, PromoteRequest, Proposal},
+    snapshot::{ClosedProposal, OpenPullRequest, PromoteRequest, Proposal},
     status::{CommitStatus, StatusSource, StatusState},
 };
 
@@ -330,7 +330,8 @@ impl World {
         self.note_refusal(environment);
         let world = self.environments.get_mut(environment).expect("an environment");
         if let (Some(number), Some(proposal)) = (world.pull_request.take(), &world.proposal) {
-            world.rejected.insert(proposal.dry.clone(), number);
+            let parent = Some(proposal.parent.clone());
+            world.rejected.insert(proposal.dry.clone(), ClosedProposal { number, parent });
         }
     }
 

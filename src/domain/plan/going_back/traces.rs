@@ -327,3 +327,25 @@ fn the_hold_of_a_rollback_that_was_taken_back_is_not_told_again() {
     assert_eq!(runs(&mut world, "dev"), "dry-2");
     assert_eq!(hold_rule(&world, "dev"), None::<HoldRule>);
 }
+
+/// A pull request is refused for what it would have replaced, whatever runs later.
+#[test]
+fn what_was_refused_stays_out_when_other_content_runs_since() {
+    let mut world = chain(&["dev"]);
+    let push = |world: &mut World, name: &str, versions: [u32; 2]| {
+        world.push_contents(name, [Some(contents(&versions))]);
+        world.settle();
+    };
+    push(&mut world, "dry-2", [1, 1]);
+    healthy(&mut world, "dev");
+    world.strategy.environments[0].auto_merge = false;
+    push(&mut world, "refused", [2, 1]);
+    world.close_by_hand(&name("dev"));
+    world.strategy.environments[0].auto_merge = true;
+    push(&mut world, "fix", [3, 5]);
+    healthy(&mut world, "dev");
+    push(&mut world, "again", [2, 6]);
+    assert_eq!(runs(&mut world, "dev"), "fix");
+    push(&mut world, "other", [4, 6]);
+    assert_eq!(runs(&mut world, "dev"), "other");
+}

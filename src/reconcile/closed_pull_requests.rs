@@ -4,7 +4,7 @@
 //! it was lost both are read back before anything is decided: our own closing left a status on
 //! the head, and the head's trailers name the dry SHA.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use git2::Oid;
 
@@ -16,11 +16,15 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::{DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+        ids::{ActiveSha, DrySha, Place, ProposedSha, TreeId},
+        snapshot::ClosedProposal,
         status::{CommitStatus, StatusState},
     },
     forge::{PullRequest, PullRequestState},
-    git::history,
+    git::{
+        history::{self, BranchCommit},
+        tree::Owned,
+    },
 };
 
 /// How our own status begins on a pull request that we close, before we close it.
@@ -32,8 +36,9 @@ pub async fn read(
     view: &mut ForgeView,
     place: &Place,
     pull_requests: &[PullRequest],
+    history: &[(BranchCommit, Arc<Owned>)],
     known: &KnownProposals,
-) -> Result<BTreeMap<DrySha, PullRequestNumber>, LookError> {
+) -> Result<BTreeMap<DrySha, ClosedProposal>, LookError> {
     let store = &context.repository.shared.store;
     let repository = &context.id.repository;
     let ours = store.closed_by_us(repository).await?;
@@ -48,12 +53,15 @@ pub async fn read(
                 continue;
             }
         }
+        let commit = composed(context, &head).await?;
         let dry = match known.commits.get(&head) {
             Some(dry) => Some(dry.clone()),
-            None => dry_of(context, place, &head).await?,
+            None => dry_of(context, place, &head, &commit).await?,
         };
         if let Some(dry) = dry {
-            rejected.entry(dry).or_insert(closed.number);
+            let parent = commit.parent.filter(|parent| history.iter().any(|(commit, _)| commit.id == *parent));
+            let parent = parent.and_then(|id| ActiveSha::new(id.to_string()).ok());
+            rejected.entry(dry).or_insert(ClosedProposal { number: closed.number, parent });
         }
         store.save_described(repository, closed.number, &head).await?;
     }
@@ -73,8 +81,8 @@ fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullReque
     })
 }
 
-/// Reads the dry SHA that a commit of ours proposes from the commit itself.
-async fn dry_of(context: &StrategyContext, place: &Place, head: &ProposedSha) -> Result<Option<DrySha>, LookError> {
+/// Reads what a closed head was made of, and fetches it where the mirror does not have it any more.
+async fn composed(context: &StrategyContext, head: &ProposedSha) -> Result<BranchCommit, LookError> {
     let mirror = &context.repository.mirror;
     let id = head.as_str().to_owned();
     let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
@@ -82,10 +90,19 @@ async fn dry_of(context: &StrategyContext, place: &Place, head: &ProposedSha) ->
         mirror.fetch_commit(&context.remote().await?, head.as_str()).await?;
     }
     let id = head.as_str().to_owned();
-    let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+    Ok(mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?)
+}
+
+/// Returns the dry SHA that a commit of ours says it proposes.
+async fn dry_of(
+    context: &StrategyContext,
+    place: &Place,
+    head: &ProposedSha,
+    commit: &BranchCommit,
+) -> Result<Option<DrySha>, LookError> {
     let origin = context.origin(place);
-    let Some(trailers) = commit.trailers.filter(|trailers| trailers.origin == origin) else { return Ok(None) };
+    let Some(trailers) = commit.trailers.as_ref().filter(|trailers| trailers.origin == origin) else { return Ok(None) };
     let tree = TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal");
     context.repository.shared.store.save_proposal(&context.id, place, head, &tree, &trailers.dry).await?;
-    Ok(Some(trailers.dry))
+    Ok(Some(trailers.dry.clone()))
 }
