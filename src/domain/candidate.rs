@@ -5,9 +5,10 @@
 //! is none, the newest one, shown as waiting. Nothing moves backward.
 
 use super::{
-    content::{Content, Hydration},
+    content::Content,
     evidence,
     gate::StatusWait,
+    hydration::Hydration,
     ids::{DrySha, Place},
     ledger::{Ledger, Taken},
     snapshot::{PlaceState, Proposal, Snapshot},

@@ -40,6 +40,11 @@ impl Content {
         self.0.len()
     }
 
+    /// Returns the part of it that is in these roots.
+    pub fn only(&self, is_meant: impl Fn(&RootName) -> bool) -> Self {
+        self.0.iter().filter(|(root, _)| is_meant(root)).map(|(root, id)| (root.clone(), id.clone())).collect()
+    }
+
     /// Returns the roots that differ between `self` and `other`, also those that only one has.
     pub fn differing<'a>(&'a self, other: &'a Self) -> BTreeSet<&'a RootName> {
         self.0.keys().chain(other.0.keys()).filter(|root| self.get(root) != other.get(root)).collect()
@@ -52,70 +57,6 @@ impl FromIterator<(RootName, RenderingId)> for Content {
     }
 }
 
-/// Who made a rendering, and for what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RootInfo {
-    /// The commands, reproducible in a checkout of the dry SHA.
-    pub commands: Vec<String>,
-    /// Name and version of the renderer.
-    pub renderer: String,
-    /// The labels of the root.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// What came of hydrating one lane of one environment at one dry SHA.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "outcome")]
-pub enum Hydration {
-    /// Every root was rendered, or may keep what it has.
-    Done {
-        /// The rendered roots.
-        content: Content,
-        /// Roots that failed and keep what they have (`onFailure: keepLast`), with the reason.
-        kept: BTreeMap<RootName, String>,
-    },
-    /// A root failed; the lane is not promoted on half a rendering.
-    Failed(HydrationFailure),
-}
-
-/// Why a dry SHA could not be hydrated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HydrationFailure {
-    /// The author's file, relative to the repository, where known.
-    pub file: Option<String>,
-    /// The line in it, from 1.
-    pub line: Option<u64>,
-    /// The renderer's own words.
-    pub message: String,
-    /// When to try again; absent for a mistake of the author, which only a commit mends.
-    pub retry_at: Option<jiff::Timestamp>,
-}
-
-impl std::fmt::Display for HydrationFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => write!(f, "{file}:{line}: {}", self.message),
-            (Some(file), None) => write!(f, "{file}: {}", self.message),
-            _ => f.write_str(&self.message),
-        }
-    }
-}
-
-impl Hydration {
-    /// Returns the content that an environment would hold that runs `running` now, or nothing when
-    /// hydration failed.
-    pub fn content_over(&self, running: &Content) -> Option<Content> {
-        let Self::Done { content, kept } = self else { return None };
-        let mut content = content.clone();
-        for root in kept.keys() {
-            if let Some(rendering) = running.get(root) {
-                content.insert(root.clone(), rendering.clone());
-            }
-        }
-        Some(content)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,20 +66,6 @@ mod tests {
             .iter()
             .map(|(root, id)| (RootName::new(*root).expect("a folder"), RenderingId::new(*id).expect("an id")))
             .collect()
-    }
-
-    #[test]
-    fn a_root_that_keeps_its_last_rendering_takes_it_from_what_runs() {
-        let failing = RootName::new("web").expect("a folder");
-        let hydration = Hydration::Done {
-            content: content(&[("db", "db-2")]),
-            kept: BTreeMap::from([(failing, "broken".to_owned())]),
-        };
-        assert_eq!(
-            hydration.content_over(&content(&[("db", "db-1"), ("web", "web-1")])),
-            Some(content(&[("db", "db-2"), ("web", "web-1")]))
-        );
-        assert_eq!(hydration.content_over(&Content::default()), Some(content(&[("db", "db-2")])));
     }
 
     #[test]

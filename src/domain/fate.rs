@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     block::BlockCause,
-    content::Hydration,
     gate::{Verdict, clock},
+    hydration::Hydration,
     ids::{DrySha, EnvironmentName, Place, PullRequestNumber},
     ledger::{Blocked, Ledger},
     plan::PlaceView,
@@ -103,9 +103,9 @@ pub fn fate(
     if let (Some(0), Some(verdict)) = (run, verdict) {
         return Fate::Runs { since: runs[0].since(), verdict };
     }
-    match ledger.blocked(environment, place, dry) {
+    match ledger.blocked(environment, place, dry).filter(|blocked| ledger.is_kept_out(place, dry, blocked)) {
         Some(Blocked { cause: BlockCause::ClosedPullRequest(number), .. }) => return Fate::Rejected { number },
-        Some(Blocked { cause: BlockCause::Rollback, environment, known: true }) => {
+        Some(Blocked { cause: BlockCause::Rollback, environment, .. }) => {
             return Fate::Blocked { environment };
         }
         Some(Blocked { cause: BlockCause::RejectedCommit, .. }) => {

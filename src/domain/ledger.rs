@@ -23,6 +23,7 @@ use super::{
     content::Content,
     evidence,
     gate::Verdict,
+    hydration::Hydration,
     ids::{DrySha, EnvironmentName, LaneName, Place, StrategyName},
     line::{DryLine, LinePosition},
     rejection::Rejection,
@@ -228,6 +229,14 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// Says whether what blocks `dry` will not go away by looking again: it is certain, or `dry` does not
+    /// render where it would be judged.
+    pub fn is_kept_out(&self, place: &Place, dry: &DrySha, blocked: &Blocked) -> bool {
+        let there = Place { environment: blocked.environment.clone(), lane: place.lane.clone() };
+        let hydration = self.place(&there).and_then(|state| state.hydrations.get(dry));
+        blocked.known || matches!(hydration, Some(Hydration::Failed(failure)) if failure.retry_at.is_none())
+    }
+
     /// Says whether a rollback of `place` may not go back to `dry`. What an environment before
     /// blocks counts only after the target of that block: else older known-goods would vanish.
     pub fn is_no_target(&self, environment: &Environment, place: &Place, dry: &DrySha) -> bool {
@@ -319,8 +328,8 @@ impl<'a> Ledger<'a> {
                 roots: BTreeSet::new(),
             };
             // A merge by hand takes the rejection back.
-            if !branch.runs.iter().any(|run| run.dry == *bad) {
-                blocks.push(Standing { block, since: jiff::Timestamp::MIN });
+            if !is_overridden(state, bad, closed.at) {
+                blocks.push(Standing { block, since: closed.at });
             }
         }
         blocks

@@ -15,7 +15,7 @@ mod action;
 mod going_back;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -26,11 +26,11 @@ pub use self::{
 use super::{
     block::BlockCause,
     candidate::{self, Wish},
-    content::Hydration,
     decision::{self, Decision},
     evidence,
     gate::{ClosedGate, Gate, GateId, Verdict},
-    ids::{DrySha, Place, ProposedSha, StrategyName},
+    hydration::Hydration,
+    ids::{DrySha, EnvironmentName, Place, ProposedSha, StrategyName},
     ledger::{Blocked, Ledger, Taken},
     rollback,
     snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Refusal, Run, Snapshot},
@@ -86,8 +86,8 @@ fn take_merges(plan: &mut Plan) -> Vec<Action> {
 /// Our own status when nothing stands in the way.
 const READY: &str = "Ready to be promoted";
 
-/// What came of hydrating one dry SHA, in an order that every strategy of the repository sees.
-type Outcomes<'a> = BTreeMap<(&'a StrategyName, &'a Place), &'a Hydration>;
+/// What did not go smoothly when one dry SHA was hydrated, in an order that every strategy of the repository sees.
+type Troubles<'a> = BTreeMap<(&'a StrategyName, &'a EnvironmentName), &'a Hydration>;
 
 struct Planner<'a> {
     snapshot: &'a Snapshot,
@@ -183,7 +183,8 @@ impl Planner<'_> {
         notices.extend(self.rolled_back_before(environment, place, state));
         for dry in self.snapshot.line.newer_than(position) {
             let dry_sha = dry.clone();
-            match self.ledger.blocked(environment, place, dry).filter(|blocked| blocked.known) {
+            let blocked = self.ledger.blocked(environment, place, dry);
+            match blocked.filter(|blocked| self.ledger.is_kept_out(place, dry, blocked)) {
                 Some(Blocked { cause: BlockCause::ClosedPullRequest(number), .. }) => {
                     notices.push(Notice::Rejected { dry: dry_sha, number });
                 }
@@ -245,7 +246,12 @@ impl Planner<'_> {
         }
         let missing = candidate::to_hydrate(&self.ledger, environment, place, self.snapshot);
         let any = !missing.is_empty();
-        plan.actions.extend(missing.into_iter().map(|(place, dry)| Action::Hydrate { place, dry }));
+        for (Place { environment, .. }, dry) in missing {
+            let hydrate = Action::Hydrate { environment, dry };
+            if !plan.actions.contains(&hydrate) {
+                plan.actions.push(hydrate);
+            }
+        }
         any
     }
 
@@ -423,19 +429,12 @@ impl Planner<'_> {
 
     /// Reports on each dry SHA that was hydrated whether that worked everywhere it was tried.
     fn report_hydrations(&self, plan: &mut Plan) {
-        let own = self.ledger.strategy_name();
-        let mut by_dry: BTreeMap<&DrySha, Outcomes<'_>> = BTreeMap::new();
-        for (place, state) in &self.snapshot.places {
-            for (dry, hydration) in &state.hydrations {
-                if self.snapshot.line.contains(dry) {
-                    by_dry.entry(dry).or_default().insert((own, place), hydration);
-                }
-            }
-        }
-        for (dry, mut outcomes) in by_dry {
-            let elsewhere = self.snapshot.hydrations_elsewhere.get(dry).into_iter().flatten();
-            outcomes.extend(elsewhere.map(|(strategy, place, hydration)| ((strategy, place), hydration)));
-            let status = hydrate_status(&outcomes);
+        let hydrated = self.snapshot.places.values().flat_map(|state| state.hydrations.keys());
+        let on_line: BTreeSet<&DrySha> = hydrated.filter(|dry| self.snapshot.line.contains(dry)).collect();
+        for dry in on_line {
+            let troubles = self.snapshot.troubles.get(dry).into_iter().flatten();
+            let troubles = troubles.map(|(strategy, environment, hydration)| ((strategy, environment), hydration));
+            let status = hydrate_status(&troubles.collect());
             if self.snapshot.hydrate_reports.get(dry) != Some(&status) {
                 plan.actions.push(Action::ReportHydration { dry: dry.clone(), status });
             }
@@ -473,23 +472,23 @@ fn kept(state: &PlaceState, dry: &DrySha) -> Option<Notice> {
 const FORGE_LAG: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 
 /// Returns what is reported on a dry SHA: the first failure, else success.
-fn hydrate_status(outcomes: &Outcomes<'_>) -> PostedStatus {
-    let failure = outcomes.iter().find_map(|((_, place), outcome)| match outcome {
-        Hydration::Failed(failure) => Some((place, failure)),
+fn hydrate_status(troubles: &Troubles<'_>) -> PostedStatus {
+    let failure = troubles.iter().find_map(|((_, environment), hydration)| match hydration {
+        Hydration::Failed(failure) => Some((environment, failure)),
         Hydration::Done { .. } => None,
     });
-    let kept = outcomes.iter().find_map(|((_, place), outcome)| match outcome {
-        Hydration::Done { kept, .. } => kept.iter().next().map(|(root, reason)| (place, root, reason)),
+    let kept = troubles.iter().find_map(|((_, environment), hydration)| match hydration {
+        Hydration::Done { kept, .. } => kept.iter().next().map(|(root, reason)| (environment, root, reason)),
         Hydration::Failed(_) => None,
     });
     match (failure, kept) {
-        (Some((place, failure)), _) => {
+        (Some((environment, failure)), _) => {
             let state = if failure.retry_at.is_some() { StatusState::Error } else { StatusState::Failure };
-            PostedStatus::new(state, &format!("{place}: {failure}"))
+            PostedStatus::new(state, &format!("{environment}: {failure}"))
         }
-        (None, Some((place, root, reason))) => PostedStatus::new(
+        (None, Some((environment, root, reason))) => PostedStatus::new(
             StatusState::Success,
-            &format!("Hydrated; in {place} `{root}` keeps its last good rendering: {reason}"),
+            &format!("Hydrated; in {environment} `{root}` keeps its last good rendering: {reason}"),
         ),
         (None, None) => PostedStatus::new(StatusState::Success, "Hydrated"),
     }

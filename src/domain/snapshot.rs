@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    content::{Content, Hydration},
+    content::Content,
     gate::GateId,
     hold::Hold,
-    ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
+    hydration::Hydration,
+    ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
     rejection::Rejection,
     rollback::{Restored, Rollback},
@@ -32,9 +33,9 @@ pub struct Snapshot {
     pub mistake: Option<String>,
     /// Since when gates are closed, as remembered from earlier plans.
     pub closed_since: BTreeMap<(Place, GateId), Timestamp>,
-    /// What did not go smoothly when other strategies of the repository were hydrated: one status
-    /// on a dry SHA speaks for all of them.
-    pub hydrations_elsewhere: BTreeMap<DrySha, Vec<(StrategyName, Place, Hydration)>>,
+    /// What did not go smoothly when the strategies of the repository were hydrated, this one among them:
+    /// one status on a dry SHA speaks for all of them.
+    pub troubles: BTreeMap<DrySha, Vec<(StrategyName, EnvironmentName, Hydration)>>,
     /// What was last reported on dry SHAs about their hydration.
     pub hydrate_reports: BTreeMap<DrySha, PostedStatus>,
 }
@@ -196,6 +197,8 @@ pub struct Proposal {
 pub struct ClosedProposal {
     /// The pull request.
     pub number: PullRequestNumber,
+    /// When it was closed.
+    pub at: Timestamp,
     /// The head's parent, where it is on the active branch as we know it: what that commit holds
     /// would have been replaced.
     pub parent: Option<ActiveSha>,

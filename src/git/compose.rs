@@ -16,7 +16,8 @@ use super::{
     tree::{self, Edits, Owned},
 };
 use crate::domain::{
-    content::{Content, RootInfo},
+    content::Content,
+    hydration::RootInfo,
     ids::{RenderingId, RootName},
 };
 

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        content::{Content, Hydration},
+        content::Content,
+        hydration::Hydration,
         ids::{ActiveSha, DrySha, Place, ProposedSha, StrategyName, TreeId},
         rollback::{self, Restored},
         snapshot::{ActiveCommit, Drift, Run},
@@ -180,6 +181,8 @@ pub fn active_sha(commit: &BranchCommit) -> ActiveSha {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use git2::Oid;
 
     use super::*;
@@ -262,7 +265,7 @@ mod tests {
         let unknown = KnownProposals::default();
         assert_eq!(read_branch(&strategy, &place, &history, &unknown).drift, None, "all that is left is the message");
         let content = commit(1, 1, Some("a")).1.content.clone();
-        let hydrated = Hydration::Done { content, kept: BTreeMap::new() };
+        let hydrated = Hydration::Done { content, kept: BTreeMap::new(), elsewhere: BTreeSet::new() };
         let known = KnownProposals { hydrations: BTreeMap::from([(dry, hydrated)]), ..Default::default() };
         assert!(read_branch(&strategy, &place, &history, &known).drift.is_some());
     }

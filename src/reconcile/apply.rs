@@ -73,7 +73,7 @@ impl Applier<'_> {
     async fn perform(&mut self, action: &Action) -> Result<(), LookError> {
         match action {
             Action::CreateBranch { environment, branch } => self.create_branch(environment, branch).await,
-            Action::Hydrate { place, dry } => self.hydrate(place, dry).await,
+            Action::Hydrate { environment, dry } => self.hydrate(environment, dry).await,
             Action::Propose { place, dry, content, expected_active, expected_proposed } => {
                 self.propose(place, dry, content, expected_active, expected_proposed.as_ref()).await
             }
@@ -123,10 +123,10 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn hydrate(&self, place: &Place, dry: &DrySha) -> Result<(), LookError> {
+    async fn hydrate(&self, environment: &EnvironmentName, dry: &DrySha) -> Result<(), LookError> {
         let shared = &self.context.repository.shared;
-        let (hydration, roots) = shared.hydrator.hydrate(self.context, place, dry).await?;
-        shared.store.save_hydration(&self.context.id, place, dry, &hydration, &roots).await?;
+        let (hydration, roots) = shared.hydrator.hydrate(self.context, environment, dry).await?;
+        shared.store.save_hydration(&self.context.id, environment, dry, &hydration, &roots).await?;
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Applier<'_> {
                 tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
                 let shared = &self.context.repository.shared;
                 shared.hydrator.forget(self.context.repository.mirror.path()).await;
-                store.forget_hydration(&self.context.id, place, dry).await?;
+                store.forget_hydration(&self.context.id, &place.environment, dry).await?;
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -179,7 +179,7 @@ impl Applier<'_> {
         active: &ActiveSha,
     ) -> Result<compose::Composed, LookError> {
         let shared = &self.context.repository.shared;
-        let roots = shared.store.hydrated_roots(&self.context.id, place, dry).await?;
+        let roots = shared.store.hydrated_roots(&self.context.id, &place.environment, dry).await?;
         let commit = self.dry_commit(dry).await?;
         let text = self.text(place, &commit, content);
         let origin = self.context.origin(place);

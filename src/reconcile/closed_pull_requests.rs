@@ -6,25 +6,21 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use git2::Oid;
-
 use super::{
     LookError,
     active::KnownProposals,
     context::{StrategyContext, own_status_key},
     forge_view::ForgeView,
+    proposals,
 };
 use crate::{
     domain::{
-        ids::{ActiveSha, DrySha, Place, ProposedSha, TreeId},
+        ids::{ActiveSha, DrySha, Place, ProposedSha},
         snapshot::ClosedProposal,
         status::{CommitStatus, StatusState},
     },
     forge::{PullRequest, PullRequestState},
-    git::{
-        history::{self, BranchCommit},
-        tree::Owned,
-    },
+    git::{history::BranchCommit, tree::Owned},
 };
 
 /// How our own status begins on a pull request that we close, before we close it.
@@ -53,15 +49,19 @@ pub async fn read(
                 continue;
             }
         }
-        let commit = composed(context, &head).await?;
+        let commit = proposals::read(context, &head).await?;
         let dry = match known.commits.get(&head) {
             Some(dry) => Some(dry.clone()),
-            None => dry_of(context, place, &head, &commit).await?,
+            None => proposals::dry_of(context, place, &head, &commit).await?,
         };
         if let Some(dry) = dry {
             let parent = commit.parent.filter(|parent| history.iter().any(|(commit, _)| commit.id == *parent));
             let parent = parent.and_then(|id| ActiveSha::new(id.to_string()).ok());
-            rejected.entry(dry).or_insert(ClosedProposal { number: closed.number, parent });
+            rejected.entry(dry).or_insert(ClosedProposal {
+                number: closed.number,
+                at: closed.ended_at.unwrap_or(closed.created_at),
+                parent,
+            });
         }
         store.save_described(repository, closed.number, &head).await?;
     }
@@ -79,30 +79,4 @@ fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullReque
             && report.reported_at >= closed.created_at
             && closed.ended_at.is_none_or(|ended| report.reported_at <= ended)
     })
-}
-
-/// Reads what a closed head was made of, and fetches it where the mirror does not have it any more.
-async fn composed(context: &StrategyContext, head: &ProposedSha) -> Result<BranchCommit, LookError> {
-    let mirror = &context.repository.mirror;
-    let id = head.as_str().to_owned();
-    let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
-    if !is_here {
-        mirror.fetch_commit(&context.remote().await?, head.as_str()).await?;
-    }
-    let id = head.as_str().to_owned();
-    Ok(mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?)
-}
-
-/// Returns the dry SHA that a commit of ours says it proposes.
-async fn dry_of(
-    context: &StrategyContext,
-    place: &Place,
-    head: &ProposedSha,
-    commit: &BranchCommit,
-) -> Result<Option<DrySha>, LookError> {
-    let origin = context.origin(place);
-    let Some(trailers) = commit.trailers.as_ref().filter(|trailers| trailers.origin == origin) else { return Ok(None) };
-    let tree = TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal");
-    context.repository.shared.store.save_proposal(&context.id, place, head, &tree, &trailers.dry).await?;
-    Ok(Some(trailers.dry.clone()))
 }

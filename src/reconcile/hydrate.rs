@@ -5,7 +5,7 @@
 //! nothing again.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,8 +21,8 @@ use tokio::sync::Mutex;
 use super::{LookError, context::StrategyContext, source_tree::CommitTree, sources, strategy_files};
 use crate::{
     domain::{
-        content::{Content, Hydration, HydrationFailure, RootInfo},
-        ids::{DrySha, EnvironmentName, Place, RootName},
+        hydration::{EnvironmentHydration, HydrationFailure, RenderedRoots, RootInfo},
+        ids::{DrySha, EnvironmentName, RootName},
         strategy::PromotionStrategy,
     },
     git::{GitError, batch::Batch, compose},
@@ -51,7 +51,7 @@ pub struct Hydrator {
 }
 
 /// A hydration with what is known about its roots.
-pub type Outcome = (Hydration, HydratedRoots);
+pub type Outcome = (EnvironmentHydration, HydratedRoots);
 
 /// What a hydration follows from: the mirror, the strategy, the environment and the whole tree.
 type Key = (PathBuf, String, EnvironmentName, Oid);
@@ -78,8 +78,13 @@ impl Hydrator {
         &self.renderers
     }
 
-    /// Hydrates `dry` for one place; renderings are written to the mirror.
-    pub async fn hydrate(&self, context: &StrategyContext, place: &Place, dry: &DrySha) -> Result<Outcome, LookError> {
+    /// Hydrates `dry` for one environment; renderings are written to the mirror.
+    pub async fn hydrate(
+        &self,
+        context: &StrategyContext,
+        environment: &EnvironmentName,
+        dry: &DrySha,
+    ) -> Result<Outcome, LookError> {
         let mirror = context.repository.mirror.path().to_owned();
         let at = dry.clone();
         let files = context.repository.mirror.read(move |repository, _| strategy_files::read(repository, &at)).await?;
@@ -88,13 +93,13 @@ impl Hydrator {
             Err((file, line, message)) => return Ok(failed(HydrationFailure { file, line, message, retry_at: None })),
         };
         let tree = open_tree(&mirror, dry).await?;
-        let key = (mirror.clone(), context.id.to_string(), place.environment.clone(), tree.id());
+        let key = (mirror.clone(), context.id.to_string(), environment.clone(), tree.id());
         if let Some((_, known)) = self.known.lock().await.iter().find(|(k, _)| *k == key) {
             return Ok(known.clone());
         }
         let started = std::time::Instant::now();
         let before = self.renderers.process_starts();
-        let rendered = match self.render(&mirror, tree, &strategy, &place.environment, context.now()).await {
+        let rendered = match self.render(&mirror, tree, &strategy, environment, context.now()).await {
             Ok(rendered) => rendered,
             Err(failure) => return Ok(failed(failure)),
         };
@@ -103,10 +108,10 @@ impl Hydrator {
         metrics::counter!("hydromote_renderer_processes_total").increment(processes);
         metrics::histogram!("hydromote_hydration_seconds").record(started.elapsed().as_secs_f64());
         tracing::info!(
-            environment.name = %place.environment, dry.sha = %dry, roots = outcome.1.len(), processes,
-            duration_ms = started.elapsed().as_millis(), "hydrated {} for {place}", dry.short()
+            environment.name = %environment, dry.sha = %dry, roots = outcome.1.len(), processes,
+            duration_ms = started.elapsed().as_millis(), "hydrated {} for {environment}", dry.short()
         );
-        if matches!(outcome.0, Hydration::Done { .. }) {
+        if matches!(&outcome.0, EnvironmentHydration::Done(roots) if roots.failed.is_empty()) {
             let mut known = self.known.lock().await;
             known.push_front((key, outcome.clone()));
             known.truncate(HYDRATIONS_KEPT);
@@ -177,11 +182,13 @@ pub async fn find_roots(
     blocking(move || discover(&*tree, &resolved, &labels)).await.map_err(|error| match error {
         DiscoverError::Mistakes(mistakes) => {
             let more = mistakes.len().saturating_sub(1);
-            let Some(first) = mistakes.into_iter().next() else { return author("the sources have a mistake".into()) };
+            let Some(first) = mistakes.into_iter().next() else {
+                return HydrationFailure::of_author("the sources have a mistake".into());
+            };
             let more = if more > 0 { format!(" (and {more} more mistakes)") } else { String::new() };
             HydrationFailure {
                 line: Some(first.line),
-                ..author(format!("source `{}`: {}{more}", first.text, first.message))
+                ..HydrationFailure::of_author(format!("source `{}`: {}{more}", first.text, first.message))
             }
         }
         DiscoverError::Tree(error) => unreadable(&error, now),
@@ -194,50 +201,39 @@ async fn collect(mirror: &Path, rendered: Vec<RenderedRoot>, now: Timestamp) -> 
     blocking(move || {
         let repository = Repository::open_bare(&mirror).map_err(GitError::from)?;
         let mut batch = Batch::default();
-        let (mut content, mut infos) = (BTreeMap::new(), HydratedRoots::new());
-        let (mut kept, mut failures) = (BTreeMap::new(), Vec::new());
+        let (mut roots, mut infos) = (RenderedRoots::default(), HydratedRoots::new());
         for RenderedRoot { root, result } in rendered {
             let Ok(name) = RootName::new(root.output.clone()) else { continue };
+            roots.labels.insert(name.clone(), root.labels.clone());
             match result {
                 Ok(rendered) => {
-                    content.insert(name.clone(), compose::add_rendering(&repository, &mut batch, &rendered.files)?);
+                    let rendering = compose::add_rendering(&repository, &mut batch, &rendered.files)?;
+                    roots.content.insert(name.clone(), rendering);
                     let (commands, renderer, labels) = (rendered.commands, rendered.renderer, root.labels);
                     infos.insert(name, RootInfo { commands, renderer, labels });
                 }
                 Err(failure) if failure.kind == FailureKind::Author && root.on_failure == OnFailure::KeepLast => {
-                    kept.insert(name, failure.to_string());
+                    roots.kept.insert(name, failure.to_string());
                 }
-                Err(failure) => failures.push((name, failure)),
+                Err(failure) => {
+                    roots.failed.insert(name, of_root(failure, now));
+                }
             }
         }
         batch.write(&repository)?;
-        let content: Content = content.into_iter().collect();
-        Ok(match first_failure(failures, now) {
-            Some(failure) => failed(failure),
-            None => (Hydration::Done { content, kept }, infos),
-        })
+        Ok((EnvironmentHydration::Done(roots), infos))
     })
     .await
 }
 
-/// Returns the failure to show: one of the installation comes first, since it says nothing about
-/// the content.
-fn first_failure(mut failures: Vec<(RootName, RenderFailure)>, now: Timestamp) -> Option<HydrationFailure> {
-    failures.sort_by_key(|(_, failure)| failure.kind == FailureKind::Author);
-    let more = failures.len().saturating_sub(1);
-    let (root, failure) = failures.into_iter().next()?;
+/// Says why a root could not be rendered, and when to try again.
+fn of_root(failure: RenderFailure, now: Timestamp) -> HydrationFailure {
     let retry_at = match failure.kind {
         FailureKind::Author => None,
         FailureKind::Operator => Some(now + OPERATOR_PAUSE),
         FailureKind::Limit => Some(now + LIMIT_PAUSE),
     };
-    let others = if more > 0 { format!(" (and {more} more roots)") } else { String::new() };
-    Some(HydrationFailure {
-        file: failure.file,
-        line: failure.line,
-        message: format!("`{root}`: {}{others}", failure.message),
-        retry_at,
-    })
+    HydrationFailure { file: failure.file, line: failure.line, message: failure.message, retry_at }
 }
 
 /// Says whether a tree that cannot be used is the author's or the installation's fault.
@@ -246,15 +242,11 @@ fn unreadable(error: &TreeError, now: Timestamp) -> HydrationFailure {
         TreeError::Io { .. } | TreeError::Store { .. } => Some(now + OPERATOR_PAUSE),
         TreeError::UnsafePath { .. } | TreeError::TooLarge { .. } => None,
     };
-    HydrationFailure { retry_at, ..author(error.to_string()) }
-}
-
-fn author(message: String) -> HydrationFailure {
-    HydrationFailure { file: None, line: None, message, retry_at: None }
+    HydrationFailure { retry_at, ..HydrationFailure::of_author(error.to_string()) }
 }
 
 fn failed(failure: HydrationFailure) -> Outcome {
-    (Hydration::Failed(failure), HydratedRoots::new())
+    (EnvironmentHydration::Failed(failure), HydratedRoots::new())
 }
 
 /// Runs work away from the async threads.

@@ -11,11 +11,13 @@ use super::{
     closed_pull_requests, commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    holds, rejected_commits,
+    holds, proposals, rejected_commits,
 };
 use crate::{
     domain::{
-        ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, TreeId},
+        hydration::{EnvironmentHydration, Hydration},
+        ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, StrategyName, TreeId},
+        lane::Lanes,
         line::DryLine,
         snapshot::{
             Active, ActiveBranch, OpenPullRequest, PlaceState, PromoteRequest, Proposal, Record, Report, Run, Snapshot,
@@ -81,9 +83,29 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         rejections,
         mistake: context.mistake.clone(),
         closed_since: store.closed_gates(&context.id).await?,
-        hydrations_elsewhere: store.hydrations_elsewhere(&context.id).await?,
+        troubles: troubles(context).await?,
         hydrate_reports: reports.into_iter().filter_map(|(sha, s)| Some((DrySha::new(sha).ok()?, s))).collect(),
     })
+}
+
+/// Returns what came of hydrating dry SHAs for one place.
+async fn hydrations(context: &StrategyContext, place: &Place) -> Result<BTreeMap<DrySha, Hydration>, LookError> {
+    let known = context.repository.shared.store.hydrations(&context.id, &place.environment).await?;
+    let lanes = &context.strategy.lanes;
+    Ok(known.into_iter().map(|(dry, hydration)| (dry, hydration.of_lane(lanes, &place.lane))).collect())
+}
+
+/// Returns what did not go smoothly when the strategies of the repository were hydrated, each environment
+/// as a whole.
+async fn troubles(
+    context: &StrategyContext,
+) -> Result<BTreeMap<DrySha, Vec<(StrategyName, EnvironmentName, Hydration)>>, LookError> {
+    let known = context.repository.shared.store.hydration_troubles(&context.id.repository).await?;
+    let whole = |hydration: EnvironmentHydration| hydration.of_lane(&Lanes::default(), &LaneName::single());
+    let troubles = known.into_iter().map(|(dry, troubles)| {
+        (dry, troubles.into_iter().map(|(name, environment, trouble)| (name, environment, whole(trouble))).collect())
+    });
+    Ok(troubles.collect())
 }
 
 async fn dry_line(context: &StrategyContext, places: &BTreeMap<Place, PlaceState>) -> Result<DryLine, LookError> {
@@ -123,7 +145,7 @@ async fn observe_place(
         commits: store.proposed_commits(&context.id, place).await?,
         merged_at: merged_at(&pull_requests),
         seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
-        hydrations: store.hydrations(&context.id, place).await?,
+        hydrations: hydrations(context, place).await?,
     };
     let pull_requests = match unseen(&history, &known) {
         unseen if unseen.is_empty() => pull_requests,
@@ -138,6 +160,7 @@ async fn observe_place(
             read
         }
     };
+    proposals::recognise(context, place, &pull_requests, &history, &mut known).await?;
     let reading = active::read_branch(&context.id.name, place, &history, &known);
     let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
     let labels = history[0].1.labels.clone();

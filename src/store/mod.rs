@@ -23,14 +23,15 @@ pub use promotions::HydratedRoots;
 pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// What brings the schema from each version to the next.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("comments.sql"),
     include_str!("rollbacks.sql"),
     include_str!("merges.sql"),
+    include_str!("lanes.sql"),
 ];
 
 /// How long a writer waits for another.

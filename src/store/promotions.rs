@@ -6,8 +6,8 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Store, StoreError, from_json, to_json};
 use crate::domain::{
-    content::{Hydration, RootInfo},
-    ids::{DrySha, EnvironmentName, LaneName, Place, ProposedSha, RootName, StrategyId, StrategyName, TreeId},
+    hydration::{EnvironmentHydration, RootInfo},
+    ids::{DrySha, EnvironmentName, Place, ProposedSha, RepositoryId, RootName, StrategyId, StrategyName, TreeId},
     snapshot::Record,
 };
 
@@ -15,65 +15,59 @@ use crate::domain::{
 pub type HydratedRoots = BTreeMap<RootName, RootInfo>;
 
 impl Store {
-    /// Returns what is known of hydrating dry SHAs for one place.
+    /// Returns what is known of hydrating dry SHAs for one environment.
     pub async fn hydrations(
         &self,
         strategy: &StrategyId,
-        place: &Place,
-    ) -> Result<BTreeMap<DrySha, Hydration>, StoreError> {
-        let rows =
-            sqlx::query("SELECT dry, hydration FROM hydrations WHERE strategy = $1 AND environment = $2 AND lane = $3")
-                .bind(strategy.to_string())
-                .bind(place.environment.as_str())
-                .bind(place.lane.as_str())
-                .fetch_all(&self.pool)
-                .await?;
+        environment: &EnvironmentName,
+    ) -> Result<BTreeMap<DrySha, EnvironmentHydration>, StoreError> {
+        let rows = sqlx::query("SELECT dry, hydration FROM hydrations WHERE strategy = $1 AND environment = $2")
+            .bind(strategy.to_string())
+            .bind(environment.as_str())
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(|row| Ok((dry(row, 0)?, from_json("hydration", row.get(1))?))).collect()
     }
 
-    /// Returns what did not go smoothly when the other strategies of the repository were hydrated.
-    pub async fn hydrations_elsewhere(
+    /// Returns what did not go smoothly when the strategies of a repository were hydrated.
+    pub async fn hydration_troubles(
         &self,
-        strategy: &StrategyId,
-    ) -> Result<BTreeMap<DrySha, Vec<(StrategyName, Place, Hydration)>>, StoreError> {
-        let prefix = format!("{}/", strategy.repository);
+        repository: &RepositoryId,
+    ) -> Result<BTreeMap<DrySha, Vec<(StrategyName, EnvironmentName, EnvironmentHydration)>>, StoreError> {
+        let prefix = format!("{repository}/");
         let rows = sqlx::query(
-            "SELECT dry, hydration, strategy, environment, lane FROM hydrations
-             WHERE substr(strategy, 1, length($1)) = $1 AND strategy <> $2
-             AND (hydration ->> 'outcome' = 'failed' OR hydration ->> 'kept' <> '{}')",
+            "SELECT dry, hydration, strategy, environment FROM hydrations
+             WHERE substr(strategy, 1, length($1)) = $1
+             AND (hydration ->> 'outcome' = 'failed' OR hydration ->> 'failed' <> '{}' OR hydration ->> 'kept' <> '{}')",
         )
         .bind(&prefix)
-        .bind(strategy.to_string())
         .fetch_all(&self.pool)
         .await?;
-        let mut elsewhere: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut troubles: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for row in &rows {
             let name = StrategyName::new(row.get::<String, _>(2).trim_start_matches(&prefix));
             let environment = EnvironmentName::new(row.get::<String, _>(3));
-            let lane = LaneName::new(row.get::<String, _>(4));
-            let (Ok(name), Ok(environment), Ok(lane)) = (name, environment, lane) else { continue };
+            let (Ok(name), Ok(environment)) = (name, environment) else { continue };
             let hydration = from_json("hydration", row.get(1))?;
-            elsewhere.entry(dry(row, 0)?).or_default().push((name, Place { environment, lane }, hydration));
+            troubles.entry(dry(row, 0)?).or_default().push((name, environment, hydration));
         }
-        Ok(elsewhere)
+        Ok(troubles)
     }
 
     /// Returns who rendered the roots of one hydration.
     pub async fn hydrated_roots(
         &self,
         strategy: &StrategyId,
-        place: &Place,
+        environment: &EnvironmentName,
         dry: &DrySha,
     ) -> Result<HydratedRoots, StoreError> {
-        let text: Option<String> = sqlx::query_scalar(
-            "SELECT roots FROM hydrations WHERE strategy = $1 AND environment = $2 AND lane = $3 AND dry = $4",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .bind(dry.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT roots FROM hydrations WHERE strategy = $1 AND environment = $2 AND dry = $3")
+                .bind(strategy.to_string())
+                .bind(environment.as_str())
+                .bind(dry.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
         text.map_or_else(|| Ok(HydratedRoots::default()), |text| from_json("list of roots", &text))
     }
 
@@ -81,19 +75,18 @@ impl Store {
     pub async fn save_hydration(
         &self,
         strategy: &StrategyId,
-        place: &Place,
+        environment: &EnvironmentName,
         dry: &DrySha,
-        hydration: &Hydration,
+        hydration: &EnvironmentHydration,
         roots: &HydratedRoots,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO hydrations (strategy, environment, lane, dry, hydration, roots) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (strategy, environment, lane, dry)
+            "INSERT INTO hydrations (strategy, environment, dry, hydration, roots) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (strategy, environment, dry)
              DO UPDATE SET hydration = excluded.hydration, roots = excluded.roots",
         )
         .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
+        .bind(environment.as_str())
         .bind(dry.as_str())
         .bind(to_json(hydration))
         .bind(to_json(roots))
@@ -103,11 +96,15 @@ impl Store {
     }
 
     /// Forgets a hydration whose objects are gone.
-    pub async fn forget_hydration(&self, strategy: &StrategyId, place: &Place, dry: &DrySha) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM hydrations WHERE strategy = $1 AND environment = $2 AND lane = $3 AND dry = $4")
+    pub async fn forget_hydration(
+        &self,
+        strategy: &StrategyId,
+        environment: &EnvironmentName,
+        dry: &DrySha,
+    ) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM hydrations WHERE strategy = $1 AND environment = $2 AND dry = $3")
             .bind(strategy.to_string())
-            .bind(place.environment.as_str())
-            .bind(place.lane.as_str())
+            .bind(environment.as_str())
             .bind(dry.as_str())
             .execute(&self.pool)
             .await?;
@@ -116,10 +113,13 @@ impl Store {
 
     /// Forgets failed hydrations, so that they are tried again.
     pub async fn forget_failed_hydrations(&self, strategy: &StrategyId) -> Result<u64, StoreError> {
-        let done = sqlx::query("DELETE FROM hydrations WHERE strategy = $1 AND hydration ->> 'outcome' = 'failed'")
-            .bind(strategy.to_string())
-            .execute(&self.pool)
-            .await?;
+        let done = sqlx::query(
+            "DELETE FROM hydrations WHERE strategy = $1
+             AND (hydration ->> 'outcome' = 'failed' OR hydration ->> 'failed' <> '{}')",
+        )
+        .bind(strategy.to_string())
+        .execute(&self.pool)
+        .await?;
         Ok(done.rows_affected())
     }
 

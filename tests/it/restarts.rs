@@ -115,3 +115,25 @@ async fn a_failure_after_the_record_is_remembered_without_the_database() -> Test
     assert_eq!(world.board().await?, before);
     world.finish().await
 }
+
+#[tokio::test]
+async fn what_was_squashed_by_hand_in_other_words_is_recognised_without_the_database() -> TestResult {
+    let mut world = World::with_environments(&["dev, autoMerge: false", "staging"]).await?;
+    world.squash_in_own_words("dev").await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.squash_in_own_words("dev").await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    dev      second, `health` has not been reported
+    staging  first, is verified; wants second in #4
+             - waits for `health` on dev, which has not been reported
+    ");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.finish().await
+}

@@ -14,7 +14,8 @@ use super::{
 use crate::{
     app,
     domain::{
-        content::{Content, HydrationFailure, RootInfo},
+        content::Content,
+        hydration::{HydrationFailure, RootInfo},
         ids::{DrySha, LaneName, RootName},
     },
     git::{

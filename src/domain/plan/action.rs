@@ -22,10 +22,10 @@ pub enum Action {
         /// Its active branch.
         branch: BranchName,
     },
-    /// Render a dry SHA for one place.
+    /// Render a dry SHA for one environment.
     Hydrate {
-        /// For which place.
-        place: Place,
+        /// The environment.
+        environment: EnvironmentName,
         /// The dry SHA.
         dry: DrySha,
     },
@@ -242,7 +242,7 @@ impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::CreateBranch { environment, branch } => write!(f, "create `{branch}` for {environment}"),
-            Self::Hydrate { place, dry } => write!(f, "hydrate {} for {place}", dry.short()),
+            Self::Hydrate { environment, dry } => write!(f, "hydrate {} for {environment}", dry.short()),
             Self::Propose { place, dry, .. } => write!(f, "propose {} for {place}", dry.short()),
             Self::OpenPullRequest { place, dry, .. } => {
                 write!(f, "open a pull request to promote {} to {place}", dry.short())

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    content::HydrationFailure,
+    hydration::HydrationFailure,
     ids::DrySha,
     world::{World, environment, rule, strategy},
 };
@@ -172,9 +172,9 @@ fn strategies_of_one_repository_agree_on_what_is_reported_of_a_commit() {
     world.settle();
     let name = StrategyName::new("another").expect("a name");
     let failure = HydrationFailure { file: None, line: None, message: "no".into(), retry_at: None };
-    let place = World::place(&World::name("dev"));
     let mut snapshot = world.snapshot();
-    snapshot.hydrations_elsewhere.insert(dry("dry-1"), vec![(name, place, Hydration::Failed(failure))]);
+    let trouble = (name, World::name("dev"), Hydration::Failed(failure));
+    snapshot.troubles.insert(dry("dry-1"), vec![trouble]);
     let reports = plan(&world.strategy, &snapshot).actions;
     let failed = PostedStatus::new(StatusState::Failure, "dev: no");
     assert_eq!(reports, [Action::ReportHydration { dry: dry("dry-1"), status: failed.clone() }]);

@@ -130,11 +130,11 @@ fn worlds() -> impl Strategy<Value = World> {
         world
     });
     let graphs = prop_oneof![2 => chain, 1 => soak, 1 => diamond, 1 => by_hand, 2 => automatic];
-    let merges = prop_oneof![2 => Just((false, false)), 1 => Just((true, false)), 1 => Just((false, true))];
+    let merges = prop_oneof![3 => Just(false), 1 => Just(true)];
     let roots = prop_oneof![3 => Just(1usize), 3 => Just(2usize), 1 => Just(3usize)];
     let clocks = prop_oneof![2 => Just((0i64, 1000i64)), 1 => (-5i64..=5, Just(300i64))];
-    (graphs, merges, roots, clocks).prop_map(|(mut world, (fast_forward, rewrites), roots, (ahead, tick))| {
-        (world.fast_forward, world.rewrites, world.roots) = (fast_forward, rewrites, roots);
+    (graphs, merges, roots, clocks).prop_map(|(mut world, fast_forward, roots, (ahead, tick))| {
+        (world.fast_forward, world.roots) = (fast_forward, roots);
         world.forge_ahead = jiff::SignedDuration::from_secs(ahead);
         world.tick = jiff::SignedDuration::from_millis(tick);
         world

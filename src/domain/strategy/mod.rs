@@ -28,6 +28,7 @@ pub use schema::schema;
 
 use super::{
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
+    lane::Lanes,
     permission::Grants,
 };
 
@@ -42,6 +43,8 @@ pub struct PromotionStrategy {
     pub destination: Option<RepositoryId>,
     /// What is rendered, and how.
     pub sources: Sources,
+    /// How the roots are divided into lanes.
+    pub lanes: Lanes,
     /// Environments in the order of the document.
     pub environments: Vec<Environment>,
     /// `spec.permissions`: who may give commands without the right on the repository.

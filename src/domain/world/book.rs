@@ -141,7 +141,8 @@ impl World {
             bad: proposal.dry.clone(),
             bad_content: proposal.content.clone(),
         };
-        self.environments.get_mut(name).expect("an environment").refused.push(kept);
+        let number = self.next;
+        self.environments.get_mut(name).expect("an environment").refused.push((number, kept));
     }
 
     /// Says whether a person closed the pull request of `dry`, or of one that would have brought
@@ -153,10 +154,20 @@ impl World {
         let is_newer = line.position(dry) > running.map(|running| line.position(running)).unwrap_or_default();
         // What left the line and is not rendered any more is not known, nor what would carry it.
         let is_known = |bad: &DrySha| self.line.contains(bad) || world.hydrations.contains_key(bad);
-        let mut refused = world.refused.iter().filter(|kept| is_known(&kept.bad) && !self.ran(name, &kept.bad));
+        let ran_since = |number: u32, bad: &DrySha| {
+            world
+                .commits
+                .iter()
+                .flatten()
+                .any(|c| c.number > number && c.restored.is_none() && c.dry.as_ref() == Some(bad))
+        };
+        let refused =
+            world.refused.iter().filter(|(number, kept)| is_known(&kept.bad) && !ran_since(*number, &kept.bad));
+        // A merge by hand takes a refusal back.
+        let (_, overridden) = self.overridden.get(&(name.clone(), dry.clone())).copied().unwrap_or_default();
+        let mut in_force = refused.filter(|(number, _)| *number >= overridden).map(|(_, kept)| kept);
         // What was taken before somebody said no to something newer stays taken.
-        !self.overridden.contains_key(&(name.clone(), dry.clone()))
-            && refused.any(|kept| *dry == kept.bad || (is_newer && kept.covers(dry, content.as_ref(), &line)))
+        in_force.any(|kept| *dry == kept.bad || (is_newer && kept.covers(dry, content.as_ref(), &line)))
     }
 
     /// Says whether a person rejected the dry commit, and nobody has merged it here by hand since.
@@ -164,10 +175,6 @@ impl World {
         let Some(rejection) = self.rejections.get(dry) else { return false };
         let brought = |c: &&BranchCommit| c.dry.as_ref() == Some(dry) && c.restored.is_none() && c.at > rejection.at;
         self.environments[name].commits.iter().flatten().find(brought).is_none()
-    }
-
-    fn ran(&self, name: &EnvironmentName, dry: &DrySha) -> bool {
-        self.environments[name].commits.iter().flatten().any(|c| c.dry.as_ref() == Some(dry))
     }
 
     /// Returns what `dry` holds in an environment: what ran there, else what it renders to.
@@ -217,6 +224,23 @@ impl World {
             }
             if plainly && now.min(forge_now) >= soaked {
                 world.plainly.insert(sha);
+            }
+        }
+        self.doubt_what_ended();
+    }
+
+    /// Takes out of what nobody can doubt: runs on which something was reported in the second in which
+    /// they ended.
+    fn doubt_what_ended(&mut self) {
+        for world in self.environments.values_mut() {
+            let commits = world.commits.as_deref().unwrap_or_default();
+            for (at, brought) in commits.iter().enumerate().filter(|(_, commit)| commit.dry.is_some()) {
+                let run = commits[at..].iter().take_while(|c| c.content == brought.content);
+                let Some(end) = commits[at..].iter().find(|c| c.content != brought.content) else { continue };
+                let mut reports = run.flat_map(|c| self.statuses.get(c.sha.as_str()).into_iter().flatten());
+                if reports.any(|status| status.reported_at == end.at) {
+                    world.plainly.remove(&brought.sha);
+                }
             }
         }
     }
@@ -298,7 +322,7 @@ impl World {
         for entry in self.rolled_back.iter_mut().filter(|entry| entry.environment == *name) {
             entry.released |= entry.kept.bad == *dry || entry.kept.carries(content);
         }
-        self.overridden.insert((name.clone(), dry.clone()), self.rolled_back.len());
+        self.overridden.insert((name.clone(), dry.clone()), (self.rolled_back.len(), self.next));
     }
 
     /// Returns the rollback that keeps `dry` out of an environment: its own, or one of an environment
@@ -311,8 +335,8 @@ impl World {
             before.extend(environment.depends_on.iter().cloned());
             next += 1;
         }
-        let overridden = self.overridden.get(&(name.clone(), dry.clone())).copied().unwrap_or_default();
-        let in_force = self.rolled_back.iter().skip(overridden);
+        let (rollbacks, _) = self.overridden.get(&(name.clone(), dry.clone())).copied().unwrap_or_default();
+        let in_force = self.rolled_back.iter().skip(rollbacks);
         in_force.filter(|entry| !entry.released && before.contains(&entry.environment)).find(|entry| {
             let content = self.content_of(&entry.environment, dry);
             entry.kept.covers(dry, content.as_ref(), &line)

@@ -12,12 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    content::{Content, Hydration},
+    content::Content,
     hold::Hold,
+    hydration::Hydration,
     ids::{
         ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RenderingId,
         RootName, StatusKey, StrategyName,
     },
+    lane::Lanes,
     permission::Grants,
     rejection::Rejection,
     rollback::{Restored, Rollback},
@@ -45,8 +47,6 @@ pub(super) struct BranchCommit {
     pub(super) existed_before: bool,
     /// When it came here, in the order of everything that happened.
     pub(super) number: u32,
-    /// Whether git tells its dry SHA; else only the store does, by its tree.
-    pub(super) told: bool,
 }
 
 /// What the forge does not show yet of the last merge into an environment.
@@ -98,8 +98,8 @@ pub(super) struct EnvironmentWorld {
     was_promoted_to: bool,
     /// The hold of a person, by the book: until when it stops everything, if that ends.
     stopped: Option<Option<Timestamp>>,
-    /// Rejections by closing a pull request, by the book.
-    refused: Vec<Kept>,
+    /// Rejections by closing a pull request, by the book, each with its number among all that happened.
+    refused: Vec<(u32, Kept)>,
     /// Runs, by the commit that brought them, whose content was proved and has not failed since.
     proved: BTreeSet<ActiveSha>,
     /// The same, be it that somebody's change covered the content: it counts once that is taken back.
@@ -127,12 +127,10 @@ pub(super) struct World {
     pub(super) rolled_back: Vec<RolledBack>,
     /// Pull requests that were merged: on the forge.
     merged: BTreeSet<PullRequestNumber>,
-    /// What people merged by hand, with the number of rollbacks before.
-    overridden: BTreeMap<(EnvironmentName, DrySha), usize>,
+    /// What people merged by hand: the number of rollbacks before, and its own among all that happened.
+    overridden: BTreeMap<(EnvironmentName, DrySha), (usize, u32)>,
     /// The forge merges by moving the branch to the proposed commit itself.
     pub(super) fast_forward: bool,
-    /// The forge squashes or rebases: what comes onto the branch is found by its tree.
-    pub(super) rewrites: bool,
     /// How many roots each environment has.
     pub(super) roots: usize,
     /// How far the forge's clock is ahead of ours; it dates everything in whole seconds.
@@ -147,10 +145,10 @@ pub(super) struct World {
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.strategy.environments.iter().map(|e| e.name.as_str()).collect();
-        let (forward, rewrites, roots) = (self.fast_forward, self.rewrites, self.roots);
+        let (forward, roots) = (self.fast_forward, self.roots);
         let (ahead, tick) = (self.forge_ahead, self.tick);
         let names = names.join(", ");
-        write!(f, "World of {names}: {roots} roots, forward {forward}, rewrites {rewrites}, {ahead} ahead, tick {tick}")
+        write!(f, "World of {names}: {roots} roots, forward {forward}, {ahead} ahead, tick {tick}")
     }
 }
 
@@ -211,6 +209,7 @@ pub(super) fn strategy(environments: Vec<Environment>) -> PromotionStrategy {
             render: RenderOptions::default(),
             environment_render: BTreeMap::new(),
         },
+        lanes: Lanes::default(),
         environments,
         permissions: Grants::default(),
     }
@@ -253,7 +252,6 @@ impl World {
             merged: BTreeSet::new(),
             overridden: BTreeMap::new(),
             fast_forward: false,
-            rewrites: false,
             roots: 1,
             forge_ahead: SignedDuration::ZERO,
             tick: SignedDuration::from_secs(1),

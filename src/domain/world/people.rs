@@ -130,10 +130,8 @@ impl World {
         let world = &self.environments[environment];
         let (Some(proposal), Some(number)) = (world.proposal.clone(), world.pull_request) else { return };
         if self.head(environment).map(|c| &c.sha) == Some(&proposal.parent) {
-            // A person who squashes writes a message without our words.
-            let told = !self.rewrites;
             let late = self.late.take();
-            self.bring(environment, &proposal, told);
+            self.bring(environment, &proposal);
             let described = self.environments[environment].described.clone();
             self.environments.get_mut(environment).expect("an environment").unseen = match late {
                 Some(Late::PullRequest) => {
@@ -290,12 +288,6 @@ impl World {
 
     /// The database is lost, and read back from the forge and git.
     pub(in crate::domain) fn lose_the_database(&mut self) {
-        for world in self.environments.values_mut() {
-            // Which tree stood for which dry SHA is forgotten.
-            for commit in world.commits.iter_mut().flatten().filter(|commit| !commit.told) {
-                commit.dry = None;
-            }
-        }
         let snapshot = self.snapshot();
         for environment in self.strategy.environments.clone() {
             let place = Self::place(&environment.name);
@@ -328,16 +320,16 @@ impl World {
             return;
         }
         self.note_refusal(environment);
+        let at = self.forge_now();
         let world = self.environments.get_mut(environment).expect("an environment");
         if let (Some(number), Some(proposal)) = (world.pull_request.take(), &world.proposal) {
             let parent = Some(proposal.parent.clone());
-            world.rejected.insert(proposal.dry.clone(), ClosedProposal { number, parent });
+            world.rejected.insert(proposal.dry.clone(), ClosedProposal { number, at, parent });
         }
     }
 
-    /// Brings what is proposed onto the branch, the way the forge merges. `told` says whether what
-    /// comes onto the branch tells its dry SHA.
-    pub(super) fn bring(&mut self, environment: &EnvironmentName, proposal: &Proposal, told: bool) {
+    /// Brings what is proposed onto the branch, the way the forge merges.
+    pub(super) fn bring(&mut self, environment: &EnvironmentName, proposal: &Proposal) {
         let sha = self.arrival("merge", proposal);
         let (at, existed_before, number) = (self.forge_now(), self.fast_forward, self.next);
         let world = self.environments.get_mut(environment).expect("an environment");
@@ -351,7 +343,6 @@ impl World {
             at,
             existed_before,
             number,
-            told,
         });
         self.tick();
     }
@@ -366,6 +357,6 @@ impl World {
 impl BranchCommit {
     /// A commit by somebody else.
     fn foreign(sha: ActiveSha, content: Content, at: jiff::Timestamp, number: u32) -> Self {
-        Self { sha, content, dry: None, restored: None, at, existed_before: false, number, told: true }
+        Self { sha, content, dry: None, restored: None, at, existed_before: false, number }
     }
 }

@@ -1,12 +1,13 @@
 //! How the service sees and changes the world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BranchCommit, EnvironmentWorld, Late, Performed, Unseen, World};
 use crate::domain::{
-    content::{Content, Hydration, HydrationFailure},
+    content::Content,
     hold::Hold,
-    ids::{ActiveSha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, TreeId},
+    hydration::{Hydration, HydrationFailure},
+    ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, StrategyName, TreeId},
     line::DryLine,
     plan::{Action, Plan, plan},
     rollback::{Restored, Rollback, Start},
@@ -24,11 +25,23 @@ impl World {
             now: self.now,
             line: self.dry_line(),
             places,
-            hydrations_elsewhere: BTreeMap::new(),
+            troubles: self.troubles(),
             hydrate_reports: self.hydrate_reports.clone(),
             rejections: self.rejections.clone(),
             ..Snapshot::default()
         }
+    }
+
+    /// Returns what did not render, by dry SHA.
+    fn troubles(&self) -> BTreeMap<DrySha, Vec<(StrategyName, EnvironmentName, Hydration)>> {
+        let mut troubles: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, world) in &self.environments {
+            for (dry, hydration) in world.hydrations.iter().filter(|(_, h)| matches!(h, Hydration::Failed(_))) {
+                let trouble = (self.strategy.name.clone(), name.clone(), hydration.clone());
+                troubles.entry(dry.clone()).or_default().push(trouble);
+            }
+        }
+        troubles
     }
 
     pub(super) fn dry_line(&self) -> DryLine {
@@ -189,20 +202,23 @@ impl World {
                     at: self.forge_now(),
                     existed_before: false,
                     number: self.next,
-                    told: true,
                 };
                 self.environments.get_mut(environment).expect("an environment").commits = Some(vec![first]);
             }
-            Action::Hydrate { place, dry } => {
-                let rendered = self.renderings[dry][&place.environment].clone();
+            Action::Hydrate { environment, dry } => {
+                let rendered = self.renderings[dry][environment].clone();
                 let hydration = rendered.map_or_else(
                     || {
                         let message = "does not render".to_owned();
                         Hydration::Failed(HydrationFailure { file: None, line: None, message, retry_at: None })
                     },
-                    |content| Hydration::Done { content, kept: BTreeMap::new() },
+                    |content| Hydration::Done { content, kept: BTreeMap::new(), elsewhere: BTreeSet::new() },
                 );
-                self.world(place).hydrations.insert(dry.clone(), hydration);
+                self.environments
+                    .get_mut(environment)
+                    .expect("an environment")
+                    .hydrations
+                    .insert(dry.clone(), hydration);
             }
             Action::Propose { place, dry, content, expected_active, expected_proposed } => {
                 let sha = ProposedSha::new(self.fresh("proposed")).expect("a word");
@@ -263,7 +279,7 @@ impl World {
                     self.refuse(place, expected_head);
                     return Performed::Done;
                 }
-                self.bring(name, &proposal, true);
+                self.bring(name, &proposal);
                 if self.late.take() == Some(Late::Branch) {
                     self.world(place).unseen = Unseen::Head;
                 }
@@ -393,7 +409,6 @@ impl World {
             at,
             existed_before,
             number,
-            told: true,
         });
         self.tick();
     }

@@ -164,8 +164,21 @@ impl World {
 
     /// Merges the open pull request of an environment, whatever the gates say.
     pub(crate) async fn merge_by_hand(&mut self, environment: &str, method: MergeMethod) -> TestResult {
+        self.merge_with(environment, MergeOrder { method, ..MergeOrder::default() }).await
+    }
+
+    /// Squashes the open pull request of an environment, with words that say nothing of what it brings.
+    pub(crate) async fn squash_in_own_words(&mut self, environment: &str) -> TestResult {
+        let (title, message) = (Some("Ship it".to_owned()), Some("It looks good.".to_owned()));
+        self.merge_with(
+            environment,
+            MergeOrder { method: MergeMethod::Squash, title, message, ..MergeOrder::default() },
+        )
+        .await
+    }
+
+    async fn merge_with(&mut self, environment: &str, order: MergeOrder) -> TestResult {
         let pull = self.open_pull(environment).await?;
-        let order = MergeOrder { method, ..MergeOrder::default() };
         self.forge.as_user(DEVELOPER).merge(REPOSITORY, pull.number, order).await?;
         Ok(())
     }

@@ -349,3 +349,42 @@ fn what_was_refused_stays_out_when_other_content_runs_since() {
     push(&mut world, "other", [4, 6]);
     assert_eq!(runs(&mut world, "dev"), "other");
 }
+
+/// What does not render where it would be judged stays out, and that is said.
+#[test]
+fn what_does_not_render_after_a_rollback_is_told_to_be_kept_out_later() {
+    let mut world = chain(&["dev", "staging", "prod"]);
+    world.push("dry-2", &[Some(2), Some(1), Some(1)]);
+    world.settle();
+    world.push("dry-3", &[None, Some(3), Some(3)]);
+    world.settle();
+    world.roll_back(&name("dev"), None);
+    world.merge_by_hand(&name("staging"));
+    healthy(&mut world, "staging");
+    let notices = |world: &World, place: usize| -> Vec<String> {
+        world.plan().places[place].notices.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(runs(&mut world, "staging"), "dry-3");
+    insta::assert_debug_snapshot!(notices(&world, 2), @r#"
+    [
+        "dry-3 is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`",
+        "dry-2 is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`",
+    ]
+    "#);
+}
+
+/// What ran once, and was rolled back, is refused like anything else when its pull request is closed.
+#[test]
+fn what_ran_before_may_be_refused_too() {
+    let mut world = chain(&["dev"]);
+    world.push("dry-2", &[Some(2)]);
+    fails(&mut world, "dev");
+    world.roll_back(&name("dev"), None);
+    assert_eq!(runs(&mut world, "dev"), "dry-1");
+    world.strategy.environments[0].auto_merge = false;
+    world.unhold(&name("dev"));
+    world.settle();
+    world.close_by_hand(&name("dev"));
+    world.strategy.environments[0].auto_merge = true;
+    assert_eq!(runs(&mut world, "dev"), "dry-1");
+}

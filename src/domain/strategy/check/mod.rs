@@ -23,7 +23,10 @@ use super::{
     position::At,
     word::{MergeMode, Word},
 };
-use crate::domain::ids::{BranchName, InvalidId, RepositoryId, StrategyName};
+use crate::domain::{
+    ids::{BranchName, InvalidId, RepositoryId, StrategyName},
+    lane::Lanes,
+};
 
 /// Returns the strategy of `document`, or nothing when it has mistakes; they are in `report` then.
 pub(super) fn strategy(
@@ -54,6 +57,8 @@ pub(super) fn strategy(
         dry_branch: dry_branch.map_or(Some(None), |branch| branch.map(Some))?,
         destination,
         sources,
+        // The document refuses to divide them: see `refuse_not_yet`.
+        lanes: Lanes::default(),
         environments,
         permissions,
     })
