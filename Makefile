@@ -17,9 +17,10 @@ demo: tools
 test: tools
 	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace
 
-## make test-long   the property tests with many more histories
+## make test-long   the property tests with many more histories, of an optimised build
 test-long: tools
-	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace properties
+	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace \
+		--config "profile.test.package.hydromote.opt-level=2" properties
 
 ## make crash       kills the service around every outside act and compares the ends; minutes (ONLY=hold: those points)
 crash: tools

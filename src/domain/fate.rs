@@ -159,8 +159,8 @@ impl fmt::Display for Fate {
             Self::NoOp { verdict } => write!(f, "it changes nothing here and was taken; {verdict}"),
             Self::Rejected { number } => write!(f, "it was rejected by closing {number}; reopen that, or push a fix"),
             Self::RejectedCommit { by, reason } => {
-                write!(f, "{by} rejected it")?;
-                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                write!(f, "{by} rejected it{why}; push a fix, or take that back with `unreject`")
             }
             Self::Blocked { environment } => write!(
                 f,

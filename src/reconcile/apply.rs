@@ -17,6 +17,7 @@ use crate::{
         plan::{Action, Plan},
         snapshot::{Obstacle, PostedStatus, Record, Snapshot},
         status::StatusState,
+        strategy::Environment,
     },
     forge::{ForgeError, NewPullRequest, NewStatus, PullRequestState},
     git::{
@@ -50,7 +51,7 @@ pub struct Applier<'a> {
     pub plan: &'a Plan,
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
     /// Performs the actions in order, up to the first whose world has moved.
     pub async fn apply(&mut self) -> Result<Applied, LookError> {
         for action in &self.plan.actions {
@@ -209,8 +210,7 @@ impl Applier<'_> {
 
     async fn open(&mut self, place: &Place, proposed: &ProposedSha, dry: &DrySha) -> Result<(), LookError> {
         let text = self.pull_request_text(place, dry).await?;
-        let environment = self.context.strategy.environment(&place.environment);
-        let base = environment.map(|e| e.branch.clone()).expect("because the plan is of this strategy");
+        let base = self.environment(place).branch.clone();
         let proposal = self.snapshot.places.get(place).and_then(|state| state.proposal.as_ref());
         if let Some(proposal) = proposal {
             // A merge by hand is told of as an ended pull request before the branch is read again.
@@ -342,7 +342,7 @@ impl Applier<'_> {
         let commit = self.dry_commit(dry).await?;
         let state = self.snapshot.places.get(place);
         let content = state.and_then(|s| s.proposal.as_ref()).map(|p| p.content.clone()).unwrap_or_default();
-        let auto_merge = self.context.strategy.environment(&place.environment).is_some_and(|e| e.auto_merge);
+        let auto_merge = self.environment(place).auto_merge;
         let text = self.text(place, &commit, &content);
         let key = own_status_key(place);
         let page = self.context.page();
@@ -364,11 +364,11 @@ impl Applier<'_> {
     }
 
     pub(super) fn proposed_branch(&self, place: &Place) -> BranchName {
-        self.context
-            .strategy
-            .environment(&place.environment)
-            .map(|environment| environment.proposed_branch(&place.lane))
-            .expect("because the plan is of this strategy")
+        self.environment(place).proposed_branch(&place.lane)
+    }
+
+    pub(super) fn environment(&self, place: &Place) -> &'a Environment {
+        self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy")
     }
 
     /// Writes the intent, acts, and writes that the outcome is known, whatever it is.

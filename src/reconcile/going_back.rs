@@ -10,7 +10,6 @@ use super::{
     apply::Applier,
     context::{hold_key, rollback_key},
     holds::{CANCELLED_BY_US, HoldBook},
-    record::LastDecision,
     rejected_commits::RejectionBook,
 };
 use crate::{
@@ -196,8 +195,7 @@ impl Applier<'_> {
         let text = self.rollback_text(place, rollback).await;
         let page = self.context.page();
         let text = self.context.repository.shared.messages.rollback_pull_request(&text, page.as_deref())?;
-        let environment = self.context.strategy.environment(&place.environment);
-        let base = environment.map(|e| e.branch.clone()).expect("because the plan is of this strategy");
+        let base = self.environment(place).branch.clone();
         let restoration = self.snapshot.places.get(place).and_then(|state| state.restoration.as_ref());
         if let Some(restoration) = restoration {
             self.check_base(&base, &restoration.parent).await?;
@@ -227,42 +225,28 @@ impl Applier<'_> {
         expected_active: &ActiveSha,
         decision: &Decision,
     ) -> Result<(), LookError> {
-        let expected_head = &decision.proposed_sha;
-        let environment =
-            self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
+        let environment = self.environment(place);
         self.check_base(&environment.branch, expected_active).await?;
         self.check_holds().await?;
         let trailers = self.trailers(place, rollback).decided(decision.clone());
         let text = self.rollback_text(place, rollback).await;
         let messages = &self.context.repository.shared.messages;
         let merge = Merge {
-            expected_head: expected_head.to_string(),
+            expected_head: decision.proposed_sha.to_string(),
             method: environment.merge_method,
             title: format!("{} ({number})", messages.rollback_title(&text)?),
             message: messages.rollback_merge(&text, &trailers.render())?,
         };
-        let store = &self.context.repository.shared.store;
-        store.save_note(&self.context.id, place, &LastDecision(decision.clone())).await?;
-        let forge = &self.context.repository.forge;
         let act = format!("merge {number}: roll {place} back");
-        let merging = forge.merge_pull_request(&self.context.id.repository, number, &merge);
-        match self.intend(&act, merging).await {
-            Ok(active) => {
-                let (now, branch) = (self.now(), self.rollback_branch(place));
-                self.view.note_merge(&branch, number, &active, &self.context.repository.account.login, now);
-                let remote = self.context.remote().await?;
-                let mirror = &self.context.repository.mirror;
-                mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
-                metrics::counter!("hydromote_rollbacks_total").increment(1);
-                tracing::warn!(
-                    environment.name = %place.environment, pull_request.number = number.0, active.sha = active,
-                    "merged {number}: {place} is back at {}", rollback.target.dry.short()
-                );
-                Ok(())
-            }
-            Err(ForgeError::Refused { words, .. }) => self.note_refusal(place, expected_head, words).await,
-            Err(error) => Err(error.into()),
+        let head = self.rollback_branch(place);
+        if let Some(active) = self.merge_as_decided(place, &head, number, decision, &merge, &act).await? {
+            metrics::counter!("hydromote_rollbacks_total").increment(1);
+            tracing::warn!(
+                environment.name = %place.environment, pull_request.number = number.0, active.sha = active,
+                "merged {number}: {place} is back at {}", rollback.target.dry.short()
+            );
         }
+        Ok(())
     }
 
     pub(super) async fn finish_rollback(
@@ -353,11 +337,7 @@ impl Applier<'_> {
     }
 
     fn rollback_branch(&self, place: &Place) -> BranchName {
-        self.context
-            .strategy
-            .environment(&place.environment)
-            .map(|environment| environment.rollback_branch(&place.lane))
-            .expect("because the plan is of this strategy")
+        self.environment(place).rollback_branch(&place.lane)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::{LookError, apply::Applier, record::LastDecision};
+use super::{LookError, apply::Applier, context::RepositoryContext, record::LastDecision};
 use crate::{
     domain::{
         decision::Decision,
-        ids::{ActiveSha, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
+        ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
         snapshot::Refusal,
     },
     forge::{ForgeError, Merge},
@@ -30,53 +30,60 @@ impl Applier<'_> {
         dry: &DrySha,
         decision: &Decision,
     ) -> Result<(), LookError> {
-        let environment =
-            self.context.strategy.environment(&place.environment).expect("because the plan is of this strategy");
+        let environment = self.environment(place);
         // No forge guards the base of a merge: the branch is asked for right before.
         self.check_base(&environment.branch, expected_active).await?;
         self.check_holds().await?;
         let commit = self.dry_commit(dry).await?;
-        let expected_head = &decision.proposed_sha;
         let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place)).decided(decision.clone());
         let gates: Vec<String> = decision.gates.iter().map(ToString::to_string).collect();
         let message = self.context.repository.shared.messages.merge(&gates, &trailers.render())?;
         let subject = DryText::new(dry, &commit.subject, &commit.author).subject().to_owned();
         let merge = Merge {
-            expected_head: expected_head.to_string(),
+            expected_head: decision.proposed_sha.to_string(),
             method: environment.merge_method,
             title: format!("Promote {} to {place}: {subject} ({number})", dry.short()),
             message,
         };
-        let store = &self.context.repository.shared.store;
-        store.save_note(&self.context.id, place, &LastDecision(decision.clone())).await?;
-        let forge = &self.context.repository.forge;
-        let merged = self
-            .intend(
-                &format!("merge {number} into {place}"),
-                forge.merge_pull_request(&self.context.id.repository, number, &merge),
-            )
-            .await;
-        match merged {
+        let act = format!("merge {number} into {place}");
+        let head = self.proposed_branch(place);
+        if let Some(active) = self.merge_as_decided(place, &head, number, decision, &merge, &act).await? {
+            metrics::counter!("hydromote_promotions_total").increment(1);
+            tracing::info!(
+                environment.name = %place.environment, dry.sha = %dry, pull_request.number = number.0,
+                active.sha = active, tree = %tree, "merged {number}: {place} runs {}", dry.short()
+            );
+        }
+        Ok(())
+    }
+
+    /// Merges a pull request of ours and reads the branch that it went into; returns the commit that it
+    /// made, or nothing when the forge refused.
+    pub(super) async fn merge_as_decided(
+        &mut self,
+        place: &Place,
+        head: &BranchName,
+        number: PullRequestNumber,
+        decision: &Decision,
+        merge: &Merge,
+        act: &str,
+    ) -> Result<Option<String>, LookError> {
+        let context = self.context;
+        let RepositoryContext { shared, forge, mirror, account, .. } = &context.repository;
+        shared.store.save_note(&context.id, place, &LastDecision(decision.clone())).await?;
+        let merging = forge.merge_pull_request(&context.id.repository, number, merge);
+        match self.intend(act, merging).await {
             Ok(active) => {
                 let now = self.now();
-                self.view.note_merge(
-                    &self.proposed_branch(place),
-                    number,
-                    &active,
-                    &self.context.repository.account.login,
-                    now,
-                );
-                let remote = self.context.remote().await?;
-                let mirror = &self.context.repository.mirror;
-                mirror.fetch_branches(&remote, std::slice::from_ref(&environment.branch)).await?;
-                metrics::counter!("hydromote_promotions_total").increment(1);
-                tracing::info!(
-                    environment.name = %place.environment, dry.sha = %dry, pull_request.number = number.0,
-                    active.sha = active, tree = %tree, "merged {number}: {place} runs {}", dry.short()
-                );
-                Ok(())
+                self.view.note_merge(head, number, &active, &account.login, now);
+                let environment = self.environment(place);
+                mirror.fetch_branches(&context.remote().await?, std::slice::from_ref(&environment.branch)).await?;
+                Ok(Some(active))
             }
-            Err(ForgeError::Refused { words, .. }) => self.note_refusal(place, expected_head, words).await,
+            Err(ForgeError::Refused { words, .. }) => {
+                self.note_refusal(place, &decision.proposed_sha, words).await?;
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -28,6 +28,8 @@ pub enum Standing {
     Held,
     /// Something newer cannot come: hydration, the strategy, the branch or the forge stops it.
     Stopped,
+    /// What runs was rejected by a person.
+    Rejected,
     /// What runs failed.
     Failed,
     /// Somebody else changed what we own.
@@ -60,6 +62,8 @@ impl Standing {
                 [only] if only.gate == Gate::Promote => Self::NeedsPerson,
                 _ => Self::Waiting,
             }
+        } else if matches!(verdict, Some(Verdict::RejectedCommit { .. })) {
+            Self::Rejected
         } else if view.hold.is_some() {
             // A rollback keeps something out, and a fix has not come yet.
             Self::Held
@@ -83,8 +87,36 @@ impl Standing {
             Self::NeedsPerson => "waits for a person",
             Self::Held => "held",
             Self::Stopped => "stopped",
+            Self::Rejected => "runs what was rejected",
             Self::Failed => "failed",
             Self::Drifted => "drifted",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        ids::{BranchName, DrySha, EnvironmentName, LaneName, Place},
+        plan::RunningView,
+    };
+
+    fn running(verdict: Verdict) -> PlaceView {
+        let place = Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() };
+        let dry = DrySha::new("dry-1").expect("a word");
+        PlaceView {
+            running: Some(RunningView { dry, since: jiff::Timestamp::UNIX_EPOCH, verdict, roots: 1 }),
+            ..PlaceView::empty(place, BranchName::new("env/prod").expect("a branch"))
+        }
+    }
+
+    #[test]
+    fn what_runs_and_is_rejected_has_a_word_of_its_own_until_something_newer_comes() {
+        let rejected = running(Verdict::RejectedCommit { by: "ada".into() });
+        assert_eq!(Standing::of(&rejected), Standing::Rejected);
+        let wanted = Some(DrySha::new("dry-2").expect("a word"));
+        assert_eq!(Standing::of(&PlaceView { wanted, ..rejected }), Standing::Promoting);
+        assert_eq!(Standing::of(&running(Verdict::Verified)), Standing::Verified);
     }
 }

@@ -241,7 +241,7 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it runs since (time); was rejected by developer |  |
-    | prod | developer rejected it: the wrong price |  |
+    | prod | developer rejected it: the wrong price; push a fix, or take that back with `unreject` |  |
 
     `/reject reason="the wrong price"` by developer:
 
