@@ -54,6 +54,6 @@ impl PolicyWindow {
         let matches = |patterns: &[GlobMatcher], name: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.is_match(name))
         };
-        matches(&self.repositories, &repository.to_string()) && matches(&self.environments, environment.as_str())
+        matches(&self.repositories, repository.as_ref()) && matches(&self.environments, environment.as_str())
     }
 }
