@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     cli::client::discovery::{self, Announcement},
     crash::FailPoints,
-    domain::ids::RepositoryId,
+    domain::{ids::RepositoryId, windows::ServerWindows},
     forge::{
         SharedForge,
         crashing::Crashing,
@@ -80,6 +80,8 @@ pub struct Parts {
     pub hydrator: Arc<Hydrator>,
     /// What pull requests, comments and commits say.
     pub messages: Messages,
+    /// When the server lets promotions be merged.
+    pub server_windows: Arc<ServerWindows>,
     /// After how long everything is read again without being told.
     pub poll: Duration,
     /// The bearer token of everything that acts.
@@ -129,6 +131,7 @@ impl Service {
             store: parts.store.clone(),
             messages: parts.messages.clone(),
             hydrator: parts.hydrator.clone(),
+            server_windows: parts.server_windows.clone(),
             clock: parts.clock.clone(),
             public_url: Some(url.clone()),
         };
@@ -369,6 +372,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         repositories: forge.repositories.clone(),
         hydrator: Arc::new(hydrator(&folders, limits, parallelism).await?),
         messages: messages(settings.templates.as_deref())?,
+        server_windows: Arc::new(settings.windows.clone()),
         poll: settings.limits.poll_interval,
         api_token: settings.api_token.clone(),
         clock: wall_clock(),

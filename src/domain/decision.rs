@@ -18,9 +18,10 @@ use super::{
     ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, StatusKey},
     ledger::Ledger,
     rollback::{AUTOMATIC, Rollback, Trigger},
-    snapshot::{ActiveBranch, Proposal, Record, Report, Run},
+    snapshot::{ActiveBranch, PlaceState, Proposal, Record, Report, Run},
     status::{CommitStatus, StatusSource, StatusState},
     strategy::{Environment, StatusRule},
+    windows::{self, Standing, WindowName, WindowOverride, WindowSource},
 };
 
 /// On what one merge was decided.
@@ -83,6 +84,33 @@ pub enum OpenGate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<String>")]
         since: Option<Timestamp>,
+    },
+    /// Windows were open.
+    Window {
+        /// Whose.
+        of: WindowSource,
+        /// The window that allowed it; absent where none denied it and none needed to allow it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<WindowName>,
+        /// Until when they were to be open, where an end was in sight.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        until: Option<Timestamp>,
+    },
+    /// Windows were closed, and a person overrode them.
+    WindowOverride {
+        /// Whose.
+        of: WindowSource,
+        /// The window that denied it; absent where it was outside of those that allow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<WindowName>,
+        /// Who.
+        by: String,
+        /// When.
+        #[schemars(with = "String")]
+        at: Timestamp,
+        /// Why.
+        reason: String,
     },
     /// A commit status on the proposed SHA had succeeded.
     ProposedStatus(SeenStatus),
@@ -172,6 +200,7 @@ impl Decision {
         if let Some(branch) = state.and_then(|state| state.branch()) {
             gates.extend(settling(ledger, environment, branch, now));
         }
+        gates.extend(window_gates(environment, state, proposal, now));
         let reports: Vec<&CommitStatus> = state.iter().flat_map(|state| &state.proposed_reports).collect();
         for rule in &environment.proposed_statuses {
             let newest = evidence::by_source(rule, &reports);
@@ -181,9 +210,14 @@ impl Decision {
         let promote = state.and_then(|state| state.promote.as_ref());
         let promote = promote.filter(|promote| !environment.auto_merge && promote.proposed == proposal.sha);
         gates.extend(promote.map(|promote| OpenGate::Promote { by: promote.by.clone(), at: millis(promote.at) }));
+        let overrode = gates.iter().find_map(|gate| match gate {
+            OpenGate::WindowOverride { by, .. } => Some(by.clone()),
+            _ => None,
+        });
+        let asked_by = promote.map(|promote| promote.by.clone()).or(overrode);
         Self {
             proposed_sha: proposal.sha.clone(),
-            asked_by: promote.map_or_else(|| AUTOMATIC.to_owned(), |promote| promote.by.clone()),
+            asked_by: asked_by.unwrap_or_else(|| AUTOMATIC.to_owned()),
             decided_at: millis(now),
             gates,
             left_out: 0,
@@ -288,6 +322,26 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
     Some(OpenGate::Settling { dry_sha: run.dry.clone(), active_sha: run.brought_by().cloned(), because, since })
 }
 
+/// Says how the windows of each owner let the proposal through.
+fn window_gates(
+    environment: &Environment,
+    state: Option<&PlaceState>,
+    proposal: &Proposal,
+    now: Timestamp,
+) -> Vec<OpenGate> {
+    let overriding = state.and_then(|state| state.window_override.as_ref());
+    let overriding = overriding.filter(|overriding| overriding.proposed == proposal.sha);
+    let gate = |(of, standing)| match (standing, overriding) {
+        (Standing::Open { inside, until }, _) => Some(OpenGate::Window { of, window: inside, until }),
+        (Standing::Closed { inside, .. }, Some(WindowOverride { by, reason, at, .. })) => {
+            let (by, reason) = (by.clone(), reason.clone());
+            Some(OpenGate::WindowOverride { of, window: inside, by, at: millis(*at), reason })
+        }
+        (Standing::Closed { .. }, None) => None,
+    };
+    environment.windows.standings(now).filter_map(gate).collect()
+}
+
 fn verified_at(run: &Run) -> Option<Timestamp> {
     match run.record {
         Some(Record::Verified { at }) => Some(millis(at)),
@@ -347,6 +401,10 @@ impl fmt::Display for OpenGate {
                     Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
                 }
                 since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))
+            }
+            Self::Window { of, window, until } => windows::write_open(f, *of, window.as_ref(), *until),
+            Self::WindowOverride { of, window, by, at, reason } => {
+                windows::write_overridden(f, *of, window.as_ref(), by, *at, reason)
             }
             Self::ProposedStatus(seen) | Self::ActiveStatus(seen) => seen.fmt(f),
             Self::Promote { by, at } => write!(f, "{by} promoted it at {}", clock(*at)),

@@ -12,6 +12,7 @@ use super::{
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
     snapshot::Drift,
+    windows::{self, WindowName, WindowSource},
 };
 
 /// What keeps one gate closed.
@@ -69,6 +70,15 @@ pub enum Gate {
     Settling {
         /// What it waits for.
         waits: Verdict,
+    },
+    /// Windows are closed.
+    Window {
+        /// Whose windows.
+        of: WindowSource,
+        /// The window that denies it; none where it is outside of those that allow.
+        window: Option<WindowName>,
+        /// When they open; absent when no opening is in sight.
+        until: Option<Timestamp>,
     },
     /// A commit status on the proposed SHA.
     ProposedStatus {
@@ -210,6 +220,8 @@ impl Gate {
             Self::Obstacle { .. } => "obstacle".into(),
             Self::DependsOn { environment, .. } => format!("depends-on:{environment}"),
             Self::Settling { .. } => "settling".into(),
+            Self::Window { of: WindowSource::Strategy, .. } => "window".into(),
+            Self::Window { of: WindowSource::Server, .. } => "window:server".into(),
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
             Self::Promote => "promote".into(),
             Self::Forge { .. } => "forge".into(),
@@ -233,6 +245,7 @@ impl Gate {
             Self::DependsOn { waits, .. } | Self::Settling { waits } => waits.until(),
             Self::ProposedStatus { waits, .. } => waits.until(),
             Self::Hold { hold } => hold.expires_at,
+            Self::Window { until, .. } => *until,
             _ => None,
         }
     }
@@ -298,6 +311,7 @@ impl fmt::Display for Gate {
                 Verdict::Status { .. } => write!(f, "what runs here is not settled: {waits}"),
                 _ => write!(f, "what runs here {waits}"),
             },
+            Self::Window { of, window, until } => windows::write_closed(f, *of, window.as_ref(), *until),
             Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
             Self::Promote => f.write_str("waits for a person to promote it"),
             Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),

@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod status;
 pub mod strategy;
 pub mod unseen;
+pub mod windows;
 
 #[cfg(test)]
 mod properties;

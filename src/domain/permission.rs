@@ -35,6 +35,9 @@ impl fmt::Display for Permission {
     }
 }
 
+/// The right on the repository that going past windows needs, beside that of promoting.
+pub const OVERRIDE_NEEDS: Permission = Permission::Maintain;
+
 /// A key of `spec.permissions`: what people may do without the right on the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,6 +46,8 @@ pub enum Grant {
     Promote,
     /// `permissions.rollback`.
     Rollback,
+    /// `permissions.override`.
+    Override,
 }
 
 /// People that a strategy names.
@@ -61,6 +66,8 @@ pub struct Grants {
     pub promote: Vec<Grantee>,
     /// Who may roll back.
     pub rollback: Vec<Grantee>,
+    /// Who may promote although windows are closed.
+    pub overriding: Vec<Grantee>,
 }
 
 impl Grants {
@@ -69,6 +76,7 @@ impl Grants {
         match grant {
             Grant::Promote => &self.promote,
             Grant::Rollback => &self.rollback,
+            Grant::Override => &self.overriding,
         }
     }
 }
@@ -78,6 +86,7 @@ impl fmt::Display for Grant {
         f.write_str(match self {
             Self::Promote => "permissions.promote",
             Self::Rollback => "permissions.rollback",
+            Self::Override => "permissions.override",
         })
     }
 }

@@ -14,6 +14,7 @@
 mod action;
 mod going_back;
 mod view;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -181,6 +182,7 @@ impl Planner<'_> {
         notices.extend(state.running().and_then(|run| self.rejected(state, &run.dry)));
         notices.extend(state.running().and_then(partly_back));
         notices.extend(self.rolled_back_before(environment, place, state));
+        notices.extend(windows::overridden(environment, state, self.snapshot.now));
         for dry in self.snapshot.line.newer_than(position) {
             let dry_sha = dry.clone();
             let blocked = self.ledger.blocked(environment, place, dry);
@@ -297,6 +299,7 @@ impl Planner<'_> {
         }));
         gates.extend(self.settling(environment, branch));
         let proposal = state.proposal.as_ref().filter(|proposal| proposal.dry == wish.dry);
+        gates.extend(windows::closed(environment, state, proposal, self.snapshot.now));
         let reports: Vec<_> = proposal.iter().flat_map(|_| &state.proposed_reports).collect();
         gates.extend(environment.proposed_statuses.iter().filter_map(|rule| {
             evidence::status_wait(rule, &reports, self.snapshot.now)
@@ -455,8 +458,15 @@ impl Planner<'_> {
             Notice::HydrationFailed { retry_at, .. } => *retry_at,
             _ => None,
         });
-        let next =
-            verdict.into_iter().chain(gates).chain(deadline).chain(retries).filter(|t| *t > self.snapshot.now).min();
+        let closing = windows::next_closing(environment, view, self.snapshot.now);
+        let next = verdict
+            .into_iter()
+            .chain(closing)
+            .chain(gates)
+            .chain(deadline)
+            .chain(retries)
+            .filter(|t| *t > self.snapshot.now)
+            .min();
         plan.wake_at = earlier(plan.wake_at, next);
     }
 }

@@ -16,6 +16,7 @@ use super::{
     rollback::{Restored, Rollback},
     selection::RootLabels,
     status::{CommitStatus, StatusState},
+    windows::WindowOverride,
 };
 
 /// One look at git, the forge and the store.
@@ -59,6 +60,8 @@ pub struct PlaceState {
     pub rejected: BTreeMap<DrySha, ClosedProposal>,
     /// A person's wish to promote, bound to one proposed SHA.
     pub promote: Option<PromoteRequest>,
+    /// A person's wish to go past closed windows, bound to one proposed SHA.
+    pub window_override: Option<WindowOverride>,
     /// Our own status on the proposed SHA.
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.

@@ -12,6 +12,7 @@ use super::{
 use crate::domain::{
     comment::{Answer, Outcome, Verb},
     ids::{DrySha, Place, ProposedSha},
+    permission::OVERRIDE_NEEDS,
     plan::PlaceView,
 };
 
@@ -151,9 +152,12 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
             context["place"] = json!(place.to_string());
             context["open"] = json!(open.map(|number| number.to_string()));
         }
-        Outcome::LacksRight { needs, has, grant, unread, .. } => {
+        Outcome::LacksRight { verb, needs, has, grant, unread } => {
             context["grant"] = json!(grant.map(|grant| grant.to_string()));
             context["unread"] = json!(unread.iter().map(|people| format!("`{people}`")).collect::<Vec<_>>());
+            if *verb == Verb::Promote && *needs == OVERRIDE_NEEDS {
+                context["verb"] = json!(format!("{verb} override=windows"));
+            }
             context["needs"] = json!(needs.to_string());
             context["has"] = json!(has.to_string());
         }

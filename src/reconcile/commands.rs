@@ -303,7 +303,7 @@ pub fn place_view<'a>(
 }
 
 /// Says what runs where nothing waits to be promoted.
-fn nothing_waits(view: &PlaceView) -> CommandError {
+pub(super) fn nothing_waits(view: &PlaceView) -> CommandError {
     let place = &view.place;
     let runs = match &view.running {
         Some(running) => format!("{place} runs {}", running.dry.short()),
@@ -326,7 +326,7 @@ fn nothing_waits(view: &PlaceView) -> CommandError {
 }
 
 /// Says what is proposed instead of what was seen.
-fn moved_on(view: &PlaceView, proposed: &ProposedSha, seen: &ProposedSha) -> CommandError {
+pub(super) fn moved_on(view: &PlaceView, proposed: &ProposedSha, seen: &ProposedSha) -> CommandError {
     let what = match &view.wanted {
         Some(dry) => format!("{} in {}", dry.short(), proposed.short()),
         None => proposed.short().to_owned(),

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         ids::{BranchName, Place, RepositoryId, StatusKey, StrategyId},
         strategy::PromotionStrategy,
+        windows::ServerWindows,
     },
     forge::{Account, Repository, SharedForge},
     git::{
@@ -31,6 +32,8 @@ pub struct Shared {
     pub messages: Messages,
     /// Renders.
     pub hydrator: Arc<Hydrator>,
+    /// When the server lets promotions be merged.
+    pub server_windows: Arc<ServerWindows>,
     /// The time.
     pub clock: Clock,
     /// The service's own address for people, without a slash at its end.

@@ -22,6 +22,7 @@ pub mod hub;
 pub mod hydrate;
 mod merging;
 pub mod observe;
+mod overriding;
 pub mod proposals;
 pub mod record;
 pub mod rejected_commits;

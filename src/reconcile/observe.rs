@@ -11,7 +11,7 @@ use super::{
     closed_pull_requests, commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    holds, proposals, rejected_commits,
+    holds, overriding, proposals, rejected_commits,
 };
 use crate::{
     domain::{
@@ -199,6 +199,7 @@ async fn observe_place(
         proposed_reports,
         rejected,
         promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
+        window_override: overriding::read(context, view, place, environment, proposal.as_ref(), open).await?,
         own_status,
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,
@@ -301,7 +302,8 @@ async fn promote_request(
     let store = &context.repository.shared.store;
     let noted: Option<PromoteRequest> = store.note(&context.id, place).await?;
     let (Some(proposal), Some(_)) = (proposal, open) else { return Ok(noted) };
-    if environment.auto_merge || noted.as_ref().is_some_and(|noted| noted.proposed == proposal.sha) {
+    let is_asked = !environment.auto_merge || !environment.windows.is_empty();
+    if !is_asked || noted.as_ref().is_some_and(|noted| noted.proposed == proposal.sha) {
         return Ok(noted);
     }
     let reports = view.statuses(context, proposal.sha.as_str()).await?;

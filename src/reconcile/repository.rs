@@ -17,6 +17,7 @@ use super::{
     commands::Commands,
     comments::{Acted, CommentReader, CommentsView},
     context::{RepositoryContext, Shared, StrategyContext, branches},
+    overriding,
     strategy_files::{self, Broken, InForce},
     worker::StrategyWorker,
 };
@@ -249,7 +250,8 @@ impl RepositoryWorker {
         let before = self.shared.store.documents(&self.repository).await?;
         let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before);
         state.strategies.clear();
-        for InForce { strategy, document } in settled.in_force {
+        for InForce { mut strategy, document } in settled.in_force {
+            overriding::add_server_windows(&mut strategy, &self.repository, &self.shared.server_windows);
             self.shared.store.save_document(&document).await?;
             if let Some(mistake) = &document.mistake {
                 tracing::warn!(strategy = %document.strategy, mistake, "the newest strategy has a mistake");

@@ -17,6 +17,7 @@ use super::{
     Settings, SettingsError, SettingsFile,
     file::{ForgeSection, LimitsSection, NetworkSection, RenderersSection},
     mistake::Mistakes,
+    windows,
 };
 
 /// Where GitHub's API is.
@@ -56,6 +57,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
         templates: file.messages.templates.map(|path| existing("messages.templates", &path, folder, mistakes)),
+        windows: windows::windows(&file.policies.windows, mistakes),
         api_token: file
             .service
             .api_token_file

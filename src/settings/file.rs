@@ -28,6 +28,8 @@ pub struct SettingsFile {
     pub network: NetworkSection,
     /// Who may act on the service, and read it from elsewhere.
     pub service: ServiceSection,
+    /// What no repository can weaken.
+    pub policies: PoliciesSection,
 }
 
 /// Where the service listens and under which address people reach it.
@@ -146,6 +148,49 @@ pub struct ServiceSection {
     /// A file that holds the bearer token of everything that acts, such as `hydromote promote`, and of reading from
     /// beyond this machine. Without it nobody acts over HTTP, and only this machine reads.
     pub api_token_file: Option<PathBuf>,
+}
+
+/// What no repository can weaken.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PoliciesSection {
+    /// When promotions may be merged.
+    pub windows: WindowsSection,
+}
+
+/// When promotions may be merged, whatever a strategy says. A window that denies wins over any that allows; where some
+/// allow, promotions are merged only inside of one. The windows of a strategy must be open too.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowsSection {
+    /// Whether people who may override the windows of a strategy may override these too; `false` unless set.
+    pub overridable: bool,
+    /// Windows inside of which promotions are merged, and outside of which they wait: `[[policies.windows.allow]]`.
+    pub allow: Vec<WindowSection>,
+    /// Windows inside of which promotions wait: `[[policies.windows.deny]]`.
+    pub deny: Vec<WindowSection>,
+}
+
+/// One window: `cron` and `duration` for one that comes again, `from` and `to` for one that comes once.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowSection {
+    /// When it begins, in five fields: minute, hour, day of the month, month, day of the week.
+    pub cron: Option<String>,
+    /// How long it is from each beginning on, as time that passes.
+    pub duration: Option<String>,
+    /// The local time at which it begins, such as `"2026-12-20T18:00"`.
+    pub from: Option<String>,
+    /// The local time at which it ends.
+    pub to: Option<String>,
+    /// Whose clocks its times are read by, such as `"Europe/Berlin"`; `"UTC"` unless set.
+    pub timezone: Option<String>,
+    /// What it is for, in a few words; shown wherever a promotion waits for it.
+    pub reason: Option<String>,
+    /// The repositories that it holds for, as `owner/name` with `*` for anything; all unless set.
+    pub repositories: Vec<String>,
+    /// The environments that it holds for, by name with `*` for anything; all unless set.
+    pub environments: Vec<String>,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

@@ -76,11 +76,20 @@ impl<'a> Mistakes<'a> {
         let Ok(root) = DeTable::parse(self.text) else { return self.file.to_owned() };
         let mut table = root.get_ref();
         let mut offset = None;
-        for part in key.split('.') {
+        let mut parts = key.split('.');
+        while let Some(part) = parts.next() {
             let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else { break };
             offset = Some(Spanned::span(name).start);
             match value.get_ref() {
                 DeValue::Table(inner) => table = inner,
+                // In a list of tables the next part is a number.
+                DeValue::Array(list) => {
+                    let entry = parts.next().and_then(|number| list.get(number.parse::<usize>().ok()?));
+                    let Some(entry) = entry else { break };
+                    offset = Some(Spanned::span(entry).start);
+                    let DeValue::Table(inner) = entry.get_ref() else { break };
+                    table = inner;
+                }
                 _ => break,
             }
         }

@@ -11,6 +11,7 @@ mod mistake;
 mod repositories;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroUsize, path::Path, path::PathBuf, time::Duration};
 
@@ -24,6 +25,7 @@ pub use self::{
     mistake::{Mistake, SettingsError},
     repositories::{RepositoryPattern, ServedRepositories},
 };
+use crate::domain::windows::ServerWindows;
 
 /// What begins the name of every variable.
 const PREFIX: &str = "HYDROMOTE";
@@ -49,6 +51,8 @@ pub struct Settings {
     pub renderers: Renderers,
     /// The folder of texts in place of the built-in ones.
     pub templates: Option<PathBuf>,
+    /// When the server lets promotions be merged.
+    pub windows: ServerWindows,
     /// The bearer token of everything that acts; without one nobody may act over HTTP.
     pub api_token: Option<SecretString>,
 }

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::domain::ids::{EnvironmentName, RepositoryId};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -73,7 +74,9 @@ fn every_key_is_in_the_example_and_has_a_description() {
     walk(schemars::schema_for!(SettingsFile).as_value(), &mut keys);
     assert!(keys.len() > 25, "{keys:?}");
     for key in keys.iter().filter(|key| *key != "token") {
-        let is_shown = EXAMPLE.contains(&format!("{key} = ")) || EXAMPLE.contains(&format!("[{key}"));
+        let is_shown = EXAMPLE.contains(&format!("{key} = "))
+            || EXAMPLE.contains(&format!("[{key}"))
+            || EXAMPLE.contains(&format!(".{key}]"));
         assert!(is_shown, "`{key}` is not in the example");
     }
 }
@@ -202,4 +205,67 @@ fn a_secret_file_that_is_empty_is_a_mistake() -> TestResult {
     let missing = Settings::load(Some(&folder.path().join("none.toml")), []).err();
     assert!(missing.is_some_and(|error| error.to_string().contains("--config")));
     Ok(())
+}
+
+#[test]
+fn windows_of_the_server_hold_where_they_say() -> TestResult {
+    let text = format!(
+        "{FORGE}[policies.windows]
+overridable = true
+[[policies.windows.deny]]
+from = '2026-12-20T18:00'
+to = '2027-01-04T06:00'
+timezone = 'Europe/Berlin'
+reason = 'year end'
+[[policies.windows.allow]]
+cron = '0 8 * * MON-FRI'
+duration = '9h'
+repositories = ['Acme/*', 'tools/a']
+environments = ['prod*']
+"
+    );
+    let windows = parse(&text, &[TOKEN])?.windows;
+    assert!(windows.overridable);
+    let told = |repository: &str, environment: &str| {
+        let repository = RepositoryId::new(repository).expect("a repository");
+        let of = windows.of(&repository, &EnvironmentName::new(environment).expect("a name"));
+        (of.allow.len(), of.deny.len())
+    };
+    assert_eq!(told("acme/shop", "prod-eu"), (1, 1));
+    assert_eq!(told("acme/shop", "staging"), (0, 1));
+    assert_eq!(told("tools/b", "prod"), (0, 1));
+    assert!(parse(FORGE, &[TOKEN])?.windows.deny.is_empty());
+    Ok(())
+}
+
+#[test]
+fn mistakes_in_windows_have_their_places() {
+    let text = format!(
+        "{FORGE}[[policies.windows.deny]]
+cron = '0 18 * * FRIDAY'
+duration = '62'
+timezone = 'Europe/Berlni'
+[[policies.windows.deny]]
+reason = 'never'
+[[policies.windows.allow]]
+from = '2026-12-20T18:00'
+to = '2026-12-19'
+environments = ['prod?']
+[[policies.windows.allow]]
+cron = '0 8 * * *'
+duration = '1h'
+[[policies.windows.deny]]
+cron = '0 * * * *'
+duration = '1h'
+"
+    );
+    insta::assert_snapshot!(told(&text, &[TOKEN]), @"
+    hydromote.toml:12:1: `policies.windows.allow.0.to` is wrong: `2026-12-19` is no local time; write it like `2026-12-20T18:00`; the zone stands in `timezone`
+    hydromote.toml:13:1: `policies.windows.allow.0.environments` holds `prod?`, which is no name with `*` in it; use letters, digits, `-`, `_`, `.`, `/` and `*`
+    hydromote.toml:7:1: `policies.windows.deny.0.timezone` is wrong: `Europe/Berlni` is no time zone; did you mean `Europe/Berlin`?
+    hydromote.toml:5:1: `policies.windows.deny.0.cron` is wrong: `FRIDAY` is no day of the week; write a number from 0 to 7, or SUN to SAT, `*`, or a list
+    hydromote.toml:6:1: `policies.windows.deny.0.duration` is wrong: `62` is not a duration; write a number and a unit, such as `30m`, `8h`, `62h` or `2d`; at most a year
+    hydromote.toml:8:1: `policies.windows.deny.1` is wrong: the window does not say when it is; write `cron` and `duration` for one that comes again, `from` and `to` for one that comes once
+    hydromote.toml:4:12: `policies.windows` never opens: what denies covers all that allows; shorten a window that denies
+    ");
 }

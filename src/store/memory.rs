@@ -13,6 +13,7 @@ use crate::domain::{
         DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RepositoryId, StatusKey, StrategyId,
     },
     snapshot::{Obstacle, PostedStatus, PromoteRequest, Refusal},
+    windows::WindowOverride,
 };
 
 /// A note about one place, of which there is at most one of a kind.
@@ -35,6 +36,10 @@ const NO_PLACE: About<'static> = ("", "");
 
 impl PlaceNote for PromoteRequest {
     const KIND: &'static str = "promote";
+}
+
+impl PlaceNote for WindowOverride {
+    const KIND: &'static str = "window-override";
 }
 
 impl PlaceNote for Refusal {

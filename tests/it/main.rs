@@ -28,4 +28,5 @@ mod serve;
 mod strategies;
 mod texts;
 mod webhooks;
+mod windows;
 mod world;

@@ -96,6 +96,7 @@ impl Stage {
             repositories: ServedRepositories(vec![pattern]),
             hydrator: Arc::new(app::hydrator(&folders, hydrators::Limits::default(), None).await?),
             messages: Messages::built_in(),
+            server_windows: Arc::default(),
             poll: POLL,
             // Commands on this machine find it by themselves.
             api_token: Some(SecretString::from(uuid::Uuid::now_v7().simple().to_string())),

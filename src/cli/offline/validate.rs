@@ -75,8 +75,9 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let mut validation =
         Validation { valid: true, dry_sha, mistakes: Vec::new(), warnings: Vec::new(), strategies: Vec::new() };
+    let now = (crate::app::wall_clock())();
     for (read, file) in strategies::parse(&checkout, &files).into_iter().zip(&files) {
-        validation.warnings.extend(read.warnings);
+        validation.warnings.extend(read.warnings_at(now));
         match read.strategies {
             Err(mistakes) => validation.mistakes.extend(mistakes),
             Ok(strategies) => {

@@ -140,9 +140,10 @@ impl Outcome {
     /// Returns the answer to another command of the same comment, when this one says it already: its
     /// author lacks the right, and the same people are named for both.
     pub fn refuses_too(&self, other: Verb) -> Option<Self> {
-        let Self::LacksRight { verb, has, grant, unread, .. } = self else { return None };
+        let Self::LacksRight { verb, needs: needed, has, grant, unread } = self else { return None };
         let needs = other.needs();
-        (*has < needs && verb.grant() == other.grant()).then(|| Self::LacksRight {
+        // What was lacking for an override may be there for the command without one.
+        (*needed == verb.needs() && *has < needs && verb.grant() == other.grant()).then(|| Self::LacksRight {
             verb: other,
             needs,
             has: *has,

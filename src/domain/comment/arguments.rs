@@ -88,6 +88,21 @@ impl Arguments {
         }
     }
 
+    /// Returns why closed windows are overridden, when they are.
+    pub(super) fn past_windows(&mut self) -> Result<Option<String>, Mistake> {
+        match self.named("override") {
+            None => Ok(None),
+            Some(word) if !word.eq_ignore_ascii_case("windows") => {
+                let word = text::visible(&word);
+                Err(self.mistake(&format!("cannot override `{word}`, only `windows`")))
+            }
+            Some(_) => match self.named("reason").filter(|reason| !reason.trim().is_empty()) {
+                Some(reason) => Ok(Some(reason)),
+                None => Err(self.mistake("needs a `reason` to override windows")),
+            },
+        }
+    }
+
     /// Checks that nothing is left.
     pub(super) fn end(self) -> Result<(), Mistake> {
         let named = self.named.iter().map(|(name, _)| format!("{name}="));

@@ -90,6 +90,9 @@ pub enum Command {
     Promote {
         /// Where; the pull request's own environment when absent.
         environment: Option<EnvironmentName>,
+        /// Why closed windows are overridden; they are not when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        past_windows: Option<String>,
     },
     /// Ends a hold.
     Unhold {
@@ -289,7 +292,7 @@ impl Verb {
             Self::Help => "help",
             Self::Hold => "hold [environment] [reason=\"…\"]",
             Self::Retry => "retry",
-            Self::Promote => "promote [environment]",
+            Self::Promote => "promote [environment] [override=windows reason=\"…\"]",
             Self::Unhold => "unhold [environment]",
             Self::Reject => "reject [commit] [reason=\"…\"]",
             Self::Unreject => "unreject [commit]",
@@ -368,7 +371,9 @@ impl Verb {
             }
             Self::Hold => Command::Hold { environment: arguments.environment()?, reason: arguments.named("reason") },
             Self::Retry => Command::Retry,
-            Self::Promote => Command::Promote { environment: arguments.environment()? },
+            Self::Promote => {
+                Command::Promote { environment: arguments.environment()?, past_windows: arguments.past_windows()? }
+            }
             Self::Unhold => Command::Unhold { environment: arguments.environment()? },
             Self::Reject => Command::Reject { dry: arguments.commit()?, reason: arguments.named("reason") },
             Self::Unreject => Command::Unreject { dry: arguments.commit()? },

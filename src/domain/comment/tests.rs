@@ -129,8 +129,8 @@ fn a_mistake_says_what_would_be_right() {
     ), @r#"
     `promoet` is no command. Did you mean `promote`? `/hydromote help` lists what there is.
     `thanks` is no command. There is `status`, `diff`, `help`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `preview` and `rollback`.
-    `promote` does not know what `now` is. Write it as `/hydromote promote [environment]`.
-    `promote` names `pro/d`, which is no environment. Write it as `/hydromote promote [environment]`.
+    `promote` does not know what `now` is. Write it as `/hydromote promote [environment] [override=windows reason="…"]`.
+    `promote` names `pro/d`, which is no environment. Write it as `/hydromote promote [environment] [override=windows reason="…"]`.
     `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     `rollback` names `main`, which is no commit id of 7 or more digits. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     "#);
@@ -142,8 +142,8 @@ fn a_mistake_says_what_would_be_right() {
     `rollback` has both `to` and `steps`. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     `hold` has a quote that does not end. Write it as `/hydromote hold [environment] [reason="…"]`.
     `hold` names `reason` twice. Write it as `/hydromote hold [environment] [reason="…"]`.
-    `promote` does not know what `sha=` is. Write it as `/hydromote promote [environment]`.
-    `promote` has something in its line that is not plain text. Write it without code, links and images: `/hydromote promote [environment]`.
+    `promote` does not know what `sha=` is. Write it as `/hydromote promote [environment] [override=windows reason="…"]`.
+    `promote` has something in its line that is not plain text. Write it without code, links and images: `/hydromote promote [environment] [override=windows reason="…"]`.
     `rollback` has something in its line that is not plain text. Write it without code, links and images: `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
     "#);
 }

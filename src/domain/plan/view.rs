@@ -146,6 +146,13 @@ pub enum Notice {
         /// The first of them.
         first: RootName,
     },
+    /// A person lets the proposal go past windows that are closed.
+    WindowsOverridden {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// What runs has failed, and is not rolled back by itself.
     Guarded {
         /// Why not.
@@ -195,6 +202,7 @@ impl std::fmt::Display for Notice {
                 dry.short(),
                 rest.short()
             ),
+            Self::WindowsOverridden { by, reason } => write!(f, "{by} overrides the windows: {reason}"),
             Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),
             Self::Kept { dry, roots: 1, message } => {
                 write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())

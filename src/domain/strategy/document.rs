@@ -5,6 +5,8 @@
 //! at once, by `check`. Words whose behaviour is not built yet are fields too, so that they get a
 //! better answer than "unknown"; the schema leaves them out.
 
+mod windows;
+
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -13,6 +15,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
+pub use self::windows::{WindowDocument, WindowsDocument};
 use super::{
     Layout, MergeMethod, OnFailure, SecretPolicy, SourceKind,
     check::permissions,
@@ -80,12 +83,11 @@ pub struct Spec {
     /// Who may give commands in comments without the right on the repository that they need. Those who have the right
     /// still may.
     pub permissions: Option<PermissionsDocument>,
+    /// When promotions may be merged, in every environment.
+    pub windows: Option<WindowsDocument>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub lanes: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub windows: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub approvals: NotYet,
@@ -117,11 +119,9 @@ pub struct PermissionsDocument {
     /// Who may give `rollback` without maintain access.
     #[serde(default)]
     pub rollback: Vec<GranteeText>,
-    /// Overrides of windows and approvals, which are not built.
-    #[serde(rename = "override")]
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub overriding: NotYet,
+    /// Who may give `promote override=windows` without maintain access.
+    #[serde(default, rename = "override")]
+    pub overriding: Vec<GranteeText>,
 }
 
 /// People as they were written.
@@ -259,15 +259,14 @@ pub struct EnvironmentDocument {
     pub merge_mode: Option<Word<MergeMode>>,
     /// What happens when something goes wrong.
     pub rollback: Option<RollbackDocument>,
+    /// When promotions may be merged here, in addition to the strategy's windows.
+    pub windows: Option<WindowsDocument>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub lanes: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub permissions: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub windows: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub approvals: NotYet,
@@ -295,10 +294,9 @@ pub struct DurationText(pub String);
 
 impl Spec {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 8] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 7] {
         [
             ("lanes", &self.lanes),
-            ("windows", &self.windows),
             ("approvals", &self.approvals),
             ("newer", &self.newer),
             ("maxOpenPullRequests", &self.max_open_pull_requests),
@@ -311,11 +309,10 @@ impl Spec {
 
 impl EnvironmentDocument {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 9] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 8] {
         [
             ("lanes", &self.lanes),
             ("permissions", &self.permissions),
-            ("windows", &self.windows),
             ("approvals", &self.approvals),
             ("newer", &self.newer),
             ("maxOpenPullRequests", &self.max_open_pull_requests),

@@ -9,7 +9,7 @@ pub(super) const PATTERN: &str = "^([0-9]{1,6}[dhms])+$";
 const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
 
 /// Returns the duration that `text` spells, or nothing when it spells none.
-pub(super) fn parse_duration(text: &str) -> Option<SignedDuration> {
+pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
     let mut total = SignedDuration::ZERO;
     let mut rest = text;
     if rest.is_empty() {

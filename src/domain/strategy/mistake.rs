@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::position::Position;
@@ -67,12 +68,13 @@ pub struct Report<'a> {
     path: &'a str,
     lines: Vec<&'a str>,
     found: Vec<Mistake>,
+    later: Vec<(Timestamp, Mistake)>,
 }
 
 impl<'a> Report<'a> {
     /// Returns an empty report on the file `path` with the content `text`.
     pub fn new(path: &'a str, text: &'a str) -> Self {
-        Self { path, lines: text.lines().collect(), found: Vec::new() }
+        Self { path, lines: text.lines().collect(), found: Vec::new(), later: Vec::new() }
     }
 
     /// Returns the file, as a path in the repository.
@@ -88,6 +90,25 @@ impl<'a> Report<'a> {
     /// Adds a warning.
     pub fn warning(&mut self, position: Position, message: impl Into<String>, help: impl Into<String>) {
         self.add(Severity::Warning, position, message.into(), help.into());
+    }
+
+    /// Adds a warning that holds from a time on: what is right today is not read with a clock.
+    pub fn warning_from(
+        &mut self,
+        from: Timestamp,
+        position: Position,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        if self.later.len() < MOST_MISTAKES {
+            let warning = self.found_at(Severity::Warning, position, message.into(), help.into());
+            self.later.push((from, warning));
+        }
+    }
+
+    /// Takes the warnings that hold from a time on.
+    pub fn take_later(&mut self) -> Vec<(Timestamp, Mistake)> {
+        std::mem::take(&mut self.later)
     }
 
     /// Says whether there are so many mistakes that no more are taken. Warnings do not count, so
@@ -131,10 +152,15 @@ impl<'a> Report<'a> {
         if self.is_full_of(severity) {
             return;
         }
+        let mistake = self.found_at(severity, position, message, help);
+        self.found.push(mistake);
+    }
+
+    fn found_at(&self, severity: Severity, position: Position, message: String, help: String) -> Mistake {
         let position = self.inside(position);
         let line = self.line(usize::try_from(position.line).unwrap_or(1));
         let rest = line.get(char_offset(line, position.column)..).unwrap_or("");
-        self.found.push(Mistake {
+        Mistake {
             severity,
             file: self.path.to_owned(),
             line: position.line,
@@ -143,7 +169,7 @@ impl<'a> Report<'a> {
             message,
             help,
             context: shown(line),
-        });
+        }
     }
 
     fn is_full_of(&self, severity: Severity) -> bool {

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+pub(crate) use duration::parse_duration;
 pub use mistake::{Mistake, Severity};
 pub use proposal::propose_strategy;
 pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
@@ -30,6 +31,7 @@ use super::{
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
     lane::Lanes,
     permission::Grants,
+    windows::EnvironmentWindows,
 };
 
 /// A strategy without mistakes.
@@ -176,6 +178,8 @@ pub struct Environment {
     pub merge_method: MergeMethod,
     /// Whether a failure of what runs is answered with a rollback.
     pub automatic_rollback: bool,
+    /// When promotions may be merged.
+    pub windows: EnvironmentWindows,
 }
 
 /// A commit status that a gate waits for.

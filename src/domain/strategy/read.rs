@@ -4,6 +4,7 @@
 //! - Nothing that somebody can write into a file makes this panic, recurse without end or use
 //!   much memory: size, depth, aliases and nodes are bounded before anything is built.
 
+use jiff::Timestamp;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
 use super::{
@@ -30,6 +31,18 @@ pub struct StrategyFile {
     pub strategies: Result<Vec<PromotionStrategy>, Vec<Mistake>>,
     /// What can be used, but may not be meant.
     pub warnings: Vec<Mistake>,
+    /// What can be used, but is pointless from a time on.
+    pub later_warnings: Vec<(Timestamp, Mistake)>,
+}
+
+impl StrategyFile {
+    /// Returns what can be used at a time, but may not be meant, in the order of the file.
+    pub fn warnings_at(&self, now: Timestamp) -> Vec<Mistake> {
+        let later = self.later_warnings.iter().filter(|(from, _)| *from <= now).map(|(_, warning)| warning);
+        let mut warnings: Vec<Mistake> = self.warnings.iter().chain(later).cloned().collect();
+        warnings.sort_by_key(|warning| (warning.line, warning.column));
+        warnings
+    }
 }
 
 /// Reads the strategy `files` of one repository, each a path and its content.
@@ -64,12 +77,13 @@ fn parse<P: AsRef<str>, T: AsRef<[u8]>>(repository: Option<&RepositoryId>, files
     found.into_iter().zip(reports).map(|((_, strategies), report)| finish(strategies, report)).collect()
 }
 
-fn finish(strategies: Vec<Option<PromotionStrategy>>, report: Report<'_>) -> StrategyFile {
+fn finish(strategies: Vec<Option<PromotionStrategy>>, mut report: Report<'_>) -> StrategyFile {
     let path = report.path().to_owned();
+    let later_warnings = report.take_later();
     let (mistakes, warnings): (Vec<_>, Vec<_>) =
         report.into_found().into_iter().partition(|mistake| mistake.severity == Severity::Error);
     let strategies = if mistakes.is_empty() { Ok(strategies.into_iter().flatten().collect()) } else { Err(mistakes) };
-    StrategyFile { path, strategies, warnings }
+    StrategyFile { path, strategies, warnings, later_warnings }
 }
 
 /// Returns the YAML documents of a file, or none and a mistake. `text` is what of it is UTF-8.

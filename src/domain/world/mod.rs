@@ -26,6 +26,7 @@ use crate::domain::{
     snapshot::{ClosedProposal, OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
     strategy::{Environment, MergeMethod, PromotionStrategy, RenderOptions, Sources, StatusRule},
+    windows::{EnvironmentWindows, WindowOverride},
 };
 
 /// What a dry commit renders to in each environment; absent where it cannot be rendered.
@@ -77,6 +78,7 @@ pub(super) struct EnvironmentWorld {
     pub(super) hydrations: BTreeMap<DrySha, Hydration>,
     pub(super) records: BTreeMap<ActiveSha, Record>,
     pub(super) promote: Option<PromoteRequest>,
+    pub(super) window_override: Option<WindowOverride>,
     pub(super) rejected: BTreeMap<DrySha, ClosedProposal>,
     pub(super) refusal: Option<Refusal>,
     /// What the store holds of a hold and a rollback.
@@ -190,6 +192,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         proposed_statuses: Vec::new(),
         merge_method: MergeMethod::Merge,
         automatic_rollback: false,
+        windows: EnvironmentWindows::default(),
     }
 }
 

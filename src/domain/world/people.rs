@@ -309,6 +309,7 @@ impl World {
             (world.hold, world.rollback) = (hold, rollback);
             world.cancelled.append(&mut world.closed_rollbacks);
             world.promote = None;
+            world.window_override = None;
             world.refusal = None;
             world.hydrations.clear();
         }

@@ -79,6 +79,7 @@ impl World {
                 .collect(),
             rejected: world.rejected.clone(),
             promote: world.promote.clone(),
+            window_override: world.window_override.clone(),
             own_status: world.own_status.clone(),
             refusal: world.refusal.clone(),
             obstacle: None,

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},
         ids::{EnvironmentName, StrategyId},
-        permission::{Grantee, Permission},
+        permission::{Grant, Grantee, OVERRIDE_NEEDS, Permission},
         plan::PlaceView,
     },
     forge::{Among, Comment, ForgeError, PullRequestState},
@@ -82,8 +82,9 @@ impl CommentReader<'_> {
                 }
                 Ok(Outcome::Retried)
             }
-            Command::Promote { environment } => {
-                self.promote(comment, subject, self.proposal(subject, verb, environment.as_ref())?).await
+            Command::Promote { environment, past_windows } => {
+                let at = self.proposal(subject, verb, environment.as_ref())?;
+                self.promote(comment, subject, at, past_windows.as_deref()).await
             }
             Command::Hold { environment, reason } => {
                 let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
@@ -164,7 +165,13 @@ impl CommentReader<'_> {
         }
     }
 
-    async fn promote(&self, comment: &Comment, subject: &Subject, at: At<'_>) -> Result<Outcome, CommandError> {
+    async fn promote(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        at: At<'_>,
+        past_windows: Option<&str>,
+    ) -> Result<Outcome, CommandError> {
         let place = at.view;
         let moved = Outcome::Moved { place: place.place.clone() };
         if place.proposed.is_some() && !self.is_what_the_author_saw(comment, place).await? {
@@ -175,7 +182,16 @@ impl CommentReader<'_> {
             return Ok(refused);
         }
         let (to, by) = (&place.place, super::login(comment));
-        let promoted = self.commands.promote(at.strategy, &to.environment, Some(&to.lane), None, &by).await?;
+        let (environment, lane) = (&to.environment, Some(&to.lane));
+        let promoted = match past_windows {
+            None => self.commands.promote(at.strategy, environment, lane, None, &by).await?,
+            Some(reason) => {
+                if let Some(refused) = self.lacks_override(comment, subject).await? {
+                    return Ok(refused);
+                }
+                self.commands.promote_past_windows(at.strategy, environment, lane, None, &by, reason).await?
+            }
+        };
         if Some(&promoted.proposed) != place.proposed.as_ref() {
             return Ok(moved);
         }
@@ -212,6 +228,22 @@ impl CommentReader<'_> {
         subject: &Subject,
         verb: Verb,
     ) -> Result<Option<Outcome>, ForgeError> {
+        self.lacks(comment, subject, verb, verb.needs(), verb.grant()).await
+    }
+
+    /// Looks up whether the author may go past windows, beside promoting.
+    async fn lacks_override(&self, comment: &Comment, subject: &Subject) -> Result<Option<Outcome>, ForgeError> {
+        self.lacks(comment, subject, Verb::Promote, OVERRIDE_NEEDS, Some(Grant::Override)).await
+    }
+
+    async fn lacks(
+        &self,
+        comment: &Comment,
+        subject: &Subject,
+        verb: Verb,
+        needs: Permission,
+        listed: Option<Grant>,
+    ) -> Result<Option<Outcome>, ForgeError> {
         let has = match &comment.author {
             Some(author) => match self.context.forge.permission(&self.context.id, author).await {
                 Err(ForgeError::Unauthorised { .. }) => None,
@@ -219,15 +251,14 @@ impl CommentReader<'_> {
             },
             None => Some(Permission::None),
         };
-        let needs = verb.needs();
         if has.is_some_and(|has| has >= needs) {
             return Ok(None);
         }
         let (mut unread, mut grant) = (Vec::new(), None);
         // On a dry pull request the command may concern several strategies: each must name the author.
         for strategy in subject.strategies() {
-            let named = self.named(strategy, verb);
-            grant = grant.or(verb.grant().filter(|_| !named.is_empty()));
+            let named = self.named(strategy, listed);
+            grant = grant.or(listed.filter(|_| !named.is_empty()));
             match self.is_named(comment, &named).await? {
                 Named::Yes => {}
                 Named::No { unread: teams } => unread.push(teams),
@@ -242,10 +273,10 @@ impl CommentReader<'_> {
 
     /// Returns the people who may give a command without the right on the repository, as the strategy
     /// in force at the dry branch's head names them.
-    fn named(&self, strategy: &StrategyId, verb: Verb) -> Vec<Grantee> {
+    fn named(&self, strategy: &StrategyId, listed: Option<Grant>) -> Vec<Grantee> {
         let board = self.boards.get(strategy);
         let strategy = board.and_then(|board| board.looked.0.as_ref()).map(|(strategy, _)| strategy);
-        let named = strategy.zip(verb.grant()).map(|(strategy, grant)| strategy.permissions.of(grant));
+        let named = strategy.zip(listed).map(|(strategy, grant)| strategy.permissions.of(grant));
         named.unwrap_or_default().to_vec()
     }
 

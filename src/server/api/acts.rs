@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use super::{
     documents::PullRequestView,
     history::{
-        CommandRequest, HoldRequest, PromoteRequest, PromotedView, RejectRequest, RejectedView, ReportRequest,
-        ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest, UnrejectRequest,
+        CommandRequest, HoldRequest, Overridable, PromoteRequest, PromotedView, RejectRequest, RejectedView,
+        ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest, UnrejectRequest,
     },
 };
 use crate::{
@@ -37,7 +37,22 @@ pub(super) async fn promote(
     let board = site.board((owner, repo, name))?;
     let (request, environment): (PromoteRequest, _) = (parse(&body)?, named(environment)?);
     let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
-    let promoted = site.commands.promote(&board.id, &environment, lane, request.proposed.as_ref(), by).await?;
+    let (commands, seen) = (&site.commands, request.proposed.as_ref());
+    let promoted = match (request.overriding, request.reason.as_deref()) {
+        (None, None) => commands.promote(&board.id, &environment, lane, seen, by).await?,
+        (None, Some(_)) => {
+            let help = "Add `\"override\": \"windows\"`, or leave the reason out.";
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "A promotion has a reason only when it overrides.",
+                help,
+            ));
+        }
+        (Some(Overridable::Windows), reason) => {
+            let reason = reason.unwrap_or_default();
+            commands.promote_past_windows(&board.id, &environment, lane, seen, by, reason).await?
+        }
+    };
     let what = promoted.dry.as_ref().map_or(promoted.proposed.short(), |dry| dry.short());
     let then = if promoted.waits.is_empty() { "it is merged next" } else { "it is merged when its gates are open" };
     Ok(Json(PromotedView {

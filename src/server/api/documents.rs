@@ -230,7 +230,7 @@ pub struct ChoiceView {
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
     /// Its kind: `strategy`, `branch_gone`, `drift`, `rollback`, `hold`, `obstacle`, `depends_on`, `settling`,
-    /// `proposed_status`, `promote`, `forge`.
+    /// `window`, `proposed_status`, `promote`, `forge`.
     pub gate: String,
     /// Why it is closed.
     pub words: String,
@@ -246,7 +246,7 @@ pub struct GateView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
-    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `guarded`, `kept`.
+    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `guarded`, `kept`.
     pub notice: String,
     /// What happened.
     pub words: String,
@@ -422,6 +422,7 @@ impl NoticeView {
             | Notice::PartlyBack { dry, .. }
             | Notice::Blocked { dry, .. }
             | Notice::Kept { dry, .. } => (Some(dry), None),
+            Notice::WindowsOverridden { .. } => (None, None),
             Notice::Guarded { guard } => (None, guard.until()),
         };
         Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.cloned(), retry_at }

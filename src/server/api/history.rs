@@ -224,8 +224,21 @@ pub struct PromoteRequest {
     pub lane: Option<LaneName>,
     /// The proposed SHA as the caller saw it; refused when another is proposed.
     pub proposed: Option<ProposedSha>,
+    /// What it goes past although it is closed: `windows`; needs a `reason`.
+    #[serde(rename = "override")]
+    pub overriding: Option<Overridable>,
+    /// Why that is overridden.
+    pub reason: Option<String>,
     /// Who asks, as the holder of the token says.
     pub by: Option<String>,
+}
+
+/// What a promotion can go past although it is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Overridable {
+    /// Deployment windows.
+    Windows,
 }
 
 /// What `unhold` takes.

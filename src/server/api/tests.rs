@@ -200,6 +200,31 @@ async fn a_promotion_is_refused_where_nothing_waits() {
 }
 
 #[tokio::test]
+async fn an_override_needs_a_reason_and_something_to_override() {
+    let sample = Sample::new().await;
+    let path = format!("{SHOP}/promote/prod");
+    let mut told = Vec::new();
+    for body in [
+        json!({"override": "windows"}),
+        json!({"override": "windows", "reason": " \n"}),
+        json!({"override": "approvals", "reason": "hot-fix"}),
+        json!({"reason": "hot-fix"}),
+        json!({"override": "windows", "reason": "hot-fix"}),
+    ] {
+        let (status, problem) = post(&sample, &path, Some(TOKEN), body).await;
+        told.push(format!("{status} {problem}"));
+    }
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    400 Bad Request {"error":"An override needs a reason.","help":"Say why it cannot wait; it is written into the commit."}
+    400 Bad Request {"error":"An override needs a reason.","help":"Say why it cannot wait; it is written into the commit."}
+    400 Bad Request {"error":"The body cannot be read: unknown variant `approvals`, expected `windows` at line 1 column 23.","help":"The documents that are taken stand in `/api/v1/openapi.json`."}
+    400 Bad Request {"error":"A promotion has a reason only when it overrides.","help":"Add `\"override\": \"windows\"`, or leave the reason out."}
+    409 Conflict {"error":"There are no windows on prod that could be overridden.","help":"Promote it without an override."}
+    "#);
+    assert!(sample.forge.posted().is_empty());
+}
+
+#[tokio::test]
 async fn a_report_is_posted_unless_its_key_is_our_own() {
     let mut sample = Sample::new().await;
     let report = |key: &str, sha: &str| json!({"key": key, "state": "success", "sha": sha, "description": "200 OK"});

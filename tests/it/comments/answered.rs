@@ -226,7 +226,7 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `help` | shows this list | read |
     | `hold [environment] [reason="…"]` | stops an environment until somebody writes `unhold` | triage |
     | `retry` | tries again what failed | triage |
-    | `promote [environment]` | promotes what is proposed, once every other gate is open | write |
+    | `promote [environment] [override=windows reason="…"]` | promotes what is proposed, once every other gate is open | write |
     | `unhold [environment]` | ends a hold | write |
     | `reject [commit] [reason="…"]` | keeps a dry commit from being promoted anywhere | write |
     | `unreject [commit]` | takes the rejection of a dry commit back | write |

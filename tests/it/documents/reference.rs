@@ -18,7 +18,11 @@ const REFRESH: &str = "HYDROMOTE_REFRESH_REFERENCES";
 #[test]
 fn the_reference_of_the_settings_is_that_of_the_types() -> TestResult {
     let schema = serde_json::to_value(schemars::schema_for!(SettingsFile))?;
-    compare("docs/configuration.md", &reference(&schema, |path| format!("[{path}]")))
+    let heading = |path: &str| match path.strip_suffix("[]") {
+        Some(list) => format!("[[{list}]]"),
+        None => format!("[{path}]"),
+    };
+    compare("docs/configuration.md", &reference(&schema, heading))
 }
 
 #[test]

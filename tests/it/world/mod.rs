@@ -13,7 +13,10 @@ mod service;
 mod traces;
 
 use hydromote::{
-    domain::ids::{RepositoryId, StrategyId, StrategyName},
+    domain::{
+        ids::{RepositoryId, StrategyId, StrategyName},
+        windows::ServerWindows,
+    },
     local_forge::{LocalForge, Options, Permission, RepositoryOptions, Secret},
     messages::Messages,
 };
@@ -50,6 +53,8 @@ pub(crate) struct World {
     id: StrategyId,
     service: Option<Running>,
     messages: Messages,
+    /// The windows of the server, from its next start on.
+    pub(crate) server_windows: ServerWindows,
     /// Dry commits with their subjects, oldest first.
     dry: Vec<(String, String)>,
     /// What the story looked at last.
@@ -97,6 +102,7 @@ impl World {
             id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
             service: None,
             messages,
+            server_windows: ServerWindows::default(),
             dry: Vec::new(),
             seen: None,
         };

@@ -69,6 +69,7 @@ impl World {
             repositories: ServedRepositories(vec![pattern]),
             hydrator: hydrator().await?,
             messages: self.messages.clone(),
+            server_windows: Arc::new(self.server_windows.clone()),
             poll: POLL,
             api_token: None,
             clock: self.clock.tell(),

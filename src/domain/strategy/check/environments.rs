@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{identifier, name_of, statuses};
+use super::{identifier, name_of, statuses, windows};
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
@@ -14,6 +14,7 @@ use crate::domain::{
         mistake::Report,
         position::At,
     },
+    windows::EnvironmentWindows,
 };
 
 /// More environments are refused: each is compared with each other.
@@ -42,6 +43,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
     }
     refuse_duplicate_names(spec, report);
     let strategy = statuses::Both::read(&spec.active_commit_statuses, &spec.proposed_commit_statuses, report);
+    let windows = windows::Common::read(spec.windows.as_ref(), report);
     documents
         .value
         .iter()
@@ -50,6 +52,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             let before = index.checked_sub(1).and_then(|before| documents.value.get(before));
             let mut environment = environment(document, before.map(|before| &before.value), &strategy, report)?;
             let own = document.value.rollback.as_ref().and_then(is_automatic);
+            environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
             environment.automatic_rollback = own.or(spec.rollback.as_ref().and_then(is_automatic)).unwrap_or(false);
             Some(environment)
         })
@@ -100,6 +103,7 @@ fn environment(
         proposed_statuses: statuses.proposed,
         merge_method: merge_method?,
         automatic_rollback: false,
+        windows: EnvironmentWindows::default(),
     })
 }
 

@@ -13,6 +13,7 @@ mod sources;
 mod statuses;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub(super) use across::check_across;
 
@@ -90,9 +91,6 @@ fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mu
 /// would be worse than none.
 fn refuse_not_yet(spec: &Spec, report: &mut Report<'_>) {
     refuse_words(&spec.not_yet(), report);
-    if let Some(permissions) = &spec.permissions {
-        refuse_words(&[("override", &permissions.overriding)], report);
-    }
     refuse_mode(spec.merge_mode.as_ref(), report);
     for At { value: environment, .. } in &spec.environments.value {
         refuse_words(&environment.not_yet(), report);

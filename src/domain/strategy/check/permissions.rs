@@ -26,7 +26,11 @@ const KINDS: [&str; 2] = ["team", "user"];
 /// Returns who may do what; mistakes are left out of it.
 pub(super) fn grants(document: Option<&PermissionsDocument>, report: &mut Report<'_>) -> Grants {
     let Some(document) = document else { return Grants::default() };
-    Grants { promote: grantees(&document.promote, report), rollback: grantees(&document.rollback, report) }
+    Grants {
+        promote: grantees(&document.promote, report),
+        rollback: grantees(&document.rollback, report),
+        overriding: grantees(&document.overriding, report),
+    }
 }
 
 fn grantees(entries: &[GranteeText], report: &mut Report<'_>) -> Vec<Grantee> {

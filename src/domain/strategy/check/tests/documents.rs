@@ -178,7 +178,7 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     let spec = "
   lanes: {by: service}
   permissions:
-    override: [\"team:qa\"]
+    rollback: [\"team:qa\"]
   mergeMode: direct
   activeCommitStatuses: [{key: health}]
   render: {layout: resources, prove: true}
@@ -188,7 +188,7 @@ fn behaviour_that_is_not_built_is_never_ignored() {
   - {path: \"clusters/{target}\"}
   environments:
   - branch: env/dev
-    windows: {deny: []}
+    soak: 1m
     approvals: 2
     newer: finish
     maxOpenPullRequests: 1
@@ -203,12 +203,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     6 |   lanes: {by: service}
       |   ^^^^^
       = help: remove `lanes`; it would have no effect
-    error: `override` is not yet supported
-     --> hydromote.yaml:8:5
-      |
-    8 |     override: ["team:qa"]
-      |     ^^^^^^^^
-      = help: remove `override`; it would have no effect
     error: `direct` is not yet supported
      --> hydromote.yaml:9:14
       |
@@ -245,12 +239,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     15 |   - {path: "clusters/{target}"}
        |            ^^^^^^^^^^^^^^^^^^^
        = help: use another label than `{target}`
-    error: `windows` is not yet supported
-      --> hydromote.yaml:18:5
-       |
-    18 |     windows: {deny: []}
-       |     ^^^^^^^
-       = help: remove `windows`; it would have no effect
     error: `approvals` is not yet supported
       --> hydromote.yaml:19:5
        |

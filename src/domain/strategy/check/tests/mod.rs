@@ -5,6 +5,7 @@ mod environments;
 mod permissions;
 mod sources;
 mod strategies;
+mod windows;
 
 use std::fmt::Write as _;
 

@@ -1,0 +1,115 @@
+use super::*;
+use crate::domain::{
+    ids::EnvironmentName,
+    status::StatusState,
+    world::{World, environment, rule, strategy},
+};
+
+fn proposed(world: &mut World, environment: &EnvironmentName) -> String {
+    world.settle();
+    let proposal = world.environments[environment].proposal.as_ref();
+    proposal.map(|proposal| proposal.dry.to_string()).unwrap_or_default()
+}
+
+/// One environment whose proposals wait for a ticket, and finish.
+fn finishing() -> (World, EnvironmentName) {
+    let mut world = World::chain(&["dev"]);
+    world.strategy.environments[0].proposed_statuses = vec![rule("ticket")];
+    world.strategy.environments[0].newer = Newer::Finish;
+    world.push("dry-1", &[Some(1)]);
+    world.settle();
+    world.push("dry-2", &[Some(2)]);
+    (world, World::name("dev"))
+}
+
+fn ticket(world: &mut World, environment: &EnvironmentName, state: StatusState) {
+    let head = world.environments[environment].proposal.as_ref().expect("a proposal").sha.to_string();
+    world.report(&head, "ticket", state);
+}
+
+#[test]
+fn what_is_finished_is_not_replaced_by_something_newer() {
+    let (mut world, dev) = finishing();
+    assert_eq!(proposed(&mut world, &dev), "dry-1");
+    ticket(&mut world, &dev, StatusState::Success);
+    world.settle();
+    assert_eq!(world.merges.last().map(|(_, dry)| dry.to_string()), Some("dry-1".to_owned()));
+    world.report_health(&dev, StatusState::Success);
+    assert_eq!(proposed(&mut world, &dev), "dry-2");
+}
+
+#[test]
+fn a_failed_check_ends_what_is_finished() {
+    let (mut world, dev) = finishing();
+    ticket(&mut world, &dev, StatusState::Failure);
+    assert_eq!(proposed(&mut world, &dev), "dry-2");
+}
+
+#[test]
+fn a_rejection_ends_what_is_finished() {
+    let (mut world, dev) = finishing();
+    world.reject(&DrySha::new("dry-1").expect("a word"));
+    assert_eq!(proposed(&mut world, &dev), "dry-2");
+}
+
+#[test]
+fn a_deadline_ends_what_is_finished_and_wakes_us() {
+    let (mut world, dev) = finishing();
+    let since = world.environments[&dev].proposal.as_ref().expect("a proposal").since;
+    let day = jiff::SignedDuration::from_hours(24);
+    assert_eq!(world.settle().wake_at, Some(since + day));
+    world.wait(24 * 3600);
+    assert_eq!(proposed(&mut world, &dev), "dry-2");
+
+    let (mut world, dev) = finishing();
+    world.strategy.environments[0].proposed_statuses[0].deadline = Some(jiff::SignedDuration::from_mins(5));
+    world.wait(200);
+    assert_eq!(proposed(&mut world, &dev), "dry-1");
+    world.wait(100);
+    assert_eq!(proposed(&mut world, &dev), "dry-2");
+}
+
+#[test]
+fn a_candidate_that_only_waits_is_replaced_by_one_that_may_be_promoted() {
+    let mut world = World::chain(&["dev", "staging"]);
+    let (dev, staging) = (World::name("dev"), World::name("staging"));
+    world.strategy.environments[1].newer = Newer::Finish;
+    world.push("dry-1", &[Some(1), Some(1)]);
+    assert_eq!(proposed(&mut world, &staging), "dry-1");
+    world.report_health(&dev, StatusState::Failure);
+    world.push("dry-2", &[Some(2), Some(2)]);
+    world.settle();
+    world.report_health(&dev, StatusState::Success);
+    world.settle();
+    assert_eq!(world.merges.last(), Some(&(staging, DrySha::new("dry-2").expect("a word"))));
+}
+
+/// Defect 17 of the model: two branches of a diamond that go their own ways leave nothing in common.
+#[test]
+fn in_a_diamond_each_side_prefers_what_the_other_has_verified_or_runs() {
+    let mut world = World::new(strategy(vec![
+        environment("dev", &[]),
+        environment("eu", &["dev"]),
+        environment("us", &["dev"]),
+        environment("prod", &["eu", "us"]),
+    ]));
+    let (dev, eu, us) = (World::name("dev"), World::name("eu"), World::name("us"));
+    world.strategy.environments[2].auto_merge = false;
+    for (name, version) in [("dry-1", 1), ("dry-2", 2), ("dry-3", 3)] {
+        world.push(name, &[Some(version); 4]);
+        world.settle();
+        world.report_health(&dev, StatusState::Success);
+        world.settle();
+        // eu takes dry-1 and dry-2, and has no verdict on the latter yet.
+        if name == "dry-1" {
+            world.report_health(&eu, StatusState::Success);
+        }
+    }
+    assert_eq!(proposed(&mut world, &us), "dry-1");
+    world.promote(&us);
+    world.settle();
+    world.report_health(&us, StatusState::Success);
+    assert_eq!(proposed(&mut world, &us), "dry-2");
+    world.report_health(&eu, StatusState::Failure);
+    assert_eq!(proposed(&mut world, &us), "dry-3");
+}
