@@ -22,6 +22,7 @@ pub mod hub;
 pub mod hydrate;
 mod merging;
 pub mod observe;
+pub mod previews;
 pub mod record;
 pub mod rejected_commits;
 pub mod rejecting;

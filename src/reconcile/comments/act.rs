@@ -11,7 +11,7 @@ use crate::{
         permission::{Grantee, Permission},
         plan::PlaceView,
     },
-    forge::{Among, Comment, ForgeError, PullRequestState},
+    forge::{Account, Among, Comment, ForgeError, PullRequestState},
     git::patch,
     reconcile::{
         LookError,
@@ -100,7 +100,7 @@ impl CommentReader<'_> {
             }
             Command::Reject { dry, reason } => self.reject(comment, subject, dry.as_deref(), reason.as_deref()).await,
             Command::Unreject { dry } => self.unreject(comment, subject, dry.as_deref()).await,
-            Command::Preview => Ok(Outcome::NotYet { verb: Verb::Preview }),
+            Command::Preview => self.ask_for_preview(comment.pull_request, subject).await,
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
         }
     }
@@ -212,7 +212,17 @@ impl CommentReader<'_> {
         subject: &Subject,
         verb: Verb,
     ) -> Result<Option<Outcome>, ForgeError> {
-        let has = match &comment.author {
+        self.who_lacks_right(comment.author.as_ref(), subject.strategies(), verb).await
+    }
+
+    /// Looks up what somebody may do now to strategies; returns the refusal when that is too little.
+    pub(super) async fn who_lacks_right(
+        &self,
+        who: Option<&Account>,
+        strategies: &[StrategyId],
+        verb: Verb,
+    ) -> Result<Option<Outcome>, ForgeError> {
+        let has = match who {
             Some(author) => match self.context.forge.permission(&self.context.id, author).await {
                 Err(ForgeError::Unauthorised { .. }) => None,
                 has => Some(has?),
@@ -225,10 +235,10 @@ impl CommentReader<'_> {
         }
         let (mut unread, mut grant) = (Vec::new(), None);
         // On a dry pull request the command may concern several strategies: each must name the author.
-        for strategy in subject.strategies() {
+        for strategy in strategies {
             let named = self.named(strategy, verb);
             grant = grant.or(verb.grant().filter(|_| !named.is_empty()));
-            match self.is_named(comment, &named).await? {
+            match self.is_named(who, &named).await? {
                 Named::Yes => {}
                 Named::No { unread: teams } => unread.push(teams),
             }
@@ -249,12 +259,12 @@ impl CommentReader<'_> {
         named.unwrap_or_default().to_vec()
     }
 
-    /// Says whether the author is among people now; who cannot be read does not count.
-    async fn is_named(&self, comment: &Comment, named: &[Grantee]) -> Result<Named, ForgeError> {
+    /// Says whether somebody is among people now; who cannot be read does not count.
+    async fn is_named(&self, who: Option<&Account>, named: &[Grantee]) -> Result<Named, ForgeError> {
         let mut unread = Vec::new();
         for people in named {
-            let Some(author) = &comment.author else { break };
-            match self.context.forge.is_among(&self.context.id, people, author).await? {
+            let Some(account) = who else { break };
+            match self.context.forge.is_among(&self.context.id, people, account).await? {
                 Among::Yes => return Ok(Named::Yes),
                 Among::No => {}
                 Among::Unknown => unread.push(people.to_string()),
