@@ -121,6 +121,10 @@ id!(
     ProposedSha, "a commit id", is_object_id
 );
 id!(
+    /// The head of a pull request that promotes nothing: what would become a dry commit.
+    HeadSha, "a commit id", is_object_id
+);
+id!(
     /// A git tree.
     TreeId, "a tree id", is_object_id
 );
@@ -181,6 +185,13 @@ impl ActiveSha {
 }
 
 impl ProposedSha {
+    /// Returns the first seven characters, the usual short form.
+    pub fn short(&self) -> &str {
+        self.0.get(..7).unwrap_or(&self.0)
+    }
+}
+
+impl HeadSha {
     /// Returns the first seven characters, the usual short form.
     pub fn short(&self) -> &str {
         self.0.get(..7).unwrap_or(&self.0)

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod line;
 pub mod permission;
 pub mod plan;
+pub mod preview;
 pub mod rejection;
 pub mod rollback;
 pub mod selection;

@@ -184,6 +184,10 @@ pub struct PullRequest {
     pub state: PullRequestState,
     /// The head commit.
     pub head_sha: String,
+    /// Where the head is.
+    pub head_in: HeadIn,
+    /// Who opened it; absent when the account is gone.
+    pub author: Option<Account>,
     /// The branch that it is merged into, in the repository itself; the head may be in a fork.
     pub base: String,
     /// The title.
@@ -202,6 +206,15 @@ pub struct PullRequest {
     pub merged_by: Option<String>,
     /// The commit that merging made on the base branch.
     pub merge_sha: Option<String>,
+}
+
+/// Where the head of a pull request is: who may write there decides what it becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadIn {
+    /// In the repository that it is merged into.
+    Repository,
+    /// In a fork, or in one that is gone.
+    Fork,
 }
 
 /// Where a pull request is in its life.

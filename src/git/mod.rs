@@ -9,6 +9,7 @@ pub mod batch;
 pub mod bundle;
 pub mod compose;
 pub mod history;
+pub mod merge;
 pub mod metadata;
 pub mod mirror;
 pub mod patch;

@@ -19,7 +19,10 @@ use super::{
     metadata,
     tree::{self, Owned},
 };
-use crate::domain::ids::{RenderingId, RootName};
+use crate::domain::{
+    ids::{RenderingId, RootName},
+    preview::Resource,
+};
 
 /// The longest that comparing one resource may take; the difference is coarser after that.
 const COMPARE_LIMIT: Duration = Duration::from_millis(500);
@@ -125,6 +128,24 @@ pub fn of_rendering(repository: &Repository, rendering: Option<&RenderingId>) ->
         read(&String::from_utf8_lossy(blob.content()), &mut resources);
     }
     Ok(resources)
+}
+
+/// Reads the resources of a rendering as far as its files are small enough; says too whether one was not.
+pub fn of_rendering_within(
+    repository: &Repository,
+    rendering: Option<&RenderingId>,
+) -> Result<(Resources, bool), GitError> {
+    let (mut resources, mut left_out) = (Resources::new(), false);
+    let Some(rendering) = rendering else { return Ok((resources, left_out)) };
+    let odb = repository.odb()?;
+    for Entry { id, .. } in tree::files(repository, Oid::from_str(rendering.as_str())?)?.into_values() {
+        if odb.read_header(id)?.0 > FILE_LIMIT {
+            left_out = true;
+            continue;
+        }
+        read(&String::from_utf8_lossy(repository.find_blob(id)?.content()), &mut resources);
+    }
+    Ok((resources, left_out))
 }
 
 /// Reads the resources of a root among what is owned in a tree; says too whether a file was too
@@ -236,6 +257,18 @@ impl ResourceId {
             namespace: namespace.unwrap_or_default(),
             name: name.unwrap_or_default(),
             occurrence: 0,
+        }
+    }
+}
+
+impl ResourceId {
+    /// Returns the resource as previews name it.
+    pub fn named(&self) -> Resource {
+        Resource {
+            group: self.group.clone(),
+            kind: self.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
         }
     }
 }

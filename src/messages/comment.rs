@@ -130,7 +130,7 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
     context["by"] = json!(cell(&answer.by));
     match &answer.outcome {
         Outcome::Help => {
-            let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "built": verb.is_built(), "needs": verb.needs().to_string()});
+            let row = |verb: Verb| json!({"usage": verb.usage().replace('|', "\\|"), "purpose": verb.purpose(), "needs": verb.needs().to_string()});
             context["commands"] = json!(Verb::ALL.map(row));
             context["bot"] = json!(bot.trim_end_matches("[bot]"));
             let bare: Vec<_> = Verb::ALL.iter().filter(|verb| verb.is_own()).map(|verb| format!("`{verb}`")).collect();
@@ -138,9 +138,7 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
         }
         Outcome::Diff { patch, place, .. } => {
             context["place"] = json!(place.to_string());
-            // A longer run of backticks would end the fence.
-            let patch = patch.trim_end().replace(FENCE, "```\u{200b}`");
-            context["patch"] = json!(format!("{FENCE}diff\n{patch}\n{FENCE}"));
+            context["patch"] = json!(fenced(patch));
         }
         Outcome::Promoting { place, proposed, dry } => {
             context["fate"] = json!(fate(places, place, proposed, dry.as_ref()));
@@ -181,6 +179,7 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
             context["places"] = json!(runs_in.iter().map(Place::to_string).collect::<Vec<_>>().join(", "));
         }
         Outcome::Unrejected { dry } => context["short"] = json!(dry.short()),
+        Outcome::Previewing { head } => context["short"] = json!(head.short()),
         Outcome::Status
         | Outcome::Retried
         | Outcome::TooMany { .. }
@@ -202,6 +201,13 @@ fn fate(places: &[&PlaceView], to: &Place, proposed: &ProposedSha, dry: Option<&
     } else {
         "dropped"
     }
+}
+
+/// Returns differences in a fence that nothing in them ends.
+pub(super) fn fenced(patch: &str) -> String {
+    // A longer run of backticks would end it.
+    let patch = patch.trim_end().replace(FENCE, "```\u{200b}`");
+    format!("{FENCE}diff\n{patch}\n{FENCE}")
 }
 
 /// Makes words harmless in a cell of a table: one line, no mentions, no HTML, no further cells.
@@ -237,7 +243,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         gate::{ClosedGate, Gate},
-        ids::{ActiveSha, BranchName, EnvironmentName, LaneName, PullRequestNumber},
+        ids::{ActiveSha, BranchName, EnvironmentName, HeadSha, LaneName, PullRequestNumber},
         permission::Permission,
     };
 
@@ -350,6 +356,7 @@ mod tests {
             Outcome::Moved { place: place.clone() },
             Outcome::Ended { place: place.clone(), open: Some(PullRequestNumber(9)) },
             Outcome::TooMany { limit: 10 },
+            Outcome::Previewing { head: HeadSha::new("0123456789").expect("an id") },
             Outcome::NotYet { verb },
             Outcome::Interrupted,
             Outcome::Forgotten,

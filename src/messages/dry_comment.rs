@@ -1,4 +1,5 @@
-//! The one comment that answers commands on a dry pull request: where its commit is by now.
+//! The one comment on a dry pull request: what it would change, where its commit is by now, and what became
+//! of commands.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -6,13 +7,15 @@ use serde_json::{Value, json};
 use super::{
     MessageError, Messages,
     comment::{answered, cell},
+    preview::{foretold_context, preview_context, unknown_environments, words_of},
     template::DRY_STATUS,
 };
 use crate::domain::{
     comment::Answer,
     fate::Fate,
-    ids::{BranchName, DrySha, StrategyId},
+    ids::{BranchName, DrySha, HeadSha, StrategyId},
     plan::PlaceView,
+    preview::Preview,
     strategy::nearest::list,
 };
 
@@ -36,6 +39,10 @@ pub struct DryStatusText<'a> {
     pub stage: &'a DryStage,
     /// Every place of every strategy on the branch.
     pub rows: &'a [DryRow<'a>],
+    /// What it would change, as it was rendered last.
+    pub preview: Option<&'a Preview>,
+    /// The head that is rendered only when somebody asks, and was not.
+    pub awaits: Option<&'a HeadSha>,
     /// Whether nothing more is to be told of the commit.
     pub over: bool,
     /// What became of commands, newest first.
@@ -55,6 +62,8 @@ pub struct DryRow<'a> {
     pub view: &'a PlaceView,
     /// What became of the commit; nothing before it is on the dry line.
     pub fate: Option<Fate>,
+    /// Whether the commit renders to what was previewed; nothing while that is not known.
+    pub foretold: Option<bool>,
 }
 
 impl DryRow<'_> {
@@ -84,6 +93,7 @@ struct Shown {
     fate: String,
     pull_request: Option<String>,
     stops: String,
+    previewed: String,
 }
 
 impl Messages {
@@ -106,7 +116,10 @@ pub(super) fn dry_status_context(text: &DryStatusText<'_>, answers: &[(&Answer, 
         "short": match text.stage { DryStage::Merged(dry) => Some(dry.short()), _ => None },
         "over": text.over,
         "environments": environments(text.rows),
-        "rows": text.rows.iter().map(|row| shown(row, strategies(text.rows).len() > 1)).collect::<Vec<_>>(),
+        "rows": rows(text),
+        "preview": text.preview.filter(|_| *text.stage == DryStage::Open).map(preview_context),
+        "foretold": text.preview.and_then(|preview| foretold_context(preview, text.rows)),
+        "awaits": text.awaits.filter(|_| *text.stage == DryStage::Open).map(HeadSha::short),
         "answers": answered(answers),
         "pages": pages(text),
     })
@@ -121,14 +134,39 @@ fn stage_word(text: &DryStatusText<'_>) -> &'static str {
     }
 }
 
-fn shown(row: &DryRow<'_>, with_strategy: bool) -> Shown {
-    let place = &row.view.place;
+/// Returns a row for each place, and for each environment that there is only in the preview.
+fn rows(text: &DryStatusText<'_>) -> Vec<Shown> {
+    let with_strategy = strategies(text.rows).len() > 1;
+    let named = |strategy: &dyn std::fmt::Display, place: &dyn std::fmt::Display| {
+        if with_strategy { format!("{strategy}: {place}") } else { place.to_string() }
+    };
+    let mut rows: Vec<Shown> = Vec::new();
+    for row in text.rows {
+        rows.push(shown(row, named(&row.strategy.name, &row.view.place), text));
+    }
+    let preview = text.preview.filter(|_| *text.stage == DryStage::Open);
+    for one in preview.into_iter().flat_map(|preview| unknown_environments(preview, text.rows)) {
+        rows.push(Shown {
+            place: named(&one.strategy, &one.environment),
+            runs: None,
+            fate: String::new(),
+            pull_request: None,
+            stops: String::new(),
+            previewed: cell(&one.result.to_string()),
+        });
+    }
+    rows
+}
+
+fn shown(row: &DryRow<'_>, place: String, text: &DryStatusText<'_>) -> Shown {
+    let preview = text.preview.filter(|_| *text.stage == DryStage::Open);
     Shown {
-        place: if with_strategy { format!("{}: {place}", row.strategy.name) } else { place.to_string() },
+        place,
         runs: row.view.running.as_ref().map(|running| running.dry.short().to_owned()),
         fate: row.fate.as_ref().map(|fate| cell(&fate.to_string())).unwrap_or_default(),
         pull_request: row.view.pull_request.filter(|_| row.is_brought()).map(|number| number.to_string()),
         stops: cell(&row.stops()),
+        previewed: preview.map(|preview| cell(&words_of(preview, row))).unwrap_or_default(),
     }
 }
 
@@ -178,12 +216,14 @@ mod tests {
         let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
         let strategy = StrategyId { repository, name: StrategyName::new("shop").expect("a name") };
         let (branch, places) = (BranchName::new("main").expect("a branch"), [place("dev"), place("prod")]);
-        let row = |view| DryRow { strategy: &strategy, view, fate: fate.cloned() };
+        let row = |view| DryRow { strategy: &strategy, view, fate: fate.cloned(), foretold: None };
         let rows: Vec<_> = places.iter().map(row).collect();
         let text = DryStatusText {
             branch: &branch,
             stage,
             rows: &rows,
+            preview: None,
+            awaits: None,
             over,
             answers: &[],
             bot: "hydro[bot]",

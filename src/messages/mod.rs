@@ -11,6 +11,7 @@
 mod comment;
 mod dry_comment;
 mod overrides;
+mod preview;
 mod samples;
 mod template;
 

@@ -2,7 +2,7 @@
 //!
 //! They are made by the functions that make the real contexts, so that they cannot differ in form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -20,12 +20,17 @@ use crate::domain::{
     comment::{Answer, Outcome, Verb},
     fate::Fate,
     gate::{ClosedGate, Gate, Verdict},
+    hydration::HydrationFailure,
     ids::{
-        ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RepositoryId,
-        RootName, StrategyId, StrategyName,
+        ActiveSha, BranchName, DrySha, EnvironmentName, HeadSha, LaneName, Place, ProposedSha, PullRequestNumber,
+        RepositoryId, RootName, StrategyId, StrategyName,
     },
     permission::{Grant, Permission},
     plan::{Notice, PlaceView, RunningView},
+    preview::{
+        ChangedResource, Counts, EnvironmentResult, Extent, Preview, Previewed, PreviewedEnvironment, Resource,
+        ResourceChange, Risk,
+    },
 };
 
 const SERVICE: Option<&str> = Some("https://hydromote.example.com");
@@ -93,8 +98,12 @@ fn dry_comments(
         name: StrategyName::new(name).expect("because it is a name"),
     };
     let (shop, web) = (strategy("shop"), strategy("web"));
-    let branch = BranchName::new("main").expect("because it is a branch");
-    let row = |strategy, view, fate| DryRow { strategy, view, fate };
+    let (branch, head) = (BranchName::new("main").expect("because it is a branch"), head());
+    let row = |strategy, view, fate: Option<Fate>| {
+        let foretold = fate.as_ref().map(|fate| *fate == Fate::Pending);
+        DryRow { strategy, view, fate, foretold }
+    };
+    let previews = previews();
     let known = [row(&shop, busy, Some(Fate::Proposed)), row(&web, idle, Some(Fate::Pending))];
     let unknown = [row(&shop, busy, None), row(&shop, idle, None)];
     let merged = DryStage::Merged(dry());
@@ -105,12 +114,55 @@ fn dry_comments(
         (&merged, &known, true, None),
         (&merged, &unknown, false, SERVICE),
     ];
-    let contexts = stages.map(|(stage, rows, over, public_url)| {
-        let text =
-            DryStatusText { branch: &branch, stage, rows, over, answers: &[], bot: "hydromote[bot]", public_url };
-        (DRY_STATUS, dry_status_context(&text, said))
-    });
+    let mut contexts = Vec::new();
+    for (stage, rows, over, public_url) in stages {
+        for preview in previews.iter().map(Some).chain([None]) {
+            let (bot, awaits) = ("hydromote[bot]", Some(&head).filter(|_| preview.is_none()));
+            let text =
+                DryStatusText { branch: &branch, stage, rows, preview, awaits, over, answers: &[], bot, public_url };
+            contexts.push((DRY_STATUS, dry_status_context(&text, said)));
+        }
+    }
     contexts.into_iter()
+}
+
+/// Returns a preview of each sort.
+fn previews() -> Vec<Preview> {
+    let environment = |name: &str, result| PreviewedEnvironment {
+        strategy: StrategyName::new("shop").expect("because it is a name"),
+        environment: EnvironmentName::new(name).expect("because it is a name"),
+        result,
+    };
+    let counts = Counts { removed: 1, changed: 2, added: 0 };
+    let kept = BTreeMap::from([(root("web"), "web/values.yaml:3: no map".to_owned())]);
+    let file = Some("deploy/a.yaml".to_owned());
+    let failure = HydrationFailure { file, line: Some(3), message: "no map".to_owned(), retry_at: None };
+    let environments = vec![
+        environment("dev", EnvironmentResult::Changes { counts, roots: BTreeMap::new(), kept }),
+        environment("prod", EnvironmentResult::Failed { failure }),
+        environment("test", EnvironmentResult::Mended { roots: BTreeMap::new() }),
+        environment("old", EnvironmentResult::Gone),
+    ];
+    let (kind, name) = ("Namespace".to_owned(), "shop".to_owned());
+    let changed = ChangedResource {
+        resource: Resource { group: String::new(), kind, namespace: String::new(), name },
+        change: ResourceChange::Removed,
+        risk: Some(Risk::Namespace),
+        environments: vec!["dev".to_owned()],
+        difference: "-a\n".to_owned(),
+        extent: Extent::Whole,
+    };
+    let unknown = ChangedResource { risk: None, difference: String::new(), ..changed.clone() };
+    let rendered = Previewed::Rendered { environments, resources: vec![changed, unknown], more: 2 };
+    let nothing = Previewed::Rendered { environments: Vec::new(), resources: Vec::new(), more: 0 };
+    let conflict = Previewed::Conflict { paths: vec!["deploy/a.yaml".to_owned()] };
+    let unavailable = Previewed::Unavailable { message: "it could not be read".to_owned() };
+    let preview = |outcome| Preview { head: head(), dry: dry(), outcome };
+    [rendered, nothing, conflict, unavailable].map(preview).into()
+}
+
+fn head() -> HeadSha {
+    HeadSha::new("fedcba9876543210fedcba9876543210fedcba98").expect("because it is an id")
 }
 
 /// Returns every outcome of a command; a test holds them against the built-in answers.
@@ -138,6 +190,7 @@ pub(super) fn outcomes() -> Vec<Outcome> {
         Outcome::Rejected { dry: dry.clone(), runs_in: vec![place()] },
         Outcome::Rejected { dry: dry.clone(), runs_in: Vec::new() },
         Outcome::Unrejected { dry: dry.clone() },
+        Outcome::Previewing { head: head() },
         Outcome::Retried,
         Outcome::Refused { message: "No.".to_owned(), help: "Yes.".to_owned() },
         lacks_right(None, &[]),

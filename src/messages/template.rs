@@ -222,7 +222,7 @@ pub const TEMPLATES: &[Template] = &[
     Template {
         name: DRY_STATUS,
         built_in: include_str!("../../templates/messages/dry_status_comment.md"),
-        purpose: "The one comment on a dry pull request where somebody gave a command.",
+        purpose: "The one comment on a dry pull request that was previewed, or where somebody gave a command.",
         then: "A hidden mark follows, by which the comment is known again. When it is too long for a forge, the oldest \
                answers are left out.",
         variables: &[
@@ -239,6 +239,29 @@ pub const TEMPLATES: &[Template] = &[
             variable("rows[].fate", "what became of the commit there; empty before it is merged"),
             variable("rows[].pull_request", "number of the promotion that brings it, or none"),
             variable("rows[].stops", "what keeps it out; empty for nothing"),
+            variable("rows[].previewed", "what would change there while it is open; empty when nothing is known"),
+            variable("preview", "what it would change, or none: there is one while it is open and was rendered"),
+            variable("preview.head", "beginning of the id of the head that was rendered"),
+            variable("preview.dry", "beginning of the id of the dry commit with which it was merged and compared"),
+            variable("preview.problem", "why nothing was rendered, or none"),
+            variable(
+                "preview.failures[].where",
+                "environments that do not render, or keep what they have in a folder, in words",
+            ),
+            variable("preview.failures[].message", "why: file, line and the renderer's words"),
+            variable("preview.resources[].change", "`removed`, `changed` or `added`; what may hurt most comes first"),
+            variable("preview.resources[].name", "a resource, as a code span fit for a cell of a table"),
+            variable("preview.resources[].environments", "where the very same happens, in words"),
+            variable("preview.resources[].risk", "why to look twice, or none"),
+            variable("preview.more", "number of the resources that are not named"),
+            variable("preview.differences", "the differences, as a code block; may be cut, and empty"),
+            variable(
+                "foretold",
+                "whether it renders as previewed, or none: there is one once it is merged and hydrated",
+            ),
+            variable("foretold.differs", "names of the environments where it does not, in words; empty for nowhere"),
+            variable("foretold.dry", "beginning of the id of the dry commit with which it was previewed"),
+            variable("awaits", "beginning of the id of the head that is previewed only when somebody asks, or none"),
             variable("answers[].line", "a command as it was written, as a code span"),
             variable("answers[].by", "who gave it"),
             variable("answers[].text", "what `answer.md` says of it"),
@@ -257,7 +280,7 @@ pub const TEMPLATES: &[Template] = &[
             variable(
                 "outcome",
                 "`status`, `help`, `diff`, `promoting`, `held`, `released`, `rolling_back`, `rejected`, \
-                 `unrejected`, `retried`, `refused`, \
+                 `unrejected`, `previewing`, `retried`, `refused`, \
                  `lacks_right`, `moved`, `ended`, `too_many`, `not_yet`, `interrupted` or `forgotten`",
             ),
             variable("by", "who gave the command"),
@@ -269,7 +292,6 @@ pub const TEMPLATES: &[Template] = &[
             variable("environment", "name of the environment (`rolling_back`)"),
             variable("commands[].usage", "how a command is written (`help`)"),
             variable("commands[].purpose", "what it does (`help`)"),
-            variable("commands[].built", "whether this version can do it (`help`)"),
             variable("commands[].needs", "the right that it needs (`help`)"),
             variable("bot", "the service's login (`help`)"),
             variable("bare", "the commands that may stand alone (`help`)"),
@@ -279,10 +301,14 @@ pub const TEMPLATES: &[Template] = &[
             variable("patch", "the differences, as a code block (`diff`)"),
             variable("cut", "whether there are more (`diff`)"),
             variable("fate", "`waits`, `merged` or `dropped` (`promoting`)"),
-            variable("short", "beginning of the id of what it is about (`promoting`, `rejected`, `unrejected`)"),
+            variable(
+                "short",
+                "beginning of the id of what it is about (`promoting`, `rejected`, `unrejected`, `previewing`)",
+            ),
             variable("places", "where it runs already, in words; empty for nowhere (`rejected`)"),
             variable("proposed", "id of the proposed commit (`promoting`)"),
             variable("dry", "id of the dry commit, or none (`promoting`, `rejected`, `unrejected`)"),
+            variable("head", "id of the head (`previewing`)"),
             variable("what", "what was taken back (`released`)"),
             variable("from", "beginning of the id of the dry commit that ran (`rolling_back`)"),
             variable("to", "beginning of the id of the dry commit that comes back (`rolling_back`)"),

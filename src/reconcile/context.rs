@@ -98,7 +98,7 @@ impl StrategyContext {
 
     /// Returns the address and fresh credentials of the repository.
     pub async fn remote(&self) -> Result<Remote, crate::forge::ForgeError> {
-        self.repository.remote(&self.id).await
+        self.repository.remote().await
     }
 
     /// Returns the page of the strategy.
@@ -114,8 +114,8 @@ impl StrategyContext {
 
 impl RepositoryContext {
     /// Returns the address and fresh credentials of the repository.
-    pub async fn remote(&self, id: &StrategyId) -> Result<Remote, crate::forge::ForgeError> {
-        let remote = self.forge.git_remote(&id.repository).await?;
+    pub async fn remote(&self) -> Result<Remote, crate::forge::ForgeError> {
+        let remote = self.forge.git_remote(&self.id).await?;
         Ok(Remote { url: remote.url, authorization: remote.authorization })
     }
 }
@@ -141,6 +141,11 @@ pub fn own_status_key(place: &Place) -> StatusKey {
 /// Returns the key under which hydration is reported on dry SHAs.
 pub fn hydrate_key() -> StatusKey {
     status_key("hydrate")
+}
+
+/// Returns the key under which a preview is reported on the head of a dry pull request.
+pub fn preview_key() -> StatusKey {
+    status_key("preview")
 }
 
 /// Returns the key of the record of verification on active SHAs.

@@ -16,13 +16,13 @@ use hydrators::{
     Renderers, Root, Selection, TreeError, discover, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::{LookError, context::StrategyContext, source_tree::CommitTree, sources, strategy_files};
 use crate::{
     domain::{
         hydration::{EnvironmentHydration, HydrationFailure, RenderedRoots, RootInfo},
-        ids::{DrySha, EnvironmentName, RootName},
+        ids::{DrySha, EnvironmentName, RootName, StrategyId},
         strategy::PromotionStrategy,
     },
     git::{GitError, batch::Batch, compose},
@@ -41,6 +41,9 @@ const TREES_KEPT: usize = 2;
 /// How many hydrations are remembered by their tree.
 const HYDRATIONS_KEPT: usize = 256;
 
+/// How many previews are rendered at a time, whatever the number of repositories.
+const PREVIEWS_AT_A_TIME: usize = 1;
+
 /// Renders dry SHAs.
 #[derive(Debug)]
 pub struct Hydrator {
@@ -48,6 +51,18 @@ pub struct Hydrator {
     parallelism: usize,
     exported: Mutex<VecDeque<(TreeKey, Arc<ExportedTree>)>>,
     known: Mutex<VecDeque<(Key, Outcome)>>,
+    previews: Semaphore,
+}
+
+/// What is hydrated, but for the tree.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    /// The mirror that has the tree, and gets the renderings.
+    pub mirror: &'a Path,
+    /// The strategy.
+    pub strategy: &'a StrategyId,
+    /// The environment.
+    pub environment: &'a EnvironmentName,
 }
 
 /// A hydration with what is known about its roots.
@@ -70,7 +85,9 @@ pub struct RenderedRoot {
 impl Hydrator {
     /// Makes a hydrator that renders so many roots at once.
     pub fn new(renderers: Renderers, parallelism: usize) -> Self {
-        Self { renderers: Arc::new(renderers), parallelism, exported: Mutex::default(), known: Mutex::default() }
+        let previews = Semaphore::new(PREVIEWS_AT_A_TIME);
+        let renderers = Arc::new(renderers);
+        Self { renderers, parallelism, exported: Mutex::default(), known: Mutex::default(), previews }
     }
 
     /// Returns the renderers.
@@ -85,31 +102,44 @@ impl Hydrator {
         environment: &EnvironmentName,
         dry: &DrySha,
     ) -> Result<Outcome, LookError> {
-        let mirror = context.repository.mirror.path().to_owned();
-        let at = dry.clone();
-        let files = context.repository.mirror.read(move |repository, _| strategy_files::read(repository, &at)).await?;
-        let strategy = match strategy_files::strategy_at(&context.id.repository, &files, &context.id.name) {
+        let mirror = context.repository.mirror.path();
+        let tree = open_tree(mirror, dry).await?;
+        let (at, of) = (At { mirror, strategy: &context.id, environment }, dry.short());
+        self.hydrate_tree(at, tree, of, context.now()).await
+    }
+
+    /// Hydrates one environment from a tree, `of` what people know; renderings are written to the mirror.
+    ///
+    /// What comes of it follows from the tree alone, whichever commit has it, or none.
+    pub async fn hydrate_tree(
+        &self,
+        at: At<'_>,
+        tree: Arc<CommitTree>,
+        of: &str,
+        now: Timestamp,
+    ) -> Result<Outcome, LookError> {
+        let At { mirror, strategy: id, environment } = at;
+        let strategy = match strategy_in(mirror, id, tree.id()).await? {
             Ok(strategy) => strategy,
-            Err((file, line, message)) => return Ok(failed(HydrationFailure { file, line, message, retry_at: None })),
+            Err(mistake) => return Ok(failed(mistake)),
         };
-        let tree = open_tree(&mirror, dry).await?;
-        let key = (mirror.clone(), context.id.to_string(), environment.clone(), tree.id());
+        let key = (mirror.to_owned(), id.to_string(), environment.clone(), tree.id());
         if let Some((_, known)) = self.known.lock().await.iter().find(|(k, _)| *k == key) {
             return Ok(known.clone());
         }
         let started = std::time::Instant::now();
         let before = self.renderers.process_starts();
-        let rendered = match self.render(&mirror, tree, &strategy, environment, context.now()).await {
+        let rendered = match self.render(mirror, tree, &strategy, environment, now).await {
             Ok(rendered) => rendered,
             Err(failure) => return Ok(failed(failure)),
         };
-        let outcome = collect(&mirror, rendered, context.now()).await?;
+        let outcome = collect(mirror, rendered, now).await?;
         let processes = self.renderers.process_starts() - before;
         metrics::counter!("hydromote_renderer_processes_total").increment(processes);
         metrics::histogram!("hydromote_hydration_seconds").record(started.elapsed().as_secs_f64());
         tracing::info!(
-            environment.name = %environment, dry.sha = %dry, roots = outcome.1.len(), processes,
-            duration_ms = started.elapsed().as_millis(), "hydrated {} for {environment}", dry.short()
+            environment.name = %environment, of, roots = outcome.1.len(), processes,
+            duration_ms = started.elapsed().as_millis(), "hydrated {of} for {environment}"
         );
         if matches!(&outcome.0, EnvironmentHydration::Done(roots) if roots.failed.is_empty()) {
             let mut known = self.known.lock().await;
@@ -117,6 +147,11 @@ impl Hydrator {
             known.truncate(HYDRATIONS_KEPT);
         }
         Ok(outcome)
+    }
+
+    /// Waits until a preview may be rendered: those of all repositories share the machine with promotions.
+    pub async fn preview_turn(&self) -> SemaphorePermit<'_> {
+        self.previews.acquire().await.expect("because the semaphore is never closed")
     }
 
     /// Forgets what is known of a mirror whose renderings are gone.
@@ -168,6 +203,24 @@ impl Hydrator {
 pub async fn open_tree(mirror: &Path, dry: &DrySha) -> Result<Arc<CommitTree>, GitError> {
     let (mirror, dry) = (mirror.to_owned(), dry.clone());
     blocking(move || CommitTree::open(&mirror, &dry)).await.map(Arc::new)
+}
+
+/// Opens a tree that no commit has yet.
+pub async fn open_merged(mirror: &Path, tree: Oid) -> Result<Arc<CommitTree>, GitError> {
+    let mirror = mirror.to_owned();
+    blocking(move || CommitTree::open_tree(&mirror, tree)).await.map(Arc::new)
+}
+
+/// Returns a strategy as it is in a tree, or what is wrong with it there.
+pub async fn strategy_in(
+    mirror: &Path,
+    id: &StrategyId,
+    tree: Oid,
+) -> Result<Result<PromotionStrategy, HydrationFailure>, GitError> {
+    let mirror = mirror.to_owned();
+    let files = blocking(move || strategy_files::read_tree(&Repository::open_bare(&mirror)?, tree)).await?;
+    Ok(strategy_files::strategy_at(&id.repository, &files, &id.name)
+        .map_err(|(file, line, message)| HydrationFailure { file, line, message, retry_at: None }))
 }
 
 /// Finds the roots of one environment.

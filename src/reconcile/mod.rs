@@ -23,6 +23,7 @@ pub mod hydrate;
 mod merging;
 pub mod observe;
 mod overriding;
+pub mod previews;
 pub mod proposals;
 pub mod record;
 pub mod rejected_commits;

@@ -18,6 +18,7 @@ use super::{
     comments::{Acted, CommentReader, CommentsView},
     context::{RepositoryContext, Shared, StrategyContext, branches},
     overriding,
+    previews::PreviewWork,
     strategy_files::{self, Broken, InForce},
     worker::StrategyWorker,
 };
@@ -74,6 +75,7 @@ struct State {
     read_at: Option<DrySha>,
     workers: HashMap<StrategyId, StrategyWorker>,
     comments: CommentsView,
+    previews: PreviewWork,
     wake_at: Option<Timestamp>,
 }
 
@@ -112,9 +114,11 @@ impl RepositoryWorker {
             if let (Ok(()), Err(error)) = (&answer, commented) {
                 answer = Err(self.show_trouble(&error));
             }
-            for reply in waiting.drain(..) {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(answer.clone());
+            if answer.is_err() || state.previews.under_way().is_none() {
+                for reply in waiting.drain(..) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = reply.send(answer.clone());
+                }
             }
             pause = answer.is_err().then(|| pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(self.poll)));
             let until_all = self.poll.saturating_sub(read_all.elapsed());
@@ -124,6 +128,7 @@ impl RepositoryWorker {
                     Some(message) => sort(message, &mut attention, &mut waiting),
                     None => return,
                 },
+                () = state.previews.finish() => attention.push(Attention::Command),
                 () = tokio::time::sleep(wait) => {
                     let all = pause.is_some() || read_all.elapsed() >= self.poll;
                     attention.push(if all { Attention::Everything } else { Attention::Command });
@@ -161,7 +166,8 @@ impl RepositoryWorker {
         Ok(())
     }
 
-    /// Does what new comments ask for, and answers them; also while a strategy is in trouble.
+    /// Does what new comments ask for, starts the next preview, and says how it stands; also while a strategy
+    /// is in trouble.
     async fn read_comments(&self, state: &mut State) -> Result<(), LookError> {
         let Some(context) = state.context.clone() else { return Ok(()) };
         if self.reader(&state.workers, &context).read(&mut state.comments).await? == Acted::Yes {
@@ -170,7 +176,10 @@ impl RepositoryWorker {
         if state.comments.has_more() {
             state.wake_at = Some((self.shared.clock)());
         }
-        self.reader(&state.workers, &context).show(&mut state.comments).await
+        let reader = self.reader(&state.workers, &context);
+        let due_at = reader.preview(&mut state.comments, &mut state.previews).await?;
+        state.wake_at = state.wake_at.into_iter().chain(due_at).min();
+        reader.show(&mut state.comments).await
     }
 
     fn reader<'a>(

@@ -1,4 +1,4 @@
-//! A dry commit's tree as the renderers' library reads it.
+//! The tree of a dry commit, or of what would be one, as the renderers' library reads it.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use hydrators::{Entry, EntryKind, SourceTree, TreeError};
 
 use crate::{domain::ids::DrySha, git::GitError};
 
-/// The tree of one dry commit in a mirror.
+/// A dry tree in a mirror.
 pub struct CommitTree {
     repository: Mutex<Repository>,
     entries: Vec<Entry>,
@@ -23,9 +23,17 @@ impl CommitTree {
     /// Opens the tree of a commit in the mirror at `path`.
     pub fn open(path: &Path, dry: &DrySha) -> Result<Self, GitError> {
         let repository = Repository::open_bare(path)?;
-        let id = repository.find_commit(Oid::from_str(dry.as_str())?)?.tree_id();
-        let mut read =
-            Self { repository: Mutex::new(repository), entries: Vec::new(), blobs: BTreeMap::new(), tree: id };
+        let tree = repository.find_commit(Oid::from_str(dry.as_str())?)?.tree_id();
+        Self::read_all(repository, tree)
+    }
+
+    /// Opens a tree that no commit has yet in the mirror at `path`.
+    pub fn open_tree(path: &Path, tree: Oid) -> Result<Self, GitError> {
+        Self::read_all(Repository::open_bare(path)?, tree)
+    }
+
+    fn read_all(repository: Repository, tree: Oid) -> Result<Self, GitError> {
+        let mut read = Self { repository: Mutex::new(repository), entries: Vec::new(), blobs: BTreeMap::new(), tree };
         read.list()?;
         Ok(read)
     }

@@ -51,7 +51,12 @@ pub struct Settled {
 
 /// Reads the strategy files at a dry SHA.
 pub fn read(repository: &Repository, dry: &DrySha) -> Result<Vec<File>, GitError> {
-    let tree = repository.find_commit(Oid::from_str(dry.as_str())?)?.tree()?;
+    read_tree(repository, repository.find_commit(Oid::from_str(dry.as_str())?)?.tree_id())
+}
+
+/// Reads the strategy files in a tree.
+pub fn read_tree(repository: &Repository, tree: Oid) -> Result<Vec<File>, GitError> {
+    let tree = repository.find_tree(tree)?;
     let mut paths: Vec<(String, Oid)> = Vec::new();
     if let Some(entry) = tree.get_name(FILE) {
         paths.push((FILE.to_owned(), entry.id()));

@@ -194,6 +194,23 @@ impl Store {
         rows.iter().map(|row| Ok((row.get(0), from_json("status", row.get(1))?))).collect()
     }
 
+    /// Returns our status of one key on one commit.
+    pub async fn posted_status(
+        &self,
+        repository: &RepositoryId,
+        sha: &str,
+        key: &StatusKey,
+    ) -> Result<Option<PostedStatus>, StoreError> {
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT status FROM posted_statuses WHERE repository = $1 AND sha = $2 AND key = $3")
+                .bind(repository.as_str())
+                .bind(sha)
+                .bind(key.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
+        text.map(|text| from_json("status", &text)).transpose()
+    }
+
     /// Writes that a status of ours stands on the forge.
     pub async fn save_posted_status(
         &self,

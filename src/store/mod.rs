@@ -7,6 +7,7 @@ mod comments;
 mod deliveries;
 mod history;
 mod memory;
+mod previews;
 mod promotions;
 mod rollbacks;
 
@@ -19,19 +20,21 @@ pub use comments::{CommandedComment, Progress, StatusComment};
 pub use deliveries::{Delivery, NewDelivery, Recorded};
 pub use history::{Event, MergeRecord, Promotion};
 pub use memory::{Document, PlaceNote, StrategyNote};
+pub use previews::PreviewNote;
 pub use promotions::HydratedRoots;
 pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// What brings the schema from each version to the next.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("comments.sql"),
     include_str!("rollbacks.sql"),
     include_str!("merges.sql"),
     include_str!("lanes.sql"),
+    include_str!("previews.sql"),
 ];
 
 /// How long a writer waits for another.

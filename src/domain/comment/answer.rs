@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verb;
 use crate::domain::{
-    ids::{DrySha, Place, ProposedSha, PullRequestNumber},
+    ids::{DrySha, HeadSha, Place, ProposedSha, PullRequestNumber},
     permission::{Grant, Permission},
 };
 
@@ -125,7 +125,12 @@ pub enum Outcome {
         /// How many it may hold.
         limit: usize,
     },
-    /// This service cannot do it yet.
+    /// A pull request is rendered before it is merged.
+    Previewing {
+        /// Its head.
+        head: HeadSha,
+    },
+    /// The version that was asked could not do it yet.
     NotYet {
         /// What was asked for.
         verb: Verb,

@@ -58,7 +58,7 @@ pub enum Verb {
     Reject,
     /// Takes a rejection back.
     Unreject,
-    /// Renders a pull request before it is merged.
+    /// Shows what a pull request into the dry branch would change.
     Preview,
     /// Brings earlier content back.
     Rollback,
@@ -111,7 +111,7 @@ pub enum Command {
         /// The commit id or its beginning; what the pull request proposes when absent.
         dry: Option<String>,
     },
-    /// Renders a pull request before it is merged.
+    /// Shows what a pull request into the dry branch would change.
     Preview,
     /// Brings earlier content back.
     Rollback(Rollback),
@@ -313,7 +313,7 @@ impl Verb {
             Self::Unhold => "ends a hold",
             Self::Reject => "keeps a dry commit from being promoted anywhere",
             Self::Unreject => "takes the rejection of a dry commit back",
-            Self::Preview => "renders a pull request before it is merged",
+            Self::Preview => "shows what a pull request into the dry branch would change",
             Self::Rollback => "brings earlier content back",
         }
     }
@@ -347,11 +347,6 @@ impl Verb {
     /// `/unhold` and `/retry` (<https://prow.k8s.io/command-help>).
     pub fn is_own(self) -> bool {
         matches!(self, Self::Promote | Self::Reject | Self::Unreject | Self::Rollback)
-    }
-
-    /// Says whether this version can do it; the help says so of what it cannot.
-    pub fn is_built(self) -> bool {
-        self != Self::Preview
     }
 
     fn named(word: &str) -> Option<Self> {

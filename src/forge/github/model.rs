@@ -13,7 +13,7 @@ use crate::{
         permission::Permission,
         status::{CommitStatus, StatusSource, StatusState},
     },
-    forge::{Account, Comment, Mergeable, PullRequest, PullRequestState},
+    forge::{Account, Comment, HeadIn, Mergeable, PullRequest, PullRequestState},
 };
 
 #[derive(Deserialize)]
@@ -55,6 +55,7 @@ pub(super) struct PullBody {
     merged_at: Option<Timestamp>,
     merge_commit_sha: Option<String>,
     merged_by: Option<UserBody>,
+    user: Option<UserBody>,
     mergeable: Option<bool>,
     mergeable_state: Option<String>,
     pub(super) head: EndBody,
@@ -67,6 +68,13 @@ pub(super) struct EndBody {
     #[serde(rename = "ref")]
     pub(super) branch: String,
     pub(super) sha: String,
+    /// None when the fork is gone.
+    repo: Option<EndRepositoryBody>,
+}
+
+#[derive(Deserialize)]
+struct EndRepositoryBody {
+    id: u64,
 }
 
 impl PullBody {
@@ -78,10 +86,14 @@ impl PullBody {
             (None, _) => PullRequestState::Closed,
         };
         let mergeable = if state == PullRequestState::Open { self.mergeable() } else { Mergeable::Unknown };
+        let repository = |end: &EndBody| end.repo.as_ref().map(|repository| repository.id);
+        let is_inside = repository(&self.base).is_some_and(|base| repository(&self.head) == Some(base));
         PullRequest {
             number: PullRequestNumber(self.number),
             state,
             mergeable,
+            head_in: if is_inside { HeadIn::Repository } else { HeadIn::Fork },
+            author: self.user.map(|user| Account { id: user.id, login: user.login }),
             head_sha: self.head.sha,
             base: self.base.branch,
             title: self.title,
@@ -314,7 +326,18 @@ mod tests {
     #[test]
     fn the_base_is_told_also_when_the_fork_of_the_head_is_gone() {
         let fork = serde_json::json!({"ref": "main", "sha": "s1", "label": "ada:main", "user": null, "repo": null});
-        assert_eq!(open_pull(serde_json::json!({"head": fork})).base, "b");
+        let pull = open_pull(serde_json::json!({"head": fork}));
+        assert_eq!((pull.base.as_str(), pull.head_in), ("b", HeadIn::Fork));
+    }
+
+    #[test]
+    fn a_head_is_in_the_repository_only_when_both_ends_say_the_same_one() {
+        let end = |id: u64| serde_json::json!({"ref": "main", "sha": "s1", "repo": {"id": id}});
+        let head_in = |head, base| open_pull(serde_json::json!({"head": head, "base": base})).head_in;
+        assert_eq!(head_in(end(1), end(1)), HeadIn::Repository);
+        assert_eq!(head_in(end(2), end(1)), HeadIn::Fork);
+        let untold = || serde_json::json!({"ref": "main", "sha": "s1"});
+        assert_eq!(head_in(untold(), untold()), HeadIn::Fork);
     }
 
     #[test]

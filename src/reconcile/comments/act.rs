@@ -11,7 +11,7 @@ use crate::{
         permission::{Grant, Grantee, OVERRIDE_NEEDS, Permission},
         plan::PlaceView,
     },
-    forge::{Among, Comment, ForgeError, PullRequestState},
+    forge::{Account, Among, Comment, ForgeError, PullRequestState},
     git::patch,
     reconcile::{
         LookError,
@@ -33,6 +33,15 @@ pub(super) struct At<'a> {
     pub(super) strategy: &'a StrategyId,
     /// The place as it was looked at last.
     pub(super) view: &'a PlaceView,
+}
+
+/// What somebody must have to give a command.
+struct Needed {
+    verb: Verb,
+    /// The right on the repository.
+    permission: Permission,
+    /// The list of the strategy that stands for it.
+    grant: Option<Grant>,
 }
 
 /// Whether the author of a comment is among the people that the strategy names.
@@ -101,7 +110,7 @@ impl CommentReader<'_> {
             }
             Command::Reject { dry, reason } => self.reject(comment, subject, dry.as_deref(), reason.as_deref()).await,
             Command::Unreject { dry } => self.unreject(comment, subject, dry.as_deref()).await,
-            Command::Preview => Ok(Outcome::NotYet { verb: Verb::Preview }),
+            Command::Preview => self.ask_for_preview(comment.pull_request, subject).await,
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
         }
     }
@@ -228,23 +237,32 @@ impl CommentReader<'_> {
         subject: &Subject,
         verb: Verb,
     ) -> Result<Option<Outcome>, ForgeError> {
-        self.lacks(comment, subject, verb, verb.needs(), verb.grant()).await
+        self.who_lacks_right(comment.author.as_ref(), subject.strategies(), verb).await
     }
 
     /// Looks up whether the author may go past windows, beside promoting.
     async fn lacks_override(&self, comment: &Comment, subject: &Subject) -> Result<Option<Outcome>, ForgeError> {
-        self.lacks(comment, subject, Verb::Promote, OVERRIDE_NEEDS, Some(Grant::Override)).await
+        let needed = Needed { verb: Verb::Promote, permission: OVERRIDE_NEEDS, grant: Some(Grant::Override) };
+        self.lacks(comment.author.as_ref(), subject.strategies(), needed).await
+    }
+
+    /// Looks up what somebody may do now to strategies; returns the refusal when that is too little.
+    pub(super) async fn who_lacks_right(
+        &self,
+        who: Option<&Account>,
+        strategies: &[StrategyId],
+        verb: Verb,
+    ) -> Result<Option<Outcome>, ForgeError> {
+        self.lacks(who, strategies, Needed { verb, permission: verb.needs(), grant: verb.grant() }).await
     }
 
     async fn lacks(
         &self,
-        comment: &Comment,
-        subject: &Subject,
-        verb: Verb,
-        needs: Permission,
-        listed: Option<Grant>,
+        who: Option<&Account>,
+        strategies: &[StrategyId],
+        Needed { verb, permission: needs, grant: listed }: Needed,
     ) -> Result<Option<Outcome>, ForgeError> {
-        let has = match &comment.author {
+        let has = match who {
             Some(author) => match self.context.forge.permission(&self.context.id, author).await {
                 Err(ForgeError::Unauthorised { .. }) => None,
                 has => Some(has?),
@@ -256,10 +274,10 @@ impl CommentReader<'_> {
         }
         let (mut unread, mut grant) = (Vec::new(), None);
         // On a dry pull request the command may concern several strategies: each must name the author.
-        for strategy in subject.strategies() {
+        for strategy in strategies {
             let named = self.named(strategy, listed);
             grant = grant.or(listed.filter(|_| !named.is_empty()));
-            match self.is_named(comment, &named).await? {
+            match self.is_named(who, &named).await? {
                 Named::Yes => {}
                 Named::No { unread: teams } => unread.push(teams),
             }
@@ -280,12 +298,12 @@ impl CommentReader<'_> {
         named.unwrap_or_default().to_vec()
     }
 
-    /// Says whether the author is among people now; who cannot be read does not count.
-    async fn is_named(&self, comment: &Comment, named: &[Grantee]) -> Result<Named, ForgeError> {
+    /// Says whether somebody is among people now; who cannot be read does not count.
+    async fn is_named(&self, who: Option<&Account>, named: &[Grantee]) -> Result<Named, ForgeError> {
         let mut unread = Vec::new();
         for people in named {
-            let Some(author) = &comment.author else { break };
-            match self.context.forge.is_among(&self.context.id, people, author).await? {
+            let Some(account) = who else { break };
+            match self.context.forge.is_among(&self.context.id, people, account).await? {
                 Among::Yes => return Ok(Named::Yes),
                 Among::No => {}
                 Among::Unknown => unread.push(people.to_string()),

@@ -12,7 +12,9 @@ use crate::{
         comment::{Outcome, PREFIX, Verb},
         fate::Fate,
         gate::{Gate, Verdict},
-        ids::{DrySha, EnvironmentName, StrategyId},
+        hydration::Hydration,
+        ids::{DrySha, EnvironmentName, HeadSha, StrategyId},
+        preview::Preview,
         strategy::nearest::list,
     },
     messages::{DryRow, DryStage},
@@ -29,6 +31,8 @@ const FETCHED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct DryPullRequest {
     /// The strategies on that branch.
     pub(super) strategies: Vec<StrategyId>,
+    /// Its head.
+    pub(super) head: Option<HeadSha>,
     /// Where it is in its life.
     pub(super) stage: DryStage,
     /// When it was merged or closed.
@@ -38,7 +42,8 @@ pub(super) struct DryPullRequest {
 impl DryPullRequest {
     /// Returns the pull request, when there are strategies on the branch that it is merged into.
     pub(super) fn new(strategies: Vec<StrategyId>, other: OtherPullRequest) -> Option<Self> {
-        (!strategies.is_empty()).then_some(Self { strategies, stage: other.stage, ended_at: other.ended_at })
+        let OtherPullRequest { head, stage, ended_at, .. } = other;
+        (!strategies.is_empty()).then_some(Self { strategies, head, stage, ended_at })
     }
 
     /// Returns the dry commit that it became.
@@ -47,6 +52,20 @@ impl DryPullRequest {
             DryStage::Merged(dry) => Some(dry),
             DryStage::Open | DryStage::Closed => None,
         }
+    }
+
+    /// Returns the answer to the command to preview it when there is nothing to preview any more.
+    pub(super) fn refuses_preview(&self) -> Option<Outcome> {
+        let message = match self.stage {
+            DryStage::Open => return None,
+            DryStage::Closed => "Not done: this pull request was closed without being merged.",
+            DryStage::Merged(_) => "Not done: this pull request is merged.",
+        };
+        let help = match self.stage {
+            DryStage::Merged(_) => "What became of it stands above; `/hydromote diff` shows what a promotion changes.",
+            DryStage::Closed | DryStage::Open => "Open it again, and write the command then.",
+        };
+        Some(Outcome::Refused { message: message.to_owned(), help: help.to_owned() })
     }
 
     /// Returns the answer to commands about its commit while there is none.
@@ -71,6 +90,19 @@ impl CommentReader<'_> {
     pub(super) fn rows(&self, dry: &DryPullRequest) -> Vec<DryRow<'_>> {
         let boards = dry.strategies.iter().filter_map(|id| self.boards.get(id));
         boards.flat_map(|board| rows(board, dry.merged())).collect()
+    }
+
+    /// Says whether a place renders its commit to what was previewed; nothing while that is not known.
+    pub(super) fn foretold(&self, dry: &DryPullRequest, preview: &Preview, row: &DryRow<'_>) -> Option<bool> {
+        let (commit, place) = (dry.merged()?, &row.view.place);
+        if dry.head.as_ref() != Some(&preview.head) {
+            return None;
+        }
+        let (_, snapshot) = self.boards.get(row.strategy)?.looked.0.as_ref()?;
+        match snapshot.places.get(place)?.hydrations.get(commit)? {
+            Hydration::Done { content, .. } => preview.foretold(&row.strategy.name, &place.environment, content),
+            Hydration::Failed(_) => None,
+        }
     }
 
     /// Says whether our comment on a dry pull request says all there is to say.
@@ -171,10 +203,13 @@ impl CommentReader<'_> {
 fn rows<'a>(board: &'a StrategyBoard, dry: Option<&DrySha>) -> Vec<DryRow<'a>> {
     match dry.filter(|dry| board.is_on_line(dry)) {
         Some(dry) => {
-            let row = |(view, fate)| DryRow { strategy: &board.id, view, fate: Some(fate) };
+            let row = |(view, fate)| DryRow { strategy: &board.id, view, fate: Some(fate), foretold: None };
             board.fates(dry).into_iter().map(row).collect()
         }
-        None => board.places.iter().map(|view| DryRow { strategy: &board.id, view, fate: None }).collect(),
+        None => {
+            let row = |view| DryRow { strategy: &board.id, view, fate: None, foretold: None };
+            board.places.iter().map(row).collect()
+        }
     }
 }
 
@@ -290,8 +325,10 @@ mod tests {
     /// Returns the place that is chosen, or why none is.
     fn chosen(places: &[(PlaceView, Fate)], verb: Verb, environment: Option<&str>) -> String {
         let strategy = strategy();
-        let rows: Vec<_> =
-            places.iter().map(|(view, fate)| DryRow { strategy: &strategy, view, fate: Some(fate.clone()) }).collect();
+        let rows: Vec<_> = places
+            .iter()
+            .map(|(view, fate)| DryRow { strategy: &strategy, view, fate: Some(fate.clone()), foretold: None })
+            .collect();
         let environment = environment.map(|name| EnvironmentName::new(name).expect("a name"));
         match choose(&rows, "0123456", verb, environment.as_ref()) {
             Ok(row) => row.view.place.to_string(),

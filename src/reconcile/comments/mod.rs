@@ -10,6 +10,7 @@
 
 mod act;
 mod dry;
+mod preview;
 mod pull_requests;
 mod rejecting;
 mod status;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 
 use self::{
+    preview::NotByThemselves,
     pull_requests::{Need, OtherPullRequests},
     subject::Subject,
 };
@@ -65,6 +67,8 @@ pub struct CommentsView {
     account: Option<u64>,
     /// Pull requests that promote nothing, and may be dry ones.
     others: OtherPullRequests,
+    /// Those of them that are previewed only when somebody asks.
+    not_by_themselves: NotByThemselves,
 }
 
 impl CommentsView {

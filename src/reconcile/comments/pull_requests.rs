@@ -1,17 +1,18 @@
 //! What is known of pull requests that promote nothing: into which branch, and whether they are merged.
 //!
-//! - One is asked for when somebody gives a command on it, or our comment is on it; never because it is
-//!   there. Comments come with one call for the whole repository, whatever they are on.
+//! - One is asked for when somebody gives a command on it, our comment is on it, or its event says that it
+//!   is open: it may be one to preview. Comments come with one call for the whole repository, whatever they
+//!   are on.
 //! - What is merged stays so. An open one is read again when its event comes, when a command on it is
-//!   to be done, and with the timer: all that are followed with one call.
+//!   to be done, and with the timer: all of them with one call.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
 use crate::{
-    domain::ids::{DrySha, PullRequestNumber},
-    forge::{ForgeError, PullRequest, PullRequestState},
+    domain::ids::{DrySha, HeadSha, PullRequestNumber},
+    forge::{Account, ForgeError, HeadIn, PullRequest, PullRequestState},
     messages::DryStage,
     reconcile::{attention::Attention, context::RepositoryContext},
 };
@@ -22,11 +23,21 @@ const REMEMBERED: usize = 1_000;
 /// The most that are asked for one by one because our comment is on them; the others are next.
 const ASKED_AT_ONCE: usize = 20;
 
+/// The most open dry pull requests, those that changed last, that count as recent when all are read: nobody
+/// wants a comment on every old one from a service that was just installed.
+const RECENT: usize = 20;
+
 /// A pull request that promotes nothing.
 #[derive(Debug, Clone)]
 pub(super) struct OtherPullRequest {
     /// The branch that it is merged into.
     pub(super) base: String,
+    /// Its head.
+    pub(super) head: Option<HeadSha>,
+    /// Where the head is.
+    pub(super) head_in: HeadIn,
+    /// Who opened it.
+    pub(super) author: Option<Account>,
     /// Where it is in its life.
     pub(super) stage: DryStage,
     /// When it was merged or closed.
@@ -48,6 +59,8 @@ pub(super) struct OtherPullRequests {
     known: HashMap<PullRequestNumber, OtherPullRequest>,
     /// Those that an event said to be open: our last word may have been that they were closed.
     open: BTreeSet<PullRequestNumber>,
+    /// Dry ones that changed lately: by their event, or by their place in the list of all.
+    recent: BTreeSet<PullRequestNumber>,
     /// Whether open ones may have changed without a word.
     stale: bool,
 }
@@ -60,11 +73,22 @@ impl OtherPullRequests {
                 self.known.remove(number);
                 if state.as_deref() == Some("open") {
                     self.open.insert(*number);
+                    self.recent.insert(*number);
                 }
             }
             Attention::Everything => self.stale = true,
             _ => {}
         }
+    }
+
+    /// Says whether an open dry pull request changed lately.
+    pub(super) fn is_recent(&self, number: PullRequestNumber) -> bool {
+        self.recent.contains(&number)
+    }
+
+    /// Returns what is known of a pull request.
+    pub(super) fn known(&self, number: PullRequestNumber) -> Option<&OtherPullRequest> {
+        self.known.get(&number)
     }
 
     /// Returns those that an event said to be open since the last time.
@@ -99,20 +123,45 @@ impl OtherPullRequests {
         Ok(read.into_iter().map(|read| (read.number, self.remember(read))).collect())
     }
 
-    /// Reads again what may have changed of `followed`, those that our comment is on; returns those that
-    /// can be shown now.
+    /// Reads again what may have changed, and returns the dry pull requests that are open; `is_ours` knows
+    /// those that promote.
+    pub(super) async fn open(
+        &mut self,
+        context: &RepositoryContext,
+        is_ours: impl Fn(PullRequestNumber) -> bool,
+    ) -> Result<BTreeMap<PullRequestNumber, OtherPullRequest>, ForgeError> {
+        if self.stale {
+            let latest = self.latest(context).await;
+            // Where it is forbidden, asking at every look would not help.
+            self.stale = matches!(latest, Err(ForgeError::Unavailable { .. } | ForgeError::RateLimited { .. }));
+            let open = latest?.into_iter().filter(|(_, other)| other.stage == DryStage::Open);
+            self.recent.extend(open.map(|(number, _)| number).take(RECENT));
+        }
+        let unread = |number: &&PullRequestNumber| !self.known.contains_key(number) && !is_ours(**number);
+        let unread: Vec<_> = self.open.iter().filter(unread).copied().take(ASKED_AT_ONCE).collect();
+        for number in unread {
+            self.find(context, number, Need::Known).await?;
+        }
+        let is_open = |other: &OtherPullRequest| {
+            other.stage == DryStage::Open && other.base == context.details.default_branch.as_str()
+        };
+        let open = self.known.iter().filter(|(_, other)| is_open(other));
+        let open: BTreeMap<_, _> = open.map(|(number, other)| (*number, other.clone())).collect();
+        self.recent.retain(|number| open.contains_key(number));
+        Ok(open)
+    }
+
+    /// Reads what is not known of `followed`, those that our comment is on; returns those that can be
+    /// shown now.
     pub(super) async fn follow(
         &mut self,
         context: &RepositoryContext,
         followed: &[PullRequestNumber],
     ) -> Result<Vec<PullRequestNumber>, ForgeError> {
         let unknown = followed.iter().filter(|number| !self.known.contains_key(number)).count();
-        let known = followed.iter().filter_map(|number| self.known.get(number));
-        let may_have_changed = self.stale && known.into_iter().any(|known| can_change(known, context));
-        if unknown > 1 || may_have_changed {
+        if unknown > 1 {
             self.latest(context).await?;
         }
-        self.stale = false;
         let (mut shown, mut asked) = (Vec::new(), 0);
         for number in followed {
             if !self.known.contains_key(number) {
@@ -136,7 +185,14 @@ impl OtherPullRequests {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
-        let other = OtherPullRequest { base: read.base, stage, ended_at: read.ended_at };
+        let other = OtherPullRequest {
+            base: read.base,
+            head: HeadSha::new(read.head_sha).ok(),
+            head_in: read.head_in,
+            author: read.author,
+            stage,
+            ended_at: read.ended_at,
+        };
         self.known.insert(read.number, other.clone());
         other
     }

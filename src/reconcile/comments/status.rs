@@ -1,4 +1,4 @@
-//! Keeps our one comment on each pull request where somebody gave a command.
+//! Keeps our one comment on each pull request where somebody gave a command, or that was previewed.
 //!
 //! It is found by the id in the store; else by its author and its marker. While its text stays the
 //! same nothing is asked of the forge.
@@ -8,13 +8,17 @@ use std::collections::BTreeSet;
 use super::{
     CommentReader, CommentsView,
     dry::DryPullRequest,
-    pull_requests::{Need, OtherPullRequests},
+    pull_requests::Need,
     subject::{Promotion, Subject},
 };
 use crate::{
-    domain::{comment::Answer, ids::PullRequestNumber},
+    domain::{
+        comment::Answer,
+        ids::{HeadSha, PullRequestNumber},
+        preview::Preview,
+    },
     forge::ForgeError,
-    messages::{DryStatusText, MessageError, StatusText, is_status_comment},
+    messages::{DryStage, DryStatusText, MessageError, StatusText, is_status_comment},
     reconcile::LookError,
     store::StatusComment,
 };
@@ -28,11 +32,12 @@ impl CommentReader<'_> {
         if self.boards.is_empty() {
             return Ok(());
         }
-        let due = self.due(view.others.take_open()).await?;
+        let mut due = self.due(view.others.take_open()).await?;
+        due.extend(self.previewed(view).await?);
         let (promotions, others): (Vec<_>, Vec<_>) = due.into_iter().partition(|number| self.is_ours(*number));
         let followed = view.others.follow(self.context, &others).await?;
         for number in promotions.into_iter().chain(followed) {
-            match self.show_on(number, &mut view.others).await {
+            match self.show_on(number, view).await {
                 Err(LookError::Forge(error @ (ForgeError::Unauthorised { .. } | ForgeError::Refused { .. }))) => {
                     tracing::warn!(pull_request.number = number.0, "could not answer on {number}: {error}");
                 }
@@ -56,17 +61,28 @@ impl CommentReader<'_> {
         Ok(due)
     }
 
-    async fn show_on(&self, number: PullRequestNumber, others: &mut OtherPullRequests) -> Result<(), LookError> {
+    async fn show_on(&self, number: PullRequestNumber, view: &mut CommentsView) -> Result<(), LookError> {
         let (store, repository) = (&self.context.shared.store, &self.context.id);
-        let Some(subject) = self.subject(others, number, Need::Known).await? else { return Ok(()) };
+        let Some(subject) = self.subject(&mut view.others, number, Need::Known).await? else { return Ok(()) };
         let answers = store.answers(repository, number, ANSWERS_SHOWN).await?;
+        let mut reported = None;
         let body = match &subject {
             Subject::Promotion(promotion) => self.promotion_text(promotion, &answers)?,
-            Subject::Dry(dry) => self.dry_text(dry, &answers)?,
+            Subject::Dry(dry) => {
+                let preview = store.preview(repository, number).await?;
+                let awaits = dry.head.as_ref().filter(|head| view.not_by_themselves.get(&number) == Some(head));
+                let body = self.dry_text(dry, preview.as_ref(), awaits, &answers)?;
+                reported = preview.filter(|preview| dry.head.as_ref() == Some(&preview.head));
+                reported = reported.filter(|_| dry.stage == DryStage::Open);
+                body
+            }
         };
         let known = store.status_comment(repository, number).await?;
         if known.as_ref().is_none_or(|known| known.body != body) {
             self.write(number, known, body).await?;
+        }
+        if let Some(preview) = reported {
+            self.report_preview(number, &preview).await?;
         }
         if self.is_over(&subject) {
             store.finish_status_comment(repository, number).await?;
@@ -87,11 +103,23 @@ impl CommentReader<'_> {
         })
     }
 
-    fn dry_text(&self, dry: &DryPullRequest, answers: &[Answer]) -> Result<String, MessageError> {
+    fn dry_text(
+        &self,
+        dry: &DryPullRequest,
+        preview: Option<&Preview>,
+        awaits: Option<&HeadSha>,
+        answers: &[Answer],
+    ) -> Result<String, MessageError> {
+        let mut rows = self.rows(dry);
+        for row in &mut rows {
+            row.foretold = preview.and_then(|preview| self.foretold(dry, preview, row));
+        }
         self.context.shared.messages.dry_status_comment(&DryStatusText {
             branch: &self.context.details.default_branch,
             stage: &dry.stage,
-            rows: &self.rows(dry),
+            rows: &rows,
+            preview,
+            awaits: awaits.filter(|head| preview.is_none_or(|preview| preview.head != **head)),
             over: dry.merged().is_some() && self.is_everywhere(dry),
             answers,
             bot: &self.context.account.login,

@@ -45,7 +45,13 @@ impl Subject {
     /// Returns the answer to a command that makes no sense on a pull request as it stands.
     pub(super) fn refuses(&self, command: &Command) -> Option<Outcome> {
         match self {
+            Self::Promotion(_) if *command == Command::Preview => Some(Outcome::Refused {
+                message: "Not done: a promotion is rendered already.".to_owned(),
+                help: "`/hydromote diff` shows what it changes; `preview` is for pull requests into the dry branch."
+                    .to_owned(),
+            }),
             Self::Promotion(promotion) => promotion.refuses(command.verb()),
+            Self::Dry(dry) if *command == Command::Preview => dry.refuses_preview(),
             Self::Dry(dry) if needs_commit(command) => dry.refuses(),
             Self::Dry(_) => None,
         }
@@ -112,7 +118,7 @@ impl CommentReader<'_> {
 
 /// Says whether a command makes sense where the promotion has ended.
 fn is_about_more(verb: Verb) -> bool {
-    !matches!(verb, Verb::Promote | Verb::Diff | Verb::Preview)
+    !matches!(verb, Verb::Promote | Verb::Diff)
 }
 
 /// Says whether a command is about the dry commit that a pull request becomes.

@@ -92,7 +92,7 @@ async fn several_commands_and_mistakes_are_answered_in_one_comment() -> TestResu
 
     `/hydromote preview` by developer:
 
-    Not done: this version of Hydromote does not know how to `preview` yet.
+    Not done: a promotion is rendered already. `/hydromote diff` shows what it changes; `preview` is for pull requests into the dry branch.
 
     `/hold prod reason="not now"` by developer:
 
@@ -139,7 +139,7 @@ async fn several_commands_and_mistakes_are_answered_in_one_comment() -> TestResu
 
     `/hydromote preview` by developer:
 
-    Not done: this version of Hydromote does not know how to `preview` yet.
+    Not done: a promotion is rendered already. `/hydromote diff` shows what it changes; `preview` is for pull requests into the dry branch.
 
     `/hold prod reason="not now"` by developer:
 
@@ -230,7 +230,7 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `unhold [environment]` | ends a hold | write |
     | `reject [commit] [reason="…"]` | keeps a dry commit from being promoted anywhere | write |
     | `unreject [commit]` | takes the rejection of a dry commit back | write |
-    | `preview` | renders a pull request before it is merged (not built yet) | write |
+    | `preview` | shows what a pull request into the dry branch would change | write |
     | `rollback <environment> [to=<commit>\|steps=<n>] [only=<labels>] [reason="…"]` | brings earlier content back | maintain |
 
     Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `promote`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.

@@ -6,6 +6,7 @@ mod going_back;
 mod heard;
 mod once;
 mod permissions;
+mod previews;
 mod pull_requests;
 
 use crate::world::World;

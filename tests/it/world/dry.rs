@@ -1,5 +1,7 @@
 //! The dry branch: what is on it, and how it moves.
 
+use std::collections::BTreeMap;
+
 use git2::{Oid, Repository, build::TreeUpdateBuilder};
 use hydromote::local_forge::{CommitFiles, MergeMethod, MergeOrder, NewPull};
 
@@ -69,6 +71,11 @@ impl World {
 
     /// Opens a pull request with one commit on top of any branch, and lets everything happen; returns its number.
     pub(crate) async fn open_pull_into(&mut self, base: &str, subject: &str, files: Files) -> Fallible<u64> {
+        self.open_pull_by(DEVELOPER, base, subject, files).await
+    }
+
+    /// Opens a pull request in somebody's name, whose commit a developer pushed; returns its number.
+    pub(crate) async fn open_pull_by(&mut self, login: &str, base: &str, subject: &str, files: Files) -> Fallible<u64> {
         let head = format!("topics/{}", subject.replace(' ', "-"));
         let from = Oid::from_str(&self.branch(base).await?)?;
         self.git()?.reference(&format!("refs/heads/{head}"), from, false, "pushed")?;
@@ -77,9 +84,17 @@ impl World {
         self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
         let (base, title) = (base.to_owned(), subject.to_owned());
         let new = NewPull { head, base, title, ..NewPull::default() };
-        let number = self.forge.as_user(DEVELOPER).open_pull_request(REPOSITORY, new).await?;
+        let number = self.forge.as_user(login).open_pull_request(REPOSITORY, new).await?;
         self.settle().await?;
         Ok(number)
+    }
+
+    /// Pushes another commit to the head of a pull request, and lets everything happen.
+    pub(crate) async fn push_to_pull(&mut self, number: u64, files: Files) -> TestResult {
+        let branch = self.forge.pull_request(REPOSITORY, number).await?.head;
+        let commit = CommitFiles { branch, message: "more".to_owned(), files };
+        self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
+        self.settle().await
     }
 
     /// Merges a pull request into the dry branch, and lets everything happen.
@@ -134,6 +149,18 @@ impl World {
     pub(crate) async fn branch(&self, name: &str) -> Fallible<String> {
         let repository = self.forge.repository(REPOSITORY).await?;
         Ok(repository.branch(name).ok_or_else(|| format!("there is no branch {name}"))?.to_owned())
+    }
+
+    /// Returns every branch on the forge, and where it is.
+    pub(crate) async fn branches(&self) -> Fallible<BTreeMap<String, String>> {
+        let git = self.git()?;
+        let mut branches = BTreeMap::new();
+        for reference in git.references_glob("refs/heads/*")? {
+            let reference = reference?;
+            let name = reference.shorthand()?.to_owned();
+            branches.insert(name, reference.peel_to_commit()?.id().to_string());
+        }
+        Ok(branches)
     }
 
     /// Returns a file on the head of a branch, or nothing.

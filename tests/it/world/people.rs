@@ -3,7 +3,9 @@
 use hydromote::{
     domain::{ids::EnvironmentName, rejection::Rejection, snapshot::PostedStatus},
     forge::NewStatus,
-    local_forge::{CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, StatusState},
+    local_forge::{
+        CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, Status, StatusState,
+    },
     reconcile::{
         rejected_commits::rejection_key,
         stopping::{Destination, HoldOrder, RollbackOrder},
@@ -11,7 +13,7 @@ use hydromote::{
 };
 use jiff::Timestamp;
 
-use super::{DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
+use super::{BOT, DEVELOPER, Fallible, REPOSITORY, STRANGER, TestResult, World, dry::Files};
 
 impl World {
     /// Reports `health` as success on what runs in an environment.
@@ -152,6 +154,22 @@ impl World {
         let id = self.forge.as_user(login).comment(REPOSITORY, number, body).await?;
         self.settle().await?;
         Ok(id)
+    }
+
+    /// Returns what was reported of the preview of a pull request's head, the last report first.
+    pub(crate) async fn preview_reports(&self, number: u64) -> Fallible<Vec<String>> {
+        let repository = self.forge.repository(REPOSITORY).await?;
+        let head = &repository.pulls.get(&number).ok_or("there is no such pull request")?.head_sha;
+        let previews = |status: &&Status| status.sha == *head && status.context == "hydromote/preview";
+        let newest_first = repository.statuses.iter().rev().filter(previews);
+        let words = |status: &Status| status.description.clone().unwrap_or_default();
+        Ok(newest_first.map(|status| self.in_words(&format!("{:?}: {}", status.state, words(status)))).collect())
+    }
+
+    /// Returns the ids of the service's comments on a pull request.
+    pub(crate) async fn own_comments(&self, number: u64) -> Fallible<Vec<u64>> {
+        let comments = self.forge.comments(REPOSITORY, number).await?;
+        Ok(comments.iter().filter(|comment| comment.author == BOT).map(|comment| comment.id).collect())
     }
 
     /// Returns who reacted to a comment, and how.

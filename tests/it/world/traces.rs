@@ -14,7 +14,9 @@ impl World {
 
     /// Each merge brought exactly the tree that was proposed.
     async fn check_merges(&self) -> TestResult {
-        for pull in self.forge.pull_requests(REPOSITORY).await? {
+        let pulls = self.forge.pull_requests(REPOSITORY).await?;
+        // What people merge into the dry branch may be behind it.
+        for pull in pulls.into_iter().filter(|pull| pull.base != "main") {
             let Some(merged) = pull.merge_commit_sha.as_deref().filter(|_| pull.state == PullState::Merged) else {
                 continue;
             };

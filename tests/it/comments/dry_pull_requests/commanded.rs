@@ -15,15 +15,14 @@ async fn only_what_brings_its_commit_is_promoted_from_it() -> TestResult {
     prod     first, is verified; wants second in #5
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 developer: /promote dev
-    /hydromote diff prod
-    /promote stagin
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it runs since (time); `health` has not been reported |  |
     | prod | it is proposed here (#5) | waits for `health` on dev, which has not been reported; waits for a person to promote it |
+
+    It renders as previewed.
 
     `/promote stagin` by developer:
 
@@ -59,6 +58,9 @@ async fn only_what_brings_its_commit_is_promoted_from_it() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /promote dev
+    /hydromote diff prod
+    /promote stagin
     ");
     world.finish().await
 }
@@ -75,13 +77,14 @@ async fn what_is_newer_brings_it_along() -> TestResult {
     insta::assert_snapshot!(world.board().await?, @"
     dev      third, is verified
     prod     third, `health` has not been reported
-    #3 developer: /promote
     #3 hydromote: This pull request became the dry commit second of `main`. It has been everywhere: this comment is edited again when somebody gives a command.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it ran from (time); third runs now |  |
     | prod | it came along with third, which is newer |  |
+
+    It renders as previewed.
 
     `/promote` by developer:
 
@@ -90,6 +93,19 @@ async fn what_is_newer_brings_it_along() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #6 hydromote: This pull request became the dry commit third of `main`.
+
+    | environment | what became of it | closed gates |
+    |---|---|---|
+    | dev | it runs since (time); is verified |  |
+    | prod | it runs since (time); `health` has not been reported |  |
+
+    It renders as previewed.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    #3 developer: /promote
     ");
     world.finish().await
 }
@@ -114,10 +130,6 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
              - waits for a person to promote it
     prod     first, is verified; wants second in #7
              - waits for a person to promote it
-    #4 developer: /promote
-    /hydromote diff
-    /hydromote hold
-    /rollback
     #4 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -125,6 +137,8 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | staging | it is proposed here (#6) | waits for a person to promote it |
     | prod | it is proposed here (#7) | waits for a person to promote it |
+
+    It renders as previewed.
 
     `/rollback` by developer:
 
@@ -145,6 +159,10 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #4 developer: /promote
+    /hydromote diff
+    /hydromote hold
+    /rollback
     "#);
     world.comment_on(DEVELOPER, number, "/promote staging").await?;
     insta::assert_snapshot!(world.board().await?, @r#"
@@ -152,10 +170,6 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
     staging  second, `health` has not been reported
     prod     first, is verified; wants second in #7
              - waits for a person to promote it
-    #4 developer: /promote
-    /hydromote diff
-    /hydromote hold
-    /rollback
     #4 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -163,6 +177,8 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | staging | it runs since (time); `health` has not been reported |  |
     | prod | it is proposed here (#7) | waits for a person to promote it |
+
+    It renders as previewed.
 
     `/promote staging` by developer:
 
@@ -187,6 +203,10 @@ async fn where_there_is_a_choice_it_must_be_named() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #4 developer: /promote
+    /hydromote diff
+    /hydromote hold
+    /rollback
     #4 developer: /promote staging
     "#);
     world.finish().await
@@ -204,13 +224,14 @@ async fn an_environment_is_rolled_back_from_it() -> TestResult {
     prod     first, is verified
              ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
     #5 was closed: Promote second to prod: second (#3)
-    #3 developer: /rollback dev reason="it is slow"
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | the rollback of dev keeps it out; it waits for a fix, a revert or `unhold dev` | developer rolled it back: it is slow |
     | prod | the rollback of dev keeps it out; it waits for a fix, a revert or `unhold dev` |  |
+
+    It renders as previewed.
 
     `/rollback dev reason="it is slow"` by developer:
 
@@ -219,6 +240,7 @@ async fn an_environment_is_rolled_back_from_it() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /rollback dev reason="it is slow"
     hydromote/prod on (commit): Closed by Hydromote: kept out by the rollback of dev
     "#);
     world.finish().await
@@ -235,13 +257,14 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
     prod     first, is verified
              ! second was rejected by developer: the wrong price; `unreject second` takes that back
     #5 was closed: Promote second to prod: second (#3)
-    #3 developer: /reject reason="the wrong price"
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it runs since (time); was rejected by developer |  |
     | prod | developer rejected it: the wrong price; push a fix, or take that back with `unreject` |  |
+
+    It renders as previewed.
 
     `/reject reason="the wrong price"` by developer:
 
@@ -250,6 +273,7 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /reject reason="the wrong price"
     hydromote/reject/shop on second: Rejected by developer: the wrong price
     hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
     "#);
@@ -260,13 +284,14 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
     #5 was closed: Promote second to prod: second (#3)
-    #3 developer: /reject reason="the wrong price"
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it runs since (time); `health` has not been reported |  |
     | prod | it is proposed here (#6) | waits for `health` on dev, which has not been reported; waits for a person to promote it |
+
+    It renders as previewed.
 
     `/unreject` by developer:
 
@@ -279,6 +304,7 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /reject reason="the wrong price"
     #3 developer: /unreject
     "#);
     world.finish().await
@@ -294,14 +320,14 @@ async fn who_lacks_the_right_is_told_so() -> TestResult {
     dev      second, is verified
     prod     first, is verified; wants second in #5
              - waits for a person to promote it
-    #3 reader: /promote prod
-    /hydromote hold prod
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it runs since (time); is verified |  |
     | prod | it is proposed here (#5) | waits for a person to promote it |
+
+    It renders as previewed.
 
     `/hydromote hold prod` by reader:
 
@@ -314,6 +340,8 @@ async fn who_lacks_the_right_is_told_so() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 reader: /promote prod
+    /hydromote hold prod
     ");
     world.finish().await
 }
@@ -345,9 +373,6 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
              - developer holds it
              - waits for `health` on dev, which has not been reported
              = developer holds it (Strict)
-    #5 developer: /hydromote hold dev
-    /hydromote hold staging
-    /promote
     #5 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -356,6 +381,8 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
     | cellar: prod | it waits for `health` on dev, which has not been reported |  |
     | shop: dev | it changes nothing here and was taken; `health` has not been reported |  |
     | shop: staging | it is proposed here (#n) | developer holds it; waits for `health` on dev, which has not been reported |
+
+    It renders as previewed.
 
     `/promote` by developer:
 
@@ -372,6 +399,9 @@ async fn two_strategies_on_one_branch_are_told_apart() -> TestResult {
     [Status page of cellar](https://hydromote.example.com/strategies/acme/shop/cellar) · [Status page of shop](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #5 developer: /hydromote hold dev
+    /hydromote hold staging
+    /promote
     ");
     world.finish().await
 }

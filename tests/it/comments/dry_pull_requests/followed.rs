@@ -13,16 +13,36 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
     dev      first, is verified
     prod     first, is verified
     #3 is open: second
-    #3 developer: /hydromote status
-    /promote prod
-    /hydromote diff
-    /reject
     #3 hydromote: This pull request is not merged yet. Once it is, it becomes a dry commit of `main`, and goes to `dev` and `prod` as their gates open; this comment then says how far it is.
 
-    | environment | runs now | held |
+    | environment | runs now | held | would change |
+    |---|---|---|---|
+    | dev | first |  | 1 changed |
+    | prod | first |  | 1 changed |
+
+    **Preview** of (commit), merged with first of `main` and compared with it:
+
+    | | resource | environments |
     |---|---|---|
-    | dev | first |  |
-    | prod | first |  |
+    | changed | `ConfigMap web` | dev, prod |
+
+    <details><summary>Differences</summary>
+
+    ````diff
+    # dev, prod
+    --- ConfigMap web
+    +++ ConfigMap web
+    @@ -1,6 +1,6 @@
+     apiVersion: v1
+     data:
+    -  version: v1
+    +  version: v2
+     kind: ConfigMap
+     metadata:
+       name: web
+    ````
+
+    </details>
 
     `/reject` by developer:
 
@@ -43,6 +63,10 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /hydromote status
+    /promote prod
+    /hydromote diff
+    /reject
     ");
     world
         .comment_on(
@@ -57,16 +81,36 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
              - developer holds it: a fair
              = developer holds it: a fair (Strict)
     #3 is open: second
-    #3 developer: /hydromote status
-    /promote prod
-    /hydromote diff
-    /reject
     #3 hydromote: This pull request is not merged yet. Once it is, it becomes a dry commit of `main`, and goes to `dev` and `prod` as their gates open; this comment then says how far it is.
 
-    | environment | runs now | held |
+    | environment | runs now | held | would change |
+    |---|---|---|---|
+    | dev | first |  | 1 changed |
+    | prod | first | developer holds it: a fair | 1 changed |
+
+    **Preview** of (commit), merged with first of `main` and compared with it:
+
+    | | resource | environments |
     |---|---|---|
-    | dev | first |  |
-    | prod | first | developer holds it: a fair |
+    | changed | `ConfigMap web` | dev, prod |
+
+    <details><summary>Differences</summary>
+
+    ````diff
+    # dev, prod
+    --- ConfigMap web
+    +++ ConfigMap web
+    @@ -1,6 +1,6 @@
+     apiVersion: v1
+     data:
+    -  version: v1
+    +  version: v2
+     kind: ConfigMap
+     metadata:
+       name: web
+    ````
+
+    </details>
 
     `/hydromote hold stagin` by developer:
 
@@ -91,6 +135,10 @@ async fn before_the_merge_it_is_said_what_comes_then() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /hydromote status
+    /promote prod
+    /hydromote diff
+    /reject
     #3 developer: /hydromote hold prod reason="a fair"
     /hydromote retry
     /hydromote unhold
@@ -110,7 +158,6 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     prod     first, is verified; wants second in #5
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -118,6 +165,8 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     | dev | it runs since (time); `health` has not been reported |  |
     | prod | it is proposed here (#5) | waits for `health` on dev, which has not been reported; waits for a person to promote it |
 
+    It renders as previewed.
+
     `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
@@ -125,13 +174,13 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 reader: /hydromote status
     ");
     world.healthy_all(&["dev"]).await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
     prod     first, is verified; wants second in #5
              - waits for a person to promote it
-    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -139,6 +188,8 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | prod | it is proposed here (#5) | waits for a person to promote it |
 
+    It renders as previewed.
+
     `/hydromote status` by reader:
 
     This comment says how it stands, and is kept up to date.
@@ -146,12 +197,12 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 reader: /hydromote status
     ");
     world.comment_on(DEVELOPER, number, "/promote").await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
     prod     second, `health` has not been reported
-    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`.
 
     | environment | what became of it | closed gates |
@@ -159,6 +210,8 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | prod | it runs since (time); `health` has not been reported |  |
 
+    It renders as previewed.
+
     `/promote` by developer:
 
     Done: prod runs second.
@@ -170,13 +223,13 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 reader: /hydromote status
     #3 developer: /promote
     ");
     world.healthy_all(&["prod"]).await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
     prod     second, is verified
-    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`. It has been everywhere: this comment is edited again when somebody gives a command.
 
     | environment | what became of it | closed gates |
@@ -184,6 +237,8 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     | dev | it runs since (time); is verified |  |
     | prod | it runs since (time); is verified |  |
 
+    It renders as previewed.
+
     `/promote` by developer:
 
     Done: prod runs second.
@@ -195,6 +250,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 reader: /hydromote status
     #3 developer: /promote
     ");
     let told = world.forge.comments(REPOSITORY, number).await?;
@@ -206,13 +262,14 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     prod     second, is verified; wants third in #7
              - waits for `health` on dev, which has not been reported
              - waits for a person to promote it
-    #3 reader: /hydromote status
     #3 hydromote: This pull request became the dry commit second of `main`. It has been everywhere: this comment is edited again when somebody gives a command.
 
     | environment | what became of it | closed gates |
     |---|---|---|
     | dev | it runs since (time); is verified |  |
     | prod | it runs since (time); is verified |  |
+
+    It renders as previewed.
 
     `/promote` by developer:
 
@@ -225,6 +282,7 @@ async fn a_commit_is_followed_on_its_whole_way() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 reader: /hydromote status
     #3 developer: /promote
     ");
     world.finish().await
@@ -253,8 +311,6 @@ async fn one_that_was_closed_says_so() -> TestResult {
     dev      first, is verified
     prod     first, is verified
     #3 was closed: second
-    #3 developer: /promote prod
-    /hydromote status
     #3 hydromote: This pull request was closed without being merged: nothing of it is promoted.
 
     `/hydromote status` by developer:
@@ -268,6 +324,8 @@ async fn one_that_was_closed_says_so() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
+    #3 developer: /promote prod
+    /hydromote status
     ");
     world.reopen(number).await?;
     world.settle().await?;
