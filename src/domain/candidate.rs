@@ -7,12 +7,12 @@
 use super::{
     content::Content,
     evidence,
-    gate::StatusWait,
+    gate::{StatusWait, Verdict},
     hydration::Hydration,
     ids::{DrySha, Place},
     ledger::{Ledger, Taken},
     snapshot::{PlaceState, Proposal, Snapshot},
-    strategy::Environment,
+    strategy::{Environment, Newer},
 };
 
 /// How many promotable dry SHAs, newest first, an environment hydrates to find those that change
@@ -102,13 +102,14 @@ pub fn choose(
         })
         .collect();
     let is_promotable = |wish: &Wish| ledger.is_promotable(environment, &place.lane, &wish.dry);
-    let newest_promotable = candidates.iter().find(|wish| is_promotable(wish));
+    let promotable: Vec<&Wish> = candidates.iter().filter(|wish| is_promotable(wish)).collect();
+    let newest_promotable = prefer(ledger, environment, place, &promotable);
     // The newest of all may change nothing and wait to be taken: then there is nothing to propose.
     let newest = newest_promotable.or(candidates.first()).filter(|wish| wish.content != running)?;
 
     let proposed = state.proposal.as_ref().and_then(|proposal| candidates.iter().find(|w| w.dry == proposal.dry));
     match (proposed, &state.proposal) {
-        (Some(stays), Some(proposal)) if is_promotable(stays) && is_pinned(environment, state, proposal, snapshot) => {
+        (Some(stays), Some(proposal)) if is_promotable(stays) && goes_on(environment, state, proposal, snapshot) => {
             Some(stays.clone())
         }
         (Some(stays), _)
@@ -120,14 +121,41 @@ pub fn choose(
     }
 }
 
-/// Says whether a person has promoted exactly this proposal, and it may still be merged: newer ones
-/// do not replace it then.
-fn is_pinned(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
+/// Returns which of the promotable wishes, newest first, an environment prefers. Where an environment after
+/// it depends on others too, it waits for what all of them have verified: so they prefer what the others
+/// have verified, then what they run, then the newest.
+fn prefer<'w>(
+    ledger: &Ledger<'_>,
+    environment: &Environment,
+    place: &Place,
+    promotable: &[&'w Wish],
+) -> Option<&'w Wish> {
+    let siblings: Vec<_> = ledger
+        .siblings(environment)
+        .map(|environment| Place { environment: environment.clone(), lane: place.lane.clone() })
+        .collect();
+    let of_all = |holds: &dyn Fn(&Place, &DrySha) -> bool| {
+        promotable.iter().find(|wish| siblings.iter().all(|sibling| holds(sibling, &wish.dry)))
+    };
+    let verified = |at: &Place, dry: &DrySha| ledger.verdict(&at.environment, &at.lane, dry) == Verdict::Verified;
+    let runs =
+        |at: &Place, dry: &DrySha| ledger.place(at).and_then(PlaceState::running).is_some_and(|run| run.dry == *dry);
+    of_all(&verified).or_else(|| of_all(&runs)).or(promotable.first()).copied()
+}
+
+/// Says whether a proposal goes on though something newer may be promoted: a person has promoted exactly
+/// this one, or its environment finishes what it began. A failed check ends either, a deadline the latter.
+fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
     let promoted = state.promote.as_ref().is_some_and(|promote| promote.proposed == proposal.sha);
     let reports: Vec<_> = state.proposed_reports.iter().collect();
     let failed = environment
         .proposed_statuses
         .iter()
         .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
-    promoted && !failed
+    let is_overdue = snapshot.now >= proposal.since + environment.finish_deadline();
+    let finishes = environment.newer == Newer::Finish && !is_overdue;
+    (promoted || finishes) && !failed
 }
+
+#[cfg(test)]
+mod tests;

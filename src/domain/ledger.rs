@@ -272,6 +272,14 @@ impl<'a> Ledger<'a> {
         found
     }
 
+    /// Returns the environments that something depends on together with `environment`.
+    pub fn siblings(&self, environment: &Environment) -> impl Iterator<Item = &'a EnvironmentName> {
+        let after = self.strategy.environments.iter().filter(|after| after.depends_on.contains(&environment.name));
+        let all: BTreeSet<_> = after.flat_map(|after| &after.depends_on).collect();
+        let own = environment.name.clone();
+        all.into_iter().filter(move |name| **name != own)
+    }
+
     /// Returns what `dry` holds in a place: what ran there, else what it renders to.
     fn content_in(&self, place: &Place, dry: &DrySha) -> Option<Content> {
         let state = self.place(place)?;

@@ -31,4 +31,6 @@ pub mod windows;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod world;

@@ -36,7 +36,7 @@ use super::{
     rollback,
     snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Refusal, Run, Snapshot},
     status::StatusState,
-    strategy::{Environment, PromotionStrategy},
+    strategy::{Environment, Newer, PromotionStrategy},
 };
 
 /// What to do next, and why what stands still does.
@@ -458,12 +458,16 @@ impl Planner<'_> {
             Notice::HydrationFailed { retry_at, .. } => *retry_at,
             _ => None,
         });
+        // Then something newer may take the place of what is proposed.
+        let finish = state.proposal.as_ref().filter(|_| environment.newer == Newer::Finish);
+        let finish = finish.map(|proposal| proposal.since + environment.finish_deadline());
         let closing = windows::next_closing(environment, view, self.snapshot.now);
         let next = verdict
             .into_iter()
             .chain(closing)
             .chain(gates)
             .chain(deadline)
+            .chain(finish)
             .chain(retries)
             .filter(|t| *t > self.snapshot.now)
             .min();

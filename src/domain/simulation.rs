@@ -127,26 +127,42 @@ impl Hours {
 #[test]
 fn a_soak_of_ten_minutes_under_a_commit_a_minute() {
     let hours = Hours::new(&[("dev", &[]), ("staging", &["dev"]), ("prod", &["staging"])]);
-    insta::assert_snapshot!(hours.soak("staging", 10).play(), @"");
+    insta::assert_snapshot!(hours.soak("staging", 10).play(), @"
+    dev: 120 promotions, 0 min behind, 0 at most
+    staging: 12 promotions, 5 min behind, 10 at most
+    prod: 11 promotions, 15 min behind, 20 at most
+    ");
 }
 
 /// Defect 18: checks that take longer than commits need to come by would begin again for ever.
 #[test]
 fn checks_of_half_an_hour_on_what_is_proposed() {
     let hours = Hours::new(&[("dev", &[]), ("staging", &["dev"]), ("prod", &["staging"])]);
-    insta::assert_snapshot!(hours.soak("staging", 10).check("prod", 30).play(), @"");
+    insta::assert_snapshot!(hours.soak("staging", 10).check("prod", 30).play(), @"
+    dev: 120 promotions, 0 min behind, 0 at most
+    staging: 12 promotions, 5 min behind, 10 at most
+    prod: 3 promotions, 54 min behind, 71 at most
+    ");
 }
 
 /// Defect 17: two environments with soaks of their own, and one that waits for both.
 #[test]
 fn a_diamond_with_soaks_of_seven_and_forty_five_minutes() {
     let hours = Hours::new(&[("dev", &[]), ("eu", &["dev"]), ("us", &["dev"]), ("prod", &["eu", "us"])]);
-    insta::assert_snapshot!(hours.soak("eu", 7).soak("us", 45).play(), @"");
+    insta::assert_snapshot!(hours.soak("eu", 7).soak("us", 45).play(), @"
+    dev: 120 promotions, 0 min behind, 0 at most
+    eu: 17 promotions, 4 min behind, 7 at most
+    us: 3 promotions, 28 min behind, 55 at most
+    prod: 2 promotions, 69 min behind, 90 at most
+    ");
 }
 
 /// Defect 19: what changes nothing in an environment would make its checks begin again.
 #[test]
 fn an_environment_that_few_commits_change() {
     let hours = Hours::new(&[("dev", &[]), ("prod", &["dev"])]);
-    insta::assert_snapshot!(hours.changed_every("prod", 60).check("prod", 30).play(), @"");
+    insta::assert_snapshot!(hours.changed_every("prod", 60).check("prod", 30).play(), @"
+    dev: 120 promotions, 0 min behind, 0 at most
+    prod: 2 promotions, 1 min behind, 30 at most
+    ");
 }

@@ -190,6 +190,8 @@ pub struct Proposal {
     pub dry: DrySha,
     /// The content that it proposes.
     pub content: Content,
+    /// Since when it is proposed.
+    pub since: Timestamp,
     /// Whether we are known to have composed it. A commit that only says so may hold anything beside
     /// this content, and is composed again.
     pub composed: bool,
@@ -236,6 +238,15 @@ pub struct PostedStatus {
     pub state: StatusState,
     /// The description.
     pub description: String,
+}
+
+/// When a proposed branch was moved to its head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposedAt {
+    /// The head.
+    pub proposed: ProposedSha,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A merge that the forge refused.

@@ -20,7 +20,8 @@ use crate::{
         lane::Lanes,
         line::DryLine,
         snapshot::{
-            Active, ActiveBranch, OpenPullRequest, PlaceState, PromoteRequest, Proposal, Record, Report, Run, Snapshot,
+            Active, ActiveBranch, OpenPullRequest, PlaceState, PromoteRequest, Proposal, ProposedAt, Record, Report,
+            Run, Snapshot,
         },
         status::{CommitStatus, StatusState},
         strategy::Environment,
@@ -167,6 +168,10 @@ async fn observe_place(
     let mut runs = reading.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
     let proposal = branches.proposal.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
+    let proposal = match proposal {
+        Some(proposal) => Some(Proposal { since: proposed_since(context, place, &proposal.sha).await?, ..proposal }),
+        None => None,
+    };
     let restoration =
         branches.restoration.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
     let rejected = closed_pull_requests::read(context, view, place, &pull_requests, &history, &known).await?;
@@ -284,9 +289,26 @@ fn proposal_of(
         // A commit by somebody else on our branch proposes nothing that we want: it is replaced.
         dry: dry.unwrap_or_else(|| history::dry_sha(commit.id)),
         content: owned.content.clone(),
+        since: context.now(),
         composed: known.commits.contains_key(&sha),
         sha,
     })
+}
+
+/// Returns since when a commit is proposed, as far as the store knows: else since now.
+async fn proposed_since(
+    context: &StrategyContext,
+    place: &Place,
+    proposed: &ProposedSha,
+) -> Result<Timestamp, LookError> {
+    let store = &context.repository.shared.store;
+    let noted: Option<ProposedAt> = store.note(&context.id, place).await?;
+    if let Some(noted) = noted.filter(|noted| noted.proposed == *proposed) {
+        return Ok(noted.at);
+    }
+    let at = context.now();
+    store.save_note(&context.id, place, &ProposedAt { proposed: proposed.clone(), at }).await?;
+    Ok(at)
 }
 
 /// Returns a person's wish to promote: from the store, else from what was accepted on the forge

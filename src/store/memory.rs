@@ -12,7 +12,7 @@ use crate::domain::{
     ids::{
         DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RepositoryId, StatusKey, StrategyId,
     },
-    snapshot::{Obstacle, PostedStatus, PromoteRequest, Refusal},
+    snapshot::{Obstacle, PostedStatus, PromoteRequest, ProposedAt, Refusal},
     windows::WindowOverride,
 };
 
@@ -44,6 +44,10 @@ impl PlaceNote for WindowOverride {
 
 impl PlaceNote for Refusal {
     const KIND: &'static str = "refusal";
+}
+
+impl PlaceNote for ProposedAt {
+    const KIND: &'static str = "proposed_at";
 }
 
 impl PlaceNote for Obstacle {

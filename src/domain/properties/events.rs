@@ -6,6 +6,7 @@ use super::checks::{Decided, lose_the_database, perform, settle};
 use crate::domain::{
     ids::{DrySha, EnvironmentName},
     status::StatusState,
+    strategy::Newer,
     world::{Late, Performed, World, environment, rule, strategy},
 };
 
@@ -122,6 +123,7 @@ fn worlds() -> impl Strategy<Value = World> {
         let mut world = World::chain(&["dev", "prod"]);
         world.strategy.environments[1].auto_merge = false;
         world.strategy.environments[1].proposed_statuses = vec![rule("ticket")];
+        world.strategy.environments[1].newer = Newer::Finish;
         world
     });
     let automatic = Just({

@@ -17,7 +17,7 @@ use serde::{
 
 pub use self::windows::{WindowDocument, WindowsDocument};
 use super::{
-    Layout, MergeMethod, OnFailure, SecretPolicy, SourceKind,
+    Layout, MergeMethod, Newer, OnFailure, SecretPolicy, SourceKind,
     check::permissions,
     duration,
     position::At,
@@ -78,6 +78,10 @@ pub struct Spec {
     pub merge_mode: Option<Word<MergeMode>>,
     /// What happens when something goes wrong.
     pub rollback: Option<RollbackDocument>,
+    /// What happens to a proposal that waits when something newer may be promoted: `supersede` lets the newer one take
+    /// its place, `finish` lets it go on until it is merged, fails or passes its deadline. Default: `finish` where commit
+    /// statuses are asked for on the proposed commit, else `supersede`.
+    pub newer: Option<Word<Newer>>,
     /// The environments, in the order in which they are promoted unless `dependsOn` says otherwise.
     pub environments: At<Vec<At<EnvironmentDocument>>>,
     /// Who may give commands in comments without the right on the repository that they need. Those who have the right
@@ -91,9 +95,6 @@ pub struct Spec {
     #[schemars(skip)]
     #[doc(hidden)]
     pub approvals: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub newer: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub max_open_pull_requests: NotYet,
@@ -216,7 +217,8 @@ pub struct StatusDocument {
     /// How long success must stand before it counts. Default: it counts at once.
     pub settle: Option<At<DurationText>>,
     /// On an active branch: how long after the soak content that is neither verified nor failed keeps newer content
-    /// out; the longest of an environment counts. Default: `1h`. On a proposed commit it has no effect.
+    /// out; the longest of an environment counts. Default: `1h`. On a proposed commit: how long `newer: finish` keeps
+    /// a proposal that something newer could replace. Default: `24h`.
     pub deadline: Option<At<DurationText>>,
 }
 
@@ -247,6 +249,8 @@ pub struct EnvironmentDocument {
     pub soak: Option<At<DurationText>>,
     /// How pull requests are merged. Default: `merge`.
     pub merge_method: Option<Word<MergeMethod>>,
+    /// What happens to a proposal that waits when something newer may be promoted, where it differs from the strategy's.
+    pub newer: Option<Word<Newer>>,
     /// How this environment is rendered, where it differs from the strategy's options.
     pub render: Option<RenderDocument>,
     /// Commit statuses that must succeed on this active branch, in addition to the strategy's.
@@ -272,9 +276,6 @@ pub struct EnvironmentDocument {
     pub approvals: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
-    pub newer: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
     pub max_open_pull_requests: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
@@ -294,11 +295,10 @@ pub struct DurationText(pub String);
 
 impl Spec {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 7] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 6] {
         [
             ("lanes", &self.lanes),
             ("approvals", &self.approvals),
-            ("newer", &self.newer),
             ("maxOpenPullRequests", &self.max_open_pull_requests),
             ("targets", &self.targets),
             ("waves", &self.waves),
@@ -309,12 +309,11 @@ impl Spec {
 
 impl EnvironmentDocument {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 8] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 7] {
         [
             ("lanes", &self.lanes),
             ("permissions", &self.permissions),
             ("approvals", &self.approvals),
-            ("newer", &self.newer),
             ("maxOpenPullRequests", &self.max_open_pull_requests),
             ("targets", &self.targets),
             ("waves", &self.waves),

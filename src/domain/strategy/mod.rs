@@ -174,6 +174,8 @@ pub struct Environment {
     pub active_statuses: Vec<StatusRule>,
     /// Keys that must succeed on the proposed SHA before it is merged.
     pub proposed_statuses: Vec<StatusRule>,
+    /// What happens to a proposal when something newer may be promoted.
+    pub newer: Newer,
     /// How pull requests are merged.
     pub merge_method: MergeMethod,
     /// Whether a failure of what runs is answered with a rollback.
@@ -191,6 +193,15 @@ pub struct StatusRule {
     pub settle: SignedDuration,
     /// After how long of waiting people are told.
     pub deadline: Option<SignedDuration>,
+}
+
+/// What happens to a proposal that waits when something newer may be promoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newer {
+    /// The newer one takes its place, unless a person has promoted it.
+    Supersede,
+    /// It goes on: what its gates waited for is bound to it.
+    Finish,
 }
 
 /// How the forge merges a promotion pull request; the resulting tree is the same with each.
@@ -244,6 +255,13 @@ impl Environment {
     pub fn rollback_branch(&self, lane: &LaneName) -> BranchName {
         let name = format!("{}-rollback", self.proposed_branch(lane));
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
+    }
+
+    /// Returns how long a proposal goes on under [`Newer::Finish`] while something newer may be promoted:
+    /// the longest deadline of the keys on it, or a day when none is set.
+    pub fn finish_deadline(&self) -> SignedDuration {
+        let waits = self.proposed_statuses.iter().filter_map(|rule| rule.deadline).max();
+        waits.unwrap_or(SignedDuration::from_hours(24))
     }
 
     /// Returns how long after a promotion the environment waits for a verdict before it moves on:

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Layout, MergeMethod, OnFailure, SecretPolicy, SourceKind,
+    Layout, MergeMethod, Newer, OnFailure, SecretPolicy, SourceKind,
     mistake::Report,
     nearest::{list, nearest},
     position::{At, Position},
@@ -125,6 +125,11 @@ impl Words for MergeMethod {
     const WORDS: &'static [(&'static str, Self)] =
         &[("merge", Self::Merge), ("squash", Self::Squash), ("rebase", Self::Rebase)];
     const NOT_YET: &'static [&'static str] = &["fast-forward"];
+}
+
+impl Words for Newer {
+    const NOUN: &'static str = "what happens to a proposal when something newer comes";
+    const WORDS: &'static [(&'static str, Self)] = &[("supersede", Self::Supersede), ("finish", Self::Finish)];
 }
 
 impl Words for SourceKind {

@@ -245,6 +245,11 @@ impl World {
         }
     }
 
+    /// Says whether anything was reported on a commit.
+    pub(in crate::domain) fn is_reported(&self, sha: &str) -> bool {
+        self.statuses.contains_key(sha)
+    }
+
     /// Says whether the newest report on what runs is a success.
     pub(in crate::domain) fn is_healthy(&self, name: &EnvironmentName) -> bool {
         let commits = self.environments[name].commits.iter().flatten();

@@ -25,7 +25,7 @@ use crate::domain::{
     rollback::{Restored, Rollback},
     snapshot::{ClosedProposal, OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
-    strategy::{Environment, MergeMethod, PromotionStrategy, RenderOptions, Sources, StatusRule},
+    strategy::{Environment, MergeMethod, Newer, PromotionStrategy, RenderOptions, Sources, StatusRule},
     windows::{EnvironmentWindows, WindowOverride},
 };
 
@@ -190,6 +190,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         soak: SignedDuration::ZERO,
         active_statuses: vec![rule("health")],
         proposed_statuses: Vec::new(),
+        newer: Newer::Supersede,
         merge_method: MergeMethod::Merge,
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),

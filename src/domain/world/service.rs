@@ -189,6 +189,7 @@ impl World {
     }
 
     fn try_to(&mut self, seen: &Snapshot, action: &Action) -> Performed {
+        let now = self.now;
         match action {
             Action::CreateBranch { environment, .. } => {
                 if self.environments[environment].commits.is_some() {
@@ -230,7 +231,7 @@ impl World {
                 }
                 let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
                 let (parent, dry, content) = (expected_active.clone(), dry.clone(), content.clone());
-                world.proposal = Some(Proposal { sha, parent, tree, dry, content, composed: true });
+                world.proposal = Some(Proposal { sha, parent, tree, dry, content, since: now, composed: true });
             }
             Action::OpenPullRequest { place, proposed, .. } => {
                 let base = seen.places[place].proposal.as_ref().map(|proposal| &proposal.parent);
@@ -318,7 +319,7 @@ impl World {
                 let content = target.expect("because it was on the branch").content.clone();
                 let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
                 let (parent, dry) = (expected_active.clone(), rollback.target.dry.clone());
-                world.restoration = Some(Proposal { sha, parent, tree, dry, content, composed: true });
+                world.restoration = Some(Proposal { sha, parent, tree, dry, content, since: now, composed: true });
             }
             Action::OpenRollback { place, .. } => {
                 let base = seen.places[place].restoration.as_ref().map(|restoration| &restoration.parent);

@@ -8,7 +8,7 @@ use super::{identifier, name_of, statuses, windows};
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
-        Environment,
+        Environment, Newer,
         document::{DurationText, EnvironmentDocument, RollbackDocument, Spec},
         duration::parse_duration,
         mistake::Report,
@@ -44,6 +44,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
     refuse_duplicate_names(spec, report);
     let strategy = statuses::Both::read(&spec.active_commit_statuses, &spec.proposed_commit_statuses, report);
     let windows = windows::Common::read(spec.windows.as_ref(), report);
+    let inherited = spec.newer.as_ref().and_then(|newer| newer.read(report));
     documents
         .value
         .iter()
@@ -53,6 +54,12 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             let mut environment = environment(document, before.map(|before| &before.value), &strategy, report)?;
             let own = document.value.rollback.as_ref().and_then(is_automatic);
             environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
+            environment.newer = document
+                .value
+                .newer
+                .as_ref()
+                .map_or(inherited, |own| own.read(report))
+                .unwrap_or(if environment.proposed_statuses.is_empty() { Newer::Supersede } else { Newer::Finish });
             environment.automatic_rollback = own.or(spec.rollback.as_ref().and_then(is_automatic)).unwrap_or(false);
             Some(environment)
         })
@@ -101,6 +108,7 @@ fn environment(
         soak: soak?,
         active_statuses: statuses.active,
         proposed_statuses: statuses.proposed,
+        newer: Newer::Supersede,
         merge_method: merge_method?,
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use crate::domain::ids::BranchName;
 
-use super::super::{Layout, MergeMethod, OnFailure, PromotionStrategy, SecretPolicy, SourceKind, parse_strategies};
+use super::super::{
+    Layout, MergeMethod, Newer, OnFailure, PromotionStrategy, SecretPolicy, SourceKind, parse_strategies,
+};
 
 const FULL: &str = r#"
 apiVersion: hydromote.dev/v1alpha1
@@ -103,6 +105,26 @@ fn environments_have_their_defaults() {
     let keys: Vec<_> = prod.active_statuses.iter().map(|rule| rule.key.as_str()).collect();
     assert_eq!(keys, ["health", "smoke"]);
     assert_eq!(prod.proposed_statuses[0].key.as_str(), "change-ticket");
+    // What a check waited for is bound to the proposed commit.
+    assert_eq!((dev.newer, prod.newer), (Newer::Supersede, Newer::Finish));
+}
+
+#[test]
+fn what_happens_to_a_proposal_may_be_said_for_all_and_for_one() {
+    let text = "
+apiVersion: hydromote.dev/v1alpha1
+kind: PromotionStrategy
+metadata: {name: shop}
+spec:
+  sources: [{path: deploy}]
+  newer: finish
+  environments:
+  - {branch: env/dev, newer: supersede}
+  - branch: env/prod
+";
+    let strategy = strategies(text).remove(0);
+    assert_eq!(strategy.environments[0].newer, Newer::Supersede);
+    assert_eq!(strategy.environments[1].newer, Newer::Finish);
 }
 
 #[test]

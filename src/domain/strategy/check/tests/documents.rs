@@ -245,12 +245,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     19 |     approvals: 2
        |     ^^^^^^^^^
        = help: remove `approvals`; it would have no effect
-    error: `newer` is not yet supported
-      --> hydromote.yaml:20:5
-       |
-    20 |     newer: finish
-       |     ^^^^^
-       = help: remove `newer`; it would have no effect
     error: `maxOpenPullRequests` is not yet supported
       --> hydromote.yaml:21:5
        |
