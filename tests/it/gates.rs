@@ -130,3 +130,28 @@ async fn a_merge_that_the_forge_refuses_is_tried_again_when_its_conditions_chang
     insta::assert_snapshot!(world.board().await?, @"dev      second, `health` has not been reported");
     world.finish().await
 }
+
+#[tokio::test]
+async fn what_waits_for_its_check_is_finished_and_what_comes_meanwhile_follows() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, proposedCommitStatuses: [{key: ticket}]"]).await?;
+    world.healthy("dev").await?;
+    world.settle().await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    prod     nothing; wants first in #2
+             - `ticket` has not been reported on the proposal
+    ");
+    let proposed = world.branch("env/prod-next").await?;
+    world.report_on(&proposed, "ticket", StatusState::Success).await?;
+    world.settle().await?;
+    world.healthy_all(&["prod"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, is verified
+    prod     first, is verified; wants second in #4
+             - `ticket` has not been reported on the proposal
+    ");
+    world.finish().await
+}

@@ -27,6 +27,9 @@ const USUAL: [&[&str]; 8] = [
 const IGNORED: [&str; 9] =
     [".git", ".github", ".gitlab", ".hydromote", "docs", "test", "tests", "node_modules", "vendor"];
 
+/// Where folders are written that are called as the environments are.
+const ROOT_OUTPUT: &str = "manifests";
+
 /// Returns a commented strategy for the repository `name` with the files `listing`.
 ///
 /// `read` gives the text of a file of the listing, when it has one.
@@ -134,7 +137,22 @@ impl Found {
         if found.overlays.is_empty() && found.charts.is_empty() {
             found.folders = plain_folders(tree);
         }
+        found.keep_one_for_each_output();
         found
+    }
+
+    /// Drops what would be written to the folder of something before it: upper and lower case count as
+    /// equal there.
+    fn keep_one_for_each_output(&mut self) {
+        let mut outputs = BTreeSet::new();
+        let mut is_first = |path: &str| {
+            let segments: Vec<&str> = path.split('/').filter(|segment| *segment != "{environment}").collect();
+            let output = if segments.is_empty() { ROOT_OUTPUT.to_owned() } else { segments.join("/") };
+            outputs.insert(output.to_ascii_lowercase())
+        };
+        self.overlays.retain(|pattern, _| is_first(pattern));
+        self.charts.retain(|chart, _| is_first(chart));
+        self.folders.retain(|folder| is_first(folder));
     }
 
     /// Drops folders below an overlay: the overlay's own renderer reads them.
@@ -166,7 +184,7 @@ impl Found {
         for pattern in self.overlays.keys() {
             add(text, &format!("    - path: \"{pattern}\""));
             if pattern == "{environment}" {
-                add(text, "      output: manifests           # never the root of the branch");
+                add(text, &format!("      output: {ROOT_OUTPUT}           # never the root of the branch"));
             }
         }
         if !self.charts.is_empty() {

@@ -160,7 +160,7 @@ async fn the_loss_of_the_database_repeats_no_command_and_forgets_none() -> TestR
 
 #[tokio::test]
 async fn a_promotion_is_dropped_with_words_when_something_else_is_proposed() -> TestResult {
-    let prod = "prod, autoMerge: false, proposedCommitStatuses: [{key: ticket}]";
+    let prod = "prod, autoMerge: false, newer: supersede, proposedCommitStatuses: [{key: ticket}]";
     let mut world = World::with_environments(&["dev", prod]).await?;
     world.push_dry("second", everywhere("v2")).await?;
     world.settle().await?;

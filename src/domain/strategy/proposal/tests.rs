@@ -139,6 +139,14 @@ fn an_empty_repository_gets_a_beginning() {
     assert_eq!(strategy.name.as_str(), "main");
 }
 
+#[test]
+fn folders_that_differ_in_case_only_are_not_proposed_together() {
+    let listing = ["dev/PROD/prod/Chart.yaml", "dev/prod/PROD/dev/kustomization.yaml", "Dev/Prod/prod/Chart.yaml"];
+    let text = proposed("shop", &listing);
+    assert_eq!(text.matches("/PROD").count(), 1, "{text}");
+    read(&text);
+}
+
 proptest! {
     #[test]
     fn every_proposal_is_valid(
