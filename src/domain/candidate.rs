@@ -103,18 +103,17 @@ pub fn choose(
         .collect();
     let is_promotable = |wish: &Wish| ledger.is_promotable(environment, &place.lane, &wish.dry);
     let promotable: Vec<&Wish> = candidates.iter().filter(|wish| is_promotable(wish)).collect();
-    let newest_promotable = prefer(ledger, environment, place, &promotable);
     // The newest of all may change nothing and wait to be taken: then there is nothing to propose.
-    let newest = newest_promotable.or(candidates.first()).filter(|wish| wish.content != running)?;
+    let newest = promotable.first().copied().or(candidates.first()).filter(|wish| wish.content != running)?;
+    let changing: Vec<&Wish> = promotable.iter().filter(|wish| wish.content != running).copied().collect();
+    let newest = prefer(ledger, environment, place, &changing).unwrap_or(newest);
 
     let proposed = state.proposal.as_ref().and_then(|proposal| candidates.iter().find(|w| w.dry == proposal.dry));
     match (proposed, &state.proposal) {
         (Some(stays), Some(proposal)) if is_promotable(stays) && goes_on(environment, state, proposal, snapshot) => {
             Some(stays.clone())
         }
-        (Some(stays), _)
-            if stays.content == newest.content && (is_promotable(stays) || newest_promotable.is_none()) =>
-        {
+        (Some(stays), _) if stays.content == newest.content && (is_promotable(stays) || promotable.is_empty()) => {
             Some(stays.clone())
         }
         _ => Some(newest.clone()),

@@ -6,7 +6,10 @@
 
 mod risk;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +93,10 @@ pub enum EnvironmentResult {
         roots: ChangedRoots,
         /// Roots that do not render and keep what they have, with the reason.
         kept: BTreeMap<RootName, String>,
+        /// Those of them that render without the pull request.
+        broken: BTreeSet<RootName>,
+        /// Roots that change and are too large to be compared.
+        uncompared: BTreeSet<RootName>,
     },
     /// It renders, and the dry branch as it is does not: there is nothing to compare with.
     Mended {
@@ -254,6 +261,15 @@ fn summary_of(environments: &[PreviewedEnvironment]) -> (StatusState, String) {
         let state = if failure.retry_at.is_none() { StatusState::Failure } else { StatusState::Error };
         return (state, format!("{}: {failure}", label(one, environments)));
     }
+    let broken = environments.iter().find_map(|one| match &one.result {
+        EnvironmentResult::Changes { broken, kept, .. } => broken.first().map(|root| (one, root, kept.get(root))),
+        _ => None,
+    });
+    if let Some((one, root, why)) = broken {
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let words = format!("{}: `{root}` would keep what it has{why}", label(one, environments));
+        return (StatusState::Failure, words);
+    }
     let changing: Vec<String> = environments
         .iter()
         .filter_map(|one| Some(format!("{}: {}", label(one, environments), one.result.changes()?)))
@@ -275,7 +291,9 @@ impl EnvironmentResult {
     /// Says what changes; nothing when nothing does.
     fn changes(&self) -> Option<String> {
         match self {
-            Self::Changes { counts, .. } => (*counts != Counts::default()).then(|| counts.to_string()),
+            Self::Changes { counts, uncompared, .. } => {
+                (*counts != Counts::default() || !uncompared.is_empty()).then(|| self.to_string())
+            }
             other => Some(other.to_string()),
         }
     }
@@ -284,7 +302,17 @@ impl EnvironmentResult {
 impl fmt::Display for EnvironmentResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changes { counts, .. } => write!(f, "{counts}"),
+            Self::Changes { counts, uncompared, .. } if uncompared.is_empty() => write!(f, "{counts}"),
+            Self::Changes { counts, uncompared, .. } => {
+                if *counts != Counts::default() {
+                    write!(f, "{counts}; ")?;
+                }
+                let first = uncompared.first().map(ToString::to_string).unwrap_or_default();
+                match uncompared.len() {
+                    1 => write!(f, "`{first}` changes and is too large to be compared"),
+                    many => write!(f, "`{first}` and {} more change and are too large to be compared", many - 1),
+                }
+            }
             Self::Mended { .. } => f.write_str("renders, which it does not without it"),
             Self::Failed { .. } => f.write_str("does not render"),
             Self::Gone => f.write_str("is no longer in the strategy"),

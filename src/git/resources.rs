@@ -211,7 +211,7 @@ fn change_within(
 ) -> Option<ResourceChange> {
     let kind = kind_of_change(old, new)?;
     let untold = |shown| Some(ResourceChange { id: id.clone(), change: kind, diff: String::new(), shown });
-    if id.group.is_empty() && id.kind == "Secret" {
+    if [old, new].into_iter().flatten().any(|document| may_tell_secrets(id, document)) {
         return untold(Shown::Secret);
     }
     if budget.bytes == 0 || Instant::now() >= budget.until {
@@ -226,6 +226,13 @@ fn change_within(
     }
     budget.bytes -= change.diff.len();
     Some(change)
+}
+
+/// Says whether a document may hold the data of a `Secret`: one by itself, one in a list, or what is no
+/// resource that can be read.
+fn may_tell_secrets(id: &ResourceId, document: &str) -> bool {
+    let is_list = id.kind.ends_with("List") && document.contains("Secret");
+    (id.group.is_empty() && id.kind == "Secret") || id.kind.is_empty() || is_list
 }
 
 fn kind_of_change(old: Option<&String>, new: Option<&String>) -> Option<Change> {

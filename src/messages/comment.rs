@@ -20,7 +20,7 @@ use crate::domain::{
 const MARKER: &str = "<!-- hydromote:status-comment -->";
 
 /// The most characters of one gate or notice.
-const WORDS_LIMIT: usize = 400;
+pub(super) const WORDS_LIMIT: usize = 400;
 
 /// The fence around differences; nothing in them may end it.
 const FENCE: &str = "````";

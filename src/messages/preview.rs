@@ -6,7 +6,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    comment::{cell, fenced},
+    comment::{WORDS_LIMIT, cell, fenced},
+    cut,
     dry_comment::DryRow,
     plain,
 };
@@ -94,13 +95,18 @@ fn failures(environments: &[PreviewedEnvironment]) -> Vec<Value> {
             EnvironmentResult::Mended { .. } | EnvironmentResult::Gone => {}
         }
     }
-    told.iter().map(|(places, message)| json!({"where": named(places), "message": cell(message)})).collect()
+    told.iter().map(|(places, message)| json!({"where": named(places), "message": quoted(message)})).collect()
+}
+
+/// Returns words of the author as one code span: nothing in them is read as markup.
+fn quoted(words: &str) -> String {
+    cell(&format!("`{}`", cut(words, WORDS_LIMIT - 2).replace('`', "'")))
 }
 
 fn resource(changed: &ChangedResource) -> Value {
     json!({
         "change": changed.change.word(),
-        "name": cell(&format!("`{}`", changed.resource.to_string().replace('`', "'"))),
+        "name": quoted(&changed.resource.to_string()),
         "environments": named(&changed.environments),
         "risk": changed.risk.map(|risk| risk.words()),
     })
@@ -129,7 +135,8 @@ fn differences(resources: &[ChangedResource]) -> String {
 mod tests {
     use super::*;
     use crate::domain::{
-        ids::{DrySha, HeadSha},
+        hydration::HydrationFailure,
+        ids::{DrySha, EnvironmentName, HeadSha, StrategyName},
         preview::{Resource, ResourceChange},
     };
 
@@ -156,14 +163,22 @@ mod tests {
             difference: "+`````\n+</details>\n".into(),
             extent: Extent::Cut,
         };
+        let message = "``` <img src=x> `, [sign in](https://x.example) @all".to_owned();
+        let failed = PreviewedEnvironment {
+            strategy: StrategyName::new("shop").expect("a name"),
+            environment: EnvironmentName::new("dev").expect("a name"),
+            result: EnvironmentResult::Failed { failure: HydrationFailure::of_author(message) },
+        };
         let preview = Preview {
             head: HeadSha::new("head-1").expect("an id"),
             dry: DrySha::new("dry-1").expect("an id"),
-            outcome: Previewed::Rendered { environments: Vec::new(), resources: vec![changed], more: 3 },
+            outcome: Previewed::Rendered { environments: vec![failed], resources: vec![changed], more: 3 },
         };
         let context = preview_context(&preview);
         let name = context["resources"][0]["name"].as_str().expect("a text").replace('\u{200b}', "[nothing]");
         assert_eq!(name, "`ConfigMap a' \\| @[nothing]all <!-- x`");
+        let failure = context["failures"][0]["message"].as_str().expect("a text").replace('\u{200b}', "");
+        assert_eq!(failure, "`''' <img src=x> ', [sign in](https://x.example) @all`");
         let differences = context["differences"].as_str().expect("a text");
         assert_eq!(differences.matches("````").count(), 2, "{differences}");
         assert!(differences.contains("# dev\n") && differences.ends_with("# cut here\n````"), "{differences}");

@@ -138,7 +138,16 @@ fn previews() -> Vec<Preview> {
     let file = Some("deploy/a.yaml".to_owned());
     let failure = HydrationFailure { file, line: Some(3), message: "no map".to_owned(), retry_at: None };
     let environments = vec![
-        environment("dev", EnvironmentResult::Changes { counts, roots: BTreeMap::new(), kept }),
+        environment(
+            "dev",
+            EnvironmentResult::Changes {
+                counts,
+                roots: BTreeMap::new(),
+                kept,
+                broken: BTreeSet::new(),
+                uncompared: BTreeSet::new(),
+            },
+        ),
         environment("prod", EnvironmentResult::Failed { failure }),
         environment("test", EnvironmentResult::Mended { roots: BTreeMap::new() }),
         environment("old", EnvironmentResult::Gone),

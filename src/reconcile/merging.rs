@@ -5,9 +5,10 @@ use jiff::SignedDuration;
 use super::{LookError, apply::Applier, context::RepositoryContext, record::LastDecision};
 use crate::{
     domain::{
-        decision::Decision,
+        decision::{Decision, OpenGate},
         ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
         snapshot::Refusal,
+        windows::Standing,
     },
     forge::{ForgeError, Merge},
     git::trailers::Trailers,
@@ -34,6 +35,7 @@ impl Applier<'_> {
         // No forge guards the base of a merge: the branch is asked for right before.
         self.check_base(&environment.branch, expected_active).await?;
         self.check_holds().await?;
+        self.check_windows(place, decision)?;
         let commit = self.dry_commit(dry).await?;
         let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place)).decided(decision.clone());
         let gates: Vec<String> = decision.gates.iter().map(ToString::to_string).collect();
@@ -85,6 +87,23 @@ impl Applier<'_> {
                 Ok(None)
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fails when a window has closed since the merge was decided: what came before it may have taken long.
+    fn check_windows(&self, place: &Place, decision: &Decision) -> Result<(), LookError> {
+        let is_overridden = |of| {
+            let overrides = |gate: &OpenGate| matches!(gate, OpenGate::WindowOverride { of: gate, .. } if *gate == of);
+            decision.gates.iter().any(overrides)
+        };
+        let closed = self
+            .environment(place)
+            .windows
+            .standings(self.now())
+            .find(|(of, standing)| matches!(standing, Standing::Closed { .. }) && !is_overridden(*of));
+        match closed {
+            Some(_) => Err(ForgeError::Moved { words: format!("a window of {place} has closed meanwhile") }.into()),
+            None => Ok(()),
         }
     }
 

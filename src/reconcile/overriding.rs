@@ -163,7 +163,12 @@ fn may_be_overridden(view: &PlaceView, windows: Option<&EnvironmentWindows>) -> 
         None if windows.strategy.is_empty() && !windows.server_overridable => {
             refused(format!("{place} has windows of the server only"))
         }
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None if view.gates.iter().any(|closed| matches!(closed.gate, Gate::Window { .. })) => Ok(()),
+        None => Err(CommandError::Refused {
+            message: format!("No window keeps {place} closed now, so there is none to override."),
+            help: "Promote it without an override; one is for the windows that are closed when it is given.".to_owned(),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@
 //! - It renders untrusted sources as every rendering does: in the sandbox, without network and credentials.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +24,7 @@ use crate::{
     domain::{
         content::Content,
         hydration::{Hydration, HydrationFailure},
-        ids::{DrySha, EnvironmentName, HeadSha, LaneName, PullRequestNumber, StrategyId},
+        ids::{DrySha, EnvironmentName, HeadSha, LaneName, PullRequestNumber, RootName, StrategyId},
         lane::Lanes,
         preview::{
             self, ComparedEnvironment, ComparedResource, Counts, EnvironmentResult, Extent, Preview, Previewed,
@@ -228,10 +229,10 @@ impl Pair<'_> {
             Hydration::Done { content, kept, .. } => (content, kept),
             Hydration::Failed(failure) => return Ok((EnvironmentResult::Failed { failure }, Vec::new())),
         };
-        let before = match is_old {
-            false => Content::default(),
+        let (before, kept_before) = match is_old {
+            false => (Content::default(), BTreeMap::new()),
             true => match self.hydrate(environment, self.before, self.order.dry.short()).await? {
-                Hydration::Done { content, .. } => content,
+                Hydration::Done { content, kept, .. } => (content, kept),
                 Hydration::Failed(HydrationFailure { retry_at: None, .. }) => {
                     let roots = preview::changed_roots(&Content::default(), &content);
                     return Ok((EnvironmentResult::Mended { roots }, Vec::new()));
@@ -247,10 +248,12 @@ impl Pair<'_> {
             }
         }
         let roots = preview::changed_roots(&before, &after);
-        let resources = blocking(self.context, move |repository| compare(repository, &before, &after)).await?;
+        let compared = blocking(self.context, move |repository| compare(repository, &before, &after)).await?;
+        let (resources, uncompared) = compared;
         let mut counts = Counts::default();
         resources.iter().for_each(|one| counts.count(one.change));
-        Ok((EnvironmentResult::Changes { counts, roots, kept }, resources))
+        let broken = kept.keys().filter(|root| !kept_before.contains_key(*root)).cloned().collect();
+        Ok((EnvironmentResult::Changes { counts, roots, kept, broken, uncompared }, resources))
     }
 
     async fn hydrate(
@@ -268,12 +271,22 @@ impl Pair<'_> {
 }
 
 /// Compares the resources of two contents.
-fn compare(repository: &Repository, before: &Content, after: &Content) -> Result<Vec<ComparedResource>, GitError> {
+///
+/// Roots whose files are too large are named instead: half of them would look like other changes.
+fn compare(
+    repository: &Repository,
+    before: &Content,
+    after: &Content,
+) -> Result<(Vec<ComparedResource>, BTreeSet<RootName>), GitError> {
     let mut budget = Budget { bytes: TEXT_LIMIT, until: Instant::now() + COMPARE_LIMIT };
-    let mut compared = Vec::new();
+    let (mut compared, mut uncompared) = (Vec::new(), BTreeSet::new());
     for root in before.differing(after) {
-        let (old, _) = resources::of_rendering_within(repository, before.get(root))?;
-        let (new, _) = resources::of_rendering_within(repository, after.get(root))?;
+        let (old, old_is_cut) = resources::of_rendering_within(repository, before.get(root))?;
+        let (new, new_is_cut) = resources::of_rendering_within(repository, after.get(root))?;
+        if old_is_cut || new_is_cut {
+            uncompared.insert(root.clone());
+            continue;
+        }
         for change in resources::compare_within(&old, &new, &mut budget) {
             compared.push(ComparedResource {
                 resource: change.id().named(),
@@ -291,7 +304,7 @@ fn compare(repository: &Repository, before: &Content, after: &Content) -> Result
             });
         }
     }
-    Ok(compared)
+    Ok((compared, uncompared))
 }
 
 /// Reads the mirror beside the worker, and never waits for it.

@@ -260,12 +260,29 @@ duration = '1h'
 "
     );
     insta::assert_snapshot!(told(&text, &[TOKEN]), @"
-    hydromote.toml:12:1: `policies.windows.allow.0.to` is wrong: `2026-12-19` is no local time; write it like `2026-12-20T18:00`; the zone stands in `timezone`
+    hydromote.toml:12:1: `policies.windows.allow.0.to` is wrong: `2026-12-19` is no local time; write it like `2026-12-20T18:00`, before the year 2200; the zone stands in `timezone`
     hydromote.toml:13:1: `policies.windows.allow.0.environments` holds `prod?`, which is no name with `*` in it; use letters, digits, `-`, `_`, `.`, `/` and `*`
     hydromote.toml:7:1: `policies.windows.deny.0.timezone` is wrong: `Europe/Berlni` is no time zone; did you mean `Europe/Berlin`?
     hydromote.toml:5:1: `policies.windows.deny.0.cron` is wrong: `FRIDAY` is no day of the week; write a number from 0 to 7, or SUN to SAT, `*`, or a list
     hydromote.toml:6:1: `policies.windows.deny.0.duration` is wrong: `62` is not a duration; write a number and a unit, such as `30m`, `8h`, `62h` or `2d`; at most a year
     hydromote.toml:8:1: `policies.windows.deny.1` is wrong: the window does not say when it is; write `cron` and `duration` for one that comes again, `from` and `to` for one that comes once
     hydromote.toml:4:12: `policies.windows` never opens: what denies covers all that allows; shorten a window that denies
+    ");
+}
+
+#[test]
+fn patterns_of_windows_that_would_match_nothing_are_refused() {
+    let text = format!(
+        "{FORGE}[[policies.windows.deny]]
+cron = '0 18 * * FRI'
+duration = '62h'
+repositories = ['*', 'shop', 'acme/*', '*/*']
+environments = ['prod', 'eu/prod']
+"
+    );
+    insta::assert_snapshot!(told(&text, &[TOKEN]), @"
+    hydromote.toml:7:1: `policies.windows.deny.0.repositories` holds `*`, which is no `owner/name`; write `owner/*`, or `*/*` for every repository
+    hydromote.toml:7:1: `policies.windows.deny.0.repositories` holds `shop`, which is no `owner/name`; write `owner/*`, or `*/*` for every repository
+    hydromote.toml:8:1: `policies.windows.deny.0.environments` holds `eu/prod`; write names of environments, which have no `/`
     ");
 }

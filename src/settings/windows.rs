@@ -48,16 +48,24 @@ fn window(key: &str, section: &WindowSection, mistakes: &mut Mistakes<'_>) -> Op
             mistakes.add(&key, format!("is wrong: {}; {}", wrong.message, wrong.help));
         }
     });
-    let repositories = patterns(&format!("{key}.repositories"), &section.repositories, mistakes);
-    let environments = patterns(&format!("{key}.environments"), &section.environments, mistakes);
+    let repositories = patterns(&format!("{key}.repositories"), &section.repositories, 1, mistakes);
+    let environments = patterns(&format!("{key}.environments"), &section.environments, 0, mistakes);
     Some(PolicyWindow { window: window.ok()?, repositories, environments })
 }
 
-fn patterns(key: &str, texts: &[String], mistakes: &mut Mistakes<'_>) -> Vec<GlobMatcher> {
+/// Reads patterns of names with so many slashes: with more or fewer they would silently match nothing.
+fn patterns(key: &str, texts: &[String], slashes: usize, mistakes: &mut Mistakes<'_>) -> Vec<GlobMatcher> {
     let mut patterns = Vec::new();
     for text in texts {
         match PolicyWindow::pattern(text) {
-            Some(pattern) => patterns.push(pattern),
+            Some(pattern) if text.matches('/').count() == slashes => patterns.push(pattern),
+            Some(_) if slashes == 0 => {
+                mistakes.add(key, format!("holds `{text}`; write names of environments, which have no `/`"));
+            }
+            Some(_) => mistakes.add(
+                key,
+                format!("holds `{text}`, which is no `owner/name`; write `owner/*`, or `*/*` for every repository"),
+            ),
             None => mistakes.add(
                 key,
                 format!(

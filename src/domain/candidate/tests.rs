@@ -113,3 +113,34 @@ fn in_a_diamond_each_side_prefers_what_the_other_has_verified_or_runs() {
     world.report_health(&eu, StatusState::Failure);
     assert_eq!(proposed(&mut world, &us), "dry-3");
 }
+
+/// What the other side has verified and would change nothing here is no reason to drop what is proposed.
+#[test]
+fn in_a_diamond_a_side_does_not_prefer_what_changes_nothing() {
+    let mut world = World::new(strategy(vec![
+        environment("dev", &[]),
+        environment("eu", &["dev"]),
+        environment("us", &["dev"]),
+        environment("prod", &["eu", "us"]),
+    ]));
+    let names = ["dev", "eu", "us"].map(World::name);
+    let [dev, eu, us] = &names;
+    world.push("dry-1", &[Some(1); 4]);
+    for name in [dev, eu, us] {
+        world.settle();
+        world.report_health(name, StatusState::Success);
+    }
+    world.settle();
+    // Held, eu takes nothing, not even what changes nothing for it.
+    world.hold(eu, None);
+    world.push("dry-2", &[Some(2), Some(1), Some(2), Some(2)]);
+    world.settle();
+    world.report_health(dev, StatusState::Success);
+    world.settle();
+    world.report_health(us, StatusState::Success);
+    world.push("dry-3", &[Some(3); 4]);
+    world.settle();
+    world.report_health(dev, StatusState::Success);
+    assert_eq!(proposed(&mut world, eu), "dry-3");
+    assert!(world.environments[eu].pull_request.is_some());
+}

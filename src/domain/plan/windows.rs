@@ -19,9 +19,10 @@ pub(super) fn closed(
     proposal: Option<&Proposal>,
     now: Timestamp,
 ) -> Vec<Gate> {
-    let is_overridden = proposal.is_some_and(|proposal| overriding(state, proposal).is_some());
+    let overriding = proposal.and_then(|proposal| overriding(state, proposal));
+    let is_overridden = |of| overriding.is_some_and(|word| environment.windows.is_overridden(of, word, now));
     let gate = |(of, standing)| match standing {
-        Standing::Closed { .. } if is_overridden && environment.windows.may_override(of) => None,
+        Standing::Closed { .. } if is_overridden(of) => None,
         Standing::Closed { inside, until } => Some(Gate::Window { of, window: inside, until }),
         Standing::Open { .. } => None,
     };
@@ -40,10 +41,12 @@ pub(super) fn next_closing(environment: &Environment, view: &PlaceView, now: Tim
 
 /// Says who overrides windows for what is proposed while some of them are closed.
 pub(super) fn overridden(environment: &Environment, state: &PlaceState, now: Timestamp) -> Option<Notice> {
-    let WindowOverride { by, reason, .. } = overriding(state, state.proposal.as_ref()?)?;
+    let word = overriding(state, state.proposal.as_ref()?)?;
+    let WindowOverride { by, reason, .. } = word;
     state.pull_request.as_ref()?;
-    let is_closed =
-        |(of, standing)| matches!(standing, Standing::Closed { .. }) && environment.windows.may_override(of);
+    let is_closed = |(of, standing)| {
+        matches!(standing, Standing::Closed { .. }) && environment.windows.is_overridden(of, word, now)
+    };
     let any = environment.windows.standings(now).any(is_closed);
     any.then(|| Notice::WindowsOverridden { by: by.clone(), reason: reason.clone() })
 }

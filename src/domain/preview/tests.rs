@@ -27,8 +27,12 @@ fn environment(name: &str, result: EnvironmentResult) -> PreviewedEnvironment {
     }
 }
 
+fn with(counts: Counts, roots: ChangedRoots, kept: BTreeMap<RootName, String>) -> EnvironmentResult {
+    EnvironmentResult::Changes { counts, roots, kept, broken: BTreeSet::new(), uncompared: BTreeSet::new() }
+}
+
 fn changes(counts: Counts) -> EnvironmentResult {
-    EnvironmentResult::Changes { counts, roots: BTreeMap::new(), kept: BTreeMap::new() }
+    with(counts, BTreeMap::new(), BTreeMap::new())
 }
 
 fn failed(retry_at: Option<jiff::Timestamp>) -> EnvironmentResult {
@@ -172,7 +176,7 @@ fn what_was_foretold_is_judged_by_the_roots_that_the_pull_request_changes() {
         (content(&[("db", "db-1"), ("web", "web-1"), ("old", "old-1")]), content(&[("web", "web-2")]));
     let after = after.iter().chain(content(&[("db", "db-1")]).iter()).map(|(a, b)| (a.clone(), b.clone())).collect();
     let roots = changed_roots(&before, &after);
-    let result = EnvironmentResult::Changes { counts: Counts::default(), roots, kept: BTreeMap::new() };
+    let result = with(Counts::default(), roots, BTreeMap::new());
     let nothing = changes(Counts::default());
     let preview =
         rendered(vec![environment("dev", result), environment("staging", nothing), environment("prod", failed(None))]);
@@ -187,4 +191,47 @@ fn what_was_foretold_is_judged_by_the_roots_that_the_pull_request_changes() {
     assert_eq!(foretold("shop", "staging", &[("web", "web-3")]), None);
     assert_eq!(foretold("shop", "prod", &[]), None);
     assert_eq!(foretold("web", "dev", &[]), None);
+}
+
+#[test]
+fn what_is_too_large_to_be_compared_is_never_nothing() {
+    let web = RootName::new("web").expect("a folder");
+    let large = |counts| EnvironmentResult::Changes {
+        counts,
+        roots: BTreeMap::new(),
+        kept: BTreeMap::new(),
+        broken: BTreeSet::new(),
+        uncompared: BTreeSet::from([web.clone()]),
+    };
+    insta::assert_debug_snapshot!(summary(vec![environment("dev", large(Counts::default()))]), @r#"
+    (
+        Success,
+        "dev: `web` changes and is too large to be compared",
+    )
+    "#);
+    let counts = Counts { added: 2, ..Counts::default() };
+    insta::assert_debug_snapshot!(summary(vec![environment("dev", large(counts))]), @r#"
+    (
+        Success,
+        "dev: 2 added; `web` changes and is too large to be compared",
+    )
+    "#);
+}
+
+#[test]
+fn a_root_that_would_keep_what_it_has_is_a_failure() {
+    let web = RootName::new("web").expect("a folder");
+    let result = EnvironmentResult::Changes {
+        counts: Counts::default(),
+        roots: BTreeMap::new(),
+        kept: BTreeMap::from([(web.clone(), "no such key".to_owned())]),
+        broken: BTreeSet::from([web]),
+        uncompared: BTreeSet::new(),
+    };
+    insta::assert_debug_snapshot!(summary(vec![environment("dev", result)]), @r#"
+    (
+        Failure,
+        "dev: `web` would keep what it has: no such key",
+    )
+    "#);
 }

@@ -55,6 +55,20 @@ impl EnvironmentWindows {
         both.into_iter().filter(|(_, windows)| !windows.is_empty()).map(move |(of, windows)| (of, windows.standing(at)))
     }
 
+    /// Says whether an override reaches the windows of an owner: it is for what was closed when it was given,
+    /// and ends when that opens.
+    pub fn is_overridden(&self, of: WindowSource, overriding: &WindowOverride, now: Timestamp) -> bool {
+        let windows = match of {
+            WindowSource::Strategy => &self.strategy,
+            WindowSource::Server => &self.server,
+        };
+        self.may_override(of)
+            && match windows.standing(overriding.at) {
+                Standing::Closed { until, .. } => until.is_none_or(|until| now < until),
+                Standing::Open { .. } => false,
+            }
+    }
+
     /// Says whether a person may go past the windows of an owner.
     pub fn may_override(&self, of: WindowSource) -> bool {
         match of {

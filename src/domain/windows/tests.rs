@@ -7,6 +7,7 @@ use jiff::{Span, Timestamp, civil::DateTime, tz::TimeZone};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::ids::ProposedSha;
 
 /// Zones whose clocks are changed by an hour, by half an hour, at midnight, and never.
 const ZONES: [&str; 6] =
@@ -243,4 +244,34 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_too_far_away_is_refused() {
+    for year in ["9999", "2200", "1969"] {
+        let (from, to) = (format!("{year}-01-01T00:00"), format!("{year}-06-01T00:00"));
+        let text = WindowText { from: Some(&from), to: Some(&to), ..WindowText::default() };
+        assert!(text.read().is_err(), "{year}");
+    }
+    assert!(
+        Windows { allow: vec![once("2199-12-01T00:00", "2199-12-31T00:00", "UTC")], deny: Vec::new() }.ever_opens()
+    );
+}
+
+#[test]
+fn an_override_is_for_what_was_closed_when_it_was_given_and_ends_with_it() {
+    let (weekend, freeze) =
+        (once("2026-11-21T00:00", "2026-11-23T08:00", "UTC"), once("2026-12-20T00:00", "2027-01-04T00:00", "UTC"));
+    let strategy = Windows { allow: Vec::new(), deny: vec![weekend, freeze] };
+    let windows = EnvironmentWindows { strategy, ..EnvironmentWindows::default() };
+    let given = |at: &str| WindowOverride {
+        proposed: ProposedSha::new("proposed-1").expect("an id"),
+        by: "ada".into(),
+        reason: "the shop is down".into(),
+        at: time(at),
+    };
+    let counts = |at: &str, now: &str| windows.is_overridden(WindowSource::Strategy, &given(at), time(now));
+    assert!(counts("2026-11-21T10:00:00Z", "2026-11-22T10:00:00Z"));
+    assert!(!counts("2026-11-21T10:00:00Z", "2026-12-24T10:00:00Z"));
+    assert!(!counts("2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z"));
 }

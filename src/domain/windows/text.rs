@@ -167,7 +167,7 @@ impl WindowText<'_> {
             let time = local(text, &zone);
             if time.is_none() {
                 let message = format!("`{text}` is no local time");
-                let help = "write it like `2026-12-20T18:00`; the zone stands in `timezone`";
+                let help = "write it like `2026-12-20T18:00`, before the year 2200; the zone stands in `timezone`";
                 wrong.push(Wrong::new(field, message, help));
             }
             time
@@ -183,9 +183,12 @@ impl WindowText<'_> {
     }
 }
 
+/// The years in which windows may begin and end.
+const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
+
 /// Reads a local time: a date with a time of day, and no offset.
 fn local(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let has_time = text.len() <= 32 && text.contains(['T', 't', ' ']);
-    let time: DateTime = text.parse().ok().filter(|_| has_time)?;
+    let time: DateTime = text.parse().ok().filter(|time: &DateTime| has_time && YEARS.contains(&time.year()))?;
     instant(zone, time)
 }

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     domain::{
         comment::{self, Answer, COMMANDS_LIMIT, Outcome, Request, Spelling, TooMuch},
-        ids::{RepositoryId, StrategyId},
+        ids::{PullRequestNumber, RepositoryId, StrategyId},
     },
     forge::{Comment, ForgeError, Reacted, Reaction},
     messages::is_status_comment,
@@ -69,6 +69,8 @@ pub struct CommentsView {
     others: OtherPullRequests,
     /// Those of them that are previewed only when somebody asks.
     not_by_themselves: NotByThemselves,
+    /// The one that is being rendered: what is known of it from before is not reported meanwhile.
+    previewing: Option<PullRequestNumber>,
 }
 
 impl CommentsView {

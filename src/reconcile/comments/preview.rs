@@ -47,7 +47,9 @@ impl CommentReader<'_> {
         view: &mut CommentsView,
         work: &mut PreviewWork,
     ) -> Result<Option<Timestamp>, LookError> {
-        match self.preview_next(view, work).await {
+        let next = self.preview_next(view, work).await;
+        view.previewing = work.under_way().map(|order| order.number);
+        match next {
             Err(LookError::Forge(error)) if is_for_good(&error) => {
                 let repository = &self.context.details.web_url;
                 tracing::warn!(repository, "pull requests are not previewed: {error}");

@@ -73,7 +73,7 @@ impl CommentReader<'_> {
                 let awaits = dry.head.as_ref().filter(|head| view.not_by_themselves.get(&number) == Some(head));
                 let body = self.dry_text(dry, preview.as_ref(), awaits, &answers)?;
                 reported = preview.filter(|preview| dry.head.as_ref() == Some(&preview.head));
-                reported = reported.filter(|_| dry.stage == DryStage::Open);
+                reported = reported.filter(|_| dry.stage == DryStage::Open && view.previewing != Some(number));
                 body
             }
         };

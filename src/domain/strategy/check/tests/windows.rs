@@ -102,13 +102,13 @@ fn each_mistake_of_a_window_has_its_place() {
        |
     19 |       - {from: 2026-12-20, to: 2026-12-24T00:00Z}
        |                ^^^^^^^^^^
-       = help: write it like `2026-12-20T18:00`; the zone stands in `timezone`
+       = help: write it like `2026-12-20T18:00`, before the year 2200; the zone stands in `timezone`
     error: `2026-12-24T00:00Z` is no local time
       --> hydromote.yaml:19:32
        |
     19 |       - {from: 2026-12-20, to: 2026-12-24T00:00Z}
        |                                ^^^^^^^^^^^^^^^^^
-       = help: write it like `2026-12-20T18:00`; the zone stands in `timezone`
+       = help: write it like `2026-12-20T18:00`, before the year 2200; the zone stands in `timezone`
     error: the window does not say when it ends
       --> hydromote.yaml:20:16
        |
