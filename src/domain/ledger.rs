@@ -229,12 +229,15 @@ impl<'a> Ledger<'a> {
         })
     }
 
-    /// Says whether what blocks `dry` will not go away by looking again: it is certain, or `dry` does not
-    /// render where it would be judged.
+    /// Says whether what blocks `dry` will not go away by looking again: it is certain, or `dry` renders here
+    /// and not where it would be judged.
     pub fn is_kept_out(&self, place: &Place, dry: &DrySha, blocked: &Blocked) -> bool {
+        let fails = |place: &Place| {
+            let hydration = self.place(place).and_then(|state| state.hydrations.get(dry));
+            matches!(hydration, Some(Hydration::Failed(failure)) if failure.retry_at.is_none())
+        };
         let there = Place { environment: blocked.environment.clone(), lane: place.lane.clone() };
-        let hydration = self.place(&there).and_then(|state| state.hydrations.get(dry));
-        blocked.known || matches!(hydration, Some(Hydration::Failed(failure)) if failure.retry_at.is_none())
+        blocked.known || (fails(&there) && !fails(place))
     }
 
     /// Says whether a rollback of `place` may not go back to `dry`. What an environment before

@@ -107,6 +107,8 @@ async fn several_strategies_go_their_own_ways() -> TestResult {
     hydromote/hydrate on broken: dev: blog/dev/blog.yaml:1: `shop`: unclosed bracket '['
     ");
     world.push_dry("second", everywhere("v2")).await?;
+    // It is proposed before the word on dev comes, and goes back to what that is about.
+    world.settle().await?;
     world.healthy_all(&["dev"]).await?;
     insta::assert_snapshot!(world.board().await?, @"
     [blog]

@@ -229,7 +229,7 @@ async fn what_does_not_render_is_told_with_file_and_line_and_stops_nothing() -> 
 
     **Preview** of (commit), merged with first of `main` and compared with it:
 
-    > Does not render in dev: apps/dev/web.yaml:5: `shop`: unclosed bracket '['
+    > Does not render in dev: `apps/dev/web.yaml:5: 'shop': unclosed bracket '['`
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
@@ -243,7 +243,7 @@ async fn what_does_not_render_is_told_with_file_and_line_and_stops_nothing() -> 
 
     **Preview** of (commit), merged with first of `main` and compared with it:
 
-    > Does not render in dev, prod: hydromote.yaml:6: `surces` is not a field here
+    > Does not render in dev, prod: `hydromote.yaml:6: 'surces' is not a field here`
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
