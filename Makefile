@@ -19,7 +19,7 @@ test: tools
 
 ## make test-long   the property tests with many more histories, of an optimised build
 test-long: tools
-	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace \
+	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace --lib \
 		--config "profile.test.package.hydromote.opt-level=2" properties
 
 ## make crash       kills the service around every outside act and compares the ends; minutes (ONLY=hold: those points)
