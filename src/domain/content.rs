@@ -45,6 +45,11 @@ impl Content {
         self.0.iter().filter(|(root, _)| is_meant(root)).map(|(root, id)| (root.clone(), id.clone())).collect()
     }
 
+    /// Returns this content with what `other` holds in place of the roots that both have, and beside the others.
+    pub fn laid_under(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).map(|(root, rendering)| (root.clone(), rendering.clone())).collect()
+    }
+
     /// Returns the roots that differ between `self` and `other`, also those that only one has.
     pub fn differing<'a>(&'a self, other: &'a Self) -> BTreeSet<&'a RootName> {
         self.0.keys().chain(other.0.keys()).filter(|root| self.get(root) != other.get(root)).collect()

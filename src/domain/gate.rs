@@ -80,6 +80,11 @@ pub enum Gate {
         /// When they open; absent when no opening is in sight.
         until: Option<Timestamp>,
     },
+    /// As many promotion pull requests are open in the environment as may be.
+    MostOpen {
+        /// How many.
+        open: u32,
+    },
     /// A commit status on the proposed SHA.
     ProposedStatus {
         /// Its key.
@@ -222,6 +227,7 @@ impl Gate {
             Self::Settling { .. } => "settling".into(),
             Self::Window { of: WindowSource::Strategy, .. } => "window".into(),
             Self::Window { of: WindowSource::Server, .. } => "window:server".into(),
+            Self::MostOpen { .. } => "most-open".into(),
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
             Self::Promote => "promote".into(),
             Self::Forge { .. } => "forge".into(),
@@ -236,7 +242,14 @@ impl Gate {
 
     /// Says whether nothing is even proposed while it is closed.
     pub fn stops_proposing(&self) -> bool {
-        matches!(self, Self::Strategy { .. } | Self::Drift { .. } | Self::Rollback { .. } | Self::Obstacle { .. })
+        matches!(
+            self,
+            Self::Strategy { .. }
+                | Self::Drift { .. }
+                | Self::Rollback { .. }
+                | Self::Obstacle { .. }
+                | Self::MostOpen { .. }
+        )
     }
 
     /// Returns the time at which the gate changes by itself.
@@ -312,6 +325,12 @@ impl fmt::Display for Gate {
                 _ => write!(f, "what runs here {waits}"),
             },
             Self::Window { of, window, until } => windows::write_closed(f, *of, window.as_ref(), *until),
+            Self::MostOpen { open: 1 } => {
+                f.write_str("waits for the pull request of another lane, the one that may be open")
+            }
+            Self::MostOpen { open } => {
+                write!(f, "waits for one of the {open} pull requests of other lanes, as many as may be open")
+            }
             Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
             Self::Promote => f.write_str("waits for a person to promote it"),
             Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),

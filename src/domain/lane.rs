@@ -13,6 +13,15 @@ pub struct Lanes {
     by: Option<String>,
 }
 
+/// What a branch of an environment beside the active one is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaneBranch {
+    /// A lane's content is proposed on it.
+    Proposed(LaneName),
+    /// A lane's earlier content is brought back on it.
+    Rollback(LaneName),
+}
+
 /// Why a root is in no lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoLane {

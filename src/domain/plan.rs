@@ -13,6 +13,7 @@
 
 mod action;
 mod going_back;
+mod most_open;
 mod view;
 mod windows;
 
@@ -55,18 +56,15 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
     let planner = Planner { snapshot, ledger: Ledger::new(strategy, snapshot) };
     let mut plan = Plan::default();
     for environment in &strategy.environments {
-        for lane in strategy.lanes() {
-            let place = Place { environment: environment.name.clone(), lane };
-            if let Some(state) = snapshot.places.get(&place) {
-                planner.plan_place(environment, &place, state, &mut plan);
-            }
+        for (place, state) in snapshot.places_of(&environment.name) {
+            planner.plan_place(environment, place, state, &mut plan);
         }
     }
     planner.report_hydrations(&mut plan);
     let promotions = take_merges(&mut plan);
     for environment in &strategy.environments {
-        for lane in strategy.lanes() {
-            planner.go_back(environment, &Place { environment: environment.name.clone(), lane }, &mut plan);
+        for (place, _) in snapshot.places_of(&environment.name) {
+            planner.go_back(environment, place, &mut plan);
         }
     }
     let rollbacks = take_merges(&mut plan);
@@ -128,7 +126,8 @@ impl Planner<'_> {
                         self.close_what_is_left(environment, place, state, plan);
                     }
                     Some(wish) => {
-                        view.gates = self.closed_gates(environment, place, state, branch, wish);
+                        let most_open = self.most_open(environment, place, state, plan);
+                        view.gates = self.closed_gates(environment, place, state, branch, wish, most_open);
                         self.promote(environment, place, branch, wish, &view.gates, plan);
                     }
                 }
@@ -280,6 +279,7 @@ impl Planner<'_> {
         state: &PlaceState,
         branch: &ActiveBranch,
         wish: &Wish,
+        most_open: Option<Gate>,
     ) -> Vec<ClosedGate> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
@@ -300,6 +300,7 @@ impl Planner<'_> {
         gates.extend(self.settling(environment, branch));
         let proposal = state.proposal.as_ref().filter(|proposal| proposal.dry == wish.dry);
         gates.extend(windows::closed(environment, state, proposal, self.snapshot.now));
+        gates.extend(most_open);
         let reports: Vec<_> = proposal.iter().flat_map(|_| &state.proposed_reports).collect();
         gates.extend(environment.proposed_statuses.iter().filter_map(|rule| {
             evidence::status_wait(rule, &reports, self.snapshot.now)
@@ -356,11 +357,12 @@ impl Planner<'_> {
         plan: &mut Plan,
     ) {
         let Some(state) = self.ledger.place(place) else { return };
-        let stopped = gates.iter().any(|g| g.gate.stops_proposing());
-        let proposal = state
-            .proposal
-            .as_ref()
-            .filter(|p| p.composed && p.dry == wish.dry && p.content == wish.content && p.parent == branch.head);
+        // Where few may be open, what cannot be merged yet takes no place from what can.
+        let yields = environment.most_open.is_some() && state.pull_request.is_none();
+        let waits_before = |closed: &ClosedGate| yields && matches!(closed.gate, Gate::DependsOn { .. });
+        let stopped = gates.iter().any(|closed| closed.gate.stops_proposing() || waits_before(closed));
+        let proposal =
+            state.proposal.as_ref().filter(|p| p.composed && p.fits && p.dry == wish.dry && p.content == wish.content);
         let Some(proposal) = proposal else {
             match &state.proposal {
                 // The old proposal must not look ready while it cannot be made again.

@@ -127,6 +127,9 @@ pub struct Run {
     pub ended_at: Option<Timestamp>,
     /// How it came about, when a rollback brought it.
     pub restored: Option<Restored>,
+    /// Whether it came about beside the lane, by promotions of others from which its roots were taken over:
+    /// then it is the content of no dry SHA.
+    pub beside: bool,
 }
 
 /// A commit on the active branch.
@@ -192,6 +195,9 @@ pub struct Proposal {
     pub content: Content,
     /// Since when it is proposed.
     pub since: Timestamp,
+    /// Whether merging it gives exactly its content now: it stands on the active head, or nothing that it
+    /// would write has changed since.
+    pub fits: bool,
     /// Whether we are known to have composed it. A commit that only says so may hold anything beside
     /// this content, and is composed again.
     pub composed: bool,
@@ -289,6 +295,13 @@ impl PostedStatus {
     }
 }
 
+impl Snapshot {
+    /// Returns the lanes of one environment.
+    pub fn places_of(&self, environment: &EnvironmentName) -> impl Iterator<Item = (&Place, &PlaceState)> {
+        self.places.iter().filter(move |(place, _)| place.environment == *environment)
+    }
+}
+
 impl PlaceState {
     /// Returns the active branch when it exists.
     pub fn branch(&self) -> Option<&ActiveBranch> {
@@ -323,9 +336,10 @@ impl Run {
         self.commits.last().map(|commit| commit.arrived_at).unwrap_or_default()
     }
 
-    /// Says whether a rollback of some roots made the content: it is that of no dry SHA.
+    /// Says whether the content is that of no dry SHA: a rollback of some roots made it, or it came about
+    /// beside the lane.
     pub fn is_mixed(&self) -> bool {
-        self.restored.as_ref().is_some_and(|restored| !restored.roots.is_empty())
+        self.beside || self.restored.as_ref().is_some_and(|restored| !restored.roots.is_empty())
     }
 
     /// Returns the commit that brought the content.

@@ -4,7 +4,7 @@
 //! rendering or the one that is there. Files of a root whose rendering stays are not touched, so
 //! its metadata keeps naming the last dry SHA that changed it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{Oid, Repository, Signature};
 
@@ -38,6 +38,11 @@ pub struct Composition {
     pub repo_url: String,
     /// README text by root, for those rendered anew.
     pub readmes: BTreeMap<RootName, String>,
+    /// Roots that come from another lane: their metadata is written though the rendering stays.
+    pub taken_over: BTreeSet<RootName>,
+    /// Whether everything on the branch travels together: then a file at its root names the dry SHA. With several
+    /// lanes no file is shared between them.
+    pub is_undivided: bool,
 }
 
 /// A composed commit.
@@ -92,13 +97,14 @@ pub fn compose_tree(
         }
     }
     for (root, rendering) in composition.content.iter() {
-        if owned.content.get(root) != Some(rendering) {
+        if owned.content.get(root) != Some(rendering) || composition.taken_over.contains(root) {
             edits.extend(root_files(repository, batch, composition, root, rendering)?);
         }
     }
     refuse_foreign_files(repository, base, owned, &edits)?;
     let metadata = branch_metadata(composition).render();
-    edits.insert(metadata::FILE_NAME.to_owned(), Some(Entry::file(batch.blob(metadata)?)));
+    let metadata = if composition.is_undivided { Some(Entry::file(batch.blob(metadata)?)) } else { None };
+    edits.insert(metadata::FILE_NAME.to_owned(), metadata);
     match tree::edit(repository, batch, base, &edits)? {
         Some(tree) => Ok(tree),
         None => batch.tree(&BTreeMap::new()),

@@ -26,9 +26,11 @@ pub struct BranchCommit {
     pub parent: Option<Oid>,
     /// The commit that was merged by it: the second parent.
     pub merged: Option<Oid>,
+    /// That commit's tree.
+    pub merged_tree: Option<Oid>,
     /// Trailers of its own message.
     pub trailers: Option<Trailers>,
-    /// Trailers of the merged commit, when that commit has the very same tree.
+    /// Trailers of the merged commit.
     pub merged_trailers: Option<Trailers>,
     /// The committer's time.
     pub committed_at: Timestamp,
@@ -140,17 +142,16 @@ pub fn commit_by_id(repository: &Repository, id: &str) -> Result<BranchCommit, G
 
 fn branch_commit(repository: &Repository, commit: &Commit<'_>) -> BranchCommit {
     let merged = commit.parent_id(1).ok();
-    let merged_trailers = merged
-        .and_then(|id| repository.find_commit(id).ok())
-        .filter(|merged| merged.tree_id() == commit.tree_id())
-        .and_then(|merged| Trailers::parse(&String::from_utf8_lossy(merged.message_bytes())));
+    let merged_commit = merged.and_then(|id| repository.find_commit(id).ok());
+    let message = |merged: &Commit<'_>| Trailers::parse(&String::from_utf8_lossy(merged.message_bytes()));
     BranchCommit {
         id: commit.id(),
         tree: commit.tree_id(),
         parent: commit.parent_id(0).ok(),
         merged,
+        merged_tree: merged_commit.as_ref().map(Commit::tree_id),
+        merged_trailers: merged_commit.as_ref().and_then(message),
         trailers: Trailers::parse(&String::from_utf8_lossy(commit.message_bytes())),
-        merged_trailers,
         committed_at: timestamp(commit.committer().when().seconds()),
         author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
         composed_by_us: commit.committer().email_bytes() == COMMITTER.1.as_bytes() && commit.parent_count() == 1,

@@ -21,8 +21,12 @@ pub enum Merged {
 
 /// Merges `head` onto `dry`; the tree is written to the mirror.
 pub fn merge(repository: &Repository, dry: &DrySha, head: &HeadSha) -> Result<Merged, GitError> {
-    let commit = |id: &str| repository.find_commit(Oid::from_str(id)?);
-    let (ours, theirs) = (commit(dry.as_str())?, commit(head.as_str())?);
+    merge_commits(repository, Oid::from_str(dry.as_str())?, Oid::from_str(head.as_str())?)
+}
+
+/// Merges `head` onto `base`; the tree is written to the mirror.
+pub fn merge_commits(repository: &Repository, base: Oid, head: Oid) -> Result<Merged, GitError> {
+    let (ours, theirs) = (repository.find_commit(base)?, repository.find_commit(head)?);
     match repository.merge_base(ours.id(), theirs.id()) {
         Ok(_) => {}
         Err(error) if error.code() == ErrorCode::NotFound => return Ok(Merged::Unrelated),

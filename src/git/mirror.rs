@@ -1,7 +1,7 @@
 //! The bare mirror of one remote repository.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -19,6 +19,9 @@ use crate::{
 /// How many commits of the dry branch are fetched at first; more only when something runs that is
 /// older.
 const FIRST_DEPTH: usize = 100;
+
+/// How the mirror's own names for branches of the remote begin.
+const LOCAL: &str = "refs/remotes/origin/";
 
 /// How many trees are remembered as read.
 const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it is not zero");
@@ -45,6 +48,24 @@ pub struct Remote {
     pub url: String,
     /// The `Authorization` header.
     pub authorization: Option<SecretString>,
+}
+
+/// Branches of the remote that are kept up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// This one.
+    One(BranchName),
+    /// Those whose names begin so.
+    StartingWith(String),
+}
+
+impl Watched {
+    fn is_meant(&self, branch: &BranchName) -> bool {
+        match self {
+            Self::One(one) => one == branch,
+            Self::StartingWith(prefix) => branch.as_str().starts_with(prefix),
+        }
+    }
 }
 
 /// One branch to move on the remote.
@@ -107,13 +128,34 @@ impl Mirror {
         self.read(move |repository, _| Ok(repository.refname_to_id(&reference).ok())).await
     }
 
-    /// Brings these branches up to date; says whether any has moved.
+    /// Returns the branches of the remote, as they were last seen, whose names begin so.
+    pub async fn branches_starting_with(&self, prefix: &str) -> Result<Vec<BranchName>, GitError> {
+        let glob = format!("{}*", local_name(prefix));
+        self.read(move |repository, _| {
+            let mut found = Vec::new();
+            for name in repository.references_glob(&glob)?.names() {
+                found.extend(name?.strip_prefix(LOCAL).and_then(|name| BranchName::new(name).ok()));
+            }
+            found.sort();
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Brings branches up to date; says whether any has moved.
     ///
     /// `dry` is fetched shallow at first. A branch that is gone on the remote is gone here.
-    pub async fn refresh(&self, remote: &Remote, dry: &BranchName, others: &[BranchName]) -> Result<bool, GitError> {
+    pub async fn refresh(&self, remote: &Remote, dry: &BranchName, others: &[Watched]) -> Result<bool, GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
-        let all: Vec<BranchName> = std::iter::once(dry).chain(others).cloned().collect();
-        let there = self.list(remote, &all).await?;
+        let watched: Vec<Watched> = std::iter::once(Watched::One(dry.clone())).chain(others.iter().cloned()).collect();
+        let there = self.list(remote, &watched).await?;
+        let mut all: BTreeSet<BranchName> = there.keys().cloned().collect();
+        for watched in &watched {
+            match watched {
+                Watched::One(branch) => all.extend([branch.clone()]),
+                Watched::StartingWith(prefix) => all.extend(self.branches_starting_with(prefix).await?),
+            }
+        }
         let mut stale = Vec::new();
         let mut moved = false;
         for branch in &all {
@@ -178,9 +220,12 @@ impl Mirror {
         if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
     }
 
-    async fn list(&self, remote: &Remote, branches: &[BranchName]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
+    async fn list(&self, remote: &Remote, watched: &[Watched]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
         let mut arguments = vec!["ls-remote".to_owned(), "--quiet".to_owned(), remote.url.clone()];
-        arguments.extend(branches.iter().map(|b| format!("refs/heads/{b}")));
+        arguments.extend(watched.iter().map(|watched| match watched {
+            Watched::One(branch) => format!("refs/heads/{branch}"),
+            Watched::StartingWith(prefix) => format!("refs/heads/{prefix}*"),
+        }));
         let what = "list the branches of the repository".to_owned();
         let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
         if !run.ok {
@@ -192,6 +237,8 @@ impl Mirror {
             .filter_map(|line| {
                 let (id, name) = line.split_once('\t')?;
                 let branch = BranchName::new(name.strip_prefix("refs/heads/")?).ok()?;
+                // A pattern also matches the end of longer names.
+                watched.iter().any(|watched| watched.is_meant(&branch)).then_some(())?;
                 Some((branch, Oid::from_str(id).ok()?))
             })
             .collect())
@@ -255,7 +302,11 @@ impl Mirror {
 
 /// Returns the mirror's own name for a branch of the remote.
 pub(super) fn local(branch: &BranchName) -> String {
-    format!("refs/remotes/origin/{branch}")
+    local_name(branch.as_str())
+}
+
+fn local_name(branch: &str) -> String {
+    format!("{LOCAL}{branch}")
 }
 
 /// Reads from `git push --porcelain` which ref was refused, and whether because it had moved.

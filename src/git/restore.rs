@@ -25,6 +25,8 @@ pub struct Restoration {
     pub target: Oid,
     /// The roots that go back; all that differ when there are none.
     pub roots: BTreeSet<RootName>,
+    /// Whether everything on the branch travels together: then the file that names the dry SHA goes back too.
+    pub is_undivided: bool,
     /// The time of the commit, in seconds since 1970: the same restoration gives the same commit.
     pub seconds: i64,
 }
@@ -49,7 +51,9 @@ pub fn restore_commit(
         edits.extend(files(&then).into_iter().map(|(path, entry)| (path, Some(entry))));
     }
     refuse_foreign_files(repository, Some(head), &now, &edits)?;
-    if let Some(entry) = repository.find_tree(earlier)?.get_name(metadata::FILE_NAME) {
+    if restoration.is_undivided
+        && let Some(entry) = repository.find_tree(earlier)?.get_name(metadata::FILE_NAME)
+    {
         edits.insert(metadata::FILE_NAME.to_owned(), Some(Entry::file(entry.id())));
     }
     let mut batch = Batch::default();

@@ -10,6 +10,7 @@ use git2::{Oid, Repository};
 use super::{
     GitError,
     batch::{Batch, Entry, FOLDER, read_entries, tree_id},
+    merge::{self, Merged},
     metadata::{self, OutputMetadata},
 };
 use crate::domain::{
@@ -176,12 +177,14 @@ pub struct OwnedCache {
     known: std::collections::HashMap<Oid, std::sync::Arc<Owned>>,
     oldest_first: std::collections::VecDeque<Oid>,
     capacity: NonZeroUsize,
+    /// The tree that one commit merged into another gives, or none when both changed the same.
+    landed: std::collections::HashMap<(Oid, Oid), Option<Oid>>,
 }
 
 impl OwnedCache {
     /// Makes a cache for so many trees.
     pub fn new(capacity: NonZeroUsize) -> Self {
-        Self { known: Default::default(), oldest_first: Default::default(), capacity }
+        Self { known: Default::default(), oldest_first: Default::default(), capacity, landed: Default::default() }
     }
 
     /// Returns what is owned in `tree`.
@@ -198,5 +201,30 @@ impl OwnedCache {
         self.known.insert(tree, read.clone());
         self.oldest_first.push_back(tree);
         Ok(read)
+    }
+
+    /// Returns what is owned in the tree that merging `head` into `base` gives, or nothing when both changed
+    /// the same.
+    pub fn landed(
+        &mut self,
+        repository: &Repository,
+        base: Oid,
+        head: Oid,
+    ) -> Result<Option<std::sync::Arc<Owned>>, GitError> {
+        let tree = match self.landed.get(&(base, head)) {
+            Some(known) => *known,
+            None => {
+                let tree = match merge::merge_commits(repository, base, head)? {
+                    Merged::Tree(tree) => Some(tree),
+                    Merged::Conflict(_) | Merged::Unrelated => None,
+                };
+                if self.landed.len() >= self.capacity.get() {
+                    self.landed.clear();
+                }
+                self.landed.insert((base, head), tree);
+                tree
+            }
+        };
+        tree.map(|tree| self.read(repository, tree)).transpose()
     }
 }

@@ -3,6 +3,9 @@
 //! - A *run* is a stretch of first-parent history over which the content stayed the same. It
 //!   begins with a commit that holds the tree of a proposal of ours, whoever merged it and by
 //!   whichever method.
+//! - Everything is seen from one lane: what others brought changes nothing in it, unless roots moved between
+//!   lanes, or lanes were turned on or off. Then what the commit's own lane brought is told by its trailers, and
+//!   the run came about *beside* this lane.
 //! - Trailers alone prove nothing about a dry SHA that we have hydrated: people copy messages. They
 //!   count only with the content that was hydrated.
 //! - A commit by somebody else that touches nothing we own belongs to the run that it stands on.
@@ -14,15 +17,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lanes::LaneCommit;
 use crate::{
     domain::{
         content::Content,
-        hydration::Hydration,
-        ids::{ActiveSha, DrySha, Place, ProposedSha, StrategyName, TreeId},
+        hydration::{EnvironmentHydration, Hydration},
+        ids::{ActiveSha, DrySha, LaneName, Place, ProposedSha, StrategyName, TreeId},
         rollback::{self, Restored},
         snapshot::{ActiveCommit, Drift, Run},
     },
-    git::{history::BranchCommit, trailers::Trailers, tree::Owned},
+    git::{history::BranchCommit, trailers::Trailers},
     store::PlaceNote,
 };
 
@@ -48,6 +52,8 @@ pub struct KnownProposals {
     pub seen_at: FirstSeen,
     /// What came of hydrating dry SHAs for the place.
     pub hydrations: BTreeMap<DrySha, Hydration>,
+    /// What came of hydrating dry SHAs for all lanes of its environment.
+    pub rendered: Arc<BTreeMap<DrySha, EnvironmentHydration>>,
 }
 
 /// What ran on an active branch.
@@ -59,35 +65,37 @@ pub struct BranchReading {
     pub drift: Option<Drift>,
 }
 
-/// Reads the first-parent history of an active branch, newest first, with what we own in each tree.
+/// Reads the first-parent history of an active branch, newest first, as one lane sees it.
 pub fn read_branch(
     strategy: &StrategyName,
     place: &Place,
-    history: &[(BranchCommit, Arc<Owned>)],
+    history: &[LaneCommit],
     known: &KnownProposals,
 ) -> BranchReading {
     let mut runs: Vec<Run> = Vec::new();
     let mut drift = None;
-    for (commit, owned) in history.iter().rev() {
-        let holds = runs.last().map(|run| run.content == owned.content);
-        if holds == Some(true) || (holds.is_none() && owned.content.is_empty()) {
+    for seen in history.iter().rev() {
+        let LaneCommit { commit, content, .. } = seen;
+        let holds = runs.last().map(|run| run.content == *content);
+        if holds == Some(true) || (holds.is_none() && content.is_empty()) {
             if let Some(run) = runs.last_mut() {
                 run.ended_at = None;
                 run.commits.insert(0, active_commit(commit, known));
             }
             drift = None;
-        } else if let Some((dry, restored)) = brought(strategy, place, commit, &owned.content, &runs, known) {
+        } else if let Some(Brought { dry, restored, beside }) = brought(strategy, place, seen, &runs, known) {
             drift = None;
             let brought = active_commit(commit, known);
             end(runs.last_mut(), brought.arrived_at);
             runs.push(Run {
                 dry,
-                content: owned.content.clone(),
+                content: content.clone(),
                 commits: vec![brought],
                 record: None,
                 reports: Vec::new(),
                 ended_at: None,
                 restored,
+                beside,
             });
         } else if drift.is_none() {
             end(runs.last_mut(), commit.committed_at);
@@ -95,7 +103,7 @@ pub fn read_branch(
             drift = Some(Drift {
                 commit: active_sha(commit),
                 author: commit.author.clone(),
-                outputs: last.differing(&owned.content).into_iter().map(ToString::to_string).collect(),
+                outputs: last.differing(content).into_iter().map(ToString::to_string).collect(),
             });
         }
     }
@@ -110,8 +118,15 @@ fn end(run: Option<&mut Run>, at: Timestamp) {
     }
 }
 
+/// How a commit brought content.
+struct Brought {
+    dry: DrySha,
+    restored: Option<Restored>,
+    beside: bool,
+}
+
 /// Returns the dry SHA of a commit that brought a proposal of ours, and how a rollback came about: by
-/// its tree, else by trailers of its own or of the merged commit with the same tree.
+/// its tree, else by trailers of its own or of the merged commit with the same content.
 ///
 /// A rollback brings back what ran before, and nothing else.
 ///
@@ -120,40 +135,59 @@ fn end(run: Option<&mut Run>, at: Timestamp) {
 fn brought(
     strategy: &StrategyName,
     place: &Place,
-    commit: &BranchCommit,
-    content: &Content,
+    seen: &LaneCommit,
     runs: &[Run],
     known: &KnownProposals,
-) -> Option<(DrySha, Option<Restored>)> {
-    let ours = |trailers: &&Trailers| {
-        trailers.origin.strategy == *strategy
-            && trailers.origin.environment == place.environment
-            && trailers.origin.lane == place.lane
+) -> Option<Brought> {
+    let LaneCommit { commit, content, is_as_merged } = seen;
+    let of_environment = |trailers: &&Trailers| {
+        trailers.origin.strategy == *strategy && trailers.origin.environment == place.environment
     };
-    let merged = commit.merged.and_then(|id| ProposedSha::new(id.to_string()).ok());
+    let ours = |trailers: &&Trailers| of_environment(trailers) && trailers.origin.lane == place.lane;
+    let merged = commit.merged.filter(|_| *is_as_merged).and_then(|id| ProposedSha::new(id.to_string()).ok());
+    let merged_trailers = commit.merged_trailers.as_ref().filter(|_| *is_as_merged);
     let own = ProposedSha::new(commit.id.to_string()).ok();
     let tree = TreeId::new(commit.tree.to_string()).ok()?;
     let by_commit = merged.iter().chain(&own).find_map(|sha| known.commits.get(sha));
-    let by_tree = known.trees.get(&tree).map(|by_tree| by_commit.unwrap_or(by_tree));
+    let by_tree = by_commit.or_else(|| known.trees.get(&tree));
     let running = runs.last().map(|run| run.content.clone()).unwrap_or_default();
     let as_hydrated = |trailers: &&Trailers| match known.hydrations.get(&trailers.dry) {
         Some(hydration) => hydration.content_over(&running).as_ref() == Some(content),
         None => true,
     };
-    let trailers = commit.merged_trailers.as_ref().filter(ours).or(commit.trailers.as_ref().filter(ours));
+    let trailers = merged_trailers.filter(ours).or(commit.trailers.as_ref().filter(ours));
     let ran_before = |restored: &Restored| {
         runs.iter().any(|run| rollback::restored(&running, &run.content, &restored.roots) == *content)
     };
     if let Some(restored) = trailers.and_then(|trailers| trailers.restored.clone()).filter(ran_before) {
-        return trailers.map(|trailers| (trailers.dry.clone(), Some(restored)));
+        return trailers.map(|trailers| Brought { dry: trailers.dry.clone(), restored: Some(restored), beside: false });
     }
-    let dry = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry))?;
+    let Some(dry) = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry)) else {
+        let of_others = merged_trailers.or(commit.trailers.as_ref()).filter(of_environment).filter(|t| !ours(t))?;
+        // Before lanes were turned on all roots travelled together.
+        if of_others.origin.lane == LaneName::single() && as_hydrated(&of_others) {
+            return Some(Brought { dry: of_others.dry.clone(), restored: None, beside: false });
+        }
+        let explained = is_rendered(known.rendered.get(&of_others.dry), &running, content);
+        return explained.then(|| Brought { dry: of_others.dry.clone(), restored: None, beside: true });
+    };
     // After a rollback what it left may be promoted again; our own message says that it was.
     let promoted_again = runs.last().is_some_and(|run| run.restored.is_some())
         && trailers.is_some_and(|trailers| trailers.dry == *dry && trailers.restored.is_none());
     let taken_back =
         by_commit.is_none() && commit.merged.is_none() && !promoted_again && runs.iter().any(|run| run.dry == *dry);
-    (!taken_back).then(|| (dry.clone(), None))
+    (!taken_back).then(|| Brought { dry: dry.clone(), restored: None, beside: false })
+}
+
+/// Says whether each root that differs is as it was rendered, as far as that is known.
+fn is_rendered(rendered: Option<&EnvironmentHydration>, before: &Content, after: &Content) -> bool {
+    match rendered {
+        Some(EnvironmentHydration::Done(roots)) => {
+            before.differing(after).into_iter().all(|root| roots.content.get(root) == after.get(root))
+        }
+        Some(EnvironmentHydration::Failed(_)) => false,
+        None => true,
+    }
 }
 
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
@@ -196,12 +230,13 @@ mod tests {
         Oid::from_bytes(&[n; 20]).expect("twenty bytes")
     }
 
-    fn commit(n: u8, tree: u8, owned: Option<&str>) -> (BranchCommit, Arc<Owned>) {
+    fn commit(n: u8, tree: u8, owned: Option<&str>) -> LaneCommit {
         let commit = BranchCommit {
             id: id(n),
             tree: id(tree),
             parent: (n > 1).then(|| id(n - 1)),
             merged: None,
+            merged_tree: None,
             trailers: None,
             merged_trailers: None,
             committed_at: Timestamp::from_second(i64::from(n)).expect("a time"),
@@ -212,10 +247,10 @@ mod tests {
             .iter()
             .map(|r| (RootName::new("shop").expect("a folder"), RenderingId::new(*r).expect("an id")))
             .collect();
-        (commit, Arc::new(Owned { content, ..Owned::default() }))
+        LaneCommit { commit, content, is_as_merged: false }
     }
 
-    fn read(oldest_first: Vec<(BranchCommit, Arc<Owned>)>) -> BranchReading {
+    fn read(oldest_first: Vec<LaneCommit>) -> BranchReading {
         let place = Place { environment: EnvironmentName::new("dev").expect("a name"), lane: LaneName::single() };
         let trees = [(1, "dry-1"), (2, "dry-2")]
             .map(|(n, dry)| (TreeId::new(id(n).to_string()).expect("an id"), DrySha::new(dry).expect("a word")));
@@ -259,12 +294,12 @@ mod tests {
         let dry = DrySha::new("dry-1").expect("a word");
         let origin =
             Origin { strategy: strategy.clone(), environment: place.environment.clone(), lane: LaneName::single() };
-        let (mut tampered, owned) = commit(2, 9, Some("hand"));
-        tampered.trailers = Some(Trailers::of_promotion(dry.clone(), origin));
-        let history = [(tampered, owned), commit(1, 8, None)];
+        let mut tampered = commit(2, 9, Some("hand"));
+        tampered.commit.trailers = Some(Trailers::of_promotion(dry.clone(), origin));
+        let history = [tampered, commit(1, 8, None)];
         let unknown = KnownProposals::default();
         assert_eq!(read_branch(&strategy, &place, &history, &unknown).drift, None, "all that is left is the message");
-        let content = commit(1, 1, Some("a")).1.content.clone();
+        let content = commit(1, 1, Some("a")).content;
         let hydrated = Hydration::Done { content, kept: BTreeMap::new(), elsewhere: BTreeSet::new() };
         let known = KnownProposals { hydrations: BTreeMap::from([(dry, hydrated)]), ..Default::default() };
         assert!(read_branch(&strategy, &place, &history, &known).drift.is_some());

@@ -1,5 +1,7 @@
 //! Performs the actions of a plan, each against the state that it was decided on.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
@@ -12,7 +14,8 @@ use crate::{
     domain::{
         content::Content,
         ids::{
-            ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, TreeId,
+            ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, StatusKey,
+            TreeId,
         },
         plan::{Action, Plan},
         snapshot::{Obstacle, PostedStatus, Record, Snapshot},
@@ -24,7 +27,7 @@ use crate::{
         GitError,
         compose::{self, Composition},
         history::{self, DryCommit},
-        mirror::Push,
+        mirror::{Push, Watched},
         trailers::Trailers,
     },
     messages::{Changes, DryText, PromotionText},
@@ -192,8 +195,18 @@ impl<'a> Applier<'a> {
             readmes.insert(root.clone(), shared.messages.readme(root, &text.dry, &repo_url, &info.commands)?);
         }
         let parent = git2::Oid::from_str(active.as_str()).ok();
-        let composition =
-            Composition { parent, content: content.clone(), roots, dry: commit, origin, repo_url, readmes };
+        let running = self.snapshot.places.get(place).map(|state| state.running_content()).unwrap_or_default();
+        let mut composition = Composition {
+            parent,
+            content: content.clone(),
+            roots,
+            dry: commit,
+            origin,
+            repo_url,
+            readmes,
+            taken_over: BTreeSet::new(),
+            is_undivided: self.context.strategy.lanes.label().is_none(),
+        };
         let composed = self.context.repository.mirror.read(move |repository, cache| {
             let base = match composition.parent {
                 Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
@@ -203,6 +216,13 @@ impl<'a> Applier<'a> {
                 Some(base) => cache.read(repository, base)?,
                 None => Default::default(),
             };
+            if !composition.is_undivided {
+                let is_of_others = |root: &RootName| running.get(root).is_none();
+                let of_others = owned.content.only(is_of_others);
+                let content = composition.content.iter().map(|(root, _)| root);
+                composition.taken_over = content.filter(|root| of_others.get(root).is_some()).cloned().collect();
+                composition.content = of_others.laid_under(&composition.content);
+            }
             compose::compose_commit(repository, &owned, &composition, &message)
         });
         Ok(composed.await?)
@@ -282,7 +302,7 @@ impl<'a> Applier<'a> {
         dry: &DrySha,
     ) -> Result<(), LookError> {
         let status = PostedStatus::new(StatusState::Success, &format!("{} is verified in {place}", dry.short()));
-        self.post(active.as_str(), &verified_key(), &status).await?;
+        self.post(active.as_str(), &verified_key(&place.lane), &status).await?;
         let record = Record::Verified { at: self.now() };
         let store = &self.context.repository.shared.store;
         store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
@@ -300,7 +320,8 @@ impl<'a> Applier<'a> {
         reason: &str,
     ) -> Result<(), LookError> {
         let words = format!("{} is no longer verified in {place}: {reason}", dry.short());
-        self.post(active.as_str(), &verified_key(), &PostedStatus::new(StatusState::Failure, &words)).await?;
+        self.post(active.as_str(), &verified_key(&place.lane), &PostedStatus::new(StatusState::Failure, &words))
+            .await?;
         let record = Record::Revoked { at: self.now() };
         let store = &self.context.repository.shared.store;
         store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
@@ -313,7 +334,7 @@ impl<'a> Applier<'a> {
     pub(super) async fn check_base(&self, branch: &BranchName, expected: &ActiveSha) -> Result<(), LookError> {
         let mirror = &self.context.repository.mirror;
         let remote = self.context.remote().await?;
-        mirror.refresh(&remote, &self.context.dry_branch, std::slice::from_ref(branch)).await?;
+        mirror.refresh(&remote, &self.context.dry_branch, &[Watched::One(branch.clone())]).await?;
         let base = mirror.branch(branch).await?.map(|id| id.to_string());
         if base.as_deref() == Some(expected.as_str()) {
             return Ok(());

@@ -4,13 +4,14 @@
 //! it was lost both are read back before anything is decided: our own closing left a status on
 //! the head, and the head's trailers name the dry SHA.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{
     LookError,
     active::KnownProposals,
     context::{StrategyContext, own_status_key},
     forge_view::ForgeView,
+    lanes::LaneCommit,
     proposals,
 };
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
         status::{CommitStatus, StatusState},
     },
     forge::{PullRequest, PullRequestState},
-    git::{history::BranchCommit, tree::Owned},
 };
 
 /// How our own status begins on a pull request that we close, before we close it.
@@ -32,7 +32,7 @@ pub async fn read(
     view: &mut ForgeView,
     place: &Place,
     pull_requests: &[PullRequest],
-    history: &[(BranchCommit, Arc<Owned>)],
+    history: &[LaneCommit],
     known: &KnownProposals,
 ) -> Result<BTreeMap<DrySha, ClosedProposal>, LookError> {
     let store = &context.repository.shared.store;
@@ -55,7 +55,7 @@ pub async fn read(
             None => proposals::dry_of(context, place, &head, &commit).await?,
         };
         if let Some(dry) = dry {
-            let parent = commit.parent.filter(|parent| history.iter().any(|(commit, _)| commit.id == *parent));
+            let parent = commit.parent.filter(|parent| history.iter().any(|seen| seen.commit.id == *parent));
             let parent = parent.and_then(|id| ActiveSha::new(id.to_string()).ok());
             rejected.entry(dry).or_insert(ClosedProposal {
                 number: closed.number,

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use super::hydrate::Hydrator;
 use crate::{
     domain::{
-        ids::{BranchName, Place, RepositoryId, StatusKey, StrategyId},
-        strategy::PromotionStrategy,
+        ids::{BranchName, LaneName, Place, RepositoryId, StatusKey, StrategyId},
+        strategy::{Environment, PromotionStrategy},
         windows::ServerWindows,
     },
     forge::{Account, Repository, SharedForge},
     git::{
         metadata::Origin,
-        mirror::{Mirror, Remote},
+        mirror::{Mirror, Remote, Watched},
     },
     messages::Messages,
     store::Store,
@@ -74,19 +74,17 @@ pub struct StrategyContext {
 
 impl StrategyContext {
     /// Returns the active and proposed branches of the strategy.
-    pub fn branches(&self) -> Vec<BranchName> {
-        branches(&self.strategy)
+    pub fn watched(&self) -> Vec<Watched> {
+        watched(&self.strategy)
     }
 
-    /// Returns the branches on which changes of the active branches are proposed, with their places.
-    pub fn heads(&self) -> BTreeMap<BranchName, Place> {
+    /// Returns the branches on which changes of these places are proposed.
+    pub fn heads<'p>(&self, places: impl Iterator<Item = &'p Place>) -> BTreeMap<BranchName, Place> {
         let mut heads = BTreeMap::new();
-        for environment in &self.strategy.environments {
-            for lane in self.strategy.lanes() {
-                let place = Place { environment: environment.name.clone(), lane };
-                heads.insert(environment.proposed_branch(&place.lane), place.clone());
-                heads.insert(environment.rollback_branch(&place.lane), place);
-            }
+        for place in places {
+            let Some(environment) = self.strategy.environment(&place.environment) else { continue };
+            heads.insert(environment.proposed_branch(&place.lane), place.clone());
+            heads.insert(environment.rollback_branch(&place.lane), place.clone());
         }
         heads
     }
@@ -120,17 +118,13 @@ impl RepositoryContext {
     }
 }
 
-/// Returns the active branches of a strategy and those on which changes of them are proposed.
-pub fn branches(strategy: &PromotionStrategy) -> Vec<BranchName> {
-    let lanes = strategy.lanes();
-    strategy
-        .environments
-        .iter()
-        .flat_map(|e| {
-            let of_lane = |lane| [e.proposed_branch(lane), e.rollback_branch(lane)];
-            std::iter::once(e.branch.clone()).chain(lanes.iter().flat_map(of_lane))
-        })
-        .collect()
+/// Returns the active branches of a strategy and those on which changes of them are proposed, whatever the lane.
+pub fn watched(strategy: &PromotionStrategy) -> Vec<Watched> {
+    let of = |environment: &Environment| {
+        let proposed = environment.proposed_branch(&LaneName::single());
+        [Watched::One(environment.branch.clone()), Watched::StartingWith(proposed.to_string())]
+    };
+    strategy.environments.iter().flat_map(of).collect()
 }
 
 /// Returns the key of our own status on proposals of a place.
@@ -148,9 +142,10 @@ pub fn preview_key() -> StatusKey {
     status_key("preview")
 }
 
-/// Returns the key of the record of verification on active SHAs.
-pub fn verified_key() -> StatusKey {
-    status_key("verified")
+/// Returns the key of the record of verification of a lane on active SHAs.
+pub fn verified_key(lane: &LaneName) -> StatusKey {
+    let of_lane = if *lane == LaneName::single() { String::new() } else { format!("/{lane}") };
+    status_key(&format!("verified{of_lane}"))
 }
 
 /// Returns the key under which a hold of a place stands on the active branch.

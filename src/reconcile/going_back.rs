@@ -3,6 +3,8 @@
 //! A rollback stands in the store and on the forge, as a hold, before its branch is pushed; what
 //! it brings back is composed from the earlier commit and never rendered.
 
+use std::collections::BTreeSet;
+
 use git2::Oid;
 
 use super::{
@@ -16,9 +18,9 @@ use crate::{
     domain::{
         decision::Decision,
         hold::Hold,
-        ids::{ActiveSha, BranchName, Place, ProposedSha, PullRequestNumber, TreeId},
+        ids::{ActiveSha, BranchName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
         rollback::{Rollback, Start, Trigger},
-        snapshot::{Obstacle, PostedStatus},
+        snapshot::{Obstacle, PostedStatus, Run},
         status::StatusState,
     },
     forge::{ForgeError, Merge, NewPullRequest, PullRequestState},
@@ -177,13 +179,26 @@ impl Applier<'_> {
         let restoration = Restoration {
             parent: id(active)?,
             target: id(&rollback.target.commit)?,
-            roots: rollback.roots.clone(),
+            roots: self.going_back(place, rollback),
             seconds: rollback.at.as_second(),
+            is_undivided: self.context.strategy.lanes.label().is_none(),
         };
         let composed = self.context.repository.mirror.read(move |repository, cache| {
             restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), &message)
         });
         Ok(composed.await?)
+    }
+
+    /// Returns the roots that a rollback may touch; none stands for all that are on the branch.
+    fn going_back(&self, place: &Place, rollback: &Rollback) -> BTreeSet<RootName> {
+        if !rollback.roots.is_empty() || self.context.strategy.lanes.label().is_none() {
+            return rollback.roots.clone();
+        }
+        let branch = self.snapshot.places.get(place).and_then(|state| state.branch());
+        let runs = branch.map(|branch| branch.runs.as_slice()).unwrap_or_default();
+        let is_target = |run: &&Run| run.commits.iter().any(|commit| commit.sha == rollback.target.commit);
+        let (now, then) = (runs.first(), runs.iter().find(is_target));
+        now.into_iter().chain(then).flat_map(|run| run.content.iter()).map(|(root, _)| root.clone()).collect()
     }
 
     pub(super) async fn open_rollback(

@@ -20,6 +20,7 @@ mod going_back;
 pub mod holds;
 pub mod hub;
 pub mod hydrate;
+pub mod lanes;
 mod merging;
 pub mod observe;
 mod overriding;

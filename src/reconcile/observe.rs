@@ -11,7 +11,9 @@ use super::{
     closed_pull_requests, commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
-    holds, overriding, proposals, rejected_commits,
+    holds,
+    lanes::{self, EnvironmentReading, LaneCommit},
+    overriding, proposals, rejected_commits,
 };
 use crate::{
     domain::{
@@ -44,31 +46,44 @@ const RUNS_ASKED: usize = 3;
 /// How many older runs are searched for records on the forge when the store has none.
 pub(super) const RECORDS_SEARCHED: usize = 10;
 
-/// An active branch and a proposed branch as git has them.
-struct Branches {
-    history: Option<Vec<(BranchCommit, Arc<Owned>)>>,
-    proposal: Option<(BranchCommit, Arc<Owned>)>,
-    restoration: Option<(BranchCommit, Arc<Owned>)>,
+/// The branches on which changes of a place are proposed, as git has them.
+struct Heads {
+    proposal: Option<Head>,
+    restoration: Option<Head>,
+}
+
+/// The head of a branch on which a change is proposed.
+struct Head {
+    commit: BranchCommit,
+    owned: Arc<Owned>,
+    /// What the active branch would hold after the merge, when nothing is in conflict.
+    landed: Option<Arc<Owned>>,
 }
 
 /// Brings the mirror up to date with the remote.
 pub async fn refresh(context: &StrategyContext) -> Result<(), LookError> {
     let remote = context.remote().await?;
-    context.repository.mirror.refresh(&remote, &context.dry_branch, &context.branches()).await?;
+    context.repository.mirror.refresh(&remote, &context.dry_branch, &context.watched()).await?;
     Ok(())
 }
 
 /// Observes the strategy. The mirror is read as it is; see [`refresh`].
 pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<Snapshot, LookError> {
-    let mut places = BTreeMap::new();
+    let line = dry_line(context, &BTreeMap::new()).await?;
+    let mut readings = Vec::new();
     for environment in &context.strategy.environments {
-        for lane in context.strategy.lanes() {
-            let place = Place { environment: environment.name.clone(), lane };
-            let state = observe_place(context, view, environment, &place).await?;
+        readings.push(lanes::read(context, environment, &line).await?);
+    }
+    let lanes = lanes::known(context, view, &readings, &line).await?;
+    let mut places = BTreeMap::new();
+    for (environment, reading) in context.strategy.environments.iter().zip(&readings) {
+        for lane in &lanes {
+            let place = Place { environment: environment.name.clone(), lane: lane.clone() };
+            let state = observe_place(context, view, environment, &place, reading).await?;
             places.insert(place, state);
         }
     }
-    let line = dry_line(context, &places).await?;
+    let line = if line_has_all(&line, &places) { line } else { dry_line(context, &places).await? };
     for environment in &context.strategy.environments {
         for (place, state) in places.iter_mut().filter(|(place, _)| place.environment == environment.name) {
             holds::read(context, view, environment, place, &line, state).await?;
@@ -89,13 +104,6 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
     })
 }
 
-/// Returns what came of hydrating dry SHAs for one place.
-async fn hydrations(context: &StrategyContext, place: &Place) -> Result<BTreeMap<DrySha, Hydration>, LookError> {
-    let known = context.repository.shared.store.hydrations(&context.id, &place.environment).await?;
-    let lanes = &context.strategy.lanes;
-    Ok(known.into_iter().map(|(dry, hydration)| (dry, hydration.of_lane(lanes, &place.lane))).collect())
-}
-
 /// Returns what did not go smoothly when the strategies of the repository were hydrated, each environment
 /// as a whole.
 async fn troubles(
@@ -109,12 +117,18 @@ async fn troubles(
     Ok(troubles.collect())
 }
 
+/// Returns the dry SHAs that run somewhere, or ran there not long ago.
+fn running(places: &BTreeMap<Place, PlaceState>) -> impl Iterator<Item = &DrySha> {
+    let branches = places.values().filter_map(PlaceState::branch);
+    branches.flat_map(|branch| branch.runs.iter().take(RUNS_ASKED).map(|run| &run.dry))
+}
+
+fn line_has_all(line: &DryLine, places: &BTreeMap<Place, PlaceState>) -> bool {
+    running(places).all(|dry| line.contains(dry))
+}
+
 async fn dry_line(context: &StrategyContext, places: &BTreeMap<Place, PlaceState>) -> Result<DryLine, LookError> {
-    let running: Vec<DrySha> = places
-        .values()
-        .filter_map(PlaceState::branch)
-        .flat_map(|branch| branch.runs.iter().take(RUNS_ASKED).map(|run| run.dry.clone()))
-        .collect();
+    let running: Vec<DrySha> = running(places).cloned().collect();
     let read = |running: Vec<DrySha>, branch: BranchName| {
         context.repository.mirror.read(move |repository, _| history::dry_line(repository, &branch, &running))
     };
@@ -132,13 +146,13 @@ async fn observe_place(
     view: &mut ForgeView,
     environment: &Environment,
     place: &Place,
+    reading: &EnvironmentReading,
 ) -> Result<PlaceState, LookError> {
     let store = &context.repository.shared.store;
     let proposed_branch = environment.proposed_branch(&place.lane);
-    let rollback_branch = environment.rollback_branch(&place.lane);
-    let branches = read_branches(context, &environment.branch, &proposed_branch, &rollback_branch).await?;
     let pull_requests = view.pull_requests(context, &proposed_branch, &environment.branch).await?;
-    let Some(history) = branches.history.filter(|history| !history.is_empty()) else {
+    let history = reading.of_lane(&place.lane);
+    let Some(newest) = history.first() else {
         return Ok(PlaceState { active: without_branch(&pull_requests), ..PlaceState::default() });
     };
     let mut known = KnownProposals {
@@ -146,7 +160,8 @@ async fn observe_place(
         commits: store.proposed_commits(&context.id, place).await?,
         merged_at: merged_at(&pull_requests),
         seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
-        hydrations: hydrations(context, place).await?,
+        hydrations: reading.hydrations_of(&place.lane),
+        rendered: reading.hydrations.clone(),
     };
     let pull_requests = match unseen(&history, &known) {
         unseen if unseen.is_empty() => pull_requests,
@@ -162,18 +177,18 @@ async fn observe_place(
         }
     };
     proposals::recognise(context, place, &pull_requests, &history, &mut known).await?;
-    let reading = active::read_branch(&context.id.name, place, &history, &known);
-    let (head, tree) = (active::active_sha(&history[0].0), tree_id(history[0].0.tree));
-    let labels = history[0].1.labels.clone();
-    let mut runs = reading.runs;
+    let read = active::read_branch(&context.id.name, place, &history, &known);
+    let (head, tree) = (active::active_sha(&newest.commit), tree_id(newest.commit.tree));
+    let mut runs = read.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
-    let proposal = branches.proposal.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
+    let heads = read_heads(context, environment, place, newest.commit.id).await?;
+    let at = At { place, head: &head, reading };
+    let proposal = heads.proposal.and_then(|head| proposal_of(context, &at, &head, &known));
     let proposal = match proposal {
         Some(proposal) => Some(Proposal { since: proposed_since(context, place, &proposal.sha).await?, ..proposal }),
         None => None,
     };
-    let restoration =
-        branches.restoration.and_then(|(commit, owned)| proposal_of(context, place, &commit, &owned, &known));
+    let restoration = heads.restoration.and_then(|head| proposal_of(context, &at, &head, &known));
     let rejected = closed_pull_requests::read(context, view, place, &pull_requests, &history, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
     if let (Some(open), Some(proposal)) = (open, &proposal)
@@ -191,9 +206,9 @@ async fn observe_place(
         _ => Vec::new(),
     };
     Ok(PlaceState {
-        active: Active::Present(ActiveBranch { head, tree, drift: reading.drift, runs }),
+        active: Active::Present(ActiveBranch { head, tree, drift: read.drift, runs }),
         hydrations: known.hydrations,
-        labels,
+        labels: reading.labels(&place.lane),
         pull_request: match open.and_then(open_pull_request) {
             Some(pull_request) => Some(OpenPullRequest {
                 described: store.described(&context.id.repository, pull_request.number).await?,
@@ -221,11 +236,11 @@ fn merged_at(pull_requests: &[PullRequest]) -> BTreeMap<String, Timestamp> {
 }
 
 /// Returns commits that came by a fast-forward at a time that nobody knows yet.
-fn unseen(history: &[(BranchCommit, Arc<Owned>)], known: &KnownProposals) -> Vec<String> {
-    let forwarded = history.iter().filter(|(commit, _)| active::came_by_fast_forward(commit, &known.commits));
-    forwarded
-        .filter(|(commit, _)| commit.parent.is_some())
-        .map(|(commit, _)| commit.id.to_string())
+fn unseen(history: &[LaneCommit], known: &KnownProposals) -> Vec<String> {
+    let commits = history.iter().map(|seen| &seen.commit);
+    commits
+        .filter(|commit| commit.parent.is_some() && active::came_by_fast_forward(commit, &known.commits))
+        .map(|commit| commit.id.to_string())
         .filter(|id| !known.merged_at.contains_key(id) && !known.seen_at.0.contains_key(id))
         .collect()
 }
@@ -245,50 +260,54 @@ pub(super) fn open_pull_request(pull_request: &PullRequest) -> Option<OpenPullRe
     Some(OpenPullRequest { number: pull_request.number, head, described: None })
 }
 
-async fn read_branches(
+/// Reads the branches on which changes of a place are proposed, and what the active branch would hold after
+/// their merge.
+async fn read_heads(
     context: &StrategyContext,
-    active: &BranchName,
-    proposed: &BranchName,
-    rollback: &BranchName,
-) -> Result<Branches, LookError> {
-    let (active, proposed, rollback) = (active.clone(), proposed.clone(), rollback.clone());
+    environment: &Environment,
+    place: &Place,
+    active: Oid,
+) -> Result<Heads, LookError> {
+    let (proposed, rollback) = (environment.proposed_branch(&place.lane), environment.rollback_branch(&place.lane));
     let read = context.repository.mirror.read(move |repository, cache| {
-        let history = match history::active_history(repository, &active)? {
-            None => None,
-            Some(commits) => Some(
-                commits
-                    .into_iter()
-                    .map(|commit| Ok((commit.clone(), cache.read(repository, commit.tree)?)))
-                    .collect::<Result<Vec<_>, crate::git::GitError>>()?,
-            ),
+        let mut head = |branch| {
+            let Some(commit) = history::head_commit(repository, branch)? else { return Ok(None) };
+            let owned = cache.read(repository, commit.tree)?;
+            let landed = match commit.parent {
+                Some(parent) if parent == active => Some(owned.clone()),
+                _ => cache.landed(repository, active, commit.id)?,
+            };
+            Ok::<_, crate::git::GitError>(Some(Head { commit, owned, landed }))
         };
-        let mut head = |branch| match history::head_commit(repository, branch)? {
-            None => Ok::<_, crate::git::GitError>(None),
-            Some(commit) => Ok(Some((commit.clone(), cache.read(repository, commit.tree)?))),
-        };
-        Ok(Branches { history, proposal: head(&proposed)?, restoration: head(&rollback)? })
+        Ok(Heads { proposal: head(&proposed)?, restoration: head(&rollback)? })
     });
     Ok(read.await?)
 }
 
+/// A place and its active branch.
+struct At<'a> {
+    place: &'a Place,
+    head: &'a ActiveSha,
+    reading: &'a EnvironmentReading,
+}
+
 /// Reads the head of a proposed branch as a proposal, when it is one of ours.
-fn proposal_of(
-    context: &StrategyContext,
-    place: &Place,
-    commit: &BranchCommit,
-    owned: &Owned,
-    known: &KnownProposals,
-) -> Option<Proposal> {
+fn proposal_of(context: &StrategyContext, at: &At<'_>, head: &Head, known: &KnownProposals) -> Option<Proposal> {
+    let Head { commit, owned, landed } = head;
     let sha = ProposedSha::new(commit.id.to_string()).ok()?;
-    let origin = context.origin(place);
+    let origin = context.origin(at.place);
     let ours = |trailers: &&Trailers| trailers.origin == origin;
     let dry = known.commits.get(&sha).cloned().or(commit.trailers.as_ref().filter(ours).map(|t| t.dry.clone()));
+    let parent = ActiveSha::new(commit.parent?.to_string()).ok()?;
+    let content = at.reading.proposed(&at.place.lane, owned);
     Some(Proposal {
-        parent: ActiveSha::new(commit.parent?.to_string()).ok()?,
+        fits: parent == *at.head
+            || landed.as_ref().is_some_and(|landed| at.reading.would_hold(&at.place.lane, &content, &landed.content)),
+        parent,
         tree: tree_id(commit.tree),
         // A commit by somebody else on our branch proposes nothing that we want: it is replaced.
         dry: dry.unwrap_or_else(|| history::dry_sha(commit.id)),
-        content: owned.content.clone(),
+        content,
         since: context.now(),
         composed: known.commits.contains_key(&sha),
         sha,
@@ -359,7 +378,7 @@ async fn read_reports(
             run.reports.extend(statuses.into_iter().map(|status| Report { commit: commit.sha.clone(), status }));
         }
         if run.record.is_none() {
-            run.record = record_on_forge(context, &run.reports);
+            run.record = record_on_forge(context, &place.lane, &run.reports);
             if let (Some(record), Some(sha)) = (&run.record, run.brought_by()) {
                 store.save_record(&context.id, place, sha.as_str(), record).await?;
             }
@@ -369,8 +388,8 @@ async fn read_reports(
 }
 
 /// Reads the record of verification that we wrote to the forge.
-fn record_on_forge(context: &StrategyContext, reports: &[Report]) -> Option<Record> {
-    let key = verified_key();
+fn record_on_forge(context: &StrategyContext, lane: &LaneName, reports: &[Report]) -> Option<Record> {
+    let key = verified_key(lane);
     let ours = |status: &&CommitStatus| status.key == key && status.creator == Some(context.repository.account.id);
     let newest = reports.iter().map(|r| &r.status).filter(ours).max_by_key(|s| (s.reported_at, s.id))?;
     match newest.state {

@@ -3,18 +3,13 @@
 //! The store knows which dry SHA each proposal of ours stands for. When it was lost, the forge still
 //! tells the heads of pull requests that ended, and their trailers name the dry SHA.
 
-use std::sync::Arc;
-
 use git2::Oid;
 
-use super::{LookError, active::KnownProposals, context::StrategyContext};
+use super::{LookError, active::KnownProposals, context::StrategyContext, lanes::LaneCommit};
 use crate::{
     domain::ids::{DrySha, Place, ProposedSha, TreeId},
     forge::{PullRequest, PullRequestState},
-    git::{
-        history::{self, BranchCommit},
-        tree::Owned,
-    },
+    git::history::{self, BranchCommit},
 };
 
 /// Finds out what commits on an active branch stand for that were made of our proposals, and say nothing
@@ -23,12 +18,12 @@ pub async fn recognise(
     context: &StrategyContext,
     place: &Place,
     pull_requests: &[PullRequest],
-    history: &[(BranchCommit, Arc<Owned>)],
+    history: &[LaneCommit],
     known: &mut KnownProposals,
 ) -> Result<(), LookError> {
     let silent = |id: &str| {
-        let brought = history.iter().find(|(commit, _)| commit.id.to_string() == id);
-        brought.is_some_and(|(commit, _)| commit.trailers.is_none() && commit.merged_trailers.is_none())
+        let brought = history.iter().find(|seen| seen.commit.id.to_string() == id);
+        brought.is_some_and(|seen| seen.commit.trailers.is_none() && seen.commit.merged_trailers.is_none())
     };
     for merged in pull_requests.iter().filter(|pr| pr.state == PullRequestState::Merged) {
         let Ok(head) = ProposedSha::new(merged.head_sha.clone()) else { continue };

@@ -16,7 +16,7 @@ use super::{
     board::{Boards, StrategyBoard},
     commands::Commands,
     comments::{Acted, CommentReader, CommentsView},
-    context::{RepositoryContext, Shared, StrategyContext, branches},
+    context::{RepositoryContext, Shared, StrategyContext, watched},
     overriding,
     previews::PreviewWork,
     strategy_files::{self, Broken, InForce},
@@ -24,13 +24,13 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::{BranchName, DrySha, RepositoryId, StrategyId},
+        ids::{DrySha, RepositoryId, StrategyId},
         strategy::PromotionStrategy,
     },
     forge::SharedForge,
     git::{
         history,
-        mirror::{Mirror, Remote},
+        mirror::{Mirror, Remote, Watched},
     },
 };
 
@@ -234,8 +234,8 @@ impl RepositoryWorker {
         let remote = context.forge.git_remote(&self.repository).await?;
         let remote = Remote { url: remote.url, authorization: remote.authorization };
         let dry = &context.details.default_branch;
-        let all = |state: &State| -> Vec<BranchName> {
-            state.strategies.values().flat_map(|found| branches(&found.strategy)).collect()
+        let all = |state: &State| -> Vec<Watched> {
+            state.strategies.values().flat_map(|found| watched(&found.strategy)).collect()
         };
         let known = all(state);
         context.mirror.refresh(&remote, dry, &known).await?;

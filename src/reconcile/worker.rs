@@ -1,6 +1,9 @@
 //! Looks at one strategy until it comes to rest.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -54,11 +57,11 @@ impl StrategyWorker {
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change
     /// something.
     pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
-        self.heads = context.heads();
         self.resume(context).await?;
         self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {
             let snapshot = Arc::new(observe::observe(context, &mut self.view).await?);
+            self.heads = context.heads(snapshot.places.keys());
             let plan = plan(&context.strategy, &snapshot);
             self.remember(context, &snapshot, &plan).await?;
             boards.publish(board(context, &snapshot, &plan).await?);
@@ -78,27 +81,26 @@ impl StrategyWorker {
     /// Ends the pause after a refused merge when something has changed on its pull request or head.
     async fn retry_refused(&mut self, context: &StrategyContext) -> Result<(), LookError> {
         let store = &context.repository.shared.store;
-        for environment in &context.strategy.environments {
-            for lane in context.strategy.lanes() {
-                let place = Place { environment: environment.name.clone(), lane };
-                let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
-                let head = environment.proposed_branch(&place.lane);
-                let mut known = self.view.pull_requests(context, &head, &environment.branch).await?;
-                if store.note::<HoldBook>(&context.id, &place).await?.is_some_and(|book| book.rollback.is_some()) {
-                    let back = environment.rollback_branch(&place.lane);
-                    known.extend(self.view.pull_requests(context, &back, &environment.branch).await?);
+        let places: BTreeSet<Place> = self.heads.values().cloned().collect();
+        for place in places {
+            let Some(environment) = context.strategy.environment(&place.environment) else { continue };
+            let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
+            let head = environment.proposed_branch(&place.lane);
+            let mut known = self.view.pull_requests(context, &head, &environment.branch).await?;
+            if store.note::<HoldBook>(&context.id, &place).await?.is_some_and(|book| book.rollback.is_some()) {
+                let back = environment.rollback_branch(&place.lane);
+                known.extend(self.view.pull_requests(context, &back, &environment.branch).await?);
+            }
+            let concerns = |attention: &Attention| match attention {
+                Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),
+                Attention::PullRequest { number, .. } => {
+                    known.iter().any(|pr| pr.number == *number && pr.head_sha == refusal.proposed.as_str())
                 }
-                let concerns = |attention: &Attention| match attention {
-                    Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),
-                    Attention::PullRequest { number, .. } => {
-                        known.iter().any(|pr| pr.number == *number && pr.head_sha == refusal.proposed.as_str())
-                    }
-                    _ => false,
-                };
-                if self.heeded.iter().any(concerns) && refusal.retry_at > context.now() {
-                    let retry_at = context.now();
-                    store.save_note(&context.id, &place, &Refusal { retry_at, ..refusal.clone() }).await?;
-                }
+                _ => false,
+            };
+            if self.heeded.iter().any(concerns) && refusal.retry_at > context.now() {
+                let retry_at = context.now();
+                store.save_note(&context.id, &place, &Refusal { retry_at, ..refusal.clone() }).await?;
             }
         }
         self.heeded.clear();

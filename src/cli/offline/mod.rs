@@ -9,6 +9,7 @@ pub mod diff;
 pub mod format;
 pub mod hydrate;
 pub mod init;
+mod lanes;
 pub mod mistakes;
 pub mod renderer;
 pub mod roots;

@@ -1,6 +1,9 @@
 //! Renders environments of a repository given on the command line.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use anyhow::Context;
 use git2::Oid;
@@ -143,6 +146,8 @@ impl<'a> Renderer<'a> {
             origin: Origin { strategy, environment, lane: LaneName::single() },
             repo_url: repo_url.to_owned(),
             readmes,
+            taken_over: BTreeSet::new(),
+            is_undivided: target.strategy.lanes.label().is_none(),
         };
         let mut batch = Batch::default();
         let tree = compose::compose_tree(&repository, &mut batch, None, &Owned::default(), &composition)?;

@@ -7,7 +7,10 @@ use serde::Serialize;
 use super::strategies::Target;
 use crate::{
     cli::output::counted,
-    domain::ids::{BranchName, EnvironmentName, LaneName},
+    domain::{
+        ids::{BranchName, EnvironmentName, LaneName, RootName},
+        lane::Lanes,
+    },
 };
 
 /// The roots of one environment.
@@ -36,8 +39,8 @@ pub struct RootRow {
     pub labels: hydrators::Labels,
     /// The output folder on the environment branch.
     pub output: String,
-    /// The lane.
-    pub lane: LaneName,
+    /// The lane; absent when its labels name none.
+    pub lane: Option<LaneName>,
     /// `kustomize`, `helm` or `plain`.
     pub kind: &'static str,
     /// Outputs of other roots that build on this one's folder.
@@ -61,7 +64,7 @@ impl EnvironmentRoots {
         Self {
             name: target.environment.name.clone(),
             branch: target.environment.branch.clone(),
-            roots: discovery.roots.into_iter().map(RootRow::new).collect(),
+            roots: discovery.roots.into_iter().map(|root| RootRow::new(root, &target.strategy.lanes)).collect(),
             unmatched: unmatched.map(|u| UnmatchedSource { line: u.line, pattern: u.pattern }).collect(),
         }
     }
@@ -86,8 +89,7 @@ impl EnvironmentRoots {
         header.extend(has_bases.then_some("BASE OF"));
         table.set_header(header);
         for root in &self.roots {
-            let mut row =
-                vec![root.source.clone(), labels(root), root.output.clone(), root.lane.to_string(), root.kind.into()];
+            let mut row = vec![root.source.clone(), labels(root), root.output.clone(), lane(root), root.kind.into()];
             row.extend(has_bases.then(|| root.base_of.join(", ")));
             table.add_row(row);
         }
@@ -96,22 +98,27 @@ impl EnvironmentRoots {
 }
 
 impl RootRow {
-    fn new(root: Root) -> Self {
+    fn new(root: Root, lanes: &Lanes) -> Self {
         let kind = match &root.input {
             Input::Kustomize { .. } => "kustomize",
             Input::Helm(_) => "helm",
             Input::Plain { .. } => "plain",
         };
+        let lane = RootName::new(root.output.as_str()).ok().and_then(|name| lanes.of(&name, &root.labels).ok());
         Self {
             source: root.input.dir().to_owned(),
             line: root.line,
             labels: root.labels,
             output: root.output,
-            lane: LaneName::single(),
+            lane,
             kind,
             base_of: root.base_of,
         }
     }
+}
+
+fn lane(root: &RootRow) -> String {
+    root.lane.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
 }
 
 /// Returns the labels but the environment, which the heading names.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     checkout::Checkout,
     format::Output,
+    lanes,
     mistakes::{Found, place_of_branch},
     roots::EnvironmentRoots,
     strategies::{self, StrategyArgument, Target},
@@ -137,6 +138,9 @@ impl Validation {
             let target = Target { strategy: strategy.clone(), environment: environment.clone() };
             match hydrators::discover(tree, &resolved, &labels) {
                 Ok(discovery) => {
+                    lanes::mistakes(&discovery.roots, &strategy.lanes)
+                        .into_iter()
+                        .for_each(|mistake| found.add(&environment.name, mistake));
                     output::progress(format_args!(
                         "{}: {}",
                         environment.name,

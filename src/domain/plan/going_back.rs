@@ -157,7 +157,7 @@ impl Planner<'_> {
         let target = branch.runs.iter().find(|run| run.commits.iter().any(|c| c.sha == rollback.target.commit));
         let restoration = state.restoration.as_ref().filter(|restoration| {
             restoration.composed
-                && restoration.parent == branch.head
+                && restoration.fits
                 && restoration.dry == rollback.target.dry
                 && target.is_some_and(|run| {
                     rollback::restored(&state.running_content(), &run.content, &rollback.roots) == restoration.content

@@ -89,15 +89,13 @@ pub struct Spec {
     pub permissions: Option<PermissionsDocument>,
     /// When promotions may be merged, in every environment.
     pub windows: Option<WindowsDocument>,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub lanes: NotYet,
+    /// How the roots are divided into lanes, each of which is promoted by itself. Default: one lane with every root.
+    pub lanes: Option<LanesDocument>,
+    /// How many promotion pull requests may be open at once in each environment. Default: one for each lane.
+    pub max_open_pull_requests: Option<At<u32>>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub approvals: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub max_open_pull_requests: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub targets: NotYet,
@@ -222,6 +220,14 @@ pub struct StatusDocument {
     pub deadline: Option<At<DurationText>>,
 }
 
+/// How the roots are divided into lanes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LanesDocument {
+    /// The label whose values name the lanes: one that every source captures, or that `vars` of the strategy give.
+    pub by: At<String>,
+}
+
 /// What happens when something goes wrong.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -265,6 +271,8 @@ pub struct EnvironmentDocument {
     pub rollback: Option<RollbackDocument>,
     /// When promotions may be merged here, in addition to the strategy's windows.
     pub windows: Option<WindowsDocument>,
+    /// How many promotion pull requests may be open at once here, where it differs from the strategy's.
+    pub max_open_pull_requests: Option<At<u32>>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub lanes: NotYet,
@@ -274,9 +282,6 @@ pub struct EnvironmentDocument {
     #[schemars(skip)]
     #[doc(hidden)]
     pub approvals: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub max_open_pull_requests: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub targets: NotYet,
@@ -295,26 +300,18 @@ pub struct DurationText(pub String);
 
 impl Spec {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 6] {
-        [
-            ("lanes", &self.lanes),
-            ("approvals", &self.approvals),
-            ("maxOpenPullRequests", &self.max_open_pull_requests),
-            ("targets", &self.targets),
-            ("waves", &self.waves),
-            ("hooks", &self.hooks),
-        ]
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 4] {
+        [("approvals", &self.approvals), ("targets", &self.targets), ("waves", &self.waves), ("hooks", &self.hooks)]
     }
 }
 
 impl EnvironmentDocument {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 7] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 6] {
         [
             ("lanes", &self.lanes),
             ("permissions", &self.permissions),
             ("approvals", &self.approvals),
-            ("maxOpenPullRequests", &self.max_open_pull_requests),
             ("targets", &self.targets),
             ("waves", &self.waves),
             ("hooks", &self.hooks),

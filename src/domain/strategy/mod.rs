@@ -17,7 +17,7 @@ mod schema;
 pub mod word;
 mod yaml_error;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use jiff::SignedDuration;
 
@@ -29,7 +29,7 @@ pub use schema::schema;
 
 use super::{
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
-    lane::Lanes,
+    lane::{LaneBranch, Lanes, ROLLBACK_SUFFIX},
     permission::Grants,
     windows::EnvironmentWindows,
 };
@@ -182,6 +182,8 @@ pub struct Environment {
     pub automatic_rollback: bool,
     /// When promotions may be merged.
     pub windows: EnvironmentWindows,
+    /// How many promotion pull requests may be open at once.
+    pub most_open: Option<NonZeroU32>,
 }
 
 /// A commit status that a gate waits for.
@@ -233,11 +235,6 @@ impl PromotionStrategy {
             is_in_the_way(branch) || is_in_the_way(&format!("{branch}-next"))
         })
     }
-
-    /// Returns the lanes of the strategy. There is one as long as roots are not divided.
-    pub fn lanes(&self) -> Vec<LaneName> {
-        vec![LaneName::single()]
-    }
 }
 
 impl Environment {
@@ -253,8 +250,20 @@ impl Environment {
 
     /// Returns the branch on which earlier content of `lane` is brought back.
     pub fn rollback_branch(&self, lane: &LaneName) -> BranchName {
-        let name = format!("{}-rollback", self.proposed_branch(lane));
+        let name = format!("{}-{ROLLBACK_SUFFIX}", self.proposed_branch(lane));
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
+    }
+
+    /// Returns what a branch is for, when it is one of those on which changes of this environment are proposed.
+    pub fn lane_of_branch(&self, branch: &BranchName) -> Option<LaneBranch> {
+        let rest = branch.as_str().strip_prefix(self.proposed_branch(&LaneName::single()).as_str())?;
+        let lane = |name: &str| if name.is_empty() { Some(LaneName::single()) } else { LaneName::new(name).ok() };
+        let name =
+            |rest: &str| if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('-').map(str::to_owned) };
+        match rest.strip_suffix(ROLLBACK_SUFFIX).and_then(|rest| rest.strip_suffix('-')) {
+            Some(rest) => lane(&name(rest)?).map(LaneBranch::Rollback),
+            None => lane(&name(rest)?).map(LaneBranch::Proposed),
+        }
     }
 
     /// Returns how long a proposal goes on under [`Newer::Finish`] while something newer may be promoted:

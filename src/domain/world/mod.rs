@@ -194,6 +194,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         merge_method: MergeMethod::Merge,
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
+        most_open: None,
     }
 }
 

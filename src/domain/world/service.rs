@@ -61,7 +61,7 @@ impl World {
             },
             hydrations: world.hydrations.clone(),
             labels: BTreeMap::new(),
-            proposal: world.proposal.clone(),
+            proposal: world.proposal.clone().map(|proposal| self.placed(world, proposal)),
             pull_request: match &world.unseen {
                 Unseen::End(ended) => Some(ended.clone()),
                 Unseen::Nothing | Unseen::Head => {
@@ -88,7 +88,7 @@ impl World {
                 (sha.clone(), PostedStatus { state: status.state, description: status.description.clone() })
             }),
             rollback: world.rollback.clone(),
-            restoration: world.restoration.clone(),
+            restoration: world.restoration.clone().map(|restoration| self.placed(world, restoration)),
             rollback_pull_request: world.rollback_pull_request.zip(world.restoration.as_ref()).map(
                 |(number, restoration)| OpenPullRequest { number, head: restoration.sha.clone(), described: None },
             ),
@@ -99,6 +99,15 @@ impl World {
                 _ => world.cancelled.clone(),
             },
         }
+    }
+
+    /// Says of a proposal whether it still stands on the active head that is seen.
+    fn placed(&self, world: &EnvironmentWorld, proposal: Proposal) -> Proposal {
+        let seen = world.commits.as_ref().and_then(|commits| match world.unseen {
+            Unseen::Head if commits.len() > 1 => commits.get(commits.len() - 2),
+            _ => commits.last(),
+        });
+        Proposal { fits: seen.is_some_and(|head| head.sha == proposal.parent), ..proposal }
     }
 
     pub(super) fn observe_branch(&self, world: &EnvironmentWorld, commits: &[BranchCommit]) -> Active {
@@ -125,6 +134,7 @@ impl World {
                     reports: Vec::new(),
                     ended_at: None,
                     restored,
+                    beside: false,
                 });
             } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
                 drift = None;
@@ -231,7 +241,8 @@ impl World {
                 }
                 let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
                 let (parent, dry, content) = (expected_active.clone(), dry.clone(), content.clone());
-                world.proposal = Some(Proposal { sha, parent, tree, dry, content, since: now, composed: true });
+                world.proposal =
+                    Some(Proposal { sha, parent, tree, dry, content, since: now, fits: true, composed: true });
             }
             Action::OpenPullRequest { place, proposed, .. } => {
                 let base = seen.places[place].proposal.as_ref().map(|proposal| &proposal.parent);
@@ -319,7 +330,8 @@ impl World {
                 let content = target.expect("because it was on the branch").content.clone();
                 let tree = TreeId::new(format!("tree-{sha}")).expect("a word");
                 let (parent, dry) = (expected_active.clone(), rollback.target.dry.clone());
-                world.restoration = Some(Proposal { sha, parent, tree, dry, content, since: now, composed: true });
+                world.restoration =
+                    Some(Proposal { sha, parent, tree, dry, content, since: now, fits: true, composed: true });
             }
             Action::OpenRollback { place, .. } => {
                 let base = seen.places[place].restoration.as_ref().map(|restoration| &restoration.parent);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{identifier, name_of, statuses, windows};
+use super::{identifier, lanes, name_of, statuses, windows};
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
@@ -44,6 +44,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
     refuse_duplicate_names(spec, report);
     let strategy = statuses::Both::read(&spec.active_commit_statuses, &spec.proposed_commit_statuses, report);
     let windows = windows::Common::read(spec.windows.as_ref(), report);
+    let most_open = lanes::most_open(spec.max_open_pull_requests.as_ref(), report);
     let inherited = spec.newer.as_ref().and_then(|newer| newer.read(report));
     documents
         .value
@@ -54,6 +55,8 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             let mut environment = environment(document, before.map(|before| &before.value), &strategy, report)?;
             let own = document.value.rollback.as_ref().and_then(is_automatic);
             environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
+            let own_most = lanes::most_open(document.value.max_open_pull_requests.as_ref(), report);
+            environment.most_open = own_most.or(most_open);
             environment.newer = document
                 .value
                 .newer
@@ -112,6 +115,7 @@ fn environment(
         merge_method: merge_method?,
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
+        most_open: None,
     })
 }
 

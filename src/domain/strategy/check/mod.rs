@@ -6,6 +6,7 @@ mod across;
 mod branches;
 mod environments;
 mod labels;
+mod lanes;
 mod order;
 pub(in crate::domain::strategy) mod permissions;
 mod render;
@@ -50,7 +51,7 @@ pub(super) fn strategy(
     branches::check(spec, report);
     order::check(spec, report);
     let permissions = permissions::grants(spec.permissions.as_ref(), report);
-    let sources = sources(spec, &environments, report);
+    let (sources, lanes) = sources(spec, &environments, report);
 
     let environments = environments.into_iter().collect::<Option<Vec<_>>>()?;
     Some(PromotionStrategy {
@@ -58,18 +59,19 @@ pub(super) fn strategy(
         dry_branch: dry_branch.map_or(Some(None), |branch| branch.map(Some))?,
         destination,
         sources,
-        // The document refuses to divide them: see `refuse_not_yet`.
-        lanes: Lanes::default(),
+        lanes,
         environments,
         permissions,
     })
 }
 
-fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mut Report<'_>) -> Sources {
+fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mut Report<'_>) -> (Sources, Lanes) {
     let named: Vec<_> = spec.environments.value.iter().zip(environments).collect();
     let bound = labels::Bound::new(spec, report);
-    Sources {
-        sources: sources::sources(&spec.sources, &bound, report),
+    let (listed, captures) = sources::sources(&spec.sources, &bound, report);
+    let lanes = lanes::lanes(spec, &captures, &bound, report);
+    let sources = Sources {
+        sources: listed,
         vars: labels::values(&spec.vars),
         environment_vars: named
             .iter()
@@ -84,7 +86,8 @@ fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mu
                 Some((built.as_ref()?.name.clone(), options))
             })
             .collect(),
-    }
+    };
+    (sources, lanes)
 }
 
 /// Refuses words that ask for a behaviour that is not there: a gate that is read and not kept

@@ -20,7 +20,7 @@ pub(super) fn sources(
     documents: &At<Vec<At<SourceDocument>>>,
     bound: &Bound<'_>,
     report: &mut Report<'_>,
-) -> Vec<Source> {
+) -> (Vec<Source>, Vec<Vec<String>>) {
     if documents.value.is_empty() {
         let position = report.key("sources", documents.position);
         report.mistake(position, "there are no sources", "list at least one, such as `path: deploy/{environment}`");
@@ -32,9 +32,9 @@ pub(super) fn sources(
         .map(|document| {
             let captures = check_source(document, bound, report);
             refuse_same_output(document, &captures, &mut outputs, report);
-            source(document, report)
+            (source(document, report), captures)
         })
-        .collect()
+        .unzip()
 }
 
 fn source(At { value: document, position }: &At<SourceDocument>, report: &mut Report<'_>) -> Source {

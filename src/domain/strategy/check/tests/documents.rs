@@ -197,12 +197,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     mergeMethod: fast-forward
 ";
     insta::assert_snapshot!(said(spec), @r#"
-    error: `lanes` is not yet supported
-     --> hydromote.yaml:6:3
-      |
-    6 |   lanes: {by: service}
-      |   ^^^^^
-      = help: remove `lanes`; it would have no effect
     error: `direct` is not yet supported
      --> hydromote.yaml:9:14
       |
@@ -227,12 +221,24 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     12 |   destination: {repository: org/environments}
        |                             ^^^^^^^^^^^^^^^^
        = help: remove `destination`; the branches are then in the repository of this file
+    error: roots of this source have no label `service`, by which `lanes` divides
+      --> hydromote.yaml:14:5
+       |
+    14 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
+       |     ^
+       = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: charts from registries and chart repositories are not yet supported
       --> hydromote.yaml:14:6
        |
     14 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
        |      ^^^^^
        = help: copy the chart into this repository and name its folder: `chart: charts/redis`
+    error: roots of this source have no label `service`, by which `lanes` divides
+      --> hydromote.yaml:15:5
+       |
+    15 |   - {path: "clusters/{target}"}
+       |     ^
+       = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: targets are not yet supported
       --> hydromote.yaml:15:12
        |
@@ -245,12 +251,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     19 |     approvals: 2
        |     ^^^^^^^^^
        = help: remove `approvals`; it would have no effect
-    error: `maxOpenPullRequests` is not yet supported
-      --> hydromote.yaml:21:5
-       |
-    21 |     maxOpenPullRequests: 1
-       |     ^^^^^^^^^^^^^^^^^^^
-       = help: remove `maxOpenPullRequests`; it would have no effect
     error: `waves` is not yet supported
       --> hydromote.yaml:22:5
        |
