@@ -9,13 +9,13 @@ use git2::{Oid, Repository};
 
 use super::{
     GitError,
-    batch::{Batch, Entry, FOLDER, read_entries, tree_id},
+    batch::{self, Batch, Entry, FOLDER, read_entries},
     merge::{self, Merged},
     metadata::{self, OutputMetadata},
 };
 use crate::domain::{
     content::Content,
-    ids::{RenderingId, RootName},
+    ids::{RenderingId, RootName, TreeId},
     selection::RootLabels,
 };
 
@@ -167,8 +167,26 @@ impl Level {
         for (name, level) in &self.folders {
             entries.insert(name.clone(), Entry { mode: FOLDER, id: level.id()? });
         }
-        tree_id(&entries)
+        batch::tree_id(&entries)
     }
+}
+
+/// Returns the roots whose folders are not the same in two trees.
+pub fn differing<'r>(
+    repository: &Repository,
+    one: Oid,
+    other: Oid,
+    roots: impl Iterator<Item = &'r RootName>,
+) -> Result<BTreeSet<RootName>, GitError> {
+    let (one, other) = (repository.find_tree(one)?, repository.find_tree(other)?);
+    let at =
+        |tree: &git2::Tree<'_>, root: &RootName| tree.get_path(root.as_str().as_ref()).map(|entry| entry.id()).ok();
+    Ok(roots.filter(|root| at(&one, root) != at(&other, root)).cloned().collect())
+}
+
+/// Returns the domain's name of a tree.
+pub fn tree_id(id: Oid) -> TreeId {
+    TreeId::new(id.to_string()).expect("because git's ids are hexadecimal")
 }
 
 /// Remembers what is owned in trees that were read: a tree never changes.

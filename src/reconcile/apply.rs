@@ -231,10 +231,9 @@ impl<'a> Applier<'a> {
     async fn open(&mut self, place: &Place, proposed: &ProposedSha, dry: &DrySha) -> Result<(), LookError> {
         let text = self.pull_request_text(place, dry).await?;
         let base = self.environment(place).branch.clone();
-        let proposal = self.snapshot.places.get(place).and_then(|state| state.proposal.as_ref());
-        if let Some(proposal) = proposal {
+        if let Some(branch) = self.snapshot.places.get(place).and_then(|state| state.branch()) {
             // A merge by hand is told of as an ended pull request before the branch is read again.
-            self.check_base(&base, &proposal.parent).await?;
+            self.check_base(&base, &branch.head).await?;
         }
         let head = self.proposed_branch(place);
         let new = NewPullRequest { head, base, title: text.title, body: text.body };

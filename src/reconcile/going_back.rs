@@ -211,9 +211,8 @@ impl Applier<'_> {
         let page = self.context.page();
         let text = self.context.repository.shared.messages.rollback_pull_request(&text, page.as_deref())?;
         let base = self.environment(place).branch.clone();
-        let restoration = self.snapshot.places.get(place).and_then(|state| state.restoration.as_ref());
-        if let Some(restoration) = restoration {
-            self.check_base(&base, &restoration.parent).await?;
+        if let Some(branch) = self.snapshot.places.get(place).and_then(|state| state.branch()) {
+            self.check_base(&base, &branch.head).await?;
         }
         let new = NewPullRequest { head: self.rollback_branch(place), base, title: text.title, body: text.body };
         let forge = &self.context.repository.forge;

@@ -28,7 +28,7 @@ use crate::{
     git::{
         GitError,
         history::{self, BranchCommit},
-        tree::Owned,
+        tree::{self, Owned},
     },
 };
 
@@ -216,13 +216,7 @@ fn assign(
 /// trees are the same or nothing was merged.
 fn unlike(repository: &Repository, commit: &BranchCommit, owned: &Owned) -> Option<BTreeSet<RootName>> {
     commit.merged.filter(|_| commit.merged_tree != Some(commit.tree))?;
-    let merged = commit.merged_tree.and_then(|tree| repository.find_tree(tree).ok());
-    let ours = repository.find_tree(commit.tree).ok();
-    let at =
-        |tree: &git2::Tree<'_>, root: &RootName| tree.get_path(root.as_str().as_ref()).map(|entry| entry.id()).ok();
-    let differs = |root: &&RootName| match (&ours, &merged) {
-        (Some(ours), Some(merged)) => at(ours, root) != at(merged, root),
-        _ => true,
-    };
-    Some(owned.content.iter().map(|(root, _)| root).filter(differs).cloned().collect())
+    let roots = || owned.content.iter().map(|(root, _)| root);
+    let differing = commit.merged_tree.and_then(|tree| tree::differing(repository, commit.tree, tree, roots()).ok());
+    Some(differing.unwrap_or_else(|| roots().cloned().collect()))
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         hydration::{EnvironmentHydration, Hydration},
-        ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, StrategyName, TreeId},
+        ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, StrategyName},
         lane::Lanes,
         line::DryLine,
         snapshot::{
@@ -32,7 +32,7 @@ use crate::{
     git::{
         history::{self, BranchCommit, Reach},
         trailers::Trailers,
-        tree::Owned,
+        tree::{Owned, tree_id},
     },
 };
 
@@ -397,8 +397,4 @@ fn record_on_forge(context: &StrategyContext, lane: &LaneName, reports: &[Report
         StatusState::Failure => Some(Record::Revoked { at: newest.reported_at }),
         StatusState::Pending | StatusState::Error => None,
     }
-}
-
-fn tree_id(id: Oid) -> TreeId {
-    TreeId::new(id.to_string()).expect("because git's ids are hexadecimal")
 }

@@ -7,9 +7,12 @@ use git2::Oid;
 
 use super::{LookError, active::KnownProposals, context::StrategyContext, lanes::LaneCommit};
 use crate::{
-    domain::ids::{DrySha, Place, ProposedSha, TreeId},
+    domain::ids::{DrySha, Place, ProposedSha, RootName},
     forge::{PullRequest, PullRequestState},
-    git::history::{self, BranchCommit},
+    git::{
+        history::{self, BranchCommit},
+        tree::{self, tree_id},
+    },
 };
 
 /// Finds out what commits on an active branch stand for that were made of our proposals, and say nothing
@@ -22,21 +25,42 @@ pub async fn recognise(
     known: &mut KnownProposals,
 ) -> Result<(), LookError> {
     let silent = |id: &str| {
-        let brought = history.iter().find(|seen| seen.commit.id.to_string() == id);
-        brought.is_some_and(|seen| seen.commit.trailers.is_none() && seen.commit.merged_trailers.is_none())
+        let brought = history.iter().find(|seen| seen.commit.id.to_string() == id)?;
+        (brought.commit.trailers.is_none() && brought.commit.merged_trailers.is_none()).then_some(brought)
     };
     for merged in pull_requests.iter().filter(|pr| pr.state == PullRequestState::Merged) {
         let Ok(head) = ProposedSha::new(merged.head_sha.clone()) else { continue };
-        if known.commits.contains_key(&head) || !merged.merge_sha.as_deref().is_some_and(silent) {
+        let Some(brought) = merged.merge_sha.as_deref().and_then(silent) else { continue };
+        if known.trees.contains_key(&tree_id(brought.commit.tree)) {
             continue;
         }
         let commit = read(context, &head).await?;
-        if let Some(dry) = dry_of(context, place, &head, &commit).await? {
-            known.trees.insert(tree_of(&commit), dry.clone());
-            known.commits.insert(head, dry);
+        let dry = match known.commits.get(&head) {
+            Some(dry) => Some(dry.clone()),
+            None => dry_of(context, place, &head, &commit).await?,
+        };
+        let Some(dry) = dry else { continue };
+        if holds_the_same(context, &commit, brought).await? {
+            // Where another lane was merged before it, the tree is another one than was proposed.
+            known.trees.insert(tree_id(brought.commit.tree), dry.clone());
         }
+        known.trees.insert(tree_id(commit.tree), dry.clone());
+        known.commits.insert(head, dry);
     }
     Ok(())
+}
+
+/// Says whether a commit on the active branch holds in its lane what another proposed.
+async fn holds_the_same(
+    context: &StrategyContext,
+    proposed: &BranchCommit,
+    brought: &LaneCommit,
+) -> Result<bool, LookError> {
+    let (ours, theirs) = (brought.commit.tree, proposed.tree);
+    let roots: Vec<RootName> = brought.content.iter().map(|(root, _)| root.clone()).collect();
+    let mirror = &context.repository.mirror;
+    let differing = mirror.read(move |repository, _| tree::differing(repository, ours, theirs, roots.iter())).await?;
+    Ok(differing.is_empty())
 }
 
 /// Reads a commit that was proposed, and fetches it where the mirror does not have it any more.
@@ -60,11 +84,7 @@ pub async fn dry_of(
 ) -> Result<Option<DrySha>, LookError> {
     let origin = context.origin(place);
     let Some(trailers) = commit.trailers.as_ref().filter(|trailers| trailers.origin == origin) else { return Ok(None) };
-    let tree = tree_of(commit);
+    let tree = tree_id(commit.tree);
     context.repository.shared.store.save_proposal(&context.id, place, head, &tree, &trailers.dry).await?;
     Ok(Some(trailers.dry.clone()))
-}
-
-fn tree_of(commit: &BranchCommit) -> TreeId {
-    TreeId::new(commit.tree.to_string()).expect("because git's ids are hexadecimal")
 }

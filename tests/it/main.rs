@@ -13,6 +13,7 @@ mod failures;
 mod faults;
 mod fences;
 mod gates;
+mod lanes;
 mod local_forge;
 mod merges;
 mod offline;

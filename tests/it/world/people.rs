@@ -1,7 +1,11 @@
 //! What people and checks do on the forge.
 
 use hydromote::{
-    domain::{ids::EnvironmentName, rejection::Rejection, snapshot::PostedStatus},
+    domain::{
+        ids::{EnvironmentName, LaneName},
+        rejection::Rejection,
+        snapshot::PostedStatus,
+    },
     forge::NewStatus,
     local_forge::{
         CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, Status, StatusState,
@@ -47,6 +51,42 @@ impl World {
         let environment = EnvironmentName::new(environment)?;
         self.service()?.commands.promote(&self.id, &environment, None, None, DEVELOPER).await?;
         Ok(())
+    }
+
+    /// Promotes what is proposed in one lane of an environment, as a person does.
+    pub(crate) async fn promote_lane(&mut self, environment: &str, lane: &str) -> TestResult {
+        let (environment, lane) = (EnvironmentName::new(environment)?, LaneName::new(lane)?);
+        self.service()?.commands.promote(&self.id, &environment, Some(&lane), None, DEVELOPER).await?;
+        self.settle().await
+    }
+
+    /// Holds one lane of an environment.
+    pub(crate) async fn hold_lane(&mut self, environment: &str, lane: &str, reason: &str) -> TestResult {
+        let (environment, lane) = (EnvironmentName::new(environment)?, LaneName::new(lane)?);
+        let order = HoldOrder { reason: reason.to_owned(), ..HoldOrder::default() };
+        self.service()?.commands.hold(&self.id, &environment, Some(&lane), &order, DEVELOPER).await?;
+        self.settle().await
+    }
+
+    /// Takes the hold of one lane back.
+    pub(crate) async fn unhold_lane(&mut self, environment: &str, lane: &str) -> TestResult {
+        let (environment, lane) = (EnvironmentName::new(environment)?, LaneName::new(lane)?);
+        self.service()?.commands.unhold(&self.id, &environment, Some(&lane), None, DEVELOPER).await?;
+        self.settle().await
+    }
+
+    /// Rolls one lane of an environment back to last known-good.
+    pub(crate) async fn roll_back_lane(&mut self, environment: &str, lane: &str, reason: &str) -> TestResult {
+        let (environment, lane) = (EnvironmentName::new(environment)?, LaneName::new(lane)?);
+        let order = RollbackOrder {
+            destination: Destination::LastKnownGood,
+            only: None,
+            reason: reason.to_owned(),
+            force: false,
+            running: None,
+        };
+        self.service()?.commands.rollback(&self.id, &environment, Some(&lane), &order, DEVELOPER).await?;
+        self.settle().await
     }
 
     /// Holds an environment.
@@ -239,6 +279,11 @@ impl World {
         let (branch, message) = (format!("env/{environment}"), "by hand".to_owned());
         self.forge.commit_files(REPOSITORY, STRANGER, CommitFiles { branch, message, files }).await?;
         Ok(())
+    }
+
+    /// Returns the head of the open pull request of one lane of an environment.
+    pub(crate) async fn proposed(&self, environment: &str, lane: &str) -> Fallible<String> {
+        self.branch(&format!("env/{environment}-next-{lane}")).await
     }
 
     /// Returns the open pull request of an environment.
