@@ -174,8 +174,10 @@ fn brought(
     // After a rollback what it left may be promoted again; our own message says that it was.
     let promoted_again = runs.last().is_some_and(|run| run.restored.is_some())
         && trailers.is_some_and(|trailers| trailers.dry == *dry && trailers.restored.is_none());
-    let taken_back =
-        by_commit.is_none() && commit.merged.is_none() && !promoted_again && runs.iter().any(|run| run.dry == *dry);
+    let taken_back = by_commit.is_none()
+        && commit.merged.is_none()
+        && !promoted_again
+        && runs.iter().any(|run| run.dry == *dry && !run.beside);
     (!taken_back).then(|| Brought { dry: dry.clone(), restored: None, beside: false })
 }
 
@@ -309,5 +311,50 @@ mod tests {
     fn a_squash_merge_is_known_by_its_tree() {
         let reading = read(vec![commit(2, 1, Some("a")), commit(3, 2, Some("b"))]);
         assert_eq!(reading.runs.iter().map(|r| r.dry.as_str()).collect::<Vec<_>>(), ["dry-2", "dry-1"]);
+    }
+
+    /// A commit of a lane, with the roots that it holds, by the trailers of our merge.
+    fn of_lane(n: u8, lane: &str, dry: &str, roots: &[(&str, &str)]) -> LaneCommit {
+        let mut seen = commit(n, n, None);
+        let (strategy, environment) = (StrategyName::new("shop"), EnvironmentName::new("dev"));
+        let origin = Origin {
+            strategy: strategy.expect("a name"),
+            environment: environment.expect("a name"),
+            lane: LaneName::new(lane).expect("a name"),
+        };
+        seen.commit.trailers = Some(Trailers::of_promotion(DrySha::new(dry).expect("a word"), origin));
+        let rendering = |id: &str| RenderingId::new(id).expect("an id");
+        seen.content = roots.iter().map(|(r, id)| (RootName::new(*r).expect("a folder"), rendering(id))).collect();
+        seen
+    }
+
+    fn seen_from(lane: &str, oldest_first: Vec<LaneCommit>) -> Vec<(String, bool)> {
+        let (environment, lane) = (EnvironmentName::new("dev"), LaneName::new(lane));
+        let place = Place { environment: environment.expect("a name"), lane: lane.expect("a name") };
+        let newest_first: Vec<_> = oldest_first.into_iter().rev().collect();
+        let strategy = StrategyName::new("shop").expect("a name");
+        let reading = read_branch(&strategy, &place, &newest_first, &KnownProposals::default());
+        assert_eq!(reading.drift, None);
+        reading.runs.into_iter().map(|run| (run.dry.to_string(), run.beside)).collect()
+    }
+
+    #[test]
+    fn what_came_before_lanes_were_turned_on_is_the_content_of_its_dry_sha() {
+        let history =
+            vec![of_lane(1, "default", "dry-1", &[("cart", "a")]), of_lane(2, "cart", "dry-2", &[("cart", "b")])];
+        assert_eq!(seen_from("cart", history), [("dry-2".to_owned(), false), ("dry-1".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_root_that_was_taken_over_brings_its_past_along_and_that_is_of_no_dry_sha() {
+        let history = vec![
+            of_lane(1, "shop", "dry-1", &[("jobs", "a")]),
+            of_lane(2, "money", "dry-1", &[("jobs", "a"), ("pay", "a")]),
+            of_lane(3, "shop", "dry-2", &[("jobs", "b"), ("pay", "a")]),
+            of_lane(4, "money", "dry-3", &[("jobs", "b"), ("pay", "c")]),
+        ];
+        let runs = seen_from("money", history);
+        let expected = [("dry-3", false), ("dry-2", true), ("dry-1", false), ("dry-1", true)];
+        assert_eq!(runs, expected.map(|(dry, beside)| (dry.to_owned(), beside)));
     }
 }

@@ -127,9 +127,7 @@ impl EnvironmentReading {
             let content = self.in_lane(lane, &owned.content);
             let unlike = self.unlike.get(&commit.id);
             let is_as_merged = commit.merged.is_some()
-                && unlike.is_none_or(|unlike| {
-                    self.lanes.label().is_some() && content.iter().all(|(root, _)| !unlike.contains(root))
-                });
+                && unlike.is_none_or(|unlike| content.iter().all(|(root, _)| !unlike.contains(root)));
             LaneCommit { commit: commit.clone(), content, is_as_merged }
         };
         self.history.iter().flatten().map(seen).collect()

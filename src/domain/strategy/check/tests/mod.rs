@@ -2,6 +2,7 @@
 
 mod documents;
 mod environments;
+mod lanes;
 mod permissions;
 mod sources;
 mod strategies;
