@@ -191,30 +191,16 @@ impl Decision {
         proposal: &Proposal,
         now: Timestamp,
     ) -> Self {
-        let state = ledger.place(place);
-        let mut gates: Vec<OpenGate> = environment
-            .depends_on
-            .iter()
-            .filter_map(|before| depends_on(ledger, before, &place.lane, &proposal.dry))
-            .collect();
-        if let Some(branch) = state.and_then(|state| state.branch()) {
-            gates.extend(settling(ledger, environment, branch, now));
-        }
-        gates.extend(window_gates(environment, state, proposal, now));
-        let reports: Vec<&CommitStatus> = state.iter().flat_map(|state| &state.proposed_reports).collect();
-        for rule in &environment.proposed_statuses {
-            let newest = evidence::by_source(rule, &reports);
-            let seen = newest.iter().filter_map(|of_source| SeenStatus::newest(rule, of_source, proposal.sha.as_str()));
-            gates.extend(seen.map(OpenGate::ProposedStatus));
-        }
-        let promote = state.and_then(|state| state.promote.as_ref());
-        let promote = promote.filter(|promote| !environment.auto_merge && promote.proposed == proposal.sha);
-        gates.extend(promote.map(|promote| OpenGate::Promote { by: promote.by.clone(), at: millis(promote.at) }));
+        let gates = open_gates(ledger, environment, place, &proposal.dry, Some(proposal), now);
+        let promoted = gates.iter().find_map(|gate| match gate {
+            OpenGate::Promote { by, .. } => Some(by.clone()),
+            _ => None,
+        });
         let overrode = gates.iter().find_map(|gate| match gate {
             OpenGate::WindowOverride { by, .. } => Some(by.clone()),
             _ => None,
         });
-        let asked_by = promote.map(|promote| promote.by.clone()).or(overrode);
+        let asked_by = promoted.or(overrode);
         Self {
             proposed_sha: proposal.sha.clone(),
             asked_by: asked_by.unwrap_or_else(|| AUTOMATIC.to_owned()),
@@ -250,7 +236,7 @@ impl Decision {
 }
 
 impl SeenStatus {
-    fn of(status: &CommitStatus, sha: &str) -> Self {
+    pub(super) fn of(status: &CommitStatus, sha: &str) -> Self {
         Self {
             key: status.key.clone(),
             state: status.state,
@@ -269,6 +255,39 @@ impl SeenStatus {
         let stands_since = evidence::stands_since(newest_first).filter(|_| !rule.settle.is_zero());
         Some(Self { stands_since, settle_seconds: seconds(rule.settle), ..seen })
     }
+}
+
+/// Returns the gates of `dry` that are open, with their evidence, in the order in which they are asked; what is
+/// bound to the proposed SHA as far as there is a proposal.
+pub fn open_gates(
+    ledger: &Ledger<'_>,
+    environment: &Environment,
+    place: &Place,
+    dry: &DrySha,
+    proposal: Option<&Proposal>,
+    now: Timestamp,
+) -> Vec<OpenGate> {
+    let state = ledger.place(place);
+    let mut gates: Vec<OpenGate> =
+        environment.depends_on.iter().filter_map(|before| depends_on(ledger, before, &place.lane, dry)).collect();
+    if let Some(branch) = state.and_then(|state| state.branch()) {
+        gates.extend(settling(ledger, environment, branch, now));
+    }
+    gates.extend(window_gates(environment, state, proposal, now));
+    let Some(proposal) = proposal else { return gates };
+    let reports: Vec<&CommitStatus> = state.iter().flat_map(|state| &state.proposed_reports).collect();
+    for rule in &environment.proposed_statuses {
+        if evidence::status_wait(rule, &reports, now).is_some() {
+            continue;
+        }
+        let newest = evidence::by_source(rule, &reports);
+        let seen = newest.iter().filter_map(|of_source| SeenStatus::newest(rule, of_source, proposal.sha.as_str()));
+        gates.extend(seen.map(OpenGate::ProposedStatus));
+    }
+    let promote = state.and_then(|state| state.promote.as_ref());
+    let promote = promote.filter(|promote| !environment.auto_merge && promote.proposed == proposal.sha);
+    gates.extend(promote.map(|promote| OpenGate::Promote { by: promote.by.clone(), at: millis(promote.at) }));
+    gates
 }
 
 fn depends_on(ledger: &Ledger<'_>, before: &EnvironmentName, lane: &LaneName, dry: &DrySha) -> Option<OpenGate> {
@@ -326,11 +345,11 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
 fn window_gates(
     environment: &Environment,
     state: Option<&PlaceState>,
-    proposal: &Proposal,
+    proposal: Option<&Proposal>,
     now: Timestamp,
 ) -> Vec<OpenGate> {
     let overriding = state.and_then(|state| state.window_override.as_ref());
-    let overriding = overriding.filter(|overriding| overriding.proposed == proposal.sha);
+    let overriding = overriding.filter(|overriding| proposal.is_some_and(|p| overriding.proposed == p.sha));
     let gate = |(of, standing)| match (standing, overriding) {
         (Standing::Open { inside, until }, _) => Some(OpenGate::Window { of, window: inside, until }),
         (Standing::Closed { inside, .. }, Some(WindowOverride { by, reason, at, .. })) => {

@@ -20,6 +20,7 @@ pub mod permission;
 pub mod plan;
 pub mod preview;
 pub mod rejection;
+pub mod remedy;
 pub mod rollback;
 pub mod selection;
 pub mod snapshot;

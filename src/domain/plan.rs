@@ -14,6 +14,7 @@
 mod action;
 mod going_back;
 mod most_open;
+mod showing;
 mod view;
 mod windows;
 
@@ -128,10 +129,13 @@ impl Planner<'_> {
                     Some(wish) => {
                         let most_open = self.most_open(environment, place, state, plan);
                         view.gates = self.closed_gates(environment, place, state, branch, wish, most_open);
+                        view.open = self.open_gates(environment, place, state, wish);
+                        view.seen = self.seen(environment, place, state, &view.gates);
                         self.promote(environment, place, branch, wish, &view.gates, plan);
                     }
                 }
-                self.wake(environment, state, &view, plan);
+                view.changes_at = self.next_change(environment, state, &view);
+                plan.wake_at = earlier(plan.wake_at, view.changes_at);
             }
         }
         plan.places.push(view);
@@ -165,6 +169,9 @@ impl Planner<'_> {
             rollback: state.rollback.clone(),
             choices: rollback::choices(&self.ledger, environment, place, state),
             gates: Vec::new(),
+            open: Vec::new(),
+            seen: BTreeMap::new(),
+            changes_at: None,
             notices: self.notices(environment, place, state, taken),
         }
     }
@@ -446,8 +453,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Notes when time alone will change something here.
-    fn wake(&self, environment: &Environment, state: &PlaceState, view: &PlaceView, plan: &mut Plan) {
+    /// Returns when time alone will change something here.
+    fn next_change(&self, environment: &Environment, state: &PlaceState, view: &PlaceView) -> Option<Timestamp> {
         let verdict = view.running.as_ref().and_then(|running| running.verdict.until());
         let gates = view.gates.iter().filter_map(|gate| gate.until);
         let deadline = view
@@ -464,7 +471,7 @@ impl Planner<'_> {
         let finish = state.proposal.as_ref().filter(|_| environment.newer == Newer::Finish);
         let finish = finish.map(|proposal| proposal.since + environment.finish_deadline());
         let closing = windows::next_closing(environment, view, self.snapshot.now);
-        let next = verdict
+        verdict
             .into_iter()
             .chain(closing)
             .chain(gates)
@@ -472,8 +479,7 @@ impl Planner<'_> {
             .chain(finish)
             .chain(retries)
             .filter(|t| *t > self.snapshot.now)
-            .min();
-        plan.wake_at = earlier(plan.wake_at, next);
+            .min()
     }
 }
 

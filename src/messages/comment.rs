@@ -14,6 +14,7 @@ use crate::domain::{
     ids::{DrySha, Place, ProposedSha},
     permission::OVERRIDE_NEEDS,
     plan::PlaceView,
+    remedy,
 };
 
 /// Ends each status comment; nobody sees it.
@@ -106,10 +107,14 @@ pub(super) fn answered(answers: &[(&Answer, String)]) -> Vec<Value> {
 pub(super) fn status_context(text: &StatusText<'_>, answers: &[(&Answer, String)]) -> Value {
     let place = text.place;
     let gates: Vec<_> = place
-            .gates
-            .iter()
-            .map(|gate| json!({"words": cell(&gate.to_string()), "since": gate.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string()}))
-            .collect();
+        .gates
+        .iter()
+        .map(|closed| {
+            let since = closed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+            let remedy = remedy::of(&closed.gate, &place.place);
+            json!({"words": cell(&closed.to_string()), "since": since, "remedy": cell(&remedy)})
+        })
+        .collect();
     json!({
         "standing": text.standing,
         "place": place.place.to_string(),
@@ -279,9 +284,9 @@ mod tests {
         insta::assert_snapshot!(body.replace('\u{200b}', "[nothing]"), @r"
         Nothing runs in **prod** yet, and 0123456 is proposed here.
 
-        | closed gate | since |
-        |---|---|
-        | the forge does not merge it: ask @[nothing]all \| &lt;!-- hydromote:status-comment --> | 1970-01-01 00:00:00Z |
+        | closed gate | since | who opens it |
+        |---|---|---|
+        | the forge does not merge it: ask @[nothing]all \| &lt;!-- hydromote:status-comment --> | 1970-01-01 00:00:00Z | whoever can meet the forge's conditions; it is asked again by itself |
 
         `/promote` by @[nothing]all\|&lt;b>:
 

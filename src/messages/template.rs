@@ -211,6 +211,7 @@ pub const TEMPLATES: &[Template] = &[
             variable("wanted", "beginning of the id of the dry commit that is proposed, or none"),
             variable("gates[].words", "a closed gate, fit for a cell of a table"),
             variable("gates[].since", "since when it is closed"),
+            variable("gates[].remedy", "who can open it, and how"),
             variable("notices", "list of what else people should know"),
             variable("answers[].line", "a command as it was written, as a code span"),
             variable("answers[].by", "who gave it"),

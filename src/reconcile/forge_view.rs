@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{attention::Attention, context::StrategyContext};
 use crate::{
     domain::{
-        ids::{BranchName, PullRequestNumber},
+        ids::{BranchName, Place, PullRequestNumber},
         status::CommitStatus,
     },
     forge::{ForgeError, PullRequest, PullRequestState},
@@ -21,7 +21,7 @@ use crate::{
 pub struct ForgeView {
     pull_requests: HashMap<BranchName, Vec<PullRequest>>,
     statuses: HashMap<String, Vec<CommitStatus>>,
-    promotions: HashSet<String>,
+    promotions: HashSet<(Place, String)>,
 }
 
 impl ForgeView {
@@ -83,14 +83,14 @@ impl ForgeView {
         }
     }
 
-    /// Says whether the promotion that this commit brought is written down.
-    pub fn knows_promotion(&self, brought_by: &str) -> bool {
-        self.promotions.contains(brought_by)
+    /// Says whether the promotion that this commit brought to a place is written down.
+    pub fn knows_promotion(&self, place: &Place, brought_by: &str) -> bool {
+        self.promotions.contains(&(place.clone(), brought_by.to_owned()))
     }
 
-    /// Notes that the promotion that this commit brought is written down.
-    pub fn note_promotion(&mut self, brought_by: &str) {
-        self.promotions.insert(brought_by.to_owned());
+    /// Notes that the promotion that this commit brought to a place is written down.
+    pub fn note_promotion(&mut self, place: &Place, brought_by: &str) {
+        self.promotions.insert((place.clone(), brought_by.to_owned()));
     }
 
     /// Notes that we merged a pull request.

@@ -49,7 +49,11 @@ pub async fn remember(context: &StrategyContext, view: &mut ForgeView, snapshot:
     for (place, state) in &snapshot.places {
         let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
         for (age, run) in runs.iter().enumerate().rev() {
-            let Some(brought_by) = run.brought_by().filter(|sha| !view.knows_promotion(sha.as_str())) else { continue };
+            // What came about beside the lane was no promotion of it.
+            let brought_by = run.brought_by().filter(|_| !run.beside);
+            let Some(brought_by) = brought_by.filter(|sha| !view.knows_promotion(place, sha.as_str())) else {
+                continue;
+            };
             if !store.knows_run(&context.id, place, brought_by).await? {
                 let reader = Reader { context, place, run, brought_by, age };
                 let Some(merge) = reader.read(view).await? else { continue };
@@ -58,7 +62,7 @@ pub async fn remember(context: &StrategyContext, view: &mut ForgeView, snapshot:
                     Some(_) => reader.save_rollback(merge).await?,
                 }
             }
-            view.note_promotion(brought_by.as_str());
+            view.note_promotion(place, brought_by.as_str());
         }
     }
     Ok(())

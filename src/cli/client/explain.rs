@@ -63,7 +63,12 @@ fn render(explained: &ExplainView) -> String {
         for gate in &explanation.environment.gates {
             let until = gate.until.map(|until| format!(", until {}", table::time(until))).unwrap_or_default();
             lines.push(format!("  closed since {}{until}: {}", table::time(gate.since), gate.words));
+            lines.extend(gate.seen.as_ref().map(|seen| format!("    seen: {seen}")));
+            lines.push(format!("    opened by: {}", gate.remedy));
         }
+        lines.extend(explanation.environment.open.iter().map(|gate| format!("  open: {}", gate.words)));
+        let changes_at = explanation.environment.changes_at;
+        lines.extend(changes_at.map(|at| format!("  next change by time alone: {}", table::time(at))));
         lines.extend(explanation.environment.notices.iter().map(|notice| format!("  {}", notice.words)));
         let pull_request = explanation.environment.pull_request.as_ref();
         lines.extend(pull_request.map(|pull_request| format!("  pull request: {}", pull_request.url)));

@@ -1,10 +1,13 @@
 //! What people see of a place: what runs, what is wanted, and why it waits.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    gate::{ClosedGate, Verdict},
+    decision::{OpenGate, SeenStatus},
+    gate::{ClosedGate, GateId, Verdict},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
     rollback::{Choice, Guard, Rollback},
@@ -49,6 +52,12 @@ pub struct PlaceView {
     pub choices: Vec<Choice>,
     /// What keeps the wanted dry SHA from being merged, first gate first.
     pub gates: Vec<ClosedGate>,
+    /// Which gates of the wanted dry SHA are open, with their evidence.
+    pub open: Vec<OpenGate>,
+    /// The newest report on what a closed gate waits for, where it waits for a commit status.
+    pub seen: BTreeMap<GateId, SeenStatus>,
+    /// When time alone changes something here.
+    pub changes_at: Option<Timestamp>,
     /// What else people should know.
     pub notices: Vec<Notice>,
 }
@@ -74,6 +83,9 @@ impl PlaceView {
             rollback: None,
             choices: Vec::new(),
             gates: Vec::new(),
+            open: Vec::new(),
+            seen: BTreeMap::new(),
+            changes_at: None,
             notices: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::standing::Standing;
 use crate::{
     domain::{
+        decision::{OpenGate, SeenStatus},
         gate::{ClosedGate, Gate, Verdict},
         hold::{Hold, HoldRule},
         ids::{
@@ -16,6 +17,7 @@ use crate::{
             StrategyName, TreeId,
         },
         plan::{Notice, PlaceView, RunningView},
+        remedy,
         rollback::Trigger,
     },
     reconcile::board::{Boards, StrategyBoard},
@@ -140,6 +142,13 @@ pub struct EnvironmentView {
     pub choices: Vec<ChoiceView>,
     /// Every closed gate, first asked first.
     pub gates: Vec<GateView>,
+    /// Every open gate of what is wanted, with its evidence.
+    #[serde(default)]
+    pub open: Vec<OpenGateView>,
+    /// When time alone changes something next.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub changes_at: Option<Timestamp>,
     /// What else people should know.
     pub notices: Vec<NoticeView>,
 }
@@ -234,12 +243,28 @@ pub struct GateView {
     pub gate: String,
     /// Why it is closed.
     pub words: String,
+    /// Who can open it, and how.
+    pub remedy: String,
+    /// The newest report of the commit status that it waits for, where it waits for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<SeenStatus>,
     /// Since when.
     #[schemars(with = "String")]
     pub since: Timestamp,
     /// When it opens or is asked again by itself.
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+}
+
+/// A gate that was open, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenGateView {
+    /// The evidence, as it stands in the merge commit.
+    #[serde(flatten)]
+    pub gate: OpenGate,
+    /// The same in words.
+    pub words: String,
 }
 
 /// Something that people should know though no gate waits for it.
@@ -350,7 +375,9 @@ impl EnvironmentView {
                     known_good: choice.known_good,
                 })
                 .collect(),
-            gates: view.gates.iter().map(GateView::of).collect(),
+            gates: view.gates.iter().map(|closed| GateView::of(view, closed)).collect(),
+            open: view.open.iter().map(OpenGateView::of).collect(),
+            changes_at: view.changes_at,
             notices: view.notices.iter().map(NoticeView::of).collect(),
         }
     }
@@ -400,8 +427,22 @@ impl HoldView {
 
 impl GateView {
     /// Makes the document of a closed gate.
-    pub fn of(closed: &ClosedGate) -> Self {
-        Self { gate: tag(&closed.gate, "gate"), words: closed.to_string(), since: closed.since, until: closed.until }
+    pub fn of(view: &PlaceView, closed: &ClosedGate) -> Self {
+        Self {
+            gate: tag(&closed.gate, "gate"),
+            words: closed.to_string(),
+            remedy: remedy::of(&closed.gate, &view.place),
+            seen: view.seen.get(&closed.gate.id()).cloned(),
+            since: closed.since,
+            until: closed.until,
+        }
+    }
+}
+
+impl OpenGateView {
+    /// Makes the document of an open gate.
+    pub fn of(gate: &OpenGate) -> Self {
+        Self { words: gate.to_string(), gate: gate.clone() }
     }
 }
 

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::documents::{CommitView, EnvironmentView, GateView, NoticeView, PullRequestView, StrategyView, tag};
+use super::documents::{
+    CommitView, EnvironmentView, GateView, NoticeView, OpenGateView, PullRequestView, StrategyView, tag,
+};
 use crate::{
     domain::{
-        decision::{Decision, OpenGate},
         fate::Fate,
         hold::HoldRule,
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, StatusKey, TreeId},
@@ -141,17 +142,6 @@ pub struct PromotionView {
     /// When.
     #[schemars(with = "String")]
     pub at: Timestamp,
-}
-
-/// A gate that was open, with its evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OpenGateView {
-    /// The evidence, as it stands in the merge commit.
-    #[serde(flatten)]
-    pub gate: OpenGate,
-    /// The same in words.
-    pub words: String,
 }
 
 /// A rollback that was done.
@@ -420,7 +410,7 @@ impl RolledBackView {
             rule: rollback.rule,
             asked_at: rollback.asked_at,
             decided_at: rollback.merge.decided_at(),
-            gates: OpenGateView::all(rollback.merge.decision.as_ref()),
+            gates: rollback.merge.decision.iter().flat_map(|decision| &decision.gates).map(OpenGateView::of).collect(),
             proposed_sha: rollback.merge.proposed_sha,
             merged_by: rollback.merge.merged_by,
             by_hand: rollback.merge.by_hand,
@@ -440,7 +430,7 @@ impl CommitFateView {
                 place: view.place.to_string(),
                 fate: tag(&fate, "fate"),
                 words: fate.to_string(),
-                gates: view.gates.iter().filter(|_| waits_here).map(GateView::of).collect(),
+                gates: view.gates.iter().filter(|_| waits_here).map(|closed| GateView::of(view, closed)).collect(),
             }
         });
         Self {
@@ -510,7 +500,7 @@ impl PromotionView {
             asked_by: asked_by(&promotion.merge),
             why: why(&promotion.merge),
             decided_at: promotion.merge.decided_at(),
-            gates: OpenGateView::all(promotion.merge.decision.as_ref()),
+            gates: promotion.merge.decision.iter().flat_map(|decision| &decision.gates).map(OpenGateView::of).collect(),
             gates_left_out: promotion.merge.decision.as_ref().map_or(0, |decision| decision.left_out),
             proposed_sha: promotion.merge.proposed_sha,
             merged_by: promotion.merge.merged_by,
@@ -518,13 +508,6 @@ impl PromotionView {
             overrode: promotion.merge.overrode,
             at: promotion.at,
         }
-    }
-}
-
-impl OpenGateView {
-    fn all(decision: Option<&Decision>) -> Vec<Self> {
-        let gates = decision.into_iter().flat_map(|decision| &decision.gates);
-        gates.map(|gate| Self { gate: gate.clone(), words: gate.to_string() }).collect()
     }
 }
 

@@ -65,6 +65,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     1 gate is closed
     Waits for health on dev, which is pending
     since 2026-03-04 11:18 UTC
+    opened by: Whoever reports health on the branch of dev
     Hold
     env/staging at 14aaaaa
     drifted
@@ -80,6 +81,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Also closed
     What runs here soaks until 2026-03-04 12:20:00Z
     since 2026-03-04 11:18 UTC · until 2026-03-04 12:20 UTC
+    opened by: By itself; or by itself after the deadline
     Hold
     env/canary at 14aaaaa
     waits for a person
@@ -95,6 +97,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     1 gate is closed
     Waits for a person to promote it
     since 2026-03-04 11:30 UTC
+    opened by: Whoever may promote: promote, or a merge by hand
     Promote Hold
     env/prod at 14aaaaa
     Next
