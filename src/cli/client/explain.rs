@@ -64,6 +64,8 @@ fn render(explained: &ExplainView) -> String {
             let until = gate.until.map(|until| format!(", until {}", table::time(until))).unwrap_or_default();
             lines.push(format!("  closed since {}{until}: {}", table::time(gate.since), gate.words));
         }
+        let diff = explanation.drift_diff.iter().flat_map(|diff| diff.lines());
+        lines.extend(diff.map(|line| format!("    {line}")));
         lines.extend(explanation.environment.notices.iter().map(|notice| format!("  {}", notice.words)));
         let pull_request = explanation.environment.pull_request.as_ref();
         lines.extend(pull_request.map(|pull_request| format!("  pull request: {}", pull_request.url)));
