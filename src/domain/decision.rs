@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    drift::Restore,
     evidence,
     gate::{Verdict, clock},
     hold::HoldRule,
@@ -136,6 +137,8 @@ pub enum Settled {
     Failed,
     /// A rollback had brought it back.
     Restored,
+    /// A person had adopted what others put there.
+    Adopted,
     /// Its verdict was overdue.
     Overdue,
 }
@@ -233,6 +236,17 @@ impl Decision {
             left_out: 0,
         }
     }
+
+    /// Returns on what the restoring of drift was decided: a person's word.
+    pub fn of_restore(restore: &Restore, proposed: &ProposedSha, now: Timestamp) -> Self {
+        Self {
+            proposed_sha: proposed.clone(),
+            asked_by: restore.by.clone(),
+            decided_at: millis(now),
+            gates: Vec::new(),
+            left_out: 0,
+        }
+    }
 }
 
 impl SeenStatus {
@@ -321,6 +335,9 @@ pub fn settled(
     if run.restored.is_some() {
         return Ok(Some(Settled::Restored));
     }
+    if run.adopted.is_some() {
+        return Ok(Some(Settled::Adopted));
+    }
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
         _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
@@ -336,6 +353,7 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
         Settled::Verified => verified_at(run),
         Settled::Failed => evidence::failure(environment, run).map(|report| report.status.reported_at),
         Settled::Restored => Some(millis(run.since())),
+        Settled::Adopted => run.adopted.as_ref().map(|adoption| millis(adoption.at)),
         Settled::Overdue => Some(millis(run.since() + environment.settle_deadline())),
     };
     Some(OpenGate::Settling { dry_sha: run.dry.clone(), active_sha: run.brought_by().cloned(), because, since })
@@ -417,6 +435,7 @@ impl fmt::Display for OpenGate {
                     Settled::Verified => write!(f, "{short}, which ran here, was verified")?,
                     Settled::Failed => write!(f, "{short}, which ran here, had failed")?,
                     Settled::Restored => write!(f, "{short}, which ran here, had been brought back by a rollback")?,
+                    Settled::Adopted => write!(f, "what others put over {short} here had been adopted")?,
                     Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
                 }
                 since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    drift::{Drift, ForeignWork},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
-    snapshot::Drift,
     windows::{self, WindowName, WindowSource},
 };
 
@@ -35,12 +35,15 @@ pub enum Gate {
     },
     /// Somebody else changed what we own on the active branch.
     Drift {
-        /// The commit that did.
-        commit: ActiveSha,
-        /// Its author.
-        author: String,
-        /// Outputs that it changed.
-        outputs: Vec<String>,
+        /// What they did.
+        #[serde(flatten)]
+        drift: Box<Drift>,
+    },
+    /// Somebody else pushed onto the proposed branch.
+    ForeignWork {
+        /// What they did.
+        #[serde(flatten)]
+        work: Box<ForeignWork>,
     },
     /// A rollback is under way.
     Rollback {
@@ -181,6 +184,11 @@ pub enum Verdict {
         /// That environment.
         environment: EnvironmentName,
     },
+    /// Somebody else's content runs, which a person adopted.
+    Adopted {
+        /// Who did.
+        by: String,
+    },
     /// It ran, and other content runs now.
     Overtaken {
         /// What runs now.
@@ -219,7 +227,8 @@ impl Gate {
         GateId(match self {
             Self::Strategy { .. } => "strategy".into(),
             Self::BranchGone { .. } => "branch-gone".into(),
-            Self::Drift { commit, .. } => format!("drift:{commit}"),
+            Self::Drift { drift } => format!("drift:{}", drift.commit),
+            Self::ForeignWork { work } => format!("foreign-work:{}", work.head),
             Self::Rollback { .. } => "rollback".into(),
             Self::Hold { .. } => "hold".into(),
             Self::Obstacle { .. } => "obstacle".into(),
@@ -246,6 +255,7 @@ impl Gate {
             self,
             Self::Strategy { .. }
                 | Self::Drift { .. }
+                | Self::ForeignWork { .. }
                 | Self::Rollback { .. }
                 | Self::Obstacle { .. }
                 | Self::MostOpen { .. }
@@ -266,7 +276,7 @@ impl Gate {
 
 impl From<Drift> for Gate {
     fn from(drift: Drift) -> Self {
-        Self::Drift { commit: drift.commit, author: drift.author, outputs: drift.outputs }
+        Self::Drift { drift: Box::new(drift) }
     }
 }
 
@@ -295,6 +305,7 @@ impl fmt::Display for Verdict {
             Self::RejectedCommit { by } => write!(f, "was rejected by {by}"),
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
+            Self::Adopted { by } => write!(f, "runs what {by} adopted, which verifies nothing"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
         }
     }
@@ -310,9 +321,8 @@ impl fmt::Display for Gate {
             Self::BranchGone { branch, last: None } => {
                 write!(f, "somebody deleted `{branch}`; push it again to go on")
             }
-            Self::Drift { commit, author, outputs } => {
-                write!(f, "{author} changed {} on the branch in {}", list(outputs), commit.short())
-            }
+            Self::Drift { drift } => drift.fmt(f),
+            Self::ForeignWork { work } => write!(f, "{work}; `restore` proposes anew"),
             Self::Rollback { to, by } => write!(f, "is being rolled back to {} ({by})", to.short()),
             Self::Hold { hold } => hold.fmt(f),
             Self::Obstacle { message } => f.write_str(message),
@@ -351,13 +361,4 @@ pub fn clock(time: Timestamp) -> String {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// Returns at most three names, and how many more there are.
-fn list(names: &[String]) -> String {
-    let shown = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

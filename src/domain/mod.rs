@@ -7,6 +7,7 @@ pub mod candidate;
 pub mod comment;
 pub mod content;
 pub mod decision;
+pub mod drift;
 pub mod evidence;
 pub mod fate;
 pub mod gate;

@@ -13,6 +13,7 @@
 
 mod action;
 mod going_back;
+mod mending;
 mod most_open;
 mod showing;
 mod view;
@@ -66,6 +67,7 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
     for environment in &strategy.environments {
         for (place, _) in snapshot.places_of(&environment.name) {
             planner.go_back(environment, place, &mut plan);
+            planner.mend(environment, place, &mut plan);
         }
     }
     let rollbacks = take_merges(&mut plan);
@@ -112,7 +114,7 @@ impl Planner<'_> {
                 view.gates = vec![self.since(environment, place, state, gone)];
             }
             Active::Present(branch) => {
-                self.keep_records(environment, place, branch, plan);
+                self.keep_records(environment, place, branch, taken.as_ref(), plan);
                 self.keep_hold(place, state, branch, taken.as_ref(), plan);
                 if self.hydrate_first(environment, place, plan) {
                     plan.places.push(view);
@@ -151,7 +153,7 @@ impl Planner<'_> {
             tree: branch.map(|branch| branch.tree.clone()),
             running: runs.first().zip(self.ledger.running_verdict(environment, state)).map(|(run, verdict)| {
                 let (dry, since, roots) = (run.dry.clone(), run.since(), run.content.len());
-                RunningView { dry, since, verdict, roots }
+                RunningView { dry, since, verdict, roots, adopted: run.adopted.clone() }
             }),
             taken: taken.map(|taken| taken.dry.clone()),
             taken_as_no_op: taken.is_some_and(|taken| taken.no_op),
@@ -159,6 +161,8 @@ impl Planner<'_> {
             proposed: state.proposal.as_ref().map(|proposal| proposal.sha.clone()),
             pull_request: state.pull_request.as_ref().map(|pull_request| pull_request.number),
             drift: branch.and_then(|branch| branch.drift.clone()),
+            restore: state.restoring.as_ref().map(|restoring| restoring.restore.clone()),
+            foreign: state.foreign.clone(),
             brought_by: runs.first().and_then(Run::brought_by).cloned(),
             restoring: runs
                 .iter()
@@ -187,6 +191,7 @@ impl Planner<'_> {
         let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
         notices.extend(state.running().and_then(|run| self.rejected(state, &run.dry)));
         notices.extend(state.running().and_then(partly_back));
+        notices.extend(self.adopted(state));
         notices.extend(self.rolled_back_before(environment, place, state));
         notices.extend(windows::overridden(environment, state, self.snapshot.now));
         for dry in self.snapshot.line.newer_than(position) {
@@ -223,11 +228,23 @@ impl Planner<'_> {
     }
 
     /// Writes records of what was verified since, and takes back those that failed later.
-    fn keep_records(&self, environment: &Environment, place: &Place, branch: &ActiveBranch, plan: &mut Plan) {
+    fn keep_records(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        branch: &ActiveBranch,
+        taken: Option<&Taken>,
+        plan: &mut Plan,
+    ) {
         for (index, run) in branch.runs.iter().enumerate() {
             let (Some(brought_by), Some(newest)) = (run.brought_by(), run.commits.first()) else { continue };
-            let (place, brought_by, active, dry) =
-                (place.clone(), brought_by.clone(), newest.sha.clone(), run.dry.clone());
+            // Adopted content verifies nothing but a dry SHA that was taken as a no-op on it.
+            let dry = match (&run.adopted, taken) {
+                (None, _) => &run.dry,
+                (Some(_), Some(Taken { dry, no_op: true })) if index == 0 => dry,
+                (Some(_), _) => continue,
+            };
+            let (place, brought_by, active, dry) = (place.clone(), brought_by.clone(), newest.sha.clone(), dry.clone());
             match self.ledger.run_verdict(environment, &branch.runs, index) {
                 Verdict::Unrecorded if branch.drift.is_none() || index > 0 => {
                     plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
@@ -291,6 +308,7 @@ impl Planner<'_> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
         gates.extend(branch.drift.clone().map(Gate::from));
+        gates.extend(state.foreign.clone().map(|work| Gate::ForeignWork { work: Box::new(work) }));
         gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
         gates.extend(self.held(state));
         gates.extend(

@@ -15,8 +15,19 @@ const BY_ITSELF: &str = "by itself";
 pub fn of(gate: &Gate, place: &Place) -> String {
     match gate {
         Gate::Strategy { .. } => "whoever may push to the dry branch: commit a strategy without the mistake".into(),
-        Gate::BranchGone { branch, .. } => format!("whoever may push to `{branch}`: push it again where it was"),
-        Gate::Drift { .. } => format!("whoever may push to the branch of {place}: take the change back there"),
+        Gate::BranchGone { branch, .. } => {
+            format!(
+                "whoever may roll back: `restore {}`; or whoever pushes `{branch}` again where it was",
+                place.environment
+            )
+        }
+        Gate::Drift { .. } => format!(
+            "whoever may roll back: `restore {0}` or `adopt {0}`; or a push that takes it back",
+            place.environment
+        ),
+        Gate::ForeignWork { .. } => {
+            format!("whoever may roll back: `restore {}` proposes anew over it", place.environment)
+        }
         Gate::Rollback { .. } => "it ends with the merge of the rollback; `unhold` cancels it".into(),
         Gate::Hold { hold } => match hold.rule {
             HoldRule::Strict => format!("whoever may roll back: `unhold {}`", place.environment),
@@ -59,7 +70,9 @@ fn of_verdict(waits: &Verdict, environment: &EnvironmentName) -> String {
         Verdict::Blocked { environment } => {
             format!("a fix or a revert, or whoever may roll back: `unhold {environment}`")
         }
-        Verdict::Overtaken { .. } => format!("a newer commit that is verified in {environment}"),
+        Verdict::Adopted { .. } | Verdict::Overtaken { .. } => {
+            format!("a newer commit that is verified in {environment}")
+        }
     }
 }
 

@@ -2,7 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::{LookError, apply::Applier, context::RepositoryContext, record::LastDecision};
+use super::{
+    LookError,
+    apply::Applier,
+    context::RepositoryContext,
+    drifts::{DriftBook, Seen},
+    record::LastDecision,
+};
 use crate::{
     domain::{
         decision::{Decision, OpenGate},
@@ -77,6 +83,12 @@ impl Applier<'_> {
         match self.intend(act, merging).await {
             Ok(active) => {
                 let now = self.now();
+                if let Ok(commit) = ActiveSha::new(active.as_str()) {
+                    // Somebody may force a push before anybody looks.
+                    let seen = Seen { head: commit.clone(), commit };
+                    let note = |book: &mut DriftBook| book.promoted = Some(seen);
+                    shared.store.change_note(&context.id, place, note).await?;
+                }
                 self.view.note_merge(head, number, &active, &account.login, now);
                 let environment = self.environment(place);
                 mirror.fetch_branches(&context.remote().await?, std::slice::from_ref(&environment.branch)).await?;

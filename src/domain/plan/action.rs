@@ -3,6 +3,7 @@
 use crate::domain::{
     content::Content,
     decision::Decision,
+    drift::{Drift, Restore},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
     rollback::{Rollback, Start},
@@ -205,6 +206,78 @@ pub enum Action {
         /// The rollback.
         rollback: Box<Rollback>,
     },
+    /// Say of drift on the commit that brought it that it is there.
+    PostDrift {
+        /// In which place.
+        place: Place,
+        /// That commit.
+        commit: ActiveSha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// Make an active branch that somebody deleted again, where it was.
+    BringBranchBack {
+        /// In which place.
+        place: Place,
+        /// The active branch.
+        branch: BranchName,
+        /// The commit that the last promotion made on it.
+        at: ActiveSha,
+        /// Who asked for it.
+        restore: Box<Restore>,
+    },
+    /// Move the restoring branch to a commit on the active head that holds what was promoted last.
+    ProposeRestore {
+        /// In which place.
+        place: Place,
+        /// What is there instead.
+        drift: Box<Drift>,
+        /// Who asked for it.
+        restore: Box<Restore>,
+        /// The head to compose on.
+        expected_active: ActiveSha,
+        /// The head of the restoring branch.
+        expected_proposed: Option<ProposedSha>,
+    },
+    /// Open the pull request that restores.
+    OpenRestore {
+        /// In which place.
+        place: Place,
+        /// What is there instead.
+        drift: Box<Drift>,
+        /// Who asked for it.
+        restore: Box<Restore>,
+        /// The head.
+        proposed: ProposedSha,
+    },
+    /// Merge the pull request that restores.
+    MergeRestore {
+        /// In which place.
+        place: Place,
+        /// What is there instead.
+        drift: Box<Drift>,
+        /// Who asked for it.
+        restore: Box<Restore>,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The active head that the result was composed on.
+        expected_active: ActiveSha,
+        /// On what it was decided.
+        decision: Box<Decision>,
+        /// The tree that the environment must hold afterwards.
+        tree: TreeId,
+    },
+    /// Note that nothing is restored any more: it is done, or its drift is not what the person saw.
+    EndRestore {
+        /// In which place.
+        place: Place,
+        /// What was asked for; another wish does not end.
+        restore: Box<Restore>,
+        /// Its open pull request.
+        pull_request: Option<PullRequestNumber>,
+        /// Why.
+        reason: String,
+    },
     /// Give a rollback up, and its hold and block with it.
     CancelRollback {
         /// In which place.
@@ -229,12 +302,13 @@ impl Action {
                 | Self::StartRollback { .. }
                 | Self::FinishRollback { .. }
                 | Self::CancelRollback { .. }
+                | Self::EndRestore { .. }
         )
     }
 
     /// Says whether it brings content onto an active branch.
     pub fn is_merge(&self) -> bool {
-        matches!(self, Self::Merge { .. } | Self::MergeRollback { .. })
+        matches!(self, Self::Merge { .. } | Self::MergeRollback { .. } | Self::MergeRestore { .. })
     }
 }
 
@@ -284,6 +358,16 @@ impl std::fmt::Display for Action {
             Self::FinishRollback { place, rollback, .. } => {
                 write!(f, "note that {place} is back at {}", rollback.target.dry.short())
             }
+            Self::PostDrift { place, status, .. } => write!(f, "mark the drift of {place}: {}", status.description),
+            Self::BringBranchBack { place, branch, at, .. } => {
+                write!(f, "make `{branch}` of {place} again at {}", at.short())
+            }
+            Self::ProposeRestore { place, .. } => write!(f, "propose to restore {place}"),
+            Self::OpenRestore { place, .. } => write!(f, "open a pull request to restore {place}"),
+            Self::MergeRestore { place, number, .. } => {
+                write!(f, "merge {number}: {place} is again what was promoted last")
+            }
+            Self::EndRestore { place, reason, .. } => write!(f, "end the restoring of {place}: {reason}"),
             Self::CancelRollback { place, reason, .. } => write!(f, "cancel the rollback of {place}: {reason}"),
         }
     }

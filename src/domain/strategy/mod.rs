@@ -29,7 +29,7 @@ pub use schema::schema;
 
 use super::{
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
-    lane::{LaneBranch, Lanes, ROLLBACK_SUFFIX},
+    lane::{LaneBranch, Lanes, RESTORE_SUFFIX, ROLLBACK_SUFFIX},
     permission::Grants,
     windows::EnvironmentWindows,
 };
@@ -254,15 +254,23 @@ impl Environment {
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
     }
 
+    /// Returns the branch on which what was promoted last to `lane` is restored over drift.
+    pub fn restore_branch(&self, lane: &LaneName) -> BranchName {
+        let name = format!("{}-{RESTORE_SUFFIX}", self.proposed_branch(lane));
+        BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
+    }
+
     /// Returns what a branch is for, when it is one of those on which changes of this environment are proposed.
     pub fn lane_of_branch(&self, branch: &BranchName) -> Option<LaneBranch> {
         let rest = branch.as_str().strip_prefix(self.proposed_branch(&LaneName::single()).as_str())?;
         let lane = |name: &str| if name.is_empty() { Some(LaneName::single()) } else { LaneName::new(name).ok() };
         let name =
             |rest: &str| if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('-').map(str::to_owned) };
-        match rest.strip_suffix(ROLLBACK_SUFFIX).and_then(|rest| rest.strip_suffix('-')) {
-            Some(rest) => lane(&name(rest)?).map(LaneBranch::Rollback),
-            None => lane(&name(rest)?).map(LaneBranch::Proposed),
+        let of = |suffix: &str| rest.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('-'));
+        match (of(ROLLBACK_SUFFIX), of(RESTORE_SUFFIX)) {
+            (Some(rest), _) => lane(&name(rest)?).map(LaneBranch::Rollback),
+            (None, Some(rest)) => lane(&name(rest)?).map(LaneBranch::Restore),
+            (None, None) => lane(&name(rest)?).map(LaneBranch::Proposed),
         }
     }
 

@@ -89,6 +89,8 @@ pub(super) struct EnvironmentWorld {
     pub(super) restoration: Option<Proposal>,
     pub(super) rollback_pull_request: Option<PullRequestNumber>,
     pub(super) cancelled: BTreeSet<ActiveSha>,
+    /// What our own status says of drift, on the newest commit of it.
+    pub(super) drift_status: Option<PostedStatus>,
     /// Runs whose rollback ended with its pull request closed by a person: on the forge.
     pub(super) closed_rollbacks: BTreeSet<ActiveSha>,
     pub(super) unseen: Unseen,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BranchCommit, EnvironmentWorld, Late, Performed, Unseen, World};
 use crate::domain::{
     content::Content,
+    drift::Drift,
     hold::Hold,
     hydration::{Hydration, HydrationFailure},
     ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, StrategyName, TreeId},
@@ -12,8 +13,8 @@ use crate::domain::{
     plan::{Action, Plan, plan},
     rollback::{Restored, Rollback, Start},
     snapshot::{
-        Active, ActiveBranch, ActiveCommit, Drift, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record,
-        Refusal, Report, Run, Snapshot,
+        Active, ActiveBranch, ActiveCommit, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record, Refusal,
+        Report, Run, Snapshot,
     },
     status::{CommitStatus, StatusSource, StatusState},
 };
@@ -83,6 +84,9 @@ impl World {
             own_status: world.own_status.clone(),
             refusal: world.refusal.clone(),
             obstacle: None,
+            drift_status: world.drift_status.clone(),
+            restoring: None,
+            foreign: None,
             hold: world.hold.clone(),
             hold_status: world.hold_statuses.last().map(|(sha, status)| {
                 (sha.clone(), PostedStatus { state: status.state, description: status.description.clone() })
@@ -135,6 +139,7 @@ impl World {
                     ended_at: None,
                     restored,
                     beside: false,
+                    adopted: None,
                 });
             } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
                 drift = None;
@@ -147,7 +152,8 @@ impl World {
                     run.ended_at.get_or_insert(commit.at);
                 }
                 let (commit, author) = (commit.sha.clone(), "eve".to_owned());
-                drift.get_or_insert(Drift { commit, author, outputs: vec!["shop".into()] });
+                let promoted = runs.last().and_then(Run::as_promoted);
+                drift.get_or_insert(Drift::of_commit(commit, author, vec!["shop".into()], promoted));
             }
         }
         for run in &mut runs {
@@ -381,6 +387,12 @@ impl World {
                 world.rollback_pull_request = None;
                 (world.hold, world.rollback) = (world.before.take(), None);
             }
+            Action::PostDrift { place, status, .. } => self.world(place).drift_status = Some(status.clone()),
+            Action::BringBranchBack { .. }
+            | Action::ProposeRestore { .. }
+            | Action::OpenRestore { .. }
+            | Action::MergeRestore { .. }
+            | Action::EndRestore { .. } => unreachable!("because people of this world take drift back by hand"),
         }
         Performed::Done
     }
