@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::ApprovalWait,
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
     snapshot::Drift,
@@ -91,6 +92,12 @@ pub enum Gate {
         key: StatusKey,
         /// What is wrong with it.
         waits: StatusWait,
+    },
+    /// People have not approved the proposed SHA, or object.
+    Approvals {
+        /// What is missing.
+        #[serde(flatten)]
+        waits: ApprovalWait,
     },
     /// The environment merges only when a person asks.
     Promote,
@@ -229,6 +236,7 @@ impl Gate {
             Self::Window { of: WindowSource::Server, .. } => "window:server".into(),
             Self::MostOpen { .. } => "most-open".into(),
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
+            Self::Approvals { waits } => format!("approvals:{}", waits.id()),
             Self::Promote => "promote".into(),
             Self::Forge { .. } => "forge".into(),
         })
@@ -332,6 +340,7 @@ impl fmt::Display for Gate {
                 write!(f, "waits for one of the {open} pull requests of other lanes, as many as may be open")
             }
             Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
+            Self::Approvals { waits } => waits.fmt(f),
             Self::Promote => f.write_str("waits for a person to promote it"),
             Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),
         }

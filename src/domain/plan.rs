@@ -306,6 +306,10 @@ impl Planner<'_> {
             evidence::status_wait(rule, &reports, self.snapshot.now)
                 .map(|waits| Gate::ProposedStatus { key: rule.key.clone(), waits })
         }));
+        let reviewed = state.reviewed.as_ref().filter(|seen| proposal.is_some_and(|p| p.sha == seen.proposed));
+        gates.extend(
+            environment.approvals.iter().flat_map(|rule| rule.waits(reviewed)).map(|waits| Gate::Approvals { waits }),
+        );
         let promoted = |p: &&super::snapshot::PromoteRequest| proposal.is_some_and(|q| q.sha == p.proposed);
         if !environment.auto_merge && state.promote.as_ref().filter(promoted).is_none() {
             gates.push(Gate::Promote);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::Reviewed,
     content::Content,
     gate::GateId,
     hold::Hold,
@@ -62,6 +63,8 @@ pub struct PlaceState {
     pub promote: Option<PromoteRequest>,
     /// A person's wish to go past closed windows, bound to one proposed SHA.
     pub window_override: Option<WindowOverride>,
+    /// What people say of the proposed SHA in the open pull request, where the environment asks them.
+    pub reviewed: Option<Reviewed>,
     /// Our own status on the proposed SHA.
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.

@@ -30,6 +30,7 @@ pub mod record;
 pub mod rejected_commits;
 pub mod rejecting;
 pub mod repository;
+mod reviewing;
 pub mod source_tree;
 pub mod sources;
 pub mod stopping;

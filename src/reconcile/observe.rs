@@ -13,7 +13,7 @@ use super::{
     forge_view::ForgeView,
     holds,
     lanes::{self, EnvironmentReading, LaneCommit},
-    overriding, proposals, rejected_commits,
+    overriding, proposals, rejected_commits, reviewing,
 };
 use crate::{
     domain::{
@@ -205,6 +205,13 @@ async fn observe_place(
         }
         _ => Vec::new(),
     };
+    let reviewed = match (&environment.approvals, &proposal, open) {
+        (Some(rule), Some(proposal), Some(open)) if open.head_sha == proposal.sha.as_str() => {
+            let subject = reviewing::Subject { number: open.number, proposal, active: &tree, running: runs.first() };
+            Some(view.reviewing.read(context, rule, subject).await?)
+        }
+        _ => None,
+    };
     Ok(PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: read.drift, runs }),
         hydrations: known.hydrations,
@@ -220,6 +227,7 @@ async fn observe_place(
         rejected,
         promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
         window_override: overriding::read(context, view, place, environment, proposal.as_ref(), open).await?,
+        reviewed,
         own_status,
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,

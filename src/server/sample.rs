@@ -320,6 +320,12 @@ impl Forge for Recorder {
     async fn react(&self, _: &RepositoryId, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
         absent()
     }
+    async fn reviews(&self, _: &RepositoryId, _: PullRequestNumber) -> Result<Reviews, ForgeError> {
+        absent()
+    }
+    async fn authors(&self, _: &RepositoryId, _: Option<&str>, _: &str) -> Result<Vec<CommitAuthor>, ForgeError> {
+        absent()
+    }
     async fn permission(&self, _: &RepositoryId, _: &Account) -> Result<Permission, ForgeError> {
         absent()
     }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
+    approvals::Reviewed,
     content::Content,
     hold::Hold,
     hydration::Hydration,
@@ -79,6 +80,7 @@ pub(super) struct EnvironmentWorld {
     pub(super) records: BTreeMap<ActiveSha, Record>,
     pub(super) promote: Option<PromoteRequest>,
     pub(super) window_override: Option<WindowOverride>,
+    pub(super) reviewed: Option<Reviewed>,
     pub(super) rejected: BTreeMap<DrySha, ClosedProposal>,
     pub(super) refusal: Option<Refusal>,
     /// What the store holds of a hold and a rollback.
@@ -190,6 +192,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         soak: SignedDuration::ZERO,
         active_statuses: vec![rule("health")],
         proposed_statuses: Vec::new(),
+        approvals: None,
         newer: Newer::Supersede,
         merge_method: MergeMethod::Merge,
         automatic_rollback: false,

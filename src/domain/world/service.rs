@@ -80,6 +80,7 @@ impl World {
             rejected: world.rejected.clone(),
             promote: world.promote.clone(),
             window_override: world.window_override.clone(),
+            reviewed: world.reviewed.clone(),
             own_status: world.own_status.clone(),
             refusal: world.refusal.clone(),
             obstacle: None,

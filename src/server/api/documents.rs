@@ -230,7 +230,7 @@ pub struct ChoiceView {
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
     /// Its kind: `strategy`, `branch_gone`, `drift`, `rollback`, `hold`, `obstacle`, `depends_on`, `settling`,
-    /// `window`, `proposed_status`, `promote`, `forge`.
+    /// `window`, `proposed_status`, `approvals`, `promote`, `forge`.
     pub gate: String,
     /// Why it is closed.
     pub words: String,

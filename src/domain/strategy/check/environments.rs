@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{identifier, lanes, name_of, statuses, windows};
+use super::{approvals, identifier, lanes, name_of, statuses, windows};
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
@@ -45,6 +45,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
     let strategy = statuses::Both::read(&spec.active_commit_statuses, &spec.proposed_commit_statuses, report);
     let windows = windows::Common::read(spec.windows.as_ref(), report);
     let most_open = lanes::most_open(spec.max_open_pull_requests.as_ref(), report);
+    let approvals = spec.approvals.as_ref().map(|document| approvals::rule(document, report));
     let inherited = spec.newer.as_ref().and_then(|newer| newer.read(report));
     documents
         .value
@@ -57,12 +58,15 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
             let own_most = lanes::most_open(document.value.max_open_pull_requests.as_ref(), report);
             environment.most_open = own_most.or(most_open);
+            let own_approvals = document.value.approvals.as_ref().map(|document| approvals::rule(document, report));
+            environment.approvals = own_approvals.or_else(|| approvals.clone());
+            let is_bound = !environment.proposed_statuses.is_empty() || environment.approvals.is_some();
             environment.newer = document
                 .value
                 .newer
                 .as_ref()
                 .map_or(inherited, |own| own.read(report))
-                .unwrap_or(if environment.proposed_statuses.is_empty() { Newer::Supersede } else { Newer::Finish });
+                .unwrap_or(if is_bound { Newer::Finish } else { Newer::Supersede });
             environment.automatic_rollback = own.or(spec.rollback.as_ref().and_then(is_automatic)).unwrap_or(false);
             Some(environment)
         })
@@ -111,6 +115,7 @@ fn environment(
         soak: soak?,
         active_statuses: statuses.active,
         proposed_statuses: statuses.proposed,
+        approvals: None,
         newer: Newer::Supersede,
         merge_method: merge_method?,
         automatic_rollback: false,

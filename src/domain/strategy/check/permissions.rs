@@ -102,7 +102,8 @@ fn bare(text: &str) -> (String, String) {
     (message, help)
 }
 
-fn is_name(text: &str) -> bool {
+/// Says whether a text is the slug of a team, or a login.
+pub(super) fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     text.len() <= LONGEST && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_part)
 }
