@@ -123,6 +123,12 @@ pub struct ClosedGate {
     pub since: Timestamp,
     /// When it opens or is looked at again by itself, where time alone does that.
     pub until: Option<Timestamp>,
+    /// Until when it may be closed before people are told.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+    /// Whether that time has come.
+    #[serde(default)]
+    pub is_overdue: bool,
 }
 
 /// Why a commit status does not count as a success yet.
@@ -349,7 +355,11 @@ impl fmt::Display for Gate {
 
 impl fmt::Display for ClosedGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.gate.fmt(f)
+        self.gate.fmt(f)?;
+        match self.deadline.filter(|_| self.is_overdue) {
+            Some(deadline) => write!(f, ", overdue since {}", clock(deadline)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod ids;
 pub mod lane;
 pub mod ledger;
 pub mod line;
+pub mod overdue;
 pub mod permission;
 pub mod plan;
 pub mod preview;

@@ -13,6 +13,7 @@ use super::{
     hydration::Hydration,
     ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
+    overdue::Told,
     rejection::Rejection,
     rollback::{Restored, Rollback},
     selection::RootLabels,
@@ -65,6 +66,8 @@ pub struct PlaceState {
     pub window_override: Option<WindowOverride>,
     /// What people say of the proposed SHA in the open pull request, where the environment asks them.
     pub reviewed: Option<Reviewed>,
+    /// The overdue waits that people were told of.
+    pub told: Told,
     /// Our own status on the proposed SHA.
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.

@@ -23,6 +23,7 @@ pub mod hydrate;
 pub mod lanes;
 mod merging;
 pub mod observe;
+mod overdue;
 mod overriding;
 pub mod previews;
 pub mod proposals;

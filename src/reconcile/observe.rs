@@ -228,6 +228,7 @@ async fn observe_place(
         promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
         window_override: overriding::read(context, view, place, environment, proposal.as_ref(), open).await?,
         reviewed,
+        told: store.note(&context.id, place).await?.unwrap_or_default(),
         own_status,
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,

@@ -201,7 +201,7 @@ fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
 }
 
 fn closed(gate: Gate, minutes: i64, until: Option<i64>) -> ClosedGate {
-    ClosedGate { gate, since: ago(minutes), until: until.map(ahead) }
+    ClosedGate { gate, since: ago(minutes), until: until.map(ahead), deadline: None, is_overdue: false }
 }
 
 fn ago(minutes: i64) -> Timestamp {

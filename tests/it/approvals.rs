@@ -2,7 +2,7 @@
 
 use hydromote::local_forge::{Permission, ReviewState};
 
-use crate::world::{DEVELOPER, Fallible, READER, REPOSITORY, STRANGER, TestResult, World, everywhere};
+use crate::world::{BOT, DEVELOPER, Fallible, READER, REPOSITORY, STRANGER, TestResult, World, everywhere, strategy};
 
 /// Starts with prod, which asks for approvals, and first waiting there in #2.
 async fn waiting(approvals: &str) -> Fallible<World> {
@@ -134,7 +134,7 @@ async fn who_wrote_what_is_promoted_does_not_approve_it() -> TestResult {
 async fn only_members_of_the_teams_count_and_a_team_that_is_not_there_is_named() -> TestResult {
     let mut world = World::empty().await?;
     world.forge.set_team("acme", "qa", &[READER]).await?;
-    world.begin(&crate::world::strategy(&["dev", "prod, approvals: {teams: [qa, sre]}"])).await?;
+    world.begin(&strategy(&["dev", "prod, approvals: {teams: [qa, sre]}"])).await?;
     world.healthy_all(&["dev"]).await?;
     world.review(DEVELOPER, ReviewState::Approved).await?;
     insta::assert_snapshot!(world.board().await?, @"
@@ -193,6 +193,128 @@ async fn a_merge_never_goes_by_a_right_that_was_lost() -> TestResult {
     dev      first, is verified
     prod     nothing; wants first in #2
              - waits for an approval; does not count: stranger (may not approve)
+    ");
+    world.finish().await
+}
+
+/// Returns what was told of waits on a pull request, without marks and times.
+async fn told(world: &World, number: u64) -> Fallible<Vec<String>> {
+    let forge = world.on_forge().await?;
+    let ours = forge.comments.into_iter().filter(|comment| comment.number == number && comment.author == BOT);
+    Ok(ours.map(|comment| world.told_in_words(&comment.body)).collect())
+}
+
+#[tokio::test]
+async fn an_overdue_wait_is_told_once_also_across_a_restart() -> TestResult {
+    let more = "  notify: [\"user:developer\"]\n";
+    let strategy = strategy(&["dev", "prod, approvals: {teams: [qa], deadline: 8h}"]);
+    let mut world = World::empty().await?;
+    world.forge.set_team("acme", "qa", &[READER]).await?;
+    world.begin(&strategy.replace("spec:\n", &format!("spec:\n{more}"))).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.pass_minutes(7 * 60)?;
+    world.settle().await?;
+    assert_eq!(told(&world, 2).await?, [""; 0]);
+    world.pass_minutes(2 * 60)?;
+    world.settle().await?;
+    insta::assert_snapshot!(told(&world, 2).await?.join("\n---\n"), @"
+    @developer, @acme/qa: **prod** waits longer than it should.
+
+    - waits for an approval by members of `team:qa`, overdue since (time)
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue approvals%(commit) -->
+    ");
+    world.restart().await?;
+    world.settle().await?;
+    assert_eq!(told(&world, 2).await?.len(), 1, "the store remembers");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    world.pass_minutes(9 * 60)?;
+    world.settle().await?;
+    assert_eq!(told(&world, 2).await?.len(), 1, "the comment itself is found");
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    prod     nothing; wants first in #2
+             - waits for an approval by members of `team:qa`, overdue since (time)
+    #2 hydromote: @developer, @acme/qa: **prod** waits longer than it should.
+
+    - waits for an approval by members of `team:qa`, overdue since (time)
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue approvals%(commit) -->
+    ");
+    world.review(READER, ReviewState::Approved).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    prod     first, `health` has not been reported
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
+    #2 hydromote: @developer, @acme/qa: **prod** waits longer than it should.
+
+    - waits for an approval by members of `team:qa`, overdue since (time)
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue approvals%(commit) -->
+    #2 hydromote: @developer: **prod** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_verdict_that_is_overdue_is_told_where_the_content_came_from() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod"]).await?;
+    world.pass_minutes(61)?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, `health` has not been reported
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
+    prod     nothing; wants first in #2
+             - waits for `health` on dev, which has not been reported
+    #1 hydromote: **dev** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
+    ");
+    insta::assert_snapshot!(told(&world, 1).await?.join("\n---\n"), @"
+    **dev** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
+    ");
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    prod     first, `health` has not been reported
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
+    #1 hydromote: **dev** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
+    #2 hydromote: **prod** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
     ");
     world.finish().await
 }

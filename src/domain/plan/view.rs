@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    gate::{ClosedGate, Verdict},
+    gate::{ClosedGate, Verdict, clock},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
     rollback::{Choice, Guard, Rollback},
@@ -153,6 +153,13 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// What runs should have its verdict by now.
+    Overdue {
+        /// What it waits for.
+        waits: Verdict,
+        /// Since when it is overdue.
+        since: Timestamp,
+    },
     /// What runs has failed, and is not rolled back by itself.
     Guarded {
         /// Why not.
@@ -203,6 +210,9 @@ impl std::fmt::Display for Notice {
                 rest.short()
             ),
             Self::WindowsOverridden { by, reason } => write!(f, "{by} overrides the windows: {reason}"),
+            Self::Overdue { waits, since } => {
+                write!(f, "the verdict on what runs is overdue since {}: {waits}", clock(*since))
+            }
             Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),
             Self::Kept { dry, roots: 1, message } => {
                 write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())

@@ -97,6 +97,10 @@ pub struct Spec {
     pub lanes: Option<LanesDocument>,
     /// How many promotion pull requests may be open at once in each environment. Default: one for each lane.
     pub max_open_pull_requests: Option<At<u32>>,
+    /// Who is mentioned when a wait passes its deadline: `team:SLUG` for a team of the repository's organisation,
+    /// `user:LOGIN` for one person.
+    #[serde(default)]
+    pub notify: Vec<GranteeText>,
     /// Which reviews a promotion needs, in every environment that does not say it by itself.
     pub approvals: Option<ApprovalsDocument>,
     #[schemars(skip)]
@@ -217,9 +221,10 @@ pub struct StatusDocument {
     pub key: At<String>,
     /// How long success must stand before it counts. Default: it counts at once.
     pub settle: Option<At<DurationText>>,
-    /// On an active branch: how long after the soak content that is neither verified nor failed keeps newer content
-    /// out; the longest of an environment counts. Default: `1h`. On a proposed commit: how long `newer: finish` keeps
-    /// a proposal that something newer could replace. Default: `24h`.
+    /// After how long of waiting people are told. On an active branch, from the end of the soak on: until then content
+    /// that is neither verified nor failed keeps newer content out; the longest of an environment counts. Default: `1h`.
+    /// On a proposed commit, from the proposal on: until then `newer: finish` keeps a proposal that something newer could
+    /// replace. Default: `24h`.
     pub deadline: Option<At<DurationText>>,
 }
 
@@ -276,6 +281,12 @@ pub struct EnvironmentDocument {
     pub windows: Option<WindowsDocument>,
     /// How many promotion pull requests may be open at once here, where it differs from the strategy's.
     pub max_open_pull_requests: Option<At<u32>>,
+    /// How long a proposal may wait here before people are told, whatever it waits for. Default: people are told of
+    /// waits that have a deadline of their own.
+    pub deadline: Option<At<DurationText>>,
+    /// Who is mentioned when a wait of this environment passes its deadline, in addition to the strategy's.
+    #[serde(default)]
+    pub notify: Vec<GranteeText>,
     /// Which reviews a promotion needs here, instead of the strategy's.
     pub approvals: Option<ApprovalsDocument>,
     #[schemars(skip)]

@@ -31,7 +31,7 @@ use super::{
     approvals::ApprovalRule,
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
     lane::{LaneBranch, Lanes, ROLLBACK_SUFFIX},
-    permission::Grants,
+    permission::{Grantee, Grants},
     windows::EnvironmentWindows,
 };
 
@@ -177,6 +177,10 @@ pub struct Environment {
     pub proposed_statuses: Vec<StatusRule>,
     /// What is asked of people before it is merged.
     pub approvals: Option<ApprovalRule>,
+    /// How long a proposal may wait before people are told, whatever it waits for.
+    pub deadline: Option<SignedDuration>,
+    /// Who is told of waits that have passed their deadline.
+    pub notify: Vec<Grantee>,
     /// What happens to a proposal when something newer may be promoted.
     pub newer: Newer,
     /// How pull requests are merged.

@@ -240,13 +240,20 @@ pub struct GateView {
     /// When it opens or is asked again by itself.
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+    /// Until when it may be closed before people are told.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub deadline: Option<Timestamp>,
+    /// Whether that time has come.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// Something that people should know though no gate waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
-    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `guarded`, `kept`.
+    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `overdue`, `guarded`, `kept`.
     pub notice: String,
     /// What happened.
     pub words: String,
@@ -401,7 +408,14 @@ impl HoldView {
 impl GateView {
     /// Makes the document of a closed gate.
     pub fn of(closed: &ClosedGate) -> Self {
-        Self { gate: tag(&closed.gate, "gate"), words: closed.to_string(), since: closed.since, until: closed.until }
+        Self {
+            gate: tag(&closed.gate, "gate"),
+            words: closed.to_string(),
+            since: closed.since,
+            until: closed.until,
+            deadline: closed.deadline,
+            overdue: closed.is_overdue,
+        }
     }
 }
 
@@ -422,7 +436,7 @@ impl NoticeView {
             | Notice::PartlyBack { dry, .. }
             | Notice::Blocked { dry, .. }
             | Notice::Kept { dry, .. } => (Some(dry), None),
-            Notice::WindowsOverridden { .. } => (None, None),
+            Notice::WindowsOverridden { .. } | Notice::Overdue { .. } => (None, None),
             Notice::Guarded { guard } => (None, guard.until()),
         };
         Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.cloned(), retry_at }

@@ -113,7 +113,9 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
           "gate": "promote",
           "words": "waits for a person to promote it",
           "since": "2026-03-04T11:30:00Z",
-          "until": null
+          "until": null,
+          "deadline": null,
+          "overdue": false
         }
       ],
       "notices": []

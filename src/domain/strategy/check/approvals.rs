@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{environments::duration, permissions};
+use super::{environments::deadline, permissions};
 use crate::domain::{
     approvals::ApprovalRule,
     permission::Grantee,
@@ -21,20 +21,12 @@ const MOST_TEAMS: usize = 20;
 
 /// Returns the rule; mistakes are left out of it.
 pub(super) fn rule(document: &ApprovalsDocument, report: &mut Report<'_>) -> ApprovalRule {
-    let deadline = document.deadline.as_ref().and_then(|text| {
-        let deadline = duration(text, report)?;
-        if deadline.is_zero() {
-            let message = "the deadline is over before anybody could approve";
-            report.mistake(text.position, message, "write how long people may take, such as `8h`, or remove it");
-        }
-        Some(deadline)
-    });
     ApprovalRule {
         count: document.count.as_ref().map_or(1, |count| self::count(count, report)),
         teams: document.teams.as_ref().map(|teams| self::teams(teams, report)).unwrap_or_default(),
         code_owners: document.code_owners,
         not_author: document.not_author,
-        deadline,
+        deadline: document.deadline.as_ref().and_then(|text| deadline(text, report)),
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn grants(document: Option<&PermissionsDocument>, report: &mut Report
     }
 }
 
-fn grantees(entries: &[GranteeText], report: &mut Report<'_>) -> Vec<Grantee> {
+/// Returns people; mistakes are left out.
+pub(super) fn grantees(entries: &[GranteeText], report: &mut Report<'_>) -> Vec<Grantee> {
     if let Some(GranteeText(extra)) = entries.get(MOST) {
         report.mistake(extra.position, format!("a list has at most {MOST} entries"), "name a team with all of them");
     }
