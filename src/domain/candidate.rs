@@ -142,10 +142,13 @@ fn prefer<'w>(
     of_all(&verified).or_else(|| of_all(&runs)).or(promotable.first()).copied()
 }
 
-/// Says whether a proposal goes on though something newer may be promoted: a person has promoted exactly
+/// Says whether a proposal goes on though something newer may be promoted: a person has promoted or approved exactly
 /// this one, or its environment finishes what it began. A failed check ends either, a deadline the latter.
 fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
     let promoted = state.promote.as_ref().is_some_and(|promote| promote.proposed == proposal.sha);
+    let reviewed = state.reviewed.as_ref().filter(|reviewed| reviewed.proposed == proposal.sha);
+    let approvals = environment.approvals.as_ref().zip(reviewed);
+    let approved = approvals.is_some_and(|(rule, reviewed)| !rule.opening(reviewed).is_empty());
     let reports: Vec<_> = state.proposed_reports.iter().collect();
     let failed = environment
         .proposed_statuses
@@ -153,7 +156,7 @@ fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, s
         .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
     let is_overdue = snapshot.now >= proposal.since + environment.finish_deadline();
     let finishes = environment.newer == Newer::Finish && !is_overdue;
-    (promoted || finishes) && !failed
+    (promoted || approved || finishes) && !failed
 }
 
 #[cfg(test)]

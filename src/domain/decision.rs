@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::Review,
     drift::Restore,
     evidence,
     gate::{Verdict, clock},
@@ -115,6 +116,18 @@ pub enum OpenGate {
     },
     /// A commit status on the proposed SHA had succeeded.
     ProposedStatus(SeenStatus),
+    /// A person had approved it.
+    Approval {
+        /// Who.
+        by: String,
+        /// The numeric id of the account.
+        account: u64,
+        /// The forge's number of the review.
+        review: u64,
+        /// When.
+        #[schemars(with = "String")]
+        at: Timestamp,
+    },
     /// A person had promoted it.
     Promote {
         /// Who.
@@ -298,6 +311,7 @@ pub fn open_gates(
         let seen = newest.iter().filter_map(|of_source| SeenStatus::newest(rule, of_source, proposal.sha.as_str()));
         gates.extend(seen.map(OpenGate::ProposedStatus));
     }
+    gates.extend(approvals(environment, state, proposal));
     let promote = state.and_then(|state| state.promote.as_ref());
     let promote = promote.filter(|promote| !environment.auto_merge && promote.proposed == proposal.sha);
     gates.extend(promote.map(|promote| OpenGate::Promote { by: promote.by.clone(), at: millis(promote.at) }));
@@ -379,6 +393,20 @@ fn window_gates(
     environment.windows.standings(now).filter_map(gate).collect()
 }
 
+/// Returns the approvals that opened the gate.
+fn approvals(environment: &Environment, state: Option<&PlaceState>, proposal: &Proposal) -> Vec<OpenGate> {
+    let reviewed = state.and_then(|state| state.reviewed.as_ref());
+    let reviewed = reviewed.filter(|reviewed| reviewed.proposed == proposal.sha);
+    let Some((rule, reviewed)) = environment.approvals.as_ref().zip(reviewed) else { return Vec::new() };
+    let gate = |review: &Review| OpenGate::Approval {
+        by: review.by.login.clone(),
+        account: review.by.id,
+        review: review.id,
+        at: millis(review.at),
+    };
+    rule.opening(reviewed).into_iter().map(gate).collect()
+}
+
 fn verified_at(run: &Run) -> Option<Timestamp> {
     match run.record {
         Some(Record::Verified { at }) => Some(millis(at)),
@@ -445,6 +473,7 @@ impl fmt::Display for OpenGate {
                 windows::write_overridden(f, *of, window.as_ref(), by, *at, reason)
             }
             Self::ProposedStatus(seen) | Self::ActiveStatus(seen) => seen.fmt(f),
+            Self::Approval { by, at, .. } => write!(f, "{by} approved it at {}", clock(*at)),
             Self::Promote { by, at } => write!(f, "{by} promoted it at {}", clock(*at)),
         }
     }

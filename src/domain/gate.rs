@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::ApprovalWait,
     drift::{Drift, ForeignWork},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
@@ -95,6 +96,12 @@ pub enum Gate {
         /// What is wrong with it.
         waits: StatusWait,
     },
+    /// People have not approved the proposed SHA, or object.
+    Approvals {
+        /// What is missing.
+        #[serde(flatten)]
+        waits: ApprovalWait,
+    },
     /// The environment merges only when a person asks.
     Promote,
     /// The forge's own conditions.
@@ -119,6 +126,12 @@ pub struct ClosedGate {
     pub since: Timestamp,
     /// When it opens or is looked at again by itself, where time alone does that.
     pub until: Option<Timestamp>,
+    /// Until when it may be closed before people are told.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+    /// Whether that time has come.
+    #[serde(default)]
+    pub is_overdue: bool,
 }
 
 /// Why a commit status does not count as a success yet.
@@ -238,6 +251,7 @@ impl Gate {
             Self::Window { of: WindowSource::Server, .. } => "window:server".into(),
             Self::MostOpen { .. } => "most-open".into(),
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
+            Self::Approvals { waits } => format!("approvals:{}", waits.id()),
             Self::Promote => "promote".into(),
             Self::Forge { .. } => "forge".into(),
         })
@@ -342,6 +356,7 @@ impl fmt::Display for Gate {
                 write!(f, "waits for one of the {open} pull requests of other lanes, as many as may be open")
             }
             Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
+            Self::Approvals { waits } => waits.fmt(f),
             Self::Promote => f.write_str("waits for a person to promote it"),
             Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),
         }
@@ -350,7 +365,11 @@ impl fmt::Display for Gate {
 
 impl fmt::Display for ClosedGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.gate.fmt(f)
+        self.gate.fmt(f)?;
+        match self.deadline.filter(|_| self.is_overdue) {
+            Some(deadline) => write!(f, ", overdue since {}", clock(deadline)),
+            None => Ok(()),
+        }
     }
 }
 

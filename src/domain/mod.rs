@@ -2,6 +2,7 @@
 //!
 //! Nothing here performs I/O or reads a clock; the time is a value of the snapshot.
 
+pub mod approvals;
 pub mod block;
 pub mod candidate;
 pub mod comment;
@@ -17,6 +18,7 @@ pub mod ids;
 pub mod lane;
 pub mod ledger;
 pub mod line;
+pub mod overdue;
 pub mod permission;
 pub mod plan;
 pub mod preview;

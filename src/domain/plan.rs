@@ -15,6 +15,7 @@ mod action;
 mod going_back;
 mod mending;
 mod most_open;
+mod overdue;
 mod showing;
 mod view;
 mod windows;
@@ -37,7 +38,7 @@ use super::{
     ids::{DrySha, EnvironmentName, Place, ProposedSha, StrategyName},
     ledger::{Blocked, Ledger, Taken},
     rollback,
-    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Refusal, Run, Snapshot},
+    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Proposal, Record, Refusal, Run, Snapshot},
     status::StatusState,
     strategy::{Environment, Newer, PromotionStrategy},
 };
@@ -111,11 +112,12 @@ impl Planner<'_> {
             // Made anew it would run nothing, and everything would be promoted to it again.
             Active::Gone { last } => {
                 let gone = Gate::BranchGone { branch: environment.branch.clone(), last: last.clone() };
-                view.gates = vec![self.since(environment, place, state, gone)];
+                view.gates = vec![self.since(environment, place, state, None, gone)];
             }
             Active::Present(branch) => {
                 self.keep_records(environment, place, branch, taken.as_ref(), plan);
                 self.keep_hold(place, state, branch, taken.as_ref(), plan);
+                view.notices.extend(overdue::overdue_verdict(environment, state, &view, self.snapshot.now));
                 if self.hydrate_first(environment, place, plan) {
                     plan.places.push(view);
                     return;
@@ -124,7 +126,7 @@ impl Planner<'_> {
                 view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
                 match &wish {
                     None => {
-                        let held = self.held(state).map(|gate| self.since(environment, place, state, gate));
+                        let held = self.held(state).map(|gate| self.since(environment, place, state, None, gate));
                         view.gates.extend(held);
                         self.close_what_is_left(environment, place, state, plan);
                     }
@@ -136,6 +138,7 @@ impl Planner<'_> {
                         self.promote(environment, place, branch, wish, &view.gates, plan);
                     }
                 }
+                overdue::tell(environment, place, state, &view, plan);
                 view.changes_at = self.next_change(environment, state, &view);
                 plan.wake_at = earlier(plan.wake_at, view.changes_at);
             }
@@ -331,13 +334,17 @@ impl Planner<'_> {
             evidence::status_wait(rule, &reports, self.snapshot.now)
                 .map(|waits| Gate::ProposedStatus { key: rule.key.clone(), waits })
         }));
+        let reviewed = state.reviewed.as_ref().filter(|seen| proposal.is_some_and(|p| p.sha == seen.proposed));
+        gates.extend(
+            environment.approvals.iter().flat_map(|rule| rule.waits(reviewed)).map(|waits| Gate::Approvals { waits }),
+        );
         let promoted = |p: &&super::snapshot::PromoteRequest| proposal.is_some_and(|q| q.sha == p.proposed);
         if !environment.auto_merge && state.promote.as_ref().filter(promoted).is_none() {
             gates.push(Gate::Promote);
         }
         let refused = proposal.and_then(|proposal| self.refusal(state, &proposal.sha));
         gates.extend(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }));
-        gates.into_iter().map(|gate| self.since(environment, place, state, gate)).collect()
+        gates.into_iter().map(|gate| self.since(environment, place, state, proposal, gate)).collect()
     }
 
     /// Returns the gate of a hold that stops everything.
@@ -357,7 +364,14 @@ impl Planner<'_> {
         settled.err().map(|waits| Gate::Settling { waits })
     }
 
-    fn since(&self, environment: &Environment, place: &Place, state: &PlaceState, gate: Gate) -> ClosedGate {
+    fn since(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        proposal: Option<&Proposal>,
+        gate: Gate,
+    ) -> ClosedGate {
         let key: (Place, GateId) = (place.clone(), gate.id());
         let since = self.snapshot.closed_since.get(&key).copied().unwrap_or(self.snapshot.now);
         let until = match &gate {
@@ -368,7 +382,9 @@ impl Planner<'_> {
             Gate::Forge { .. } => state.refusal.as_ref().map(|refusal| refusal.retry_at),
             _ => gate.until(),
         };
-        ClosedGate { gate, since, until }
+        let deadline = overdue::deadline(environment, proposal, &gate);
+        let is_overdue = deadline.is_some_and(|deadline| deadline <= self.snapshot.now);
+        ClosedGate { gate, since, until, deadline, is_overdue }
     }
 
     /// Takes the next step of a promotion: propose, open, describe, report, merge.
@@ -494,6 +510,8 @@ impl Planner<'_> {
             .chain(closing)
             .chain(gates)
             .chain(deadline)
+            .chain(view.gates.iter().filter_map(|gate| gate.deadline))
+            .chain(overdue::verdict_deadline(environment, state, view))
             .chain(finish)
             .chain(retries)
             .filter(|t| *t > self.snapshot.now)

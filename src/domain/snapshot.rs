@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::Reviewed,
     content::Content,
     drift::{Adoption, Drift, ForeignWork, LastPromoted, Restore},
     gate::GateId,
@@ -13,6 +14,7 @@ use super::{
     hydration::Hydration,
     ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
+    overdue::Told,
     rejection::Rejection,
     rollback::{Restored, Rollback},
     selection::RootLabels,
@@ -63,6 +65,10 @@ pub struct PlaceState {
     pub promote: Option<PromoteRequest>,
     /// A person's wish to go past closed windows, bound to one proposed SHA.
     pub window_override: Option<WindowOverride>,
+    /// What people say of the proposed SHA in the open pull request, where the environment asks them.
+    pub reviewed: Option<Reviewed>,
+    /// The overdue waits that people were told of.
+    pub told: Told,
     /// Our own status on the proposed SHA.
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.

@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn what_others_wrote_mentions_nobody_hides_nothing_and_breaks_no_table() {
         let gate = Gate::Forge { words: "ask @all | <!-- hydromote:status-comment -->".into() };
-        let closed = ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None };
+        let closed = ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None, deadline: None, is_overdue: false };
         let hostile = Answer { by: "@all|<b>".into(), ..answer(Outcome::Retried) };
         let body = render(&PlaceView { gates: vec![closed], ..place() }, &[hostile]);
         insta::assert_snapshot!(body.replace('\u{200b}', "[nothing]"), @r"

@@ -10,6 +10,7 @@
 
 mod comment;
 mod dry_comment;
+mod overdue;
 mod overrides;
 mod preview;
 mod samples;
@@ -31,6 +32,7 @@ use crate::domain::{
 pub use self::{
     comment::{Standing, StatusText, is_status_comment},
     dry_comment::{DryRow, DryStage, DryStatusText},
+    overdue::{OverdueText, tells_of},
     overrides::{OverridesError, TemplateMistake},
     template::{TEMPLATES, Template, Variable},
 };

@@ -11,10 +11,12 @@ use super::{
     Changes, DryText, Form, PromotionText, RestoreText, RollbackText,
     comment::{Standing, StatusText, answer_context, status_context},
     dry_comment::{DryRow, DryStage, DryStatusText, dry_status_context},
-    merge_context, promotion_context, pull_request_context, readme_context, restore_context, rollback_context,
+    merge_context,
+    overdue::{OverdueText, overdue_context},
+    promotion_context, pull_request_context, readme_context, restore_context, rollback_context,
     template::{
-        ANSWER, BODY, COMMIT, DRY_STATUS, MERGE, README, RESTORE_BODY, RESTORE_COMMIT, RESTORE_TITLE, ROLLBACK_BODY,
-        ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE,
+        ANSWER, BODY, COMMIT, DRY_STATUS, MERGE, OVERDUE, README, RESTORE_BODY, RESTORE_COMMIT, RESTORE_TITLE,
+        ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE,
     },
 };
 use crate::domain::{
@@ -27,7 +29,8 @@ use crate::domain::{
         ActiveSha, BranchName, DrySha, EnvironmentName, HeadSha, LaneName, Place, ProposedSha, PullRequestNumber,
         RepositoryId, RootName, StrategyId, StrategyName,
     },
-    permission::{Grant, Permission},
+    overdue::{Overdue, Wait, Waiting},
+    permission::{Grant, Grantee, Permission},
     plan::{Notice, PlaceView, RunningView},
     preview::{
         ChangedResource, Counts, EnvironmentResult, Extent, Preview, Previewed, PreviewedEnvironment, Resource,
@@ -90,7 +93,18 @@ fn comments() -> Vec<(&'static str, Value)> {
         (STATUS, status_context(&text(&idle, Standing::Ended, PAGE), &[])),
     ]);
     all.extend(dry_comments(&busy, &idle, &said));
+    all.extend(
+        [(&[Grantee::User("ada".to_owned())][..], PAGE), (&[], None)]
+            .map(|(people, page)| (OVERDUE, overdue(people, page))),
+    );
     all
+}
+
+fn overdue(people: &[Grantee], status_url: Option<&str>) -> Value {
+    let waiting = Waiting::Proposal { proposed: proposed("proposed-1"), number: PullRequestNumber(7) };
+    let overdue = Overdue { wait: Wait::new("approvals", &waiting), words: "waits for an approval".to_owned() };
+    let overdue = &[overdue];
+    overdue_context(&OverdueText { place: &place(), overdue, people, organisation: "acme", status_url })
 }
 
 fn dry_comments(
@@ -273,7 +287,7 @@ pub(super) fn busy_place() -> PlaceView {
         wanted: Some(dry()),
         proposed: Some(proposed("proposed-1")),
         pull_request: Some(PullRequestNumber(7)),
-        gates: vec![ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None }],
+        gates: vec![ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None, deadline: None, is_overdue: false }],
         notices: vec![notice],
         ..idle_place()
     }

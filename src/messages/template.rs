@@ -81,6 +81,7 @@ pub(super) const RESTORE_BODY: &str = "restore_body.md";
 pub(super) const RESTORE_COMMIT: &str = "restore_commit.txt";
 pub(super) const STATUS: &str = "status_comment.md";
 pub(super) const DRY_STATUS: &str = "dry_status_comment.md";
+pub(super) const OVERDUE: &str = "overdue_comment.md";
 pub(super) const ANSWER: &str = "answer.md";
 
 const DRY_SHA: Variable = variable("dry.sha", "id of the dry commit");
@@ -264,6 +265,19 @@ pub const TEMPLATES: &[Template] = &[
             STATUS_URL,
         ],
         emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: OVERDUE,
+        built_in: include_str!("../../templates/messages/overdue_comment.md"),
+        purpose: "The comment on a promotion pull request when waits have passed their deadline, once for each.",
+        then: "Hidden marks follow, by which the comment is known again.",
+        variables: &[
+            PLACE,
+            variable("waits", "list of what is overdue, in the words of the gates, and since when"),
+            variable("people", "mentions of those whom the strategy names; empty for nobody"),
+            STATUS_URL,
+        ],
+        emptiness: Emptiness::Refused,
     },
     Template {
         name: DRY_STATUS,

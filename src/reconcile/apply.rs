@@ -99,6 +99,9 @@ impl<'a> Applier<'a> {
             Action::Merge { place, number, expected_active, tree, dry, decision, .. } => {
                 self.merge(place, *number, expected_active, tree, dry, decision).await
             }
+            Action::TellOverdue { place, waiting, overdue, people } => {
+                self.tell_overdue(place, waiting, overdue, people).await
+            }
             Action::PostHold { place, active, status } => self.mark_hold(place, active, status).await,
             Action::EndHold { place, active, hold, reason } => self.end_hold(place, active, hold, reason).await,
             Action::StartRollback { place, active, start } => self.start_rollback(place, active, start).await,

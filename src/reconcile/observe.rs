@@ -14,7 +14,7 @@ use super::{
     forge_view::ForgeView,
     holds,
     lanes::{self, EnvironmentReading, LaneCommit},
-    overriding, proposals, rejected_commits,
+    overriding, proposals, rejected_commits, reviewing,
 };
 use crate::{
     domain::{
@@ -220,6 +220,13 @@ async fn observe_place(
         }
         _ => Vec::new(),
     };
+    let reviewed = match (&environment.approvals, &proposal, open) {
+        (Some(rule), Some(proposal), Some(open)) if open.head_sha == proposal.sha.as_str() => {
+            let subject = reviewing::Subject { number: open.number, proposal, active: &tree, running: runs.first() };
+            Some(view.reviewing.read(context, rule, subject).await?)
+        }
+        _ => None,
+    };
     let mut state = PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: read.drift, runs }),
         hydrations: known.hydrations,
@@ -235,6 +242,8 @@ async fn observe_place(
         rejected,
         promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
         window_override: overriding::read(context, view, place, environment, proposal.as_ref(), open).await?,
+        reviewed,
+        told: store.note(&context.id, place).await?.unwrap_or_default(),
         own_status,
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,

@@ -67,6 +67,8 @@ impl StrategyWorker {
             self.remember(context, &snapshot, &plan).await?;
             boards.publish(board(context, &snapshot, &plan).await?);
             metrics::counter!("hydromote_plans_total").increment(1);
+            let overdue = u32::try_from(super::overdue::count(&plan.places)).unwrap_or(u32::MAX);
+            metrics::gauge!("hydromote_overdue_gates", "strategy" => context.id.to_string()).set(overdue);
             if plan.actions.is_empty() {
                 return Ok(plan.wake_at);
             }

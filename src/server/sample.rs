@@ -199,7 +199,7 @@ fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
 }
 
 fn closed(gate: Gate, minutes: i64, until: Option<i64>) -> ClosedGate {
-    ClosedGate { gate, since: ago(minutes), until: until.map(ahead) }
+    ClosedGate { gate, since: ago(minutes), until: until.map(ahead), deadline: None, is_overdue: false }
 }
 
 fn ago(minutes: i64) -> Timestamp {
@@ -316,6 +316,12 @@ impl Forge for Recorder {
         absent()
     }
     async fn react(&self, _: &RepositoryId, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
+        absent()
+    }
+    async fn reviews(&self, _: &RepositoryId, _: PullRequestNumber) -> Result<Reviews, ForgeError> {
+        absent()
+    }
+    async fn authors(&self, _: &RepositoryId, _: Option<&str>, _: &str) -> Result<Vec<CommitAuthor>, ForgeError> {
         absent()
     }
     async fn permission(&self, _: &RepositoryId, _: &Account) -> Result<Permission, ForgeError> {

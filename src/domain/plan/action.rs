@@ -6,6 +6,8 @@ use crate::domain::{
     drift::{Drift, Restore},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    overdue::{Overdue, Waiting},
+    permission::Grantee,
     rollback::{Rollback, Start},
     snapshot::PostedStatus,
 };
@@ -130,6 +132,17 @@ pub enum Action {
         tree: TreeId,
         /// The dry SHA.
         dry: DrySha,
+    },
+    /// Tell people of waits that have passed their deadline.
+    TellOverdue {
+        /// In which place.
+        place: Place,
+        /// What waits.
+        waiting: Waiting,
+        /// Everything that is overdue of it; some of it was not told.
+        overdue: Vec<Overdue>,
+        /// Whom to tell.
+        people: Vec<Grantee>,
     },
     /// Put what a hold says on the active head.
     PostHold {
@@ -336,6 +349,10 @@ impl std::fmt::Display for Action {
                 write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
             }
             Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
+            Self::TellOverdue { place, overdue, .. } => {
+                let words: Vec<_> = overdue.iter().map(|overdue| overdue.words.as_str()).collect();
+                write!(f, "tell people about {place}: {}", words.join("; "))
+            }
             Self::PostHold { place, status, .. } => write!(f, "mark the hold of {place}: {}", status.description),
             Self::EndHold { place, reason, .. } => write!(f, "end the hold of {place}: {reason}"),
             Self::StartRollback { place, start, .. } => {

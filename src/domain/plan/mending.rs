@@ -105,7 +105,7 @@ impl Planner<'_> {
             .map(|drift| Gate::from(drift.clone()))
             .chain(obstacle.map(|obstacle| Gate::Obstacle { message: obstacle.message.clone() }))
             .chain(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }))
-            .map(|gate| self.since(environment, place, state, gate))
+            .map(|gate| self.since(environment, place, state, None, gate))
             .collect();
         let Some(view) = plan.places.iter_mut().find(|view| view.place == *place) else { return };
         let number = restoring.pull_request.as_ref().map(|pull_request| pull_request.number);

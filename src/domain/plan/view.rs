@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     decision::{OpenGate, SeenStatus},
     drift::{Adoption, Drift, ForeignWork, Restore},
-    gate::{ClosedGate, GateId, Verdict},
+    gate::{ClosedGate, GateId, Verdict, clock},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
     rollback::{Choice, Guard, Rollback},
@@ -174,6 +174,13 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// What runs should have its verdict by now.
+    Overdue {
+        /// What it waits for.
+        waits: Verdict,
+        /// Since when it is overdue.
+        since: Timestamp,
+    },
     /// What runs has failed, and is not rolled back by itself.
     Guarded {
         /// Why not.
@@ -238,6 +245,9 @@ impl std::fmt::Display for Notice {
                 rest.short()
             ),
             Self::WindowsOverridden { by, reason } => write!(f, "{by} overrides the windows: {reason}"),
+            Self::Overdue { waits, since } => {
+                write!(f, "the verdict on what runs is overdue since {}: {waits}", clock(*since))
+            }
             Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),
             Self::Restoring { by, number: None } => write!(f, "{by} has the branch restored"),
             Self::Restoring { by, number: Some(number) } => write!(f, "{by} has the branch restored with {number}"),

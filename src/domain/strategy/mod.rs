@@ -28,9 +28,10 @@ pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
 pub use schema::schema;
 
 use super::{
+    approvals::ApprovalRule,
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
     lane::{LaneBranch, Lanes, RESTORE_SUFFIX, ROLLBACK_SUFFIX},
-    permission::Grants,
+    permission::{Grantee, Grants},
     windows::EnvironmentWindows,
 };
 
@@ -174,6 +175,12 @@ pub struct Environment {
     pub active_statuses: Vec<StatusRule>,
     /// Keys that must succeed on the proposed SHA before it is merged.
     pub proposed_statuses: Vec<StatusRule>,
+    /// What is asked of people before it is merged.
+    pub approvals: Option<ApprovalRule>,
+    /// How long a proposal may wait before people are told, whatever it waits for.
+    pub deadline: Option<SignedDuration>,
+    /// Who is told of waits that have passed their deadline.
+    pub notify: Vec<Grantee>,
     /// What happens to a proposal when something newer may be promoted.
     pub newer: Newer,
     /// How pull requests are merged.
@@ -275,9 +282,10 @@ impl Environment {
     }
 
     /// Returns how long a proposal goes on under [`Newer::Finish`] while something newer may be promoted:
-    /// the longest deadline of the keys on it, or a day when none is set.
+    /// the longest deadline of what is bound to it, keys and approvals, or a day when none is set.
     pub fn finish_deadline(&self) -> SignedDuration {
-        let waits = self.proposed_statuses.iter().filter_map(|rule| rule.deadline).max();
+        let approvals = self.approvals.as_ref().and_then(|rule| rule.deadline);
+        let waits = self.proposed_statuses.iter().filter_map(|rule| rule.deadline).chain(approvals).max();
         waits.unwrap_or(SignedDuration::from_hours(24))
     }
 

@@ -81,6 +81,8 @@ impl World {
             rejected: world.rejected.clone(),
             promote: world.promote.clone(),
             window_override: world.window_override.clone(),
+            reviewed: world.reviewed.clone(),
+            told: world.told.clone(),
             own_status: world.own_status.clone(),
             refusal: world.refusal.clone(),
             obstacle: None,
@@ -311,6 +313,9 @@ impl World {
                     return Performed::Moved;
                 }
                 self.mark_hold(&place.environment, active, status);
+            }
+            Action::TellOverdue { place, overdue, .. } => {
+                self.world(place).told.note(overdue.iter().map(|overdue| overdue.wait.clone()));
             }
             Action::EndHold { place, active, hold, reason } => {
                 if self.world(place).hold.as_ref() != Some(hold) {

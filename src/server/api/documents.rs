@@ -245,7 +245,7 @@ pub struct ChoiceView {
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
     /// Its kind: `strategy`, `branch_gone`, `drift`, `foreign_work`, `rollback`, `hold`, `obstacle`, `depends_on`,
-    /// `settling`, `window`, `proposed_status`, `promote`, `forge`.
+    /// `settling`, `window`, `most_open`, `proposed_status`, `approvals`, `promote`, `forge`.
     pub gate: String,
     /// Why it is closed.
     pub words: String,
@@ -260,6 +260,13 @@ pub struct GateView {
     /// When it opens or is asked again by itself.
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+    /// Until when it may be closed before people are told.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub deadline: Option<Timestamp>,
+    /// Whether that time has come.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// A gate that was open, with its evidence.
@@ -277,7 +284,7 @@ pub struct OpenGateView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
-    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `guarded`, `kept`.
+    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `overdue`, `guarded`, `kept`.
     pub notice: String,
     /// What happened.
     pub words: String,
@@ -444,6 +451,8 @@ impl GateView {
             seen: view.seen.get(&closed.gate.id()).cloned(),
             since: closed.since,
             until: closed.until,
+            deadline: closed.deadline,
+            overdue: closed.is_overdue,
         }
     }
 }
@@ -472,7 +481,10 @@ impl NoticeView {
             | Notice::PartlyBack { dry, .. }
             | Notice::Blocked { dry, .. }
             | Notice::Kept { dry, .. } => (Some(dry), None),
-            Notice::WindowsOverridden { .. } | Notice::Restoring { .. } | Notice::Adopted { .. } => (None, None),
+            Notice::WindowsOverridden { .. }
+            | Notice::Restoring { .. }
+            | Notice::Adopted { .. }
+            | Notice::Overdue { .. } => (None, None),
             Notice::Guarded { guard } => (None, guard.until()),
         };
         Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.cloned(), retry_at }

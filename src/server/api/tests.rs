@@ -117,7 +117,9 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
           "words": "waits for a person to promote it",
           "remedy": "whoever may promote: `promote`, or a merge by hand",
           "since": "2026-03-04T11:30:00Z",
-          "until": null
+          "until": null,
+          "deadline": null,
+          "overdue": false
         }
       ],
       "open": [],
