@@ -81,7 +81,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     Also closed
     What runs here soaks until 2026-03-04 12:20:00Z
     since 2026-03-04 11:18 UTC · until 2026-03-04 12:20 UTC
-    opened by: By itself; or by itself after the deadline
+    opened by: By itself
     Hold
     env/canary at 14aaaaa
     waits for a person

@@ -55,7 +55,32 @@ fn each_mistake_of_approvals_has_its_place() {
         assert!(said.contains("--> hydromote.yaml:10:") && said.contains("= help: "), "{approvals}: {said}");
     }
     let teams = "    approvals:\n      teams: [\"@acme/qa\", qa, \"user:ada\", \"q a\", QA]\n";
-    insta::assert_snapshot!(said(&spec(teams, "")), @"");
+    insta::assert_snapshot!(said(&spec(teams, "")), @r#"
+    error: `@acme/qa` is the slug of no team
+      --> hydromote.yaml:11:15
+       |
+    11 |       teams: ["@acme/qa", qa, "user:ada", "q a", QA]
+       |               ^^^^^^^^^^
+       = help: write `qa`; teams are those of the repository's own organisation
+    error: `user:ada` is no team
+      --> hydromote.yaml:11:31
+       |
+    11 |       teams: ["@acme/qa", qa, "user:ada", "q a", QA]
+       |                               ^^^^^^^^^^
+       = help: name a team that the person is in; without `teams`, everybody with write access may approve
+    error: `q a` is the slug of no team
+      --> hydromote.yaml:11:43
+       |
+    11 |       teams: ["@acme/qa", qa, "user:ada", "q a", QA]
+       |                                           ^^^^^
+       = help: write the slug from the address of the team's page: letters, digits, `-` and `_`
+    error: `QA` is named already, in line 11
+      --> hydromote.yaml:11:50
+       |
+    11 |       teams: ["@acme/qa", qa, "user:ada", "q a", QA]
+       |                                                  ^^
+       = help: remove one of them
+    "#);
 }
 
 #[test]
