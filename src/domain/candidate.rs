@@ -143,17 +143,18 @@ fn prefer<'w>(
 }
 
 /// Says whether a proposal goes on though something newer may be promoted: a person has promoted exactly
-/// this one, or its environment finishes what it began. A failed check ends either, a deadline the latter.
+/// this one, or its environment finishes what it began. A failed check ends either, and so does the deadline,
+/// which runs anew from when a person promoted it: a check that is never reported keeps no fix out.
 fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
-    let promoted = state.promote.as_ref().is_some_and(|promote| promote.proposed == proposal.sha);
+    let promoted = state.promote.as_ref().filter(|promote| promote.proposed == proposal.sha);
     let reports: Vec<_> = state.proposed_reports.iter().collect();
     let failed = environment
         .proposed_statuses
         .iter()
         .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
-    let is_overdue = snapshot.now >= proposal.since + environment.finish_deadline();
-    let finishes = environment.newer == Newer::Finish && !is_overdue;
-    (promoted || finishes) && !failed
+    let since = promoted.map_or(proposal.since, |promote| promote.at.max(proposal.since));
+    let is_overdue = snapshot.now >= since + environment.finish_deadline();
+    (promoted.is_some() || environment.newer == Newer::Finish) && !is_overdue && !failed
 }
 
 #[cfg(test)]

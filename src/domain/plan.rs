@@ -36,7 +36,7 @@ use super::{
     ids::{DrySha, EnvironmentName, Place, ProposedSha, StrategyName},
     ledger::{Blocked, Ledger, Taken},
     rollback,
-    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Record, Refusal, Run, Snapshot},
+    snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Proposal, Record, Refusal, Run, Snapshot},
     status::StatusState,
     strategy::{Environment, Newer, PromotionStrategy},
 };
@@ -468,8 +468,12 @@ impl Planner<'_> {
             _ => None,
         });
         // Then something newer may take the place of what is proposed.
-        let finish = state.proposal.as_ref().filter(|_| environment.newer == Newer::Finish);
-        let finish = finish.map(|proposal| proposal.since + environment.finish_deadline());
+        let promoted = |p: &Proposal| state.promote.as_ref().filter(|promote| promote.proposed == p.sha).map(|p| p.at);
+        let goes_on = |p: &Proposal| {
+            let since = promoted(p).or((environment.newer == Newer::Finish).then_some(p.since))?;
+            Some(since.max(p.since) + environment.finish_deadline())
+        };
+        let finish = state.proposal.as_ref().and_then(goes_on);
         let closing = windows::next_closing(environment, view, self.snapshot.now);
         verdict
             .into_iter()
