@@ -5,6 +5,7 @@
 //! is none, the newest one, shown as waiting. Nothing moves backward.
 
 use super::{
+    broken::{self, Broken},
     content::Content,
     evidence,
     gate::{StatusWait, Verdict},
@@ -91,11 +92,12 @@ pub fn choose(
 ) -> Option<Wish> {
     let state = ledger.place(place)?;
     let running = state.running_content();
+    let taken = taken.filter(|_| !broken::is(Broken::Forward));
     let position = taken.map(|taken| snapshot.line.position(&taken.dry)).unwrap_or_default();
     let candidates: Vec<Wish> = snapshot
         .line
         .newer_than(position)
-        .filter(|dry| ledger.blocked(environment, place, dry).is_none())
+        .filter(|dry| ledger.blocked(environment, place, dry).is_none() || broken::is(Broken::Filter))
         .filter_map(|dry| {
             let content = state.hydrations.get(dry)?.content_over(&running)?;
             Some(Wish { dry: dry.clone(), content })
@@ -153,7 +155,7 @@ fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, s
         .iter()
         .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
     let since = promoted.map_or(proposal.since, |promote| promote.at.max(proposal.since));
-    let is_overdue = snapshot.now >= since + environment.finish_deadline();
+    let is_overdue = snapshot.now >= since + environment.finish_deadline() && !broken::is(Broken::FinishEnd);
     (promoted.is_some() || environment.newer == Newer::Finish) && !is_overdue && !failed
 }
 

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    broken::{self, Broken},
     evidence,
     gate::{Verdict, clock},
     hold::HoldRule,
@@ -324,7 +325,9 @@ pub fn settled(
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
         _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
-        _ if now >= run.since() + environment.settle_deadline() => Ok(Some(Settled::Overdue)),
+        _ if now >= run.since() + environment.settle_deadline() && !broken::is(Broken::SettleEnd) => {
+            Ok(Some(Settled::Overdue))
+        }
         waits => Err(waits),
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here performs I/O or reads a clock; the time is a value of the snapshot.
 
 pub mod block;
+mod broken;
 pub mod candidate;
 pub mod comment;
 pub mod content;
@@ -29,6 +30,8 @@ pub mod strategy;
 pub mod unseen;
 pub mod windows;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

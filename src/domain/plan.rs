@@ -28,6 +28,7 @@ pub use self::{
 };
 use super::{
     block::BlockCause,
+    broken::{self, Broken},
     candidate::{self, Wish},
     decision::{self, Decision},
     evidence,
@@ -292,7 +293,7 @@ impl Planner<'_> {
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
         gates.extend(branch.drift.clone().map(Gate::from));
         gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
-        gates.extend(self.held(state));
+        gates.extend(self.held(state).filter(|_| !broken::is(Broken::HoldGate)));
         gates.extend(
             state
                 .obstacle
@@ -302,7 +303,8 @@ impl Planner<'_> {
         );
         gates.extend(environment.depends_on.iter().filter_map(|before| {
             let waits = self.ledger.verdict(before, &place.lane, &wish.dry);
-            (waits != Verdict::Verified).then(|| Gate::DependsOn { environment: before.clone(), waits })
+            (waits != Verdict::Verified && !broken::is(Broken::DependsOn))
+                .then(|| Gate::DependsOn { environment: before.clone(), waits })
         }));
         gates.extend(self.settling(environment, branch));
         let proposal = state.proposal.as_ref().filter(|proposal| proposal.dry == wish.dry);
@@ -336,7 +338,7 @@ impl Planner<'_> {
     /// While what runs is neither verified nor failed, nothing is merged, until the deadline.
     fn settling(&self, environment: &Environment, branch: &ActiveBranch) -> Option<Gate> {
         let settled = decision::settled(&self.ledger, environment, branch, self.snapshot.now);
-        settled.err().map(|waits| Gate::Settling { waits })
+        settled.err().filter(|_| !broken::is(Broken::Settling)).map(|waits| Gate::Settling { waits })
     }
 
     fn since(&self, environment: &Environment, place: &Place, state: &PlaceState, gate: Gate) -> ClosedGate {
