@@ -144,11 +144,14 @@ fn prefer<'w>(
     of_all(&verified).or_else(|| of_all(&runs)).or(promotable.first()).copied()
 }
 
-/// Says whether a proposal goes on though something newer may be promoted: a person has promoted exactly
+/// Says whether a proposal goes on though something newer may be promoted: a person has promoted or approved exactly
 /// this one, or its environment finishes what it began. A failed check ends either, and so does the deadline,
 /// which runs anew from when a person promoted it: a check that is never reported keeps no fix out.
 fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
     let promoted = state.promote.as_ref().filter(|promote| promote.proposed == proposal.sha);
+    let reviewed = state.reviewed.as_ref().filter(|reviewed| reviewed.proposed == proposal.sha);
+    let approvals = environment.approvals.as_ref().zip(reviewed);
+    let approved = approvals.is_some_and(|(rule, reviewed)| !rule.opening(reviewed).is_empty());
     let reports: Vec<_> = state.proposed_reports.iter().collect();
     let failed = environment
         .proposed_statuses
@@ -156,7 +159,8 @@ fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, s
         .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
     let since = promoted.map_or(proposal.since, |promote| promote.at.max(proposal.since));
     let is_overdue = snapshot.now >= since + environment.finish_deadline() && !broken::is(Broken::FinishEnd);
-    (promoted.is_some() || environment.newer == Newer::Finish) && !is_overdue && !failed
+    let stays = promoted.is_some() || approved || environment.newer == Newer::Finish;
+    stays && !is_overdue && !failed
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::Review,
     broken::{self, Broken},
+    drift::Restore,
     evidence,
     gate::{Verdict, clock},
     hold::HoldRule,
@@ -115,6 +117,18 @@ pub enum OpenGate {
     },
     /// A commit status on the proposed SHA had succeeded.
     ProposedStatus(SeenStatus),
+    /// A person had approved it.
+    Approval {
+        /// Who.
+        by: String,
+        /// The numeric id of the account.
+        account: u64,
+        /// The forge's number of the review.
+        review: u64,
+        /// When.
+        #[schemars(with = "String")]
+        at: Timestamp,
+    },
     /// A person had promoted it.
     Promote {
         /// Who.
@@ -137,6 +151,8 @@ pub enum Settled {
     Failed,
     /// A rollback had brought it back.
     Restored,
+    /// A person had adopted what others put there.
+    Adopted,
     /// Its verdict was overdue.
     Overdue,
 }
@@ -234,6 +250,17 @@ impl Decision {
             left_out: 0,
         }
     }
+
+    /// Returns on what the restoring of drift was decided: a person's word.
+    pub fn of_restore(restore: &Restore, proposed: &ProposedSha, now: Timestamp) -> Self {
+        Self {
+            proposed_sha: proposed.clone(),
+            asked_by: restore.by.clone(),
+            decided_at: millis(now),
+            gates: Vec::new(),
+            left_out: 0,
+        }
+    }
 }
 
 impl SeenStatus {
@@ -285,6 +312,7 @@ pub fn open_gates(
         let seen = newest.iter().filter_map(|of_source| SeenStatus::newest(rule, of_source, proposal.sha.as_str()));
         gates.extend(seen.map(OpenGate::ProposedStatus));
     }
+    gates.extend(approvals(environment, state, proposal));
     let promote = state.and_then(|state| state.promote.as_ref());
     let promote = promote.filter(|promote| !environment.auto_merge && promote.proposed == proposal.sha);
     gates.extend(promote.map(|promote| OpenGate::Promote { by: promote.by.clone(), at: millis(promote.at) }));
@@ -322,6 +350,9 @@ pub fn settled(
     if run.restored.is_some() {
         return Ok(Some(Settled::Restored));
     }
+    if run.adopted.is_some() {
+        return Ok(Some(Settled::Adopted));
+    }
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
         _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
@@ -339,6 +370,7 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
         Settled::Verified => verified_at(run),
         Settled::Failed => evidence::failure(environment, run).map(|report| report.status.reported_at),
         Settled::Restored => Some(millis(run.since())),
+        Settled::Adopted => run.adopted.as_ref().map(|adoption| millis(adoption.at)),
         Settled::Overdue => Some(millis(run.since() + environment.settle_deadline())),
     };
     Some(OpenGate::Settling { dry_sha: run.dry.clone(), active_sha: run.brought_by().cloned(), because, since })
@@ -362,6 +394,20 @@ fn window_gates(
         (Standing::Closed { .. }, None) => None,
     };
     environment.windows.standings(now).filter_map(gate).collect()
+}
+
+/// Returns the approvals that opened the gate.
+fn approvals(environment: &Environment, state: Option<&PlaceState>, proposal: &Proposal) -> Vec<OpenGate> {
+    let reviewed = state.and_then(|state| state.reviewed.as_ref());
+    let reviewed = reviewed.filter(|reviewed| reviewed.proposed == proposal.sha);
+    let Some((rule, reviewed)) = environment.approvals.as_ref().zip(reviewed) else { return Vec::new() };
+    let gate = |review: &Review| OpenGate::Approval {
+        by: review.by.login.clone(),
+        account: review.by.id,
+        review: review.id,
+        at: millis(review.at),
+    };
+    rule.opening(reviewed).into_iter().map(gate).collect()
 }
 
 fn verified_at(run: &Run) -> Option<Timestamp> {
@@ -420,6 +466,7 @@ impl fmt::Display for OpenGate {
                     Settled::Verified => write!(f, "{short}, which ran here, was verified")?,
                     Settled::Failed => write!(f, "{short}, which ran here, had failed")?,
                     Settled::Restored => write!(f, "{short}, which ran here, had been brought back by a rollback")?,
+                    Settled::Adopted => write!(f, "what others put over {short} here had been adopted")?,
                     Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
                 }
                 since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))
@@ -429,6 +476,7 @@ impl fmt::Display for OpenGate {
                 windows::write_overridden(f, *of, window.as_ref(), by, *at, reason)
             }
             Self::ProposedStatus(seen) | Self::ActiveStatus(seen) => seen.fmt(f),
+            Self::Approval { by, at, .. } => write!(f, "{by} approved it at {}", clock(*at)),
             Self::Promote { by, at } => write!(f, "{by} promoted it at {}", clock(*at)),
         }
     }

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::ApprovalWait,
+    drift::{Drift, ForeignWork},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
-    snapshot::Drift,
     windows::{self, WindowName, WindowSource},
 };
 
@@ -35,12 +36,15 @@ pub enum Gate {
     },
     /// Somebody else changed what we own on the active branch.
     Drift {
-        /// The commit that did.
-        commit: ActiveSha,
-        /// Its author.
-        author: String,
-        /// Outputs that it changed.
-        outputs: Vec<String>,
+        /// What they did.
+        #[serde(flatten)]
+        drift: Box<Drift>,
+    },
+    /// Somebody else pushed onto the proposed branch.
+    ForeignWork {
+        /// What they did.
+        #[serde(flatten)]
+        work: Box<ForeignWork>,
     },
     /// A rollback is under way.
     Rollback {
@@ -92,6 +96,12 @@ pub enum Gate {
         /// What is wrong with it.
         waits: StatusWait,
     },
+    /// People have not approved the proposed SHA, or object.
+    Approvals {
+        /// What is missing.
+        #[serde(flatten)]
+        waits: ApprovalWait,
+    },
     /// The environment merges only when a person asks.
     Promote,
     /// The forge's own conditions.
@@ -116,6 +126,12 @@ pub struct ClosedGate {
     pub since: Timestamp,
     /// When it opens or is looked at again by itself, where time alone does that.
     pub until: Option<Timestamp>,
+    /// Until when it may be closed before people are told.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+    /// Whether that time has come.
+    #[serde(default)]
+    pub is_overdue: bool,
 }
 
 /// Why a commit status does not count as a success yet.
@@ -181,6 +197,11 @@ pub enum Verdict {
         /// That environment.
         environment: EnvironmentName,
     },
+    /// Somebody else's content runs, which a person adopted.
+    Adopted {
+        /// Who did.
+        by: String,
+    },
     /// It ran, and other content runs now.
     Overtaken {
         /// What runs now.
@@ -219,7 +240,8 @@ impl Gate {
         GateId(match self {
             Self::Strategy { .. } => "strategy".into(),
             Self::BranchGone { .. } => "branch-gone".into(),
-            Self::Drift { commit, .. } => format!("drift:{commit}"),
+            Self::Drift { drift } => format!("drift:{}", drift.commit),
+            Self::ForeignWork { work } => format!("foreign-work:{}", work.head),
             Self::Rollback { .. } => "rollback".into(),
             Self::Hold { .. } => "hold".into(),
             Self::Obstacle { .. } => "obstacle".into(),
@@ -229,6 +251,7 @@ impl Gate {
             Self::Window { of: WindowSource::Server, .. } => "window:server".into(),
             Self::MostOpen { .. } => "most-open".into(),
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
+            Self::Approvals { waits } => format!("approvals:{}", waits.id()),
             Self::Promote => "promote".into(),
             Self::Forge { .. } => "forge".into(),
         })
@@ -246,6 +269,7 @@ impl Gate {
             self,
             Self::Strategy { .. }
                 | Self::Drift { .. }
+                | Self::ForeignWork { .. }
                 | Self::Rollback { .. }
                 | Self::Obstacle { .. }
                 | Self::MostOpen { .. }
@@ -266,7 +290,7 @@ impl Gate {
 
 impl From<Drift> for Gate {
     fn from(drift: Drift) -> Self {
-        Self::Drift { commit: drift.commit, author: drift.author, outputs: drift.outputs }
+        Self::Drift { drift: Box::new(drift) }
     }
 }
 
@@ -295,6 +319,7 @@ impl fmt::Display for Verdict {
             Self::RejectedCommit { by } => write!(f, "was rejected by {by}"),
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
+            Self::Adopted { by } => write!(f, "runs what {by} adopted, which verifies nothing"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
         }
     }
@@ -310,9 +335,8 @@ impl fmt::Display for Gate {
             Self::BranchGone { branch, last: None } => {
                 write!(f, "somebody deleted `{branch}`; push it again to go on")
             }
-            Self::Drift { commit, author, outputs } => {
-                write!(f, "{author} changed {} on the branch in {}", list(outputs), commit.short())
-            }
+            Self::Drift { drift } => drift.fmt(f),
+            Self::ForeignWork { work } => write!(f, "{work}; `restore` proposes anew"),
             Self::Rollback { to, by } => write!(f, "is being rolled back to {} ({by})", to.short()),
             Self::Hold { hold } => hold.fmt(f),
             Self::Obstacle { message } => f.write_str(message),
@@ -332,6 +356,7 @@ impl fmt::Display for Gate {
                 write!(f, "waits for one of the {open} pull requests of other lanes, as many as may be open")
             }
             Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
+            Self::Approvals { waits } => waits.fmt(f),
             Self::Promote => f.write_str("waits for a person to promote it"),
             Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),
         }
@@ -340,7 +365,11 @@ impl fmt::Display for Gate {
 
 impl fmt::Display for ClosedGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.gate.fmt(f)
+        self.gate.fmt(f)?;
+        match self.deadline.filter(|_| self.is_overdue) {
+            Some(deadline) => write!(f, ", overdue since {}", clock(deadline)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -351,13 +380,4 @@ pub fn clock(time: Timestamp) -> String {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// Returns at most three names, and how many more there are.
-fn list(names: &[String]) -> String {
-    let shown = names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

@@ -7,6 +7,9 @@ use super::ids::{LaneName, RootName};
 /// How a rollback's branch is called after its lane: no lane may be called so itself.
 pub const ROLLBACK_SUFFIX: &str = "rollback";
 
+/// How the branch on which a lane is restored over drift is called after it; here too.
+pub const RESTORE_SUFFIX: &str = "restore";
+
 /// Divides roots into lanes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lanes {
@@ -20,6 +23,8 @@ pub enum LaneBranch {
     Proposed(LaneName),
     /// A lane's earlier content is brought back on it.
     Rollback(LaneName),
+    /// What was promoted last to a lane is restored on it.
+    Restore(LaneName),
 }
 
 /// Why a root is in no lane.
@@ -70,10 +75,13 @@ impl Lanes {
 }
 
 /// Says whether a name means something else already: the lane of strategies that have one, or the branch
-/// of another lane's rollback.
+/// on which another lane is rolled back or restored.
 fn is_taken(lane: &LaneName) -> bool {
     *lane == LaneName::single()
-        || lane.as_str().strip_suffix(ROLLBACK_SUFFIX).is_some_and(|rest| rest.is_empty() || rest.ends_with('-'))
+        || [ROLLBACK_SUFFIX, RESTORE_SUFFIX]
+            .iter()
+            .filter_map(|suffix| lane.as_str().strip_suffix(suffix))
+            .any(|rest| rest.is_empty() || rest.ends_with('-'))
 }
 
 impl fmt::Display for NoLane {
@@ -85,7 +93,8 @@ impl fmt::Display for NoLane {
             Self::Unnamable { root, label, value } => write!(
                 f,
                 "`{root}` has the label `{label}: {value}`, which cannot name a lane: use letters, digits, `-`, `_` and \
-                 `.`, not `default`, and no `rollback` at the end"
+                 `.`, not `default`, and no `rollback` or `restore` at the \
+                 end"
             ),
         }
     }
@@ -108,8 +117,8 @@ mod tests {
         assert_eq!(lane(Some("cart")), "cart");
         assert_eq!(lane(Some("rollbacks")), "rollbacks");
         insta::assert_snapshot!(lane(None), @"`web` has no label `service`, by which the strategy divides its lanes");
-        insta::assert_snapshot!(lane(Some("a/b")), @"`web` has the label `service: a/b`, which cannot name a lane: use letters, digits, `-`, `_` and `.`, not `default`, and no `rollback` at the end");
-        for taken in ["default", "rollback", "cart-rollback", ""] {
+        insta::assert_snapshot!(lane(Some("a/b")), @"`web` has the label `service: a/b`, which cannot name a lane: use letters, digits, `-`, `_` and `.`, not `default`, and no `rollback` or `restore` at the end");
+        for taken in ["default", "rollback", "cart-rollback", "restore", "cart-restore", ""] {
             assert!(lane(Some(taken)).contains("cannot name a lane"), "{taken}");
         }
     }

@@ -110,7 +110,11 @@ impl<'a> Ledger<'a> {
     /// Returns the verdict on what runs in a place, as people are told.
     pub fn running_verdict(&self, environment: &Environment, state: &PlaceState) -> Option<Verdict> {
         let runs = &state.branch()?.runs;
-        let rejected = self.rejection(state, &runs.first()?.dry);
+        let running = runs.first()?;
+        if let Some(adoption) = &running.adopted {
+            return Some(Verdict::Adopted { by: adoption.by.clone() });
+        }
+        let rejected = self.rejection(state, &running.dry);
         let verdict = self.run_verdict(environment, runs, 0);
         Some(match rejected {
             // That it failed asks for more than that nobody wants it.
@@ -150,6 +154,9 @@ impl<'a> Ledger<'a> {
             (Some(Record::Verified { .. }), _) if failed => Verdict::Revoked,
             (Some(Record::Verified { .. }), _) => Verdict::Verified,
             (Some(Record::Revoked { .. }), Some(_)) if !earned => Verdict::Revoked,
+            (None, Some(Run { adopted: Some(adoption), .. })) if !earned => {
+                Verdict::Adopted { by: adoption.by.clone() }
+            }
             (None, Some(newer)) if !earned => Verdict::Overtaken { by: newer.dry.clone() },
             _ => judged,
         }
@@ -296,7 +303,8 @@ impl<'a> Ledger<'a> {
     /// Returns what `dry` holds in a place: what ran there, else what it renders to.
     fn content_in(&self, place: &Place, dry: &DrySha) -> Option<Content> {
         let state = self.place(place)?;
-        let ran = state.branch().and_then(|branch| branch.runs.iter().find(|run| run.dry == *dry));
+        let ran =
+            state.branch().and_then(|branch| branch.runs.iter().find(|run| run.dry == *dry && run.adopted.is_none()));
         match (state.hydrations.get(dry), ran) {
             (_, Some(run)) => Some(run.content.clone()),
             (Some(hydration), None) => hydration.content_over(&state.running_content()),
@@ -318,7 +326,7 @@ impl<'a> Ledger<'a> {
                 roots: restored.roots.clone(),
             };
             // Whoever merged by hand what it keeps out has taken it back.
-            let by_hand = |newer: &Run| newer.restored.is_none() && block.was_brought_by(&newer.dry, &newer.content);
+            let by_hand = |newer: &Run| newer.is_promoted() && block.was_brought_by(&newer.dry, &newer.content);
             if !branch.runs[..index].iter().any(by_hand) {
                 blocks.push(Standing { block, since: run.since() });
             }
@@ -423,7 +431,7 @@ impl fmt::Display for Blocked {
 /// Says whether a person has merged `dry` here since it is kept out: that lifts it here.
 fn is_overridden(state: &PlaceState, dry: &DrySha, since: jiff::Timestamp) -> bool {
     let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
-    runs.iter().any(|run| run.dry == *dry && run.restored.is_none() && run.since() > since)
+    runs.iter().any(|run| run.dry == *dry && run.is_promoted() && run.since() > since)
 }
 
 /// Says whether a hold stops the place from taking `dry` as a no-op.

@@ -2,12 +2,14 @@
 //!
 //! Nothing here performs I/O or reads a clock; the time is a value of the snapshot.
 
+pub mod approvals;
 pub mod block;
 mod broken;
 pub mod candidate;
 pub mod comment;
 pub mod content;
 pub mod decision;
+pub mod drift;
 pub mod evidence;
 pub mod fate;
 pub mod gate;
@@ -17,6 +19,7 @@ pub mod ids;
 pub mod lane;
 pub mod ledger;
 pub mod line;
+pub mod overdue;
 pub mod permission;
 pub mod plan;
 pub mod preview;

@@ -51,7 +51,7 @@ pub enum Grant {
 }
 
 /// People that a strategy names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grantee {
     /// The members of a team of the repository's organisation, by its slug.
     Team(String),

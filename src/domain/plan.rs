@@ -13,7 +13,9 @@
 
 mod action;
 mod going_back;
+mod mending;
 mod most_open;
+mod overdue;
 mod showing;
 mod view;
 mod windows;
@@ -67,6 +69,7 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
     for environment in &strategy.environments {
         for (place, _) in snapshot.places_of(&environment.name) {
             planner.go_back(environment, place, &mut plan);
+            planner.mend(environment, place, &mut plan);
         }
     }
     let rollbacks = take_merges(&mut plan);
@@ -110,11 +113,12 @@ impl Planner<'_> {
             // Made anew it would run nothing, and everything would be promoted to it again.
             Active::Gone { last } => {
                 let gone = Gate::BranchGone { branch: environment.branch.clone(), last: last.clone() };
-                view.gates = vec![self.since(environment, place, state, gone)];
+                view.gates = vec![self.since(environment, place, state, None, gone)];
             }
             Active::Present(branch) => {
-                self.keep_records(environment, place, branch, plan);
+                self.keep_records(environment, place, branch, taken.as_ref(), plan);
                 self.keep_hold(place, state, branch, taken.as_ref(), plan);
+                view.notices.extend(overdue::overdue_verdict(environment, state, &view, self.snapshot.now));
                 if self.hydrate_first(environment, place, plan) {
                     plan.places.push(view);
                     return;
@@ -123,7 +127,7 @@ impl Planner<'_> {
                 view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
                 match &wish {
                     None => {
-                        let held = self.held(state).map(|gate| self.since(environment, place, state, gate));
+                        let held = self.held(state).map(|gate| self.since(environment, place, state, None, gate));
                         view.gates.extend(held);
                         self.close_what_is_left(environment, place, state, plan);
                     }
@@ -135,6 +139,7 @@ impl Planner<'_> {
                         self.promote(environment, place, branch, wish, &view.gates, plan);
                     }
                 }
+                overdue::tell(environment, place, state, &view, plan);
                 view.changes_at = self.next_change(environment, state, &view);
                 plan.wake_at = earlier(plan.wake_at, view.changes_at);
             }
@@ -152,7 +157,7 @@ impl Planner<'_> {
             tree: branch.map(|branch| branch.tree.clone()),
             running: runs.first().zip(self.ledger.running_verdict(environment, state)).map(|(run, verdict)| {
                 let (dry, since, roots) = (run.dry.clone(), run.since(), run.content.len());
-                RunningView { dry, since, verdict, roots }
+                RunningView { dry, since, verdict, roots, adopted: run.adopted.clone() }
             }),
             taken: taken.map(|taken| taken.dry.clone()),
             taken_as_no_op: taken.is_some_and(|taken| taken.no_op),
@@ -160,6 +165,8 @@ impl Planner<'_> {
             proposed: state.proposal.as_ref().map(|proposal| proposal.sha.clone()),
             pull_request: state.pull_request.as_ref().map(|pull_request| pull_request.number),
             drift: branch.and_then(|branch| branch.drift.clone()),
+            restore: state.restoring.as_ref().map(|restoring| restoring.restore.clone()),
+            foreign: state.foreign.clone(),
             brought_by: runs.first().and_then(Run::brought_by).cloned(),
             restoring: runs
                 .iter()
@@ -188,6 +195,7 @@ impl Planner<'_> {
         let mut notices: Vec<Notice> = taken.and_then(|taken| kept(state, &taken.dry)).into_iter().collect();
         notices.extend(state.running().and_then(|run| self.rejected(state, &run.dry)));
         notices.extend(state.running().and_then(partly_back));
+        notices.extend(self.adopted(state));
         notices.extend(self.rolled_back_before(environment, place, state));
         notices.extend(windows::overridden(environment, state, self.snapshot.now));
         for dry in self.snapshot.line.newer_than(position) {
@@ -224,11 +232,23 @@ impl Planner<'_> {
     }
 
     /// Writes records of what was verified since, and takes back those that failed later.
-    fn keep_records(&self, environment: &Environment, place: &Place, branch: &ActiveBranch, plan: &mut Plan) {
+    fn keep_records(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        branch: &ActiveBranch,
+        taken: Option<&Taken>,
+        plan: &mut Plan,
+    ) {
         for (index, run) in branch.runs.iter().enumerate() {
             let (Some(brought_by), Some(newest)) = (run.brought_by(), run.commits.first()) else { continue };
-            let (place, brought_by, active, dry) =
-                (place.clone(), brought_by.clone(), newest.sha.clone(), run.dry.clone());
+            // Adopted content verifies nothing but a dry SHA that was taken as a no-op on it.
+            let dry = match (&run.adopted, taken) {
+                (None, _) => &run.dry,
+                (Some(_), Some(Taken { dry, no_op: true })) if index == 0 => dry,
+                (Some(_), _) => continue,
+            };
+            let (place, brought_by, active, dry) = (place.clone(), brought_by.clone(), newest.sha.clone(), dry.clone());
             match self.ledger.run_verdict(environment, &branch.runs, index) {
                 Verdict::Unrecorded if branch.drift.is_none() || index > 0 => {
                     plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
@@ -292,6 +312,7 @@ impl Planner<'_> {
         let mut gates = Vec::new();
         gates.extend(self.snapshot.mistake.clone().map(|mistake| Gate::Strategy { mistake }));
         gates.extend(branch.drift.clone().map(Gate::from));
+        gates.extend(state.foreign.clone().map(|work| Gate::ForeignWork { work: Box::new(work) }));
         gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
         gates.extend(self.held(state).filter(|_| !broken::is(Broken::HoldGate)));
         gates.extend(
@@ -315,13 +336,17 @@ impl Planner<'_> {
             evidence::status_wait(rule, &reports, self.snapshot.now)
                 .map(|waits| Gate::ProposedStatus { key: rule.key.clone(), waits })
         }));
+        let reviewed = state.reviewed.as_ref().filter(|seen| proposal.is_some_and(|p| p.sha == seen.proposed));
+        gates.extend(
+            environment.approvals.iter().flat_map(|rule| rule.waits(reviewed)).map(|waits| Gate::Approvals { waits }),
+        );
         let promoted = |p: &&super::snapshot::PromoteRequest| proposal.is_some_and(|q| q.sha == p.proposed);
         if !environment.auto_merge && state.promote.as_ref().filter(promoted).is_none() {
             gates.push(Gate::Promote);
         }
         let refused = proposal.and_then(|proposal| self.refusal(state, &proposal.sha));
         gates.extend(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }));
-        gates.into_iter().map(|gate| self.since(environment, place, state, gate)).collect()
+        gates.into_iter().map(|gate| self.since(environment, place, state, proposal, gate)).collect()
     }
 
     /// Returns the gate of a hold that stops everything.
@@ -341,7 +366,14 @@ impl Planner<'_> {
         settled.err().filter(|_| !broken::is(Broken::Settling)).map(|waits| Gate::Settling { waits })
     }
 
-    fn since(&self, environment: &Environment, place: &Place, state: &PlaceState, gate: Gate) -> ClosedGate {
+    fn since(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        proposal: Option<&Proposal>,
+        gate: Gate,
+    ) -> ClosedGate {
         let key: (Place, GateId) = (place.clone(), gate.id());
         let since = self.snapshot.closed_since.get(&key).copied().unwrap_or(self.snapshot.now);
         let until = match &gate {
@@ -352,7 +384,9 @@ impl Planner<'_> {
             Gate::Forge { .. } => state.refusal.as_ref().map(|refusal| refusal.retry_at),
             _ => gate.until(),
         };
-        ClosedGate { gate, since, until }
+        let deadline = overdue::deadline(environment, proposal, &gate);
+        let is_overdue = deadline.is_some_and(|deadline| deadline <= self.snapshot.now);
+        ClosedGate { gate, since, until, deadline, is_overdue }
     }
 
     /// Takes the next step of a promotion: propose, open, describe, report, merge.
@@ -472,7 +506,8 @@ impl Planner<'_> {
         // Then something newer may take the place of what is proposed.
         let promoted = |p: &Proposal| state.promote.as_ref().filter(|promote| promote.proposed == p.sha).map(|p| p.at);
         let goes_on = |p: &Proposal| {
-            let since = promoted(p).or((environment.newer == Newer::Finish).then_some(p.since))?;
+            let may_stay = environment.newer == Newer::Finish || environment.approvals.is_some();
+            let since = promoted(p).or(may_stay.then_some(p.since))?;
             Some(since.max(p.since) + environment.finish_deadline())
         };
         let finish = state.proposal.as_ref().and_then(goes_on);
@@ -482,6 +517,8 @@ impl Planner<'_> {
             .chain(closing)
             .chain(gates)
             .chain(deadline)
+            .chain(view.gates.iter().filter_map(|gate| gate.deadline))
+            .chain(overdue::verdict_deadline(environment, state, view))
             .chain(finish)
             .chain(retries)
             .filter(|t| *t > self.snapshot.now)

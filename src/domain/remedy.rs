@@ -3,6 +3,7 @@
 //! Like the words of the gates themselves these stand here once, for every face of the product.
 
 use super::{
+    approvals::ApprovalWait,
     gate::{Gate, StatusWait, Verdict},
     hold::HoldRule,
     ids::{EnvironmentName, Place},
@@ -15,8 +16,19 @@ const BY_ITSELF: &str = "by itself";
 pub fn of(gate: &Gate, place: &Place) -> String {
     match gate {
         Gate::Strategy { .. } => "whoever may push to the dry branch: commit a strategy without the mistake".into(),
-        Gate::BranchGone { branch, .. } => format!("whoever may push to `{branch}`: push it again where it was"),
-        Gate::Drift { .. } => format!("whoever may push to the branch of {place}: take the change back there"),
+        Gate::BranchGone { branch, .. } => {
+            format!(
+                "whoever may roll back: `restore {}`; or whoever pushes `{branch}` again where it was",
+                place.environment
+            )
+        }
+        Gate::Drift { .. } => format!(
+            "whoever may roll back: `restore {0}` or `adopt {0}`; or a push that takes it back",
+            place.environment
+        ),
+        Gate::ForeignWork { .. } => {
+            format!("whoever may roll back: `restore {}` proposes anew over it", place.environment)
+        }
         Gate::Rollback { .. } => "it ends with the merge of the rollback; `unhold` cancels it".into(),
         Gate::Hold { hold } => match hold.rule {
             HoldRule::Strict => format!("whoever may roll back: `unhold {}`", place.environment),
@@ -41,8 +53,29 @@ pub fn of(gate: &Gate, place: &Place) -> String {
         }
         Gate::MostOpen { .. } => "whoever may promote or close one of the other pull requests".into(),
         Gate::ProposedStatus { key, waits } => of_status(waits, &format!("`{key}` on the head of the pull request")),
+        Gate::Approvals { waits } => of_approvals(waits),
         Gate::Promote => "whoever may promote: `promote`, or a merge by hand".into(),
         Gate::Forge { .. } => "whoever can meet the forge's conditions; it is asked again by itself".into(),
+    }
+}
+
+fn of_approvals(waits: &ApprovalWait) -> String {
+    match waits {
+        ApprovalWait::ChangesRequested { by, .. } => {
+            format!("{by}: a review that approves, or the dismissal of that one")
+        }
+        ApprovalWait::Count { .. } | ApprovalWait::CodeOwners { .. } => {
+            "whoever the gate names: a review that approves the pull request at its head".into()
+        }
+        ApprovalWait::NoCodeOwners | ApprovalWait::LongCodeOwners => {
+            "whoever may push to the active branch: a `CODEOWNERS` file that the forge would read".into()
+        }
+        ApprovalWait::UnreadTeam { .. } => {
+            "whoever runs the service: its account must be allowed to see the team".into()
+        }
+        ApprovalWait::UnknownAuthor { .. } | ApprovalWait::UntoldAuthors { .. } => {
+            "whoever may change the strategy: `approvals` without `notAuthor`; or a merge by hand".into()
+        }
     }
 }
 
@@ -59,7 +92,9 @@ fn of_verdict(waits: &Verdict, environment: &EnvironmentName) -> String {
         Verdict::Blocked { environment } => {
             format!("a fix or a revert, or whoever may roll back: `unhold {environment}`")
         }
-        Verdict::Overtaken { .. } => format!("a newer commit that is verified in {environment}"),
+        Verdict::Adopted { .. } | Verdict::Overtaken { .. } => {
+            format!("a newer commit that is verified in {environment}")
+        }
     }
 }
 

@@ -128,6 +128,8 @@ pub enum Guard {
     Restored,
     /// Nothing that ran before is verified, of an older dry SHA and not blocked.
     NoTarget,
+    /// What runs was adopted.
+    Adopted,
     /// The same content was rolled back here before.
     Once,
     /// A rollback of it was cancelled.
@@ -173,11 +175,16 @@ pub fn choices(ledger: &Ledger<'_>, environment: &Environment, place: &Place, st
     for (offset, run) in earlier.iter().enumerate() {
         let older = line.position(&run.dry) < line.position(&running.dry);
         let seen = earlier[..offset].iter().any(|newer| newer.content == run.content);
-        if !older || seen || run.is_mixed() || run.content.is_empty() || run.content == running.content {
+        let is_mixed = run.is_mixed() && run.adopted.is_none();
+        if !older || seen || is_mixed || run.content.is_empty() || run.content == running.content {
             continue;
         }
         let Some(commit) = run.commits.first() else { continue };
         let known_good = known_good(ledger, environment, place, state, offset + 1);
+        // What was adopted is of no dry SHA, but for one that turned out to hold the very same.
+        if run.adopted.is_some() && known_good.is_none() {
+            continue;
+        }
         choices.push(Choice {
             target: Target { dry: known_good.clone().unwrap_or_else(|| run.dry.clone()), commit: commit.sha.clone() },
             since: run.since(),
@@ -207,7 +214,8 @@ fn known_good(
         ledger.same_content(state, dry, &run.content)
             && ledger.verdict(&place.environment, &place.lane, dry) == Verdict::Verified
     });
-    no_ops.chain([&run.dry]).find(|dry| !ledger.is_no_target(environment, place, dry)).cloned()
+    let own = run.adopted.is_none().then_some(&run.dry);
+    no_ops.chain(own).find(|dry| !ledger.is_no_target(environment, place, dry)).cloned()
 }
 
 /// Returns what the failure of what runs leads to, or nothing when nothing has failed.
@@ -253,6 +261,9 @@ fn guard(runs: &[Run], state: &PlaceState, failed_at: Timestamp, now: Timestamp)
     let (running, earlier) = runs.split_first()?;
     if running.restored.is_some() && !broken::is(Broken::GuardRestored) {
         return Some(Guard::Restored);
+    }
+    if running.adopted.is_some() {
+        return Some(Guard::Adopted);
     }
     if running.brought_by().is_some_and(|sha| state.cancelled.contains(sha)) {
         return Some(Guard::Cancelled);
@@ -360,6 +371,7 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Restored => f.write_str("what runs was restored by a rollback itself"),
+            Self::Adopted => f.write_str("what runs was adopted, and is of no promotion"),
             Self::NoTarget => f.write_str("nothing that ran here before is verified"),
             Self::Once => f.write_str("the same content was rolled back here before"),
             Self::Cancelled => f.write_str("a rollback of it was cancelled"),

@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approvals::Reviewed,
     content::Content,
+    drift::{Adoption, Drift, ForeignWork, LastPromoted, Restore},
     gate::GateId,
     hold::Hold,
     hydration::Hydration,
     ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
     line::DryLine,
+    overdue::Told,
     rejection::Rejection,
     rollback::{Restored, Rollback},
     selection::RootLabels,
@@ -62,6 +65,10 @@ pub struct PlaceState {
     pub promote: Option<PromoteRequest>,
     /// A person's wish to go past closed windows, bound to one proposed SHA.
     pub window_override: Option<WindowOverride>,
+    /// What people say of the proposed SHA in the open pull request, where the environment asks them.
+    pub reviewed: Option<Reviewed>,
+    /// The overdue waits that people were told of.
+    pub told: Told,
     /// Our own status on the proposed SHA.
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.
@@ -80,10 +87,30 @@ pub struct PlaceState {
     pub rollback_pull_request: Option<OpenPullRequest>,
     /// Runs, by the commit that brought them, from which a rollback was cancelled.
     pub cancelled: BTreeSet<ActiveSha>,
+    /// What our own status says of drift, on the commit that brought it.
+    pub drift_status: Option<PostedStatus>,
+    /// A person's wish that drift be restored, and how far it is.
+    pub restoring: Option<Restoring>,
+    /// Commits of somebody else on the proposed branch.
+    pub foreign: Option<ForeignWork>,
+}
+
+/// How far the restoring of drift is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restoring {
+    /// Who asked for it.
+    pub restore: Restore,
+    /// What its branch holds.
+    pub proposal: Option<Proposal>,
+    /// Its open pull request.
+    pub pull_request: Option<OpenPullRequest>,
+    /// The pull request that a person closed: they do not want it any more.
+    pub closed: Option<PullRequestNumber>,
 }
 
 /// An active branch.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are the large one")]
 pub enum Active {
     /// The branch does not exist.
     #[default]
@@ -130,6 +157,9 @@ pub struct Run {
     /// Whether it came about beside the lane, by promotions of others from which its roots were taken over:
     /// then it is the content of no dry SHA.
     pub beside: bool,
+    /// Who took it as it was, when somebody else brought it: then it is the content of no dry SHA, and
+    /// [`Run::dry`] is the one that ran before.
+    pub adopted: Option<Adoption>,
 }
 
 /// A commit on the active branch.
@@ -167,17 +197,6 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-}
-
-/// A change of what we own by somebody else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drift {
-    /// The commit that brought it.
-    pub commit: ActiveSha,
-    /// Its author's name.
-    pub author: String,
-    /// Some of the outputs that it changed.
-    pub outputs: Vec<String>,
 }
 
 /// What a proposed branch holds.
@@ -336,10 +355,22 @@ impl Run {
         self.commits.last().map(|commit| commit.arrived_at).unwrap_or_default()
     }
 
-    /// Says whether the content is that of no dry SHA: a rollback of some roots made it, or it came about
-    /// beside the lane.
+    /// Says whether the content is that of no dry SHA: a rollback of some roots made it, it came about beside the
+    /// lane, or it was adopted.
     pub fn is_mixed(&self) -> bool {
-        self.beside || self.restored.as_ref().is_some_and(|restored| !restored.roots.is_empty())
+        self.beside
+            || self.adopted.is_some()
+            || self.restored.as_ref().is_some_and(|restored| !restored.roots.is_empty())
+    }
+
+    /// Says whether a promotion brought the content.
+    pub fn is_promoted(&self) -> bool {
+        self.restored.is_none() && self.adopted.is_none()
+    }
+
+    /// Returns it as what was promoted last.
+    pub fn as_promoted(&self) -> Option<LastPromoted> {
+        Some(LastPromoted { commit: self.commits.first()?.sha.clone(), dry: self.dry.clone() })
     }
 
     /// Returns the commit that brought the content.

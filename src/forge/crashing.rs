@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Account, Among, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted,
-    Reaction, RecentComments, Repository, SharedForge,
+    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest,
+    Reacted, Reaction, RecentComments, Repository, Reviews, SharedForge,
 };
 use crate::{
     crash::{Act, FailPoints},
@@ -137,6 +137,19 @@ impl Forge for Crashing {
 
     async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError> {
         self.points.around(Act::React, ANY, self.forge.react(repository, comment, reaction)).await
+    }
+
+    async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {
+        self.forge.reviews(repository, number).await
+    }
+
+    async fn authors(
+        &self,
+        repository: &RepositoryId,
+        base: Option<&str>,
+        head: &str,
+    ) -> Result<Vec<CommitAuthor>, ForgeError> {
+        self.forge.authors(repository, base, head).await
     }
 
     async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError> {

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::{
+    approvals::Review,
     ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
     permission::{Grantee, Permission},
     status::{CommitStatus, StatusState},
@@ -115,6 +116,18 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// Reacts to a comment; says whether we had reacted so before.
     async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError>;
 
+    /// Returns the reviews of a pull request that have a verdict, oldest first.
+    async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError>;
+
+    /// Returns who wrote the commits that `head` holds and `base` does not, at most [`COMMITS_AT_ONCE`]; without a
+    /// base, who wrote `head`.
+    async fn authors(
+        &self,
+        repository: &RepositoryId,
+        base: Option<&str>,
+        head: &str,
+    ) -> Result<Vec<CommitAuthor>, ForgeError>;
+
     /// Returns the right that an account has on the repository now.
     ///
     /// The account is the one with this id: whoever took over its login has none.
@@ -141,6 +154,31 @@ pub enum Among {
     /// The forge does not show us who they are, or does not know them.
     Unknown,
 }
+
+/// The reviews of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reviews {
+    /// All of them that have a verdict, oldest first.
+    All(Vec<Review>),
+    /// There are more than are read, and the newest are not among the first.
+    TooMany,
+}
+
+/// Who wrote a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitAuthor {
+    /// The commit.
+    pub sha: String,
+    /// The author's account, where the forge knows one by the commit's mail address.
+    pub account: Option<Account>,
+    /// The author's name, as the commit has it.
+    pub name: String,
+    /// Whether the forge itself made it when it merged others: its author wrote nothing in it.
+    pub merged_by_forge: bool,
+}
+
+/// The most commits that are asked for their authors at once.
+pub const COMMITS_AT_ONCE: usize = 1_000;
 
 /// The most comments that are read at once.
 pub const COMMENTS_AT_ONCE: usize = 1_000;

@@ -101,7 +101,7 @@ pub fn compose_tree(
             edits.extend(root_files(repository, batch, composition, root, rendering)?);
         }
     }
-    refuse_foreign_files(repository, base, owned, &edits)?;
+    refuse_foreign_files(repository, base, &owned.paths(), &edits)?;
     let metadata = branch_metadata(composition).render();
     let metadata = if composition.is_undivided { Some(Entry::file(batch.blob(metadata)?)) } else { None };
     edits.insert(metadata::FILE_NAME.to_owned(), metadata);
@@ -191,11 +191,10 @@ fn root_files(
 pub(super) fn refuse_foreign_files(
     repository: &Repository,
     base: Option<Oid>,
-    owned: &Owned,
+    ours: &BTreeSet<&str>,
     edits: &Edits,
 ) -> Result<(), GitError> {
     let Some(base) = base else { return Ok(()) };
-    let ours = owned.paths();
     let tree = repository.find_tree(base)?;
     for path in edits.iter().filter(|(_, change)| change.is_some()).map(|(path, _)| path) {
         let prefixes = path.char_indices().filter(|(_, c)| *c == '/').map(|(i, _)| &path[..i]);

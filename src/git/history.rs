@@ -135,6 +135,49 @@ pub fn head_commit(repository: &Repository, branch: &BranchName) -> Result<Optio
     Ok(Some(branch_commit(repository, &repository.find_commit(head)?)))
 }
 
+/// Says whether a commit is reachable from `head`; what is not here is not.
+pub fn is_reachable(repository: &Repository, commit: Oid, head: Oid) -> bool {
+    commit == head || repository.graph_descendant_of(head, commit).unwrap_or(false)
+}
+
+/// Work of others on a branch on which we propose.
+#[derive(Debug, Clone)]
+pub struct OthersWork {
+    /// The newest commit of it.
+    pub commit: BranchCommit,
+    /// The tree that it stands on.
+    pub base: Option<Oid>,
+}
+
+/// How many commits of a proposed branch are looked at: people add a few.
+const WORK_LIMIT: usize = 50;
+
+/// Returns work of others that a proposed branch holds. Commits that change nothing, and merges of the
+/// active branch, are none: people make them to run checks, or forges at the press of a button.
+pub fn work_of_others(
+    repository: &Repository,
+    head: Oid,
+    active: Oid,
+    is_ours: impl Fn(&BranchCommit) -> bool,
+) -> Result<Option<OthersWork>, GitError> {
+    let (mut newest, mut next) = (None, Some(head));
+    for _ in 0..WORK_LIMIT {
+        let Some(id) = next else { break };
+        let commit = branch_commit(repository, &repository.find_commit(id)?);
+        if is_ours(&commit) || is_reachable(repository, id, active) {
+            return Ok(newest.map(|newest| OthersWork { commit: newest, base: Some(commit.tree) }));
+        }
+        let before =
+            commit.parent.and_then(|parent| repository.find_commit(parent).ok()).map(|parent| parent.tree_id());
+        let follows_active = commit.merged.is_some_and(|merged| is_reachable(repository, merged, active));
+        next = commit.parent;
+        if newest.is_none() && before != Some(commit.tree) && !follows_active {
+            newest = Some(commit);
+        }
+    }
+    Ok(newest.map(|newest| OthersWork { commit: newest, base: None }))
+}
+
 /// Returns a commit of an environment branch.
 pub fn commit_by_id(repository: &Repository, id: &str) -> Result<BranchCommit, GitError> {
     Ok(branch_commit(repository, &repository.find_commit(Oid::from_str(id)?)?))

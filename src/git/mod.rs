@@ -7,6 +7,7 @@
 
 pub mod batch;
 pub mod bundle;
+pub mod changed;
 pub mod compose;
 pub mod history;
 pub mod merge;

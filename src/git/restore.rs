@@ -27,8 +27,19 @@ pub struct Restoration {
     pub roots: BTreeSet<RootName>,
     /// Whether everything on the branch travels together: then the file that names the dry SHA goes back too.
     pub is_undivided: bool,
+    /// Which files may be written over.
+    pub over: Over,
     /// The time of the commit, in seconds since 1970: the same restoration gives the same commit.
     pub seconds: i64,
+}
+
+/// Which files of the head are ours to write over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Those that it lists as ours.
+    Listed,
+    /// Also those that `target` lists: people change the lists too, or what stands there was never ours.
+    Promoted,
 }
 
 /// Composes the commit that restores `target` on `parent`; `read` tells what we own in a tree.
@@ -50,7 +61,11 @@ pub fn restore_commit(
         edits.extend(files(&now).into_keys().map(|path| (path, None)));
         edits.extend(files(&then).into_iter().map(|(path, entry)| (path, Some(entry))));
     }
-    refuse_foreign_files(repository, Some(head), &now, &edits)?;
+    let mut ours = now.paths();
+    if restoration.over == Over::Promoted {
+        ours.extend(then.paths());
+    }
+    refuse_foreign_files(repository, Some(head), &ours, &edits)?;
     if restoration.is_undivided
         && let Some(entry) = repository.find_tree(earlier)?.get_name(metadata::FILE_NAME)
     {

@@ -10,8 +10,9 @@
 use super::metadata::Origin;
 use crate::domain::{
     decision::{Decision, OpenGate, RollbackCause},
+    drift::Restore,
     hold::HoldRule,
-    ids::{DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StrategyName},
+    ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StrategyName},
     rollback::{Restored, Rollback, Trigger},
     unseen::is_unseen,
 };
@@ -30,6 +31,8 @@ pub struct Trailers {
     pub restored: Option<Restored>,
     /// On the commits of a rollback: why.
     pub cause: Option<RollbackCause>,
+    /// On the commits that restore what was promoted last: what a person asked for.
+    pub mends: Option<Restore>,
     /// On a merge: on what it was decided.
     pub decision: Option<Decision>,
 }
@@ -45,6 +48,10 @@ const REASON: &str = "Hydromote-Rollback-Reason";
 const RULE: &str = "Hydromote-Rollback-Rule";
 const ASKED_AT: &str = "Hydromote-Rollback-Asked-At";
 const ROOTS: &str = "Hydromote-Rollback-Roots";
+const MENDS: &str = "Hydromote-Restores-Over";
+const MENDS_FOR: &str = "Hydromote-Restored-For";
+const MENDS_WHY: &str = "Hydromote-Restored-Reason";
+const MENDS_SINCE: &str = "Hydromote-Restored-Asked-At";
 const PROPOSED_SHA: &str = "Hydromote-Proposed-Sha";
 const ASKED_BY: &str = "Hydromote-Asked-By";
 const DECIDED_AT: &str = "Hydromote-Decided-At";
@@ -54,7 +61,7 @@ const LEFT_OUT: &str = "Hydromote-Gates-Left-Out";
 impl Trailers {
     /// Makes the trailers of a promotion.
     pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
-        Self { dry, origin, restored: None, cause: None, decision: None }
+        Self { dry, origin, restored: None, cause: None, mends: None, decision: None }
     }
 
     /// Makes the trailers of a rollback, which holds the place with `rule`.
@@ -68,7 +75,12 @@ impl Trailers {
         };
         let cause = RollbackCause { reason: rollback.reason.clone(), rule, asked_at: rollback.at };
         let dry = rollback.target.dry.clone();
-        Self { dry, origin, restored: Some(restored), cause: Some(cause), decision: None }
+        Self { dry, origin, restored: Some(restored), cause: Some(cause), mends: None, decision: None }
+    }
+
+    /// Makes the trailers of a commit that restores what `self` brought, over drift.
+    pub fn mending(self, restore: Restore) -> Self {
+        Self { mends: Some(restore), decision: None, ..self }
     }
 
     /// Adds on what the merge was decided.
@@ -98,6 +110,12 @@ impl Trailers {
                 block.line(ROOTS, root);
             }
         }
+        if let Some(Restore { of, by, reason, at }) = &self.mends {
+            block.line(MENDS, of);
+            block.line(MENDS_FOR, text(by));
+            block.line(MENDS_WHY, text(reason));
+            block.line(MENDS_SINCE, at);
+        }
         if let Some(decision) = &self.decision {
             block.decision(decision);
         }
@@ -116,6 +134,7 @@ impl Trailers {
             },
             restored: block.restored(),
             cause: block.cause(),
+            mends: block.mends(),
             decision: block.decision(),
         })
     }
@@ -186,6 +205,15 @@ impl<'a> Paragraph<'a> {
         })
     }
 
+    fn mends(&self) -> Option<Restore> {
+        Some(Restore {
+            of: ActiveSha::new(self.value(MENDS)?).ok()?,
+            by: self.value(MENDS_FOR).map(read_text).unwrap_or_default(),
+            reason: self.value(MENDS_WHY).map(read_text).unwrap_or_default(),
+            at: self.value(MENDS_SINCE)?.parse().ok()?,
+        })
+    }
+
     fn decision(&self) -> Option<Decision> {
         let mut left_out = self.value(LEFT_OUT).and_then(|count| count.parse().ok()).unwrap_or(0);
         let mut gates = Vec::new();
@@ -241,11 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{
-        decision::SeenStatus,
-        ids::{ActiveSha, StatusKey},
-        status::StatusState,
-    };
+    use crate::domain::{decision::SeenStatus, ids::StatusKey, status::StatusState};
 
     fn at(second: i64) -> jiff::Timestamp {
         jiff::Timestamp::from_second(second).expect("a time")
@@ -359,6 +383,17 @@ mod tests {
         "#);
         assert!(!text.contains('@') && !text.contains(|c: char| c.is_control() && c != '\n'));
         assert_eq!(Trailers::parse(&format!("Back\n\n{text}")), Some(trailers));
+    }
+
+    #[test]
+    fn what_restores_over_drift_says_for_whom_and_is_a_rollback_still_where_it_restores_one() {
+        let of = ActiveSha::new("foreign").expect("a word");
+        let restore = Restore { of, by: "ada".into(), reason: "by: mistake".into(), at: at(7) };
+        for trailers in [promotion(), rollback("ada", "slow")] {
+            let mending = trailers.clone().mending(restore.clone());
+            assert_eq!(mending.restored, trailers.restored);
+            assert_eq!(Trailers::parse(&mending.render()), Some(mending));
+        }
     }
 
     #[test]

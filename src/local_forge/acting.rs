@@ -63,6 +63,11 @@ impl Acting<'_> {
         self.act(repository, move |desk, key, actor| desk.add_review(key, actor, number, state, body)).await
     }
 
+    /// Takes the verdict of a review back.
+    pub async fn dismiss_review(&self, repository: &str, number: u64, review: u64) -> Result<(), Refusal> {
+        self.act(repository, move |desk, key, actor| desk.dismiss_review(key, actor, number, review)).await
+    }
+
     /// Reports a commit status and returns its id.
     pub async fn report_status(
         &self,

@@ -114,6 +114,25 @@ impl Desk<'_> {
         Ok(id)
     }
 
+    /// Takes a review's verdict back.
+    pub(super) fn dismiss_review(
+        &mut self,
+        key: &str,
+        actor: Option<&str>,
+        number: u64,
+        id: u64,
+    ) -> Result<(), Refusal> {
+        let account = self.require(key, actor, Permission::Write)?;
+        let reviews = &mut self.repository_mut(key)?.reviews;
+        let found = reviews.iter_mut().find(|review| review.id == id && review.number == number);
+        let review = found.ok_or_else(Refusal::not_found)?;
+        if !matches!(review.state, ReviewState::Approved | ReviewState::ChangesRequested) {
+            return Err(Refusal::new(422, "Can not dismiss a review that has no verdict"));
+        }
+        review.state = ReviewState::Dismissed;
+        self.tell_review(key, id, "dismissed", &account.login)
+    }
+
     /// Makes a label.
     pub(super) fn create_label(
         &mut self,

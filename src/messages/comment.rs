@@ -173,6 +173,14 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
             context["place"] = json!(place.to_string());
             context["what"] = json!(super::escape(what));
         }
+        Outcome::Restoring { place, over } => {
+            context["place"] = json!(place.to_string());
+            context["short"] = json!(over);
+        }
+        Outcome::Adopted { place, commit } => {
+            context["place"] = json!(place.to_string());
+            context["short"] = json!(commit.short());
+        }
         Outcome::RollingBack { place, from, to } => {
             context["place"] = json!(place.to_string());
             context["environment"] = json!(place.environment);
@@ -278,7 +286,7 @@ mod tests {
     #[test]
     fn what_others_wrote_mentions_nobody_hides_nothing_and_breaks_no_table() {
         let gate = Gate::Forge { words: "ask @all | <!-- hydromote:status-comment -->".into() };
-        let closed = ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None };
+        let closed = ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None, deadline: None, is_overdue: false };
         let hostile = Answer { by: "@all|<b>".into(), ..answer(Outcome::Retried) };
         let body = render(&PlaceView { gates: vec![closed], ..place() }, &[hostile]);
         insta::assert_snapshot!(body.replace('\u{200b}', "[nothing]"), @r"
@@ -338,6 +346,7 @@ mod tests {
     #[test]
     fn every_answer_has_words() {
         let dry = DrySha::new("0123456789").expect("an id");
+        let active = ActiveSha::new("89abcdef01").expect("an id");
         let place = place().place;
         let verb = Verb::Rollback;
         for outcome in [
@@ -346,6 +355,8 @@ mod tests {
             Outcome::Held { place: place.clone() },
             Outcome::Released { place: place.clone(), what: "the hold of ada".into() },
             Outcome::RollingBack { place: place.clone(), from: dry.clone(), to: dry.clone() },
+            Outcome::Restoring { place: place.clone(), over: active.short().to_owned() },
+            Outcome::Adopted { place: place.clone(), commit: active },
             Outcome::Rejected { dry: dry.clone(), runs_in: vec![place.clone()] },
             Outcome::Rejected { dry: dry.clone(), runs_in: Vec::new() },
             Outcome::Unrejected { dry: dry.clone() },

@@ -10,6 +10,7 @@
 
 mod comment;
 mod dry_comment;
+mod overdue;
 mod overrides;
 mod preview;
 mod samples;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{
     content::Content,
+    drift::{Drift, Restore},
     ids::{DrySha, Place, RootName},
     unseen::in_one_line,
 };
@@ -30,12 +32,16 @@ use crate::domain::{
 pub use self::{
     comment::{Standing, StatusText, is_status_comment},
     dry_comment::{DryRow, DryStage, DryStatusText},
+    overdue::{OverdueText, tells_of},
     overrides::{OverridesError, TemplateMistake},
     template::{TEMPLATES, Template, Variable},
 };
 use self::{
     overrides::Overrides,
-    template::{BODY, COMMIT, Form, MERGE, README, ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, TITLE},
+    template::{
+        BODY, COMMIT, Form, MERGE, README, RESTORE_BODY, RESTORE_COMMIT, RESTORE_TITLE, ROLLBACK_BODY, ROLLBACK_COMMIT,
+        ROLLBACK_TITLE, TITLE,
+    },
 };
 
 /// How much work one template may do.
@@ -162,6 +168,55 @@ impl RollbackText {
             "by": self.by,
             "automatic": self.automatic,
             "roots": self.roots,
+            "reason": match form {
+                Form::Plain => &self.reason,
+                Form::Markdown => &self.quoted_reason,
+            },
+        })
+    }
+}
+
+/// About drift that is restored.
+#[derive(Debug, Clone)]
+pub struct RestoreText {
+    place: String,
+    environment: String,
+    dry: DryText,
+    outputs: Vec<String>,
+    commit: String,
+    author: String,
+    by: String,
+    /// For commit messages, which are plain text.
+    reason: String,
+    /// For Markdown.
+    quoted_reason: String,
+}
+
+impl RestoreText {
+    /// Makes the text of what brings `dry` back over drift; people wrote the author, and who asked why.
+    pub fn new(place: &Place, dry: DryText, drift: &Drift, restore: &Restore) -> Self {
+        Self {
+            place: place.to_string(),
+            environment: place.environment.to_string(),
+            dry,
+            outputs: listed(drift.outputs.iter().map(|output| format!("`{output}`")).collect()),
+            commit: drift.newest.short().to_owned(),
+            author: escape(&cut(drift.author.as_deref().unwrap_or("somebody unknown"), SUBJECT_LIMIT)),
+            by: escape(&cut(&restore.by, SUBJECT_LIMIT)),
+            reason: plain(&cut(&restore.reason, REASON_LIMIT)),
+            quoted_reason: escape(&cut(&restore.reason, REASON_LIMIT)),
+        }
+    }
+
+    fn context(&self, form: Form) -> Value {
+        json!({
+            "place": self.place,
+            "environment": self.environment,
+            "dry": self.dry.context(form),
+            "outputs": self.outputs,
+            "commit": self.commit,
+            "author": self.author,
+            "by": self.by,
             "reason": match form {
                 Form::Plain => &self.reason,
                 Form::Markdown => &self.quoted_reason,
@@ -302,6 +357,31 @@ impl Messages {
         Ok(with_trailers(&self.render(ROLLBACK_COMMIT, &text.context(Form::Plain))?, trailers))
     }
 
+    /// Returns the title of a pull request that restores what was promoted last.
+    pub fn restore_title(&self, text: &RestoreText) -> Result<String, MessageError> {
+        Ok(one_line(&self.render(RESTORE_TITLE, &text.context(Form::Plain))?))
+    }
+
+    /// Returns title and body of a pull request that restores what was promoted last.
+    pub fn restore_pull_request(
+        &self,
+        text: &RestoreText,
+        status_url: Option<&str>,
+    ) -> Result<PullRequestText, MessageError> {
+        let body = self.render(RESTORE_BODY, &restore_context(text, status_url))?;
+        Ok(PullRequestText { title: self.restore_title(text)?, body: cut(&body, LENGTH_LIMIT) })
+    }
+
+    /// Returns the message of the commit that restores what was promoted last; `trailers` end it.
+    pub fn restore_commit(&self, text: &RestoreText, trailers: &str) -> Result<String, MessageError> {
+        Ok(format!("{}\n\n{}", self.restore_title(text)?, self.restore_merge(text, trailers)?))
+    }
+
+    /// Returns the message of the merge commit that restores what was promoted last; `trailers` end it.
+    pub fn restore_merge(&self, text: &RestoreText, trailers: &str) -> Result<String, MessageError> {
+        Ok(with_trailers(&self.render(RESTORE_COMMIT, &text.context(Form::Plain))?, trailers))
+    }
+
     /// Returns the README of an output.
     pub fn readme(
         &self,
@@ -362,6 +442,12 @@ fn merge_context(gates: &[String]) -> Value {
 }
 
 fn rollback_context(text: &RollbackText, status_url: Option<&str>) -> Value {
+    let mut context = text.context(Form::Markdown);
+    context["status_url"] = json!(status_url);
+    context
+}
+
+fn restore_context(text: &RestoreText, status_url: Option<&str>) -> Value {
     let mut context = text.context(Form::Markdown);
     context["status_url"] = json!(status_url);
     context

@@ -276,7 +276,7 @@ mod tests {
             ("status_comment.md", "\n{% for gate in gates %}{{ gate.word }}{% endfor %}"),
         ])?, @"
         commit.tx: is the name of no text; did you mean `commit.txt`?
-        letter.md: is the name of no text; there is `commit.txt`, `pull_request_title.txt`, `pull_request_body.md`, `merge.txt`, `readme.md`, `rollback_title.txt`, `rollback_body.md`, `rollback_commit.txt`, `status_comment.md`, `dry_status_comment.md` and `answer.md`
+        letter.md: is the name of no text; there is `commit.txt`, `pull_request_title.txt`, `pull_request_body.md`, `merge.txt`, `readme.md`, `rollback_title.txt`, `rollback_body.md`, `rollback_commit.txt`, `restore_title.txt`, `restore_body.md`, `restore_commit.txt`, `status_comment.md`, `overdue_comment.md`, `dry_status_comment.md` and `answer.md`
         merge.txt:2: syntax error: unexpected end of input, expected end of block
         pull_request_body.md:3: uses `dry.sujbect`, which is not there (did you mean `dry.subject`?); its variables are `place`, `environment`, `dry.sha`, `dry.short`, `dry.subject`, `dry.author`, `changes.added`, `changes.changed`, `changes.removed`, `auto_merge`, `status_key` and `status_url`
         pull_request_title.txt: cannot be rendered: invalid operation: it says nothing, which git and forges refuse

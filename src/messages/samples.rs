@@ -8,16 +8,20 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Changes, DryText, Form, PromotionText, RollbackText,
+    Changes, DryText, Form, PromotionText, RestoreText, RollbackText,
     comment::{Standing, StatusText, answer_context, status_context},
     dry_comment::{DryRow, DryStage, DryStatusText, dry_status_context},
-    merge_context, promotion_context, pull_request_context, readme_context, rollback_context,
+    merge_context,
+    overdue::{OverdueText, overdue_context},
+    promotion_context, pull_request_context, readme_context, restore_context, rollback_context,
     template::{
-        ANSWER, BODY, COMMIT, DRY_STATUS, MERGE, README, ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE,
+        ANSWER, BODY, COMMIT, DRY_STATUS, MERGE, OVERDUE, README, RESTORE_BODY, RESTORE_COMMIT, RESTORE_TITLE,
+        ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE,
     },
 };
 use crate::domain::{
     comment::{Answer, Outcome, Verb},
+    drift::{Drift, Restore},
     fate::Fate,
     gate::{ClosedGate, Gate, Verdict},
     hydration::HydrationFailure,
@@ -25,7 +29,8 @@ use crate::domain::{
         ActiveSha, BranchName, DrySha, EnvironmentName, HeadSha, LaneName, Place, ProposedSha, PullRequestNumber,
         RepositoryId, RootName, StrategyId, StrategyName,
     },
-    permission::{Grant, Permission},
+    overdue::{Overdue, Wait, Waiting},
+    permission::{Grant, Grantee, Permission},
     plan::{Notice, PlaceView, RunningView},
     preview::{
         ChangedResource, Counts, EnvironmentResult, Extent, Preview, Previewed, PreviewedEnvironment, Resource,
@@ -42,7 +47,7 @@ pub(super) fn contexts() -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
     for (text, page, automatic) in [(promotion(), PAGE, true), (first_promotion(), None, false)] {
         let pull_request = |form| pull_request_context(&text, automatic, "hydromote/dev", page, form);
-        let rollback = rollback(automatic);
+        let (rollback, restore) = (rollback(automatic), restore(automatic));
         all.extend([
             (COMMIT, promotion_context(&text, Form::Plain)),
             (TITLE, pull_request(Form::Plain)),
@@ -51,6 +56,9 @@ pub(super) fn contexts() -> Vec<(&'static str, Value)> {
             (ROLLBACK_TITLE, rollback.context(Form::Plain)),
             (ROLLBACK_COMMIT, rollback.context(Form::Plain)),
             (ROLLBACK_BODY, rollback_context(&rollback, page)),
+            (RESTORE_TITLE, restore.context(Form::Plain)),
+            (RESTORE_COMMIT, restore.context(Form::Plain)),
+            (RESTORE_BODY, restore_context(&restore, page)),
         ]);
     }
     all.push((MERGE, merge_context(&["dev is verified".to_owned(), "`change-ticket` succeeded".to_owned()])));
@@ -85,7 +93,18 @@ fn comments() -> Vec<(&'static str, Value)> {
         (STATUS, status_context(&text(&idle, Standing::Ended, PAGE), &[])),
     ]);
     all.extend(dry_comments(&busy, &idle, &said));
+    all.extend(
+        [(&[Grantee::User("ada".to_owned())][..], PAGE), (&[], None)]
+            .map(|(people, page)| (OVERDUE, overdue(people, page))),
+    );
     all
+}
+
+fn overdue(people: &[Grantee], status_url: Option<&str>) -> Value {
+    let waiting = Waiting::Proposal { proposed: proposed("proposed-1"), number: PullRequestNumber(7) };
+    let overdue = Overdue { wait: Wait::new("approvals", &waiting), words: "waits for an approval".to_owned() };
+    let overdue = &[overdue];
+    overdue_context(&OverdueText { place: &place(), overdue, people, organisation: "acme", status_url })
 }
 
 fn dry_comments(
@@ -196,6 +215,8 @@ pub(super) fn outcomes() -> Vec<Outcome> {
         Outcome::Held { place: place() },
         Outcome::Released { place: place(), what: "the hold of ada".to_owned() },
         Outcome::RollingBack { place: place(), from: dry.clone(), to: dry.clone() },
+        Outcome::Restoring { place: place(), over: "b1a2c3d".to_owned() },
+        Outcome::Adopted { place: place(), commit: active("b1a2c3d4") },
         Outcome::Rejected { dry: dry.clone(), runs_in: vec![place()] },
         Outcome::Rejected { dry: dry.clone(), runs_in: Vec::new() },
         Outcome::Unrejected { dry: dry.clone() },
@@ -233,6 +254,20 @@ fn rollback(automatic: bool) -> RollbackText {
     if automatic { text } else { text.only(&BTreeSet::from([root("shop")])) }
 }
 
+/// Returns one that somebody gave a reason for, and whose author is known; or neither.
+fn restore(known: bool) -> RestoreText {
+    let drift = Drift::of_commit(active("b1a2c3d4"), "eve".into(), vec!["shop".into(), "web".into()], None);
+    let drift = Drift { author: drift.author.clone().filter(|_| known), ..drift };
+    let reason = if known { "nobody asked for it" } else { "" };
+    let restore =
+        Restore { of: drift.newest.clone(), by: "ada".into(), reason: reason.into(), at: Timestamp::UNIX_EPOCH };
+    RestoreText::new(&place(), commit(), &drift, &restore)
+}
+
+fn active(name: &str) -> ActiveSha {
+    ActiveSha::new(name).expect("a word")
+}
+
 fn commit() -> DryText {
     DryText::new(&dry(), "bump the image", "ada <ada@example.com>")
 }
@@ -245,13 +280,14 @@ fn commands() -> Vec<String> {
 pub(super) fn busy_place() -> PlaceView {
     let notice = Notice::HydrationFailed { dry: dry(), message: "deploy/a.yaml:3: no map".to_owned(), retry_at: None };
     let gate = Gate::Forge { words: "a review is missing".to_owned() };
-    let running = RunningView { dry: dry(), since: Timestamp::UNIX_EPOCH, verdict: Verdict::Verified, roots: 1 };
+    let running =
+        RunningView { dry: dry(), since: Timestamp::UNIX_EPOCH, verdict: Verdict::Verified, roots: 1, adopted: None };
     PlaceView {
         running: Some(running),
         wanted: Some(dry()),
         proposed: Some(proposed("proposed-1")),
         pull_request: Some(PullRequestNumber(7)),
-        gates: vec![ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None }],
+        gates: vec![ClosedGate { gate, since: Timestamp::UNIX_EPOCH, until: None, deadline: None, is_overdue: false }],
         notices: vec![notice],
         ..idle_place()
     }

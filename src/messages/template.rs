@@ -76,8 +76,12 @@ pub(super) const README: &str = "readme.md";
 pub(super) const ROLLBACK_TITLE: &str = "rollback_title.txt";
 pub(super) const ROLLBACK_BODY: &str = "rollback_body.md";
 pub(super) const ROLLBACK_COMMIT: &str = "rollback_commit.txt";
+pub(super) const RESTORE_TITLE: &str = "restore_title.txt";
+pub(super) const RESTORE_BODY: &str = "restore_body.md";
+pub(super) const RESTORE_COMMIT: &str = "restore_commit.txt";
 pub(super) const STATUS: &str = "status_comment.md";
 pub(super) const DRY_STATUS: &str = "dry_status_comment.md";
+pub(super) const OVERDUE: &str = "overdue_comment.md";
 pub(super) const ANSWER: &str = "answer.md";
 
 const DRY_SHA: Variable = variable("dry.sha", "id of the dry commit");
@@ -117,6 +121,24 @@ const PULL_REQUEST: [Variable; 12] = {
 const ROLLBACK_PULL_REQUEST: [Variable; 15] = {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = ROLLBACK;
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n, STATUS_URL]
+};
+
+const RESTORE: [Variable; 11] = [
+    PLACE,
+    ENVIRONMENT,
+    DRY_SHA,
+    DRY_SHORT,
+    DRY_SUBJECT,
+    DRY_AUTHOR,
+    variable("outputs", "list of the output folders that somebody else changed, each in backticks"),
+    variable("commit", "the beginning of the id of the commit since which they are as they are"),
+    variable("author", "who changed them, as far as that is known"),
+    variable("by", "who asked for what was promoted last"),
+    variable("reason", "why; may be empty"),
+];
+const RESTORE_PULL_REQUEST: [Variable; 12] = {
+    let [a, b, c, d, e, f, g, h, i, j, k] = RESTORE;
+    [a, b, c, d, e, f, g, h, i, j, k, STATUS_URL]
 };
 
 /// What is done with titles.
@@ -199,6 +221,30 @@ pub const TEMPLATES: &[Template] = &[
         emptiness: Emptiness::Allowed,
     },
     Template {
+        name: RESTORE_TITLE,
+        built_in: include_str!("../../templates/messages/restore_title.txt"),
+        purpose: "The title of a pull request that restores over drift, and the subject of its commits.",
+        then: ONE_LINE,
+        variables: &RESTORE,
+        emptiness: Emptiness::Refused,
+    },
+    Template {
+        name: RESTORE_BODY,
+        built_in: include_str!("../../templates/messages/restore_body.md"),
+        purpose: "The description of a pull request that restores over drift.",
+        then: "",
+        variables: &RESTORE_PULL_REQUEST,
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: RESTORE_COMMIT,
+        built_in: include_str!("../../templates/messages/restore_commit.txt"),
+        purpose: "The message of the commits that restore over drift, under their subject.",
+        then: TRAILED,
+        variables: &RESTORE,
+        emptiness: Emptiness::Allowed,
+    },
+    Template {
         name: STATUS,
         built_in: include_str!("../../templates/messages/status_comment.md"),
         purpose: "The one comment on a pull request where somebody gave a command.",
@@ -219,6 +265,19 @@ pub const TEMPLATES: &[Template] = &[
             STATUS_URL,
         ],
         emptiness: Emptiness::Allowed,
+    },
+    Template {
+        name: OVERDUE,
+        built_in: include_str!("../../templates/messages/overdue_comment.md"),
+        purpose: "The comment on a promotion pull request when waits have passed their deadline, once for each.",
+        then: "Hidden marks follow, by which the comment is known again.",
+        variables: &[
+            PLACE,
+            variable("waits", "list of what is overdue, in the words of the gates, and since when"),
+            variable("people", "mentions of those whom the strategy names; empty for nobody"),
+            STATUS_URL,
+        ],
+        emptiness: Emptiness::Refused,
     },
     Template {
         name: DRY_STATUS,
@@ -280,15 +339,15 @@ pub const TEMPLATES: &[Template] = &[
         variables: &[
             variable(
                 "outcome",
-                "`status`, `help`, `diff`, `promoting`, `held`, `released`, `rolling_back`, `rejected`, \
-                 `unrejected`, `previewing`, `retried`, `refused`, \
+                "`status`, `help`, `diff`, `promoting`, `held`, `released`, `rolling_back`, `restoring`, \
+                 `adopted`, `rejected`, `unrejected`, `previewing`, `retried`, `refused`, \
                  `lacks_right`, `moved`, `ended`, `too_many`, `not_yet`, `interrupted` or `forgotten`",
             ),
             variable("by", "who gave the command"),
             variable(
                 "place",
                 "the environment, with its lane when there are several (`diff`, `promoting`, `held`, `released`, \
-                 `rolling_back`, `moved`, `ended`)",
+                 `rolling_back`, `restoring`, `adopted`, `moved`, `ended`)",
             ),
             variable("environment", "name of the environment (`rolling_back`)"),
             variable("commands[].usage", "how a command is written (`help`)"),
@@ -304,7 +363,8 @@ pub const TEMPLATES: &[Template] = &[
             variable("fate", "`waits`, `merged` or `dropped` (`promoting`)"),
             variable(
                 "short",
-                "beginning of the id of what it is about (`promoting`, `rejected`, `unrejected`, `previewing`)",
+                "beginning of the id of what it is about (`promoting`, `restoring`, `adopted`, `rejected`, `unrejected`, \
+                 `previewing`)",
             ),
             variable("places", "where it runs already, in words; empty for nowhere (`rejected`)"),
             variable("proposed", "id of the proposed commit (`promoting`)"),
@@ -313,6 +373,8 @@ pub const TEMPLATES: &[Template] = &[
             variable("what", "what was taken back (`released`)"),
             variable("from", "beginning of the id of the dry commit that ran (`rolling_back`)"),
             variable("to", "beginning of the id of the dry commit that comes back (`rolling_back`)"),
+            variable("over", "beginning of the id of the commit over which it is restored (`restoring`)"),
+            variable("commit", "id of the commit that was adopted (`adopted`)"),
             variable("message", "why not (`refused`)"),
             variable("help", "what would be right (`refused`)"),
             variable("verb", "the command (`lacks_right`, `not_yet`)"),

@@ -9,8 +9,8 @@
 //! - Trailers alone prove nothing about a dry SHA that we have hydrated: people copy messages. They
 //!   count only with the content that was hydrated.
 //! - A commit by somebody else that touches nothing we own belongs to the run that it stands on.
-//! - One that changes what we own, be it back to what ran before, is *drift*, until the content is again what the run held or a
-//!   proposal of ours is merged on it.
+//! - One that changes what we own, be it back to what ran before, is *drift*, until the content is again what the run held, a
+//!   proposal of ours is merged on it, or a person adopts it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,10 +21,11 @@ use super::lanes::LaneCommit;
 use crate::{
     domain::{
         content::Content,
+        drift::{Adoption, Drift},
         hydration::{EnvironmentHydration, Hydration},
         ids::{ActiveSha, DrySha, LaneName, Place, ProposedSha, StrategyName, TreeId},
         rollback::{self, Restored},
-        snapshot::{ActiveCommit, Drift, Run},
+        snapshot::{ActiveCommit, Run},
     },
     git::{history::BranchCommit, trailers::Trailers},
     store::PlaceNote,
@@ -54,6 +55,8 @@ pub struct KnownProposals {
     pub hydrations: BTreeMap<DrySha, Hydration>,
     /// What came of hydrating dry SHAs for all lanes of its environment.
     pub rendered: Arc<BTreeMap<DrySha, EnvironmentHydration>>,
+    /// What people adopted, by the commit that brought it.
+    pub adopted: BTreeMap<ActiveSha, Adoption>,
 }
 
 /// What ran on an active branch.
@@ -73,9 +76,11 @@ pub fn read_branch(
     known: &KnownProposals,
 ) -> BranchReading {
     let mut runs: Vec<Run> = Vec::new();
-    let mut drift = None;
+    let mut drift: Option<Drift> = None;
+    let mut before = &Content::default();
     for seen in history.iter().rev() {
         let LaneCommit { commit, content, .. } = seen;
+        let changed = *content != *std::mem::replace(&mut before, content);
         let holds = runs.last().map(|run| run.content == *content);
         if holds == Some(true) || (holds.is_none() && content.is_empty()) {
             if let Some(run) = runs.last_mut() {
@@ -96,19 +101,76 @@ pub fn read_branch(
                 ended_at: None,
                 restored,
                 beside,
+                adopted: None,
             });
-        } else if drift.is_none() {
+        } else if changed || drift.is_none() {
             end(runs.last_mut(), commit.committed_at);
-            let last = runs.last().map(|run| run.content.clone()).unwrap_or_default();
-            drift = Some(Drift {
-                commit: active_sha(commit),
-                author: commit.author.clone(),
-                outputs: last.differing(content).into_iter().map(ToString::to_string).collect(),
-            });
+            let mut drifted = Drift::of_commit(
+                active_sha(commit),
+                commit.author.clone(),
+                outputs(runs.last(), content),
+                runs.last().and_then(Run::as_promoted),
+            );
+            if let Some(adoption) = known.adopted.get(&drifted.newest) {
+                drift = None;
+                adopt(&mut runs, active_commit(commit, known), content.clone(), adoption);
+                continue;
+            }
+            if let Some(begun) = drift {
+                (drifted.commit, drifted.author) = (begun.commit, begun.author);
+            }
+            drift = Some(drifted);
         }
     }
     runs.reverse();
     BranchReading { runs, drift }
+}
+
+/// Returns the outputs that are not what a run holds.
+pub fn outputs(run: Option<&Run>, content: &Content) -> Vec<String> {
+    let promoted = run.map(|run| run.content.clone()).unwrap_or_default();
+    promoted.differing(content).into_iter().map(ToString::to_string).collect()
+}
+
+/// Returns the commit since which a lane holds what it does at the head.
+pub fn since_when(newest_first: &[LaneCommit]) -> Option<&LaneCommit> {
+    let head = newest_first.first()?;
+    newest_first.iter().take_while(|seen| seen.content == head.content).last()
+}
+
+/// Has run what a person adopted after a forced push had brought something back that ran before: by itself
+/// the branch does not tell it from that.
+pub fn adopt_what_was_forced(newest_first: &[LaneCommit], known: &KnownProposals, reading: &mut BranchReading) {
+    let Some(since) = since_when(newest_first).filter(|_| reading.drift.is_none()) else { return };
+    let id = active_sha(&since.commit);
+    let Some(adoption) = known.adopted.get(&id).filter(|adoption| adoption.lost.is_some()) else { return };
+    let mut oldest_first: Vec<Run> = std::mem::take(&mut reading.runs).into_iter().rev().collect();
+    let was = oldest_first.pop_if(|run| run.brought_by() == Some(&id));
+    if oldest_first.last().or(was.as_ref()).is_none_or(|run| run.adopted.is_none()) {
+        adopt(&mut oldest_first, active_commit(&since.commit, known), since.content.clone(), adoption);
+    }
+    if let (Some(adopted), Some(was)) = (oldest_first.last_mut(), was) {
+        adopted.commits = was.commits;
+    }
+    oldest_first.reverse();
+    reading.runs = oldest_first;
+}
+
+/// Adds what a person adopted, over the newest of `runs`.
+fn adopt(runs: &mut Vec<Run>, commit: ActiveCommit, content: Content, adoption: &Adoption) {
+    let lost = adoption.lost.as_ref().map(|lost| &lost.dry);
+    let Some(dry) = lost.or(runs.last().map(|run| &run.dry)).cloned() else { return };
+    runs.push(Run {
+        dry,
+        content,
+        commits: vec![commit],
+        record: None,
+        reports: Vec::new(),
+        ended_at: None,
+        restored: None,
+        beside: false,
+        adopted: Some(adoption.clone()),
+    });
 }
 
 /// Notes that other content took the place of a run, when nothing did before.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     LookError,
     closed_pull_requests::CLOSED_BY_US,
-    context::{StrategyContext, hydrate_key, own_status_key, verified_key},
+    context::{StrategyContext, drift_key, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
 };
 use crate::{
@@ -99,6 +99,9 @@ impl<'a> Applier<'a> {
             Action::Merge { place, number, expected_active, tree, dry, decision, .. } => {
                 self.merge(place, *number, expected_active, tree, dry, decision).await
             }
+            Action::TellOverdue { place, waiting, overdue, people } => {
+                self.tell_overdue(place, waiting, overdue, people).await
+            }
             Action::PostHold { place, active, status } => self.mark_hold(place, active, status).await,
             Action::EndHold { place, active, hold, reason } => self.end_hold(place, active, hold, reason).await,
             Action::StartRollback { place, active, start } => self.start_rollback(place, active, start).await,
@@ -110,6 +113,22 @@ impl<'a> Applier<'a> {
                 self.merge_rollback(place, rollback, *number, expected_active, decision).await
             }
             Action::FinishRollback { place, active, rollback } => self.finish_rollback(place, active, rollback).await,
+            Action::PostDrift { place, commit, status } => self.post(commit.as_str(), &drift_key(place), status).await,
+            Action::BringBranchBack { place, branch, at, restore } => {
+                self.bring_branch_back(place, branch, at, restore).await
+            }
+            Action::ProposeRestore { place, drift, restore, expected_active, expected_proposed } => {
+                self.propose_restore(place, drift, restore, expected_active, expected_proposed.as_ref()).await
+            }
+            Action::OpenRestore { place, drift, restore, proposed } => {
+                self.open_restore(place, drift, restore, proposed).await
+            }
+            Action::MergeRestore { place, drift, restore, number, expected_active, decision, .. } => {
+                self.merge_restore(place, drift, restore, *number, expected_active, decision).await
+            }
+            Action::EndRestore { place, restore, pull_request, reason } => {
+                self.end_restore(place, restore, *pull_request, reason).await
+            }
             Action::CancelRollback { place, active, rollback, pull_request, reason } => {
                 self.cancel_rollback(place, active, rollback, *pull_request, reason).await
             }

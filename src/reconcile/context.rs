@@ -85,6 +85,7 @@ impl StrategyContext {
             let Some(environment) = self.strategy.environment(&place.environment) else { continue };
             heads.insert(environment.proposed_branch(&place.lane), place.clone());
             heads.insert(environment.rollback_branch(&place.lane), place.clone());
+            heads.insert(environment.restore_branch(&place.lane), place.clone());
         }
         heads
     }
@@ -156,6 +157,16 @@ pub fn hold_key(place: &Place) -> StatusKey {
 /// Returns the key of our own status on the head of a rollback's branch.
 pub fn rollback_key(place: &Place) -> StatusKey {
     status_key(&format!("rollback/{place}"))
+}
+
+/// Returns the key under which it stands on the commit of drift what a person said of it.
+pub fn drift_key(place: &Place) -> StatusKey {
+    status_key(&format!("drift/{place}"))
+}
+
+/// Returns the key of our own status on the head of the branch that restores over drift.
+pub fn restore_key(place: &Place) -> StatusKey {
+    status_key(&format!("restore/{place}"))
 }
 
 fn status_key(name: &str) -> StatusKey {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{attention::Attention, context::StrategyContext};
+use super::{attention::Attention, context::StrategyContext, reviewing::ReviewMemory};
 use crate::{
     domain::{
         ids::{BranchName, Place, PullRequestNumber},
@@ -22,6 +22,8 @@ pub struct ForgeView {
     pull_requests: HashMap<BranchName, Vec<PullRequest>>,
     statuses: HashMap<String, Vec<CommitStatus>>,
     promotions: HashSet<(Place, String)>,
+    /// What was read about reviews.
+    pub(super) reviewing: ReviewMemory,
 }
 
 impl ForgeView {
@@ -34,11 +36,13 @@ impl ForgeView {
                 self.statuses.remove(sha);
             }
             Attention::PullRequest { number, head, state } => {
+                self.reviewing.forget(*number);
                 self.forget_pull_request(*number, head.as_deref(), state.as_deref());
             }
             Attention::Everything => {
                 self.pull_requests.clear();
                 self.statuses.clear();
+                self.reviewing.forget_all();
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::{
     git::{
         GitError, history,
         mirror::Push,
-        restore::{self, Restoration},
+        restore::{self, Over, Restoration},
         trailers::Trailers,
     },
     messages::{DryText, RollbackText},
@@ -180,6 +180,7 @@ impl Applier<'_> {
             parent: id(active)?,
             target: id(&rollback.target.commit)?,
             roots: self.going_back(place, rollback),
+            over: Over::Listed,
             seconds: rollback.at.as_second(),
             is_undivided: self.context.strategy.lanes.label().is_none(),
         };

@@ -163,7 +163,11 @@ pub async fn known(
         let heads = context.repository.mirror.branches_starting_with(&format!("{prefix}-next")).await?;
         for branch in heads {
             let lane = match environment.lane_of_branch(&branch) {
-                Some(LaneBranch::Proposed(lane) | LaneBranch::Rollback(lane)) if !known.contains(&lane) => lane,
+                Some(LaneBranch::Proposed(lane) | LaneBranch::Rollback(lane) | LaneBranch::Restore(lane))
+                    if !known.contains(&lane) =>
+                {
+                    lane
+                }
                 _ => continue,
             };
             let pull_requests = view.pull_requests(context, &branch, &environment.branch).await?;

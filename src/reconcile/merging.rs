@@ -2,7 +2,14 @@
 
 use jiff::SignedDuration;
 
-use super::{LookError, apply::Applier, context::RepositoryContext, record::LastDecision};
+use super::{
+    LookError,
+    apply::Applier,
+    context::RepositoryContext,
+    drifts::{DriftBook, Seen},
+    record::LastDecision,
+    reviewing,
+};
 use crate::{
     domain::{
         decision::{Decision, OpenGate},
@@ -36,6 +43,7 @@ impl Applier<'_> {
         self.check_base(&environment.branch, expected_active).await?;
         self.check_holds().await?;
         self.check_windows(place, decision)?;
+        self.check_approvals(place, number).await?;
         let commit = self.dry_commit(dry).await?;
         let trailers = Trailers::of_promotion(dry.clone(), self.context.origin(place)).decided(decision.clone());
         let gates: Vec<String> = decision.gates.iter().map(ToString::to_string).collect();
@@ -77,6 +85,12 @@ impl Applier<'_> {
         match self.intend(act, merging).await {
             Ok(active) => {
                 let now = self.now();
+                if let Ok(commit) = ActiveSha::new(active.as_str()) {
+                    // Somebody may force a push before anybody looks.
+                    let seen = Seen { head: commit.clone(), commit };
+                    let note = |book: &mut DriftBook| book.promoted = Some(seen);
+                    shared.store.change_note(&context.id, place, note).await?;
+                }
                 self.view.note_merge(head, number, &active, &account.login, now);
                 let environment = self.environment(place);
                 mirror.fetch_branches(&context.remote().await?, std::slice::from_ref(&environment.branch)).await?;
@@ -103,6 +117,20 @@ impl Applier<'_> {
             .find(|(of, standing)| matches!(standing, Standing::Closed { .. }) && !is_overridden(*of));
         match closed {
             Some(_) => Err(ForgeError::Moved { words: format!("a window of {place} has closed meanwhile") }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails when an approval that the merge was decided on does not count any more, as the forge has it now.
+    async fn check_approvals(&mut self, place: &Place, number: PullRequestNumber) -> Result<(), LookError> {
+        let Some(rule) = &self.environment(place).approvals else { return Ok(()) };
+        let state = self.snapshot.places.get(place);
+        let parts = state.and_then(|state| Some((state.branch()?, state.proposal.as_ref()?)));
+        let (branch, proposal) = parts.expect("because a merge is planned of a proposal on a branch");
+        let subject = reviewing::Subject { number, proposal, active: &branch.tree, running: branch.runs.first() };
+        let reviewed = self.view.reviewing.read_now(self.context, rule, subject).await?;
+        match rule.waits(Some(&reviewed)).first() {
+            Some(wait) => Err(ForgeError::Moved { words: format!("{place} is not approved any more: {wait}") }.into()),
             None => Ok(()),
         }
     }

@@ -10,10 +10,11 @@ use super::{
     active::{self, KnownProposals},
     closed_pull_requests, commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
+    drifts::{self, DriftBook},
     forge_view::ForgeView,
     holds,
     lanes::{self, EnvironmentReading, LaneCommit},
-    overriding, proposals, rejected_commits,
+    overriding, proposals, rejected_commits, reviewing,
 };
 use crate::{
     domain::{
@@ -50,6 +51,7 @@ pub(super) const RECORDS_SEARCHED: usize = 10;
 struct Heads {
     proposal: Option<Head>,
     restoration: Option<Head>,
+    restoring: Option<Head>,
 }
 
 /// The head of a branch on which a change is proposed.
@@ -151,9 +153,12 @@ async fn observe_place(
     let store = &context.repository.shared.store;
     let proposed_branch = environment.proposed_branch(&place.lane);
     let pull_requests = view.pull_requests(context, &proposed_branch, &environment.branch).await?;
+    let mut book = drifts::book(context, place).await?;
     let history = reading.of_lane(&place.lane);
     let Some(newest) = history.first() else {
-        return Ok(PlaceState { active: without_branch(&pull_requests), ..PlaceState::default() });
+        let mut state = PlaceState { active: without_branch(&pull_requests, &book), ..PlaceState::default() };
+        drifts::read_restoring(context, view, environment, place, book, None, &mut state).await?;
+        return Ok(state);
     };
     let mut known = KnownProposals {
         trees: store.proposed_trees(&context.id, place).await?,
@@ -162,6 +167,7 @@ async fn observe_place(
         seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
         hydrations: reading.hydrations_of(&place.lane),
         rendered: reading.hydrations.clone(),
+        adopted: book.adopted.clone(),
     };
     let pull_requests = match unseen(&history, &known) {
         unseen if unseen.is_empty() => pull_requests,
@@ -177,7 +183,14 @@ async fn observe_place(
         }
     };
     proposals::recognise(context, place, &pull_requests, &history, &mut known).await?;
-    let read = active::read_branch(&context.id.name, place, &history, &known);
+    let mut read = active::read_branch(&context.id.name, place, &history, &known);
+    drifts::explain(&mut read, &pull_requests);
+    let lane = drifts::Lane { place, reading, history: &history, pull_requests: &pull_requests };
+    drifts::find_forced_push(context, view, environment, &lane, &known, &mut read, &mut book).await?;
+    if drifts::read_back(context, view, place, &read, &mut known, &mut book).await? {
+        read = active::read_branch(&context.id.name, place, &history, &known);
+    }
+    active::adopt_what_was_forced(&history, &known, &mut read);
     let (head, tree) = (active::active_sha(&newest.commit), tree_id(newest.commit.tree));
     let mut runs = read.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
@@ -189,6 +202,8 @@ async fn observe_place(
         None => None,
     };
     let restoration = heads.restoration.and_then(|head| proposal_of(context, &at, &head, &known));
+    let mending = heads.restoring.and_then(|head| proposal_of(context, &at, &head, &known));
+    let foreign = drifts::find_foreign_work(context, view, &lane, proposal.as_ref(), &known, &book).await?;
     let rejected = closed_pull_requests::read(context, view, place, &pull_requests, &history, &known).await?;
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
     if let (Some(open), Some(proposal)) = (open, &proposal)
@@ -205,7 +220,14 @@ async fn observe_place(
         }
         _ => Vec::new(),
     };
-    Ok(PlaceState {
+    let reviewed = match (&environment.approvals, &proposal, open) {
+        (Some(rule), Some(proposal), Some(open)) if open.head_sha == proposal.sha.as_str() => {
+            let subject = reviewing::Subject { number: open.number, proposal, active: &tree, running: runs.first() };
+            Some(view.reviewing.read(context, rule, subject).await?)
+        }
+        _ => None,
+    };
+    let mut state = PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: read.drift, runs }),
         hydrations: known.hydrations,
         labels: reading.labels(&place.lane),
@@ -220,13 +242,18 @@ async fn observe_place(
         rejected,
         promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
         window_override: overriding::read(context, view, place, environment, proposal.as_ref(), open).await?,
+        reviewed,
+        told: store.note(&context.id, place).await?.unwrap_or_default(),
         own_status,
         refusal: store.note(&context.id, place).await?,
         obstacle: store.note(&context.id, place).await?,
         proposal,
         restoration,
+        foreign,
         ..PlaceState::default()
-    })
+    };
+    drifts::read_restoring(context, view, environment, place, book, mending, &mut state).await?;
+    Ok(state)
 }
 
 /// Returns when the pull request with each head was merged.
@@ -247,10 +274,12 @@ fn unseen(history: &[LaneCommit], known: &KnownProposals) -> Vec<String> {
 
 /// Tells an active branch that was never there from one that somebody deleted: to that one, pull
 /// requests of ours were merged.
-fn without_branch(pull_requests: &[PullRequest]) -> Active {
-    match pull_requests.iter().find(|pr| pr.state == PullRequestState::Merged) {
-        None => Active::Missing,
-        Some(merged) => Active::Gone { last: merged.merge_sha.clone().and_then(|sha| ActiveSha::new(sha).ok()) },
+fn without_branch(pull_requests: &[PullRequest], book: &DriftBook) -> Active {
+    let merged = pull_requests.iter().find(|pr| pr.state == PullRequestState::Merged);
+    let told = || merged.and_then(|pr| ActiveSha::new(pr.merge_sha.clone()?).ok());
+    match (&book.promoted, merged) {
+        (None, None) => Active::Missing,
+        (seen, _) => Active::Gone { last: seen.as_ref().map(|seen| seen.head.clone()).or_else(told) },
     }
 }
 
@@ -269,6 +298,7 @@ async fn read_heads(
     active: Oid,
 ) -> Result<Heads, LookError> {
     let (proposed, rollback) = (environment.proposed_branch(&place.lane), environment.rollback_branch(&place.lane));
+    let restore = environment.restore_branch(&place.lane);
     let read = context.repository.mirror.read(move |repository, cache| {
         let mut head = |branch| {
             let Some(commit) = history::head_commit(repository, branch)? else { return Ok(None) };
@@ -279,7 +309,7 @@ async fn read_heads(
             };
             Ok::<_, crate::git::GitError>(Some(Head { commit, owned, landed }))
         };
-        Ok(Heads { proposal: head(&proposed)?, restoration: head(&rollback)? })
+        Ok(Heads { proposal: head(&proposed)?, restoration: head(&rollback)?, restoring: head(&restore)? })
     });
     Ok(read.await?)
 }

@@ -89,11 +89,15 @@ impl Reader<'_> {
     /// Returns how the run came about; nothing while the forge has not noticed the merge.
     async fn read(&self, view: &mut ForgeView) -> Result<Option<Merge>, LookError> {
         let Some(environment) = self.context.strategy.environment(&self.place.environment) else { return Ok(None) };
+        let commit = self.commit(self.brought_by).await?;
+        let trailers = commit.merged_trailers.as_ref().or(commit.trailers.as_ref());
         let head = match self.run.restored {
+            _ if trailers.is_some_and(|trailers| trailers.mends.is_some()) => {
+                environment.restore_branch(&self.place.lane)
+            }
             None => environment.proposed_branch(&self.place.lane),
             Some(_) => environment.rollback_branch(&self.place.lane),
         };
-        let commit = self.commit(self.brought_by).await?;
         let known = view.pull_requests(self.context, &head, &environment.branch).await?;
         let mut found = known.iter().find(|pull| self.is_of(pull, &commit)).cloned();
         let open = known.iter().find(|pull| pull.state == PullRequestState::Open);

@@ -340,8 +340,8 @@ fn target(view: &PlaceView, order: &RollbackOrder) -> Result<Target, CommandErro
     let place = &view.place;
     if let Some(drift) = &view.drift {
         return Err(CommandError::Refused {
-            message: format!("{} changed {place} by hand, so it is not rolled back.", drift.author),
-            help: format!("Take that commit ({}) back first.", drift.commit.short()),
+            message: format!("{place} is not rolled back: {drift}."),
+            help: format!("End that first: `hydromote restore {0}`, or `hydromote adopt {0}`.", place.environment),
         });
     }
     let choice = match &order.destination {

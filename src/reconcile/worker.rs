@@ -13,6 +13,7 @@ use super::{
     attention::Attention,
     board::{Boards, CommitText, Looked, StrategyBoard},
     context::StrategyContext,
+    drifts,
     forge_view::ForgeView,
     holds::HoldBook,
     observe, record,
@@ -66,6 +67,8 @@ impl StrategyWorker {
             self.remember(context, &snapshot, &plan).await?;
             boards.publish(board(context, &snapshot, &plan).await?);
             metrics::counter!("hydromote_plans_total").increment(1);
+            let overdue = u32::try_from(super::overdue::count(&plan.places)).unwrap_or(u32::MAX);
+            metrics::gauge!("hydromote_overdue_gates", "strategy" => context.id.to_string()).set(overdue);
             if plan.actions.is_empty() {
                 return Ok(plan.wake_at);
             }
@@ -90,6 +93,10 @@ impl StrategyWorker {
             if store.note::<HoldBook>(&context.id, &place).await?.is_some_and(|book| book.rollback.is_some()) {
                 let back = environment.rollback_branch(&place.lane);
                 known.extend(self.view.pull_requests(context, &back, &environment.branch).await?);
+            }
+            if drifts::book(context, &place).await?.restore.is_some() {
+                let restore = environment.restore_branch(&place.lane);
+                known.extend(self.view.pull_requests(context, &restore, &environment.branch).await?);
             }
             let concerns = |attention: &Attention| match attention {
                 Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),

@@ -1,4 +1,4 @@
-//! `/api/v1`: what runs, what waits and why; promote, hold, roll back, reject, report and retry. The command line uses it.
+//! `/api/v1`: what runs, what waits and why; promote, hold, roll back, restore, adopt, reject, report and retry. The command line uses it.
 //!
 //! Errors are `{error, help}`. The words of gates and verdicts are those of the domain.
 
@@ -38,6 +38,8 @@ pub(super) fn router(site: Site) -> Router {
         .route("/strategies/{owner}/{repo}/{name}/hold/{environment}", routing::post(acts::hold))
         .route("/strategies/{owner}/{repo}/{name}/unhold/{environment}", routing::post(acts::unhold))
         .route("/strategies/{owner}/{repo}/{name}/rollback/{environment}", routing::post(acts::rollback))
+        .route("/strategies/{owner}/{repo}/{name}/restore/{environment}", routing::post(acts::restore))
+        .route("/strategies/{owner}/{repo}/{name}/adopt/{environment}", routing::post(acts::adopt))
         .route("/strategies/{owner}/{repo}/{name}/reject", routing::post(acts::reject))
         .route("/strategies/{owner}/{repo}/{name}/unreject", routing::post(acts::unreject))
         .route("/strategies/{owner}/{repo}/{name}/report", routing::post(acts::report))

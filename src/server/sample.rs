@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, watch};
 use super::{Readiness, ServerState, access::Access, router, sessions::Sessions, site::Site, webhooks::*};
 use crate::{
     domain::{
+        drift::Drift,
         gate::{ClosedGate, Gate, StatusWait, Verdict},
         ids::*,
         permission::{Grantee, Permission},
         plan::{Notice, PlaceView, RunningView},
-        snapshot::Drift,
         status::CommitStatus,
     },
     forge::*,
@@ -135,11 +135,8 @@ pub(crate) fn board() -> StrategyBoard {
     staging.gates = vec![closed(Gate::DependsOn { environment: environment_name("dev"), waits }, 42, None)];
     let mut canary = view("canary", Some((OLD, 200, Verdict::Soak { until: ahead(20) })));
     canary.wanted = Some(dry_sha(NEW));
-    let drift = Drift {
-        commit: active_sha('b', 77),
-        author: "somebody <script>alert(1)</script>".into(),
-        outputs: vec!["web".into(), "worker".into()],
-    };
+    let (author, outputs) = ("somebody <script>alert(1)</script>".into(), vec!["web".into(), "worker".into()]);
+    let drift = Drift::of_commit(active_sha('b', 77), author, outputs, None);
     canary.drift = Some(drift.clone());
     canary.gates = vec![
         closed(drift.into(), 9, None),
@@ -195,13 +192,14 @@ fn view(environment: &str, runs: Option<(&str, i64, Verdict)>) -> PlaceView {
             since: ago(minutes),
             verdict,
             roots: 6,
+            adopted: None,
         }),
         ..PlaceView::empty(place(environment), BranchName::new(format!("env/{environment}")).expect("a branch"))
     }
 }
 
 fn closed(gate: Gate, minutes: i64, until: Option<i64>) -> ClosedGate {
-    ClosedGate { gate, since: ago(minutes), until: until.map(ahead) }
+    ClosedGate { gate, since: ago(minutes), until: until.map(ahead), deadline: None, is_overdue: false }
 }
 
 fn ago(minutes: i64) -> Timestamp {
@@ -318,6 +316,12 @@ impl Forge for Recorder {
         absent()
     }
     async fn react(&self, _: &RepositoryId, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
+        absent()
+    }
+    async fn reviews(&self, _: &RepositoryId, _: PullRequestNumber) -> Result<Reviews, ForgeError> {
+        absent()
+    }
+    async fn authors(&self, _: &RepositoryId, _: Option<&str>, _: &str) -> Result<Vec<CommitAuthor>, ForgeError> {
         absent()
     }
     async fn permission(&self, _: &RepositoryId, _: &Account) -> Result<Permission, ForgeError> {

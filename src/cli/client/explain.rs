@@ -66,6 +66,8 @@ fn render(explained: &ExplainView) -> String {
             lines.extend(gate.seen.as_ref().map(|seen| format!("    seen: {seen}")));
             lines.push(format!("    opened by: {}", gate.remedy));
         }
+        let diff = explanation.drift_diff.iter().flat_map(|diff| diff.lines());
+        lines.extend(diff.map(|line| format!("    {line}")));
         lines.extend(explanation.environment.open.iter().map(|gate| format!("  open: {}", gate.words)));
         let changes_at = explanation.environment.changes_at;
         lines.extend(changes_at.map(|at| format!("  next change by time alone: {}", table::time(at))));

@@ -4,6 +4,7 @@
 //! [`discovery`]. The words that they print are the API's.
 
 pub mod discovery;
+mod drift;
 mod explain;
 mod history;
 mod hold;
@@ -43,6 +44,10 @@ pub enum Command {
     Unhold(hold::UnholdArgs),
     /// Brings back what ran in an environment before
     Rollback(rollback::Args),
+    /// Brings back what was promoted last, over what others put into an environment
+    Restore(drift::Args),
+    /// Takes what others put into an environment as what runs there
+    Adopt(drift::Args),
     /// Keeps a dry commit from being promoted anywhere
     Reject(reject::RejectArgs),
     /// Takes the rejection of a dry commit back
@@ -109,6 +114,8 @@ pub async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Hold(args) => hold::hold(args, (crate::app::wall_clock())()).await,
         Command::Unhold(args) => hold::unhold(args).await,
         Command::Rollback(args) => rollback::run(args).await,
+        Command::Restore(args) => drift::run(drift::Act::Restore, args).await,
+        Command::Adopt(args) => drift::run(drift::Act::Adopt, args).await,
         Command::Reject(args) => reject::reject(args).await,
         Command::Unreject(args) => reject::unreject(args).await,
         Command::Report(args) => report::run(args).await,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verb;
 use crate::domain::{
-    ids::{DrySha, HeadSha, Place, ProposedSha, PullRequestNumber},
+    ids::{ActiveSha, DrySha, HeadSha, Place, ProposedSha, PullRequestNumber},
     permission::{Grant, Permission},
 };
 
@@ -71,6 +71,20 @@ pub enum Outcome {
         from: DrySha,
         /// What it goes back to.
         to: DrySha,
+    },
+    /// What was promoted last comes back.
+    Restoring {
+        /// Where.
+        place: Place,
+        /// The commit over which, by the beginning of its id.
+        over: String,
+    },
+    /// What others put there runs.
+    Adopted {
+        /// Where.
+        place: Place,
+        /// The commit of drift.
+        commit: ActiveSha,
     },
     /// A dry commit was rejected.
     Rejected {

@@ -62,6 +62,10 @@ pub enum Verb {
     Preview,
     /// Brings earlier content back.
     Rollback,
+    /// Brings back what was promoted last, over what others put there.
+    Restore,
+    /// Takes what others put there as what runs.
+    Adopt,
 }
 
 /// A command with its arguments.
@@ -115,6 +119,20 @@ pub enum Command {
     Preview,
     /// Brings earlier content back.
     Rollback(Rollback),
+    /// Brings back what was promoted last, over what others put there.
+    Restore {
+        /// Where; the pull request's own environment when absent.
+        environment: Option<EnvironmentName>,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Takes what others put there as what runs.
+    Adopt {
+        /// Where; the pull request's own environment when absent.
+        environment: Option<EnvironmentName>,
+        /// Why.
+        reason: Option<String>,
+    },
 }
 
 /// A rollback as somebody asked for it.
@@ -253,7 +271,7 @@ fn shortened(line: &str) -> String {
 
 impl Verb {
     /// Every verb, in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Status,
         Self::Diff,
         Self::Help,
@@ -265,6 +283,8 @@ impl Verb {
         Self::Unreject,
         Self::Preview,
         Self::Rollback,
+        Self::Restore,
+        Self::Adopt,
     ];
 
     /// Returns the word that people write.
@@ -281,6 +301,8 @@ impl Verb {
             Self::Unreject => "unreject",
             Self::Preview => "preview",
             Self::Rollback => "rollback",
+            Self::Restore => "restore",
+            Self::Adopt => "adopt",
         }
     }
 
@@ -298,6 +320,8 @@ impl Verb {
             Self::Unreject => "unreject [commit]",
             Self::Preview => "preview",
             Self::Rollback => "rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason=\"…\"]",
+            Self::Restore => "restore [environment] [reason=\"…\"]",
+            Self::Adopt => "adopt [environment] [reason=\"…\"]",
         }
     }
 
@@ -315,6 +339,8 @@ impl Verb {
             Self::Unreject => "takes the rejection of a dry commit back",
             Self::Preview => "shows what a pull request into the dry branch would change",
             Self::Rollback => "brings earlier content back",
+            Self::Restore => "brings back what was promoted last, over what others changed on the branch",
+            Self::Adopt => "takes what others changed on the branch as what runs",
         }
     }
 
@@ -324,7 +350,7 @@ impl Verb {
             Self::Status | Self::Diff | Self::Help => Permission::Read,
             Self::Hold | Self::Retry => Permission::Triage,
             Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Permission::Write,
-            Self::Rollback => Permission::Maintain,
+            Self::Rollback | Self::Restore | Self::Adopt => Permission::Maintain,
         }
     }
 
@@ -332,15 +358,15 @@ impl Verb {
     pub fn grant(self) -> Option<Grant> {
         match self {
             Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Some(Grant::Promote),
-            Self::Rollback => Some(Grant::Rollback),
+            Self::Rollback | Self::Restore | Self::Adopt => Some(Grant::Rollback),
             Self::Status | Self::Diff | Self::Help | Self::Hold | Self::Retry => None,
         }
     }
 
     /// Says whether the command may stand without our prefix. The other words are too common: other
-    /// bots answer `/help`, `/diff` and `/preview`.
+    /// bots answer `/help`, `/diff` and `/preview`, and may `/adopt` and `/restore`.
     pub fn is_bare(self) -> bool {
-        !matches!(self, Self::Diff | Self::Help | Self::Preview)
+        !matches!(self, Self::Diff | Self::Help | Self::Preview | Self::Restore | Self::Adopt)
     }
 
     /// Says whether no other bot is known to take the word: Prow, of Kubernetes and others, takes `/hold`,
@@ -379,6 +405,10 @@ impl Verb {
                 only: arguments.named("only"),
                 reason: arguments.named("reason"),
             }),
+            Self::Restore => {
+                Command::Restore { environment: arguments.environment()?, reason: arguments.named("reason") }
+            }
+            Self::Adopt => Command::Adopt { environment: arguments.environment()?, reason: arguments.named("reason") },
         };
         arguments.end()?;
         Ok(command)
@@ -406,6 +436,8 @@ impl Command {
             Self::Unreject { .. } => Verb::Unreject,
             Self::Preview => Verb::Preview,
             Self::Rollback(_) => Verb::Rollback,
+            Self::Restore { .. } => Verb::Restore,
+            Self::Adopt { .. } => Verb::Adopt,
         }
     }
 }

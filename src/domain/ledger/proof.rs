@@ -26,7 +26,7 @@ impl<'a> Ledger<'a> {
         let place = Place { environment: environment.clone(), lane: lane.clone() };
         let (environment, state) = (self.strategy.environment(environment)?, self.place(&place)?);
         let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
-        let held = match runs.iter().position(|run| run.dry == *dry) {
+        let held = match runs.iter().position(|run| run.dry == *dry && run.adopted.is_none()) {
             Some(index) => index,
             None => match self.held_as_no_op(state, runs, dry)? {
                 Held::Nothing => return Some(Proof { environment, run: None }),

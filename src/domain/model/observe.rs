@@ -11,6 +11,7 @@ use super::{
 };
 use crate::domain::{
     content::Content,
+    drift::Drift,
     hold::{Hold, HoldMark},
     hydration::{Hydration, HydrationFailure},
     ids::{DrySha, ProposedSha, PullRequestNumber, StatusKey, TreeId},
@@ -18,8 +19,8 @@ use crate::domain::{
     rejection::Rejection,
     rollback::Restored,
     snapshot::{
-        Active, ActiveBranch, ActiveCommit, ClosedProposal, Drift, OpenPullRequest, PlaceState, PostedStatus,
-        PromoteRequest, Proposal, Record, Refusal, Report, Run, Snapshot,
+        Active, ActiveBranch, ActiveCommit, ClosedProposal, OpenPullRequest, PlaceState, PostedStatus, PromoteRequest,
+        Proposal, Record, Refusal, Report, Run, Snapshot,
     },
     status::{CommitStatus, StatusSource, StatusState},
 };
@@ -134,7 +135,17 @@ fn observe_branch(of: &Configuration, branch: &Branch, environment: u8, lane: u8
                 state::Record::Revoked => Some(Record::Revoked { at: time(commit.at) }),
             };
             let (commits, reports) = (vec![seen], Vec::new());
-            runs.push(Run { dry, content, commits, record, reports, ended_at: None, restored, beside: false });
+            runs.push(Run {
+                dry,
+                content,
+                commits,
+                record,
+                reports,
+                ended_at: None,
+                restored,
+                beside: false,
+                adopted: None,
+            });
         } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &content {
             drift = None;
             if let Some(run) = runs.last_mut() {
@@ -145,7 +156,8 @@ fn observe_branch(of: &Configuration, branch: &Branch, environment: u8, lane: u8
             if let Some(run) = runs.last_mut() {
                 run.ended_at.get_or_insert(time(commit.at));
             }
-            drift.get_or_insert(Drift { commit: sha, author: "eve".into(), outputs: vec!["shop".into()] });
+            let promoted = runs.last().and_then(Run::as_promoted);
+            drift.get_or_insert(Drift::of_commit(sha, "eve".into(), vec!["shop".into()], promoted));
         }
     }
     for run in &mut runs {

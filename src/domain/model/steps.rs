@@ -28,7 +28,15 @@ fn step(of: &Configuration, state: &State, action: &Action) -> Option<Step> {
     };
     Some(match action {
         // What is told of hydrations decides nothing, and every pull request describes its head.
-        Action::ReportHydration { .. } | Action::DescribePullRequest { .. } => return None,
+        Action::ReportHydration { .. }
+        | Action::DescribePullRequest { .. }
+        | Action::TellOverdue { .. }
+        | Action::PostDrift { .. } => return None,
+        Action::BringBranchBack { .. }
+        | Action::ProposeRestore { .. }
+        | Action::OpenRestore { .. }
+        | Action::MergeRestore { .. }
+        | Action::EndRestore { .. } => unreachable!("nobody in the model asks for it: {action}"),
         Action::CreateBranch { environment, .. } => Step::CreateBranch { environment: in_environment(environment) },
         Action::Hydrate { environment, dry } => {
             Step::Hydrate { environment: in_environment(environment), dry: id(dry.as_str()) }

@@ -3,8 +3,11 @@
 use crate::domain::{
     content::Content,
     decision::Decision,
+    drift::{Drift, Restore},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, TreeId},
+    overdue::{Overdue, Waiting},
+    permission::Grantee,
     rollback::{Rollback, Start},
     snapshot::PostedStatus,
 };
@@ -130,6 +133,17 @@ pub enum Action {
         /// The dry SHA.
         dry: DrySha,
     },
+    /// Tell people of waits that have passed their deadline.
+    TellOverdue {
+        /// In which place.
+        place: Place,
+        /// What waits.
+        waiting: Waiting,
+        /// Everything that is overdue of it; some of it was not told.
+        overdue: Vec<Overdue>,
+        /// Whom to tell.
+        people: Vec<Grantee>,
+    },
     /// Put what a hold says on the active head.
     PostHold {
         /// In which place.
@@ -205,6 +219,78 @@ pub enum Action {
         /// The rollback.
         rollback: Box<Rollback>,
     },
+    /// Say of drift on the commit that brought it that it is there.
+    PostDrift {
+        /// In which place.
+        place: Place,
+        /// That commit.
+        commit: ActiveSha,
+        /// The status.
+        status: PostedStatus,
+    },
+    /// Make an active branch that somebody deleted again, where it was.
+    BringBranchBack {
+        /// In which place.
+        place: Place,
+        /// The active branch.
+        branch: BranchName,
+        /// The commit that the last promotion made on it.
+        at: ActiveSha,
+        /// Who asked for it.
+        restore: Box<Restore>,
+    },
+    /// Move the restoring branch to a commit on the active head that holds what was promoted last.
+    ProposeRestore {
+        /// In which place.
+        place: Place,
+        /// What is there instead.
+        drift: Box<Drift>,
+        /// Who asked for it.
+        restore: Box<Restore>,
+        /// The head to compose on.
+        expected_active: ActiveSha,
+        /// The head of the restoring branch.
+        expected_proposed: Option<ProposedSha>,
+    },
+    /// Open the pull request that restores.
+    OpenRestore {
+        /// In which place.
+        place: Place,
+        /// What is there instead.
+        drift: Box<Drift>,
+        /// Who asked for it.
+        restore: Box<Restore>,
+        /// The head.
+        proposed: ProposedSha,
+    },
+    /// Merge the pull request that restores.
+    MergeRestore {
+        /// In which place.
+        place: Place,
+        /// What is there instead.
+        drift: Box<Drift>,
+        /// Who asked for it.
+        restore: Box<Restore>,
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The active head that the result was composed on.
+        expected_active: ActiveSha,
+        /// On what it was decided.
+        decision: Box<Decision>,
+        /// The tree that the environment must hold afterwards.
+        tree: TreeId,
+    },
+    /// Note that nothing is restored any more: it is done, or its drift is not what the person saw.
+    EndRestore {
+        /// In which place.
+        place: Place,
+        /// What was asked for; another wish does not end.
+        restore: Box<Restore>,
+        /// Its open pull request.
+        pull_request: Option<PullRequestNumber>,
+        /// Why.
+        reason: String,
+    },
     /// Give a rollback up, and its hold and block with it.
     CancelRollback {
         /// In which place.
@@ -229,12 +315,13 @@ impl Action {
                 | Self::StartRollback { .. }
                 | Self::FinishRollback { .. }
                 | Self::CancelRollback { .. }
+                | Self::EndRestore { .. }
         )
     }
 
     /// Says whether it brings content onto an active branch.
     pub fn is_merge(&self) -> bool {
-        matches!(self, Self::Merge { .. } | Self::MergeRollback { .. })
+        matches!(self, Self::Merge { .. } | Self::MergeRollback { .. } | Self::MergeRestore { .. })
     }
 }
 
@@ -262,6 +349,10 @@ impl std::fmt::Display for Action {
                 write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
             }
             Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
+            Self::TellOverdue { place, overdue, .. } => {
+                let words: Vec<_> = overdue.iter().map(|overdue| overdue.words.as_str()).collect();
+                write!(f, "tell people about {place}: {}", words.join("; "))
+            }
             Self::PostHold { place, status, .. } => write!(f, "mark the hold of {place}: {}", status.description),
             Self::EndHold { place, reason, .. } => write!(f, "end the hold of {place}: {reason}"),
             Self::StartRollback { place, start, .. } => {
@@ -284,6 +375,16 @@ impl std::fmt::Display for Action {
             Self::FinishRollback { place, rollback, .. } => {
                 write!(f, "note that {place} is back at {}", rollback.target.dry.short())
             }
+            Self::PostDrift { place, status, .. } => write!(f, "mark the drift of {place}: {}", status.description),
+            Self::BringBranchBack { place, branch, at, .. } => {
+                write!(f, "make `{branch}` of {place} again at {}", at.short())
+            }
+            Self::ProposeRestore { place, .. } => write!(f, "propose to restore {place}"),
+            Self::OpenRestore { place, .. } => write!(f, "open a pull request to restore {place}"),
+            Self::MergeRestore { place, number, .. } => {
+                write!(f, "merge {number}: {place} is again what was promoted last")
+            }
+            Self::EndRestore { place, reason, .. } => write!(f, "end the restoring of {place}: {reason}"),
             Self::CancelRollback { place, reason, .. } => write!(f, "cancel the rollback of {place}: {reason}"),
         }
     }

@@ -224,7 +224,7 @@ impl Planner<'_> {
             .into_iter()
             .chain(obstacle.map(|obstacle| Gate::Obstacle { message: obstacle.message.clone() }))
             .chain(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }))
-            .map(|gate| self.since(environment, place, state, gate))
+            .map(|gate| self.since(environment, place, state, None, gate))
             .collect();
         let Some(view) = plan.places.iter_mut().find(|view| view.place == *place) else { return };
         // The rollback is asked before all that a promotion would wait for.

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     decision::{OpenGate, SeenStatus},
-    gate::{ClosedGate, GateId, Verdict},
+    drift::{Adoption, Drift, ForeignWork, Restore},
+    gate::{ClosedGate, GateId, Verdict, clock},
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
     rollback::{Choice, Guard, Rollback},
-    snapshot::Drift,
 };
 
 /// One lane of one environment as people see it.
@@ -40,6 +40,10 @@ pub struct PlaceView {
     pub pull_request: Option<PullRequestNumber>,
     /// What somebody else changed of ours, whether anything newer is wanted or not.
     pub drift: Option<Drift>,
+    /// Who has it restored.
+    pub restore: Option<Restore>,
+    /// What somebody else pushed onto the proposed branch.
+    pub foreign: Option<ForeignWork>,
     /// The commit that brought what runs.
     pub brought_by: Option<ActiveSha>,
     /// Commits that restored earlier content and whose blocks stand.
@@ -77,6 +81,8 @@ impl PlaceView {
             proposed: None,
             pull_request: None,
             drift: None,
+            restore: None,
+            foreign: None,
             brought_by: None,
             restoring: Vec::new(),
             hold: None,
@@ -102,6 +108,9 @@ pub struct RunningView {
     pub verdict: Verdict,
     /// The number of roots.
     pub roots: usize,
+    /// Who took it as it was, when somebody else brought it.
+    #[serde(default)]
+    pub adopted: Option<Adoption>,
 }
 
 /// Something that people should know though no gate waits for it.
@@ -165,10 +174,31 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// What runs should have its verdict by now.
+    Overdue {
+        /// What it waits for.
+        waits: Verdict,
+        /// Since when it is overdue.
+        since: Timestamp,
+    },
     /// What runs has failed, and is not rolled back by itself.
     Guarded {
         /// Why not.
         guard: Guard,
+    },
+    /// Drift is being restored.
+    Restoring {
+        /// Who asked for it.
+        by: String,
+        /// The pull request that does, once it is open.
+        number: Option<PullRequestNumber>,
+    },
+    /// Somebody else's content runs, which a person adopted.
+    Adopted {
+        /// Who did.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
     },
     /// Roots that failed keep their last good rendering.
     Kept {
@@ -215,7 +245,16 @@ impl std::fmt::Display for Notice {
                 rest.short()
             ),
             Self::WindowsOverridden { by, reason } => write!(f, "{by} overrides the windows: {reason}"),
+            Self::Overdue { waits, since } => {
+                write!(f, "the verdict on what runs is overdue since {}: {waits}", clock(*since))
+            }
             Self::Guarded { guard } => write!(f, "it failed and is not rolled back by itself: {guard}"),
+            Self::Restoring { by, number: None } => write!(f, "{by} has the branch restored"),
+            Self::Restoring { by, number: Some(number) } => write!(f, "{by} has the branch restored with {number}"),
+            Self::Adopted { by, reason } => {
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                write!(f, "{by} adopted what others put here{why}; it verifies nothing")
+            }
             Self::Kept { dry, roots: 1, message } => {
                 write!(f, "in {} a root keeps its last good rendering: {message}", dry.short())
             }

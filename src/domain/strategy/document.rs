@@ -5,6 +5,7 @@
 //! at once, by `check`. Words whose behaviour is not built yet are fields too, so that they get a
 //! better answer than "unknown"; the schema leaves them out.
 
+mod approvals;
 mod windows;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
@@ -15,7 +16,10 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-pub use self::windows::{WindowDocument, WindowsDocument};
+pub use self::{
+    approvals::ApprovalsDocument,
+    windows::{WindowDocument, WindowsDocument},
+};
 use super::{
     Layout, MergeMethod, Newer, OnFailure, SecretPolicy, SourceKind,
     check::permissions,
@@ -80,7 +84,7 @@ pub struct Spec {
     pub rollback: Option<RollbackDocument>,
     /// What happens to a proposal that waits when something newer may be promoted: `supersede` lets the newer one take
     /// its place, `finish` lets it go on until it is merged, fails or passes its deadline. Default: `finish` where commit
-    /// statuses are asked for on the proposed commit, else `supersede`.
+    /// statuses or approvals are asked for on the proposed commit, else `supersede`.
     pub newer: Option<Word<Newer>>,
     /// The environments, in the order in which they are promoted unless `dependsOn` says otherwise.
     pub environments: At<Vec<At<EnvironmentDocument>>>,
@@ -93,9 +97,12 @@ pub struct Spec {
     pub lanes: Option<LanesDocument>,
     /// How many promotion pull requests may be open at once in each environment. Default: one for each lane.
     pub max_open_pull_requests: Option<At<u32>>,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub approvals: NotYet,
+    /// Who is mentioned when a wait passes its deadline: `team:SLUG` for a team of the repository's organisation,
+    /// `user:LOGIN` for one person.
+    #[serde(default)]
+    pub notify: Vec<GranteeText>,
+    /// Which reviews a promotion needs, in every environment that does not say it by itself.
+    pub approvals: Option<ApprovalsDocument>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub targets: NotYet,
@@ -214,9 +221,10 @@ pub struct StatusDocument {
     pub key: At<String>,
     /// How long success must stand before it counts. Default: it counts at once.
     pub settle: Option<At<DurationText>>,
-    /// On an active branch: how long after the soak content that is neither verified nor failed keeps newer content
-    /// out; the longest of an environment counts. Default: `1h`. On a proposed commit: how long `newer: finish` keeps
-    /// a proposal that something newer could replace. Default: `24h`.
+    /// After how long of waiting people are told. On an active branch, from the end of the soak on: until then content
+    /// that is neither verified nor failed keeps newer content out; the longest of an environment counts. Default: `1h`.
+    /// On a proposed commit, from the proposal on: until then `newer: finish` keeps a proposal that something newer could
+    /// replace. Default: `24h`.
     pub deadline: Option<At<DurationText>>,
 }
 
@@ -273,15 +281,20 @@ pub struct EnvironmentDocument {
     pub windows: Option<WindowsDocument>,
     /// How many promotion pull requests may be open at once here, where it differs from the strategy's.
     pub max_open_pull_requests: Option<At<u32>>,
+    /// How long a proposal may wait here before people are told, whatever it waits for. Default: people are told of
+    /// waits that have a deadline of their own.
+    pub deadline: Option<At<DurationText>>,
+    /// Who is mentioned when a wait of this environment passes its deadline, in addition to the strategy's.
+    #[serde(default)]
+    pub notify: Vec<GranteeText>,
+    /// Which reviews a promotion needs here, instead of the strategy's.
+    pub approvals: Option<ApprovalsDocument>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub lanes: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub permissions: NotYet,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub approvals: NotYet,
     #[schemars(skip)]
     #[doc(hidden)]
     pub targets: NotYet,
@@ -300,18 +313,17 @@ pub struct DurationText(pub String);
 
 impl Spec {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 4] {
-        [("approvals", &self.approvals), ("targets", &self.targets), ("waves", &self.waves), ("hooks", &self.hooks)]
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 3] {
+        [("targets", &self.targets), ("waves", &self.waves), ("hooks", &self.hooks)]
     }
 }
 
 impl EnvironmentDocument {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 6] {
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 5] {
         [
             ("lanes", &self.lanes),
             ("permissions", &self.permissions),
-            ("approvals", &self.approvals),
             ("targets", &self.targets),
             ("waves", &self.waves),
             ("hooks", &self.hooks),

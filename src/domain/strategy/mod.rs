@@ -28,9 +28,10 @@ pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
 pub use schema::schema;
 
 use super::{
+    approvals::ApprovalRule,
     ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
-    lane::{LaneBranch, Lanes, ROLLBACK_SUFFIX},
-    permission::Grants,
+    lane::{LaneBranch, Lanes, RESTORE_SUFFIX, ROLLBACK_SUFFIX},
+    permission::{Grantee, Grants},
     windows::EnvironmentWindows,
 };
 
@@ -174,6 +175,12 @@ pub struct Environment {
     pub active_statuses: Vec<StatusRule>,
     /// Keys that must succeed on the proposed SHA before it is merged.
     pub proposed_statuses: Vec<StatusRule>,
+    /// What is asked of people before it is merged.
+    pub approvals: Option<ApprovalRule>,
+    /// How long a proposal may wait before people are told, whatever it waits for.
+    pub deadline: Option<SignedDuration>,
+    /// Who is told of waits that have passed their deadline.
+    pub notify: Vec<Grantee>,
     /// What happens to a proposal when something newer may be promoted.
     pub newer: Newer,
     /// How pull requests are merged.
@@ -254,22 +261,31 @@ impl Environment {
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
     }
 
+    /// Returns the branch on which what was promoted last to `lane` is restored over drift.
+    pub fn restore_branch(&self, lane: &LaneName) -> BranchName {
+        let name = format!("{}-{RESTORE_SUFFIX}", self.proposed_branch(lane));
+        BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
+    }
+
     /// Returns what a branch is for, when it is one of those on which changes of this environment are proposed.
     pub fn lane_of_branch(&self, branch: &BranchName) -> Option<LaneBranch> {
         let rest = branch.as_str().strip_prefix(self.proposed_branch(&LaneName::single()).as_str())?;
         let lane = |name: &str| if name.is_empty() { Some(LaneName::single()) } else { LaneName::new(name).ok() };
         let name =
             |rest: &str| if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('-').map(str::to_owned) };
-        match rest.strip_suffix(ROLLBACK_SUFFIX).and_then(|rest| rest.strip_suffix('-')) {
-            Some(rest) => lane(&name(rest)?).map(LaneBranch::Rollback),
-            None => lane(&name(rest)?).map(LaneBranch::Proposed),
+        let of = |suffix: &str| rest.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('-'));
+        match (of(ROLLBACK_SUFFIX), of(RESTORE_SUFFIX)) {
+            (Some(rest), _) => lane(&name(rest)?).map(LaneBranch::Rollback),
+            (None, Some(rest)) => lane(&name(rest)?).map(LaneBranch::Restore),
+            (None, None) => lane(&name(rest)?).map(LaneBranch::Proposed),
         }
     }
 
     /// Returns how long a proposal goes on under [`Newer::Finish`] while something newer may be promoted:
-    /// the longest deadline of the keys on it, or a day when none is set.
+    /// the longest deadline of what is bound to it, keys and approvals, or a day when none is set.
     pub fn finish_deadline(&self) -> SignedDuration {
-        let waits = self.proposed_statuses.iter().filter_map(|rule| rule.deadline).max();
+        let approvals = self.approvals.as_ref().and_then(|rule| rule.deadline);
+        let waits = self.proposed_statuses.iter().filter_map(|rule| rule.deadline).chain(approvals).max();
         waits.unwrap_or(SignedDuration::from_hours(24))
     }
 

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
+    approvals::Reviewed,
     content::Content,
     hold::Hold,
     hydration::Hydration,
@@ -20,6 +21,7 @@ use crate::domain::{
         RootName, StatusKey, StrategyName,
     },
     lane::Lanes,
+    overdue::Told,
     permission::Grants,
     rejection::Rejection,
     rollback::{Restored, Rollback},
@@ -79,6 +81,8 @@ pub(super) struct EnvironmentWorld {
     pub(super) records: BTreeMap<ActiveSha, Record>,
     pub(super) promote: Option<PromoteRequest>,
     pub(super) window_override: Option<WindowOverride>,
+    pub(super) reviewed: Option<Reviewed>,
+    pub(super) told: Told,
     pub(super) rejected: BTreeMap<DrySha, ClosedProposal>,
     pub(super) refusal: Option<Refusal>,
     /// What the store holds of a hold and a rollback.
@@ -89,6 +93,8 @@ pub(super) struct EnvironmentWorld {
     pub(super) restoration: Option<Proposal>,
     pub(super) rollback_pull_request: Option<PullRequestNumber>,
     pub(super) cancelled: BTreeSet<ActiveSha>,
+    /// What our own status says of drift, on the newest commit of it.
+    pub(super) drift_status: Option<PostedStatus>,
     /// Runs whose rollback ended with its pull request closed by a person: on the forge.
     pub(super) closed_rollbacks: BTreeSet<ActiveSha>,
     pub(super) unseen: Unseen,
@@ -190,6 +196,9 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         soak: SignedDuration::ZERO,
         active_statuses: vec![rule("health")],
         proposed_statuses: Vec::new(),
+        approvals: None,
+        deadline: None,
+        notify: Vec::new(),
         newer: Newer::Supersede,
         merge_method: MergeMethod::Merge,
         automatic_rollback: false,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{BranchCommit, EnvironmentWorld, Late, Performed, Unseen, World};
 use crate::domain::{
     content::Content,
+    drift::Drift,
     hold::Hold,
     hydration::{Hydration, HydrationFailure},
     ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey, StrategyName, TreeId},
@@ -12,8 +13,8 @@ use crate::domain::{
     plan::{Action, Plan, plan},
     rollback::{Restored, Rollback, Start},
     snapshot::{
-        Active, ActiveBranch, ActiveCommit, Drift, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record,
-        Refusal, Report, Run, Snapshot,
+        Active, ActiveBranch, ActiveCommit, OpenPullRequest, PlaceState, PostedStatus, Proposal, Record, Refusal,
+        Report, Run, Snapshot,
     },
     status::{CommitStatus, StatusSource, StatusState},
 };
@@ -80,9 +81,14 @@ impl World {
             rejected: world.rejected.clone(),
             promote: world.promote.clone(),
             window_override: world.window_override.clone(),
+            reviewed: world.reviewed.clone(),
+            told: world.told.clone(),
             own_status: world.own_status.clone(),
             refusal: world.refusal.clone(),
             obstacle: None,
+            drift_status: world.drift_status.clone(),
+            restoring: None,
+            foreign: None,
             hold: world.hold.clone(),
             hold_status: world.hold_statuses.last().map(|(sha, status)| {
                 (sha.clone(), PostedStatus { state: status.state, description: status.description.clone() })
@@ -135,6 +141,7 @@ impl World {
                     ended_at: None,
                     restored,
                     beside: false,
+                    adopted: None,
                 });
             } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
                 drift = None;
@@ -147,7 +154,8 @@ impl World {
                     run.ended_at.get_or_insert(commit.at);
                 }
                 let (commit, author) = (commit.sha.clone(), "eve".to_owned());
-                drift.get_or_insert(Drift { commit, author, outputs: vec!["shop".into()] });
+                let promoted = runs.last().and_then(Run::as_promoted);
+                drift.get_or_insert(Drift::of_commit(commit, author, vec!["shop".into()], promoted));
             }
         }
         for run in &mut runs {
@@ -306,6 +314,9 @@ impl World {
                 }
                 self.mark_hold(&place.environment, active, status);
             }
+            Action::TellOverdue { place, overdue, .. } => {
+                self.world(place).told.note(overdue.iter().map(|overdue| overdue.wait.clone()));
+            }
             Action::EndHold { place, active, hold, reason } => {
                 if self.world(place).hold.as_ref() != Some(hold) {
                     return Performed::Moved;
@@ -383,6 +394,12 @@ impl World {
                 world.rollback_pull_request = None;
                 (world.hold, world.rollback) = (world.before.take(), None);
             }
+            Action::PostDrift { place, status, .. } => self.world(place).drift_status = Some(status.clone()),
+            Action::BringBranchBack { .. }
+            | Action::ProposeRestore { .. }
+            | Action::OpenRestore { .. }
+            | Action::MergeRestore { .. }
+            | Action::EndRestore { .. } => unreachable!("because people of this world take drift back by hand"),
         }
         Performed::Done
     }

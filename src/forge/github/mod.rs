@@ -12,6 +12,7 @@ mod etags;
 mod model;
 mod people;
 mod pulls;
+mod reviews;
 mod statuses;
 #[cfg(test)]
 mod tests;
@@ -37,8 +38,8 @@ use self::{
     model::{AppBody, RepositoryBody, UserBody},
 };
 use super::{
-    Account, Among, Comment, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest, Reacted,
-    Reaction, RecentComments, Repository,
+    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest,
+    Reacted, Reaction, RecentComments, Repository, Reviews,
 };
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
@@ -333,6 +334,19 @@ impl Forge for GitHub {
 
     async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError> {
         comments::react(&*self.client(repository).await?, repository, comment, reaction).await
+    }
+
+    async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {
+        reviews::list(&*self.client(repository).await?, repository, number).await
+    }
+
+    async fn authors(
+        &self,
+        repository: &RepositoryId,
+        base: Option<&str>,
+        head: &str,
+    ) -> Result<Vec<CommitAuthor>, ForgeError> {
+        reviews::authors(&*self.client(repository).await?, repository, base, head).await
     }
 
     async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError> {

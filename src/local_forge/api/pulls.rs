@@ -169,3 +169,19 @@ pub(super) fn review(desk: &mut Desk<'_>, call: &Call, key: &str, number: u64) -
     let made = repository.reviews.iter().find(|review| review.id == id).ok_or_else(Refusal::not_found)?;
     Ok(Answer::ok(desk.view().review(repository, made)))
 }
+
+#[derive(Debug, Deserialize)]
+struct DismissalBody {
+    message: Option<String>,
+}
+
+pub(super) fn dismiss(desk: &mut Desk<'_>, call: &Call, key: &str, number: u64, id: u64) -> Result<Answer, Refusal> {
+    let asked: DismissalBody = call.read()?;
+    if asked.message.is_none_or(|message| message.trim().is_empty()) {
+        return Err(Refusal::missing("PullRequestReview", "message"));
+    }
+    desk.dismiss_review(key, call.actor(), number, id)?;
+    let repository = desk.repository(key)?;
+    let dismissed = repository.reviews.iter().find(|review| review.id == id).ok_or_else(Refusal::not_found)?;
+    Ok(Answer::ok(desk.view().review(repository, dismissed)))
+}

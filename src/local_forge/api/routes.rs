@@ -65,6 +65,7 @@ fn talk(desk: &mut Desk<'_>, call: &Call, key: &str, rest: &[&str]) -> Result<An
         ("GET", ["pulls", n, "files"]) => pulls::files(desk, call, key, number(n)?),
         ("GET", ["pulls", n, "reviews"]) => pulls::reviews(desk, call, key, number(n)?),
         ("POST", ["pulls", n, "reviews"]) => pulls::review(desk, call, key, number(n)?),
+        ("PUT", ["pulls", n, "reviews", id, "dismissals"]) => pulls::dismiss(desk, call, key, number(n)?, number(id)?),
         ("GET", ["issues", "comments"]) => issues::all_comments(desk, call, key),
         ("GET", ["issues", "comments", id]) => issues::comment(desk, key, number(id)?),
         ("PATCH", ["issues", "comments", id]) => issues::edit_comment(desk, call, key, number(id)?),

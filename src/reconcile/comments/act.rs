@@ -16,7 +16,8 @@ use crate::{
     reconcile::{
         LookError,
         commands::{CommandError, place_view},
-        context::own_status_key,
+        context::{drift_key, own_status_key},
+        mending::DriftOrder,
         stopping::{Destination, HoldOrder, RollbackOrder},
     },
 };
@@ -112,6 +113,24 @@ impl CommentReader<'_> {
             Command::Unreject { dry } => self.unreject(comment, subject, dry.as_deref()).await,
             Command::Preview => self.ask_for_preview(comment.pull_request, subject).await,
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
+            Command::Restore { environment, reason } => {
+                let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
+                if self.drifted_since(comment, view).await? {
+                    return Ok(Outcome::Moved { place: view.place.clone() });
+                }
+                let (at, order) = (&view.place, drift_order(view, reason.as_deref()));
+                let done = self.commands.restore(strategy, &at.environment, Some(&at.lane), &order, &by).await?;
+                Ok(Outcome::Restoring { over: done.over.short().to_owned(), place: done.place })
+            }
+            Command::Adopt { environment, reason } => {
+                let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
+                if self.drifted_since(comment, view).await? {
+                    return Ok(Outcome::Moved { place: view.place.clone() });
+                }
+                let (at, order) = (&view.place, drift_order(view, reason.as_deref()));
+                let done = self.commands.adopt(strategy, &at.environment, Some(&at.lane), &order, &by).await?;
+                Ok(Outcome::Adopted { place: done.place, commit: done.commit })
+            }
         }
     }
 
@@ -230,6 +249,19 @@ impl CommentReader<'_> {
         Ok(came.is_some_and(|came| came.as_second() <= comment.created_at.as_second()))
     }
 
+    /// Says whether drift is newer than the comment: its author has not seen it. When it came is told by the
+    /// forge's clock, which dates comments too: by our first status on it.
+    async fn drifted_since(&self, comment: &Comment, view: &PlaceView) -> Result<bool, CommandError> {
+        let Some(drift) = &view.drift else { return Ok(false) };
+        let (forge, repository, account) = (&self.context.forge, &self.context.id, self.context.account.id);
+        let reports = forge.commit_statuses(repository, drift.newest.as_str()).await?;
+        let key = drift_key(&view.place);
+        let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(account));
+        let came = ours.map(|report| report.reported_at).min();
+        // The forge dates in whole seconds.
+        Ok(came.is_none_or(|came| came.as_second() > comment.created_at.as_second()))
+    }
+
     /// Looks up what the author may do now; returns the refusal when that is too little.
     async fn lacks_right(
         &self,
@@ -344,6 +376,12 @@ impl CommentReader<'_> {
             }
         }
     }
+}
+
+/// Returns what a comment says of drift, bound to what was there when it was read.
+fn drift_order(view: &PlaceView, reason: Option<&str>) -> DriftOrder {
+    let seen = view.drift.as_ref().map(|drift| drift.newest.clone());
+    DriftOrder { seen, reason: reason.unwrap_or_default().to_owned() }
 }
 
 /// Returns the answer where the service's own rights are too few to know those of others.

@@ -310,7 +310,13 @@ mod tests {
     }
 
     fn place(name: &str, person: Person) -> PlaceView {
-        let promote = ClosedGate { gate: Gate::Promote, since: Timestamp::UNIX_EPOCH, until: None };
+        let promote = ClosedGate {
+            gate: Gate::Promote,
+            since: Timestamp::UNIX_EPOCH,
+            until: None,
+            deadline: None,
+            is_overdue: false,
+        };
         PlaceView {
             proposed: Some(ProposedSha::new("proposed-1").expect("an id")),
             pull_request: Some(PullRequestNumber(7)),

@@ -11,14 +11,16 @@ use serde::de::DeserializeOwned;
 use super::{
     documents::PullRequestView,
     history::{
-        CommandRequest, HoldRequest, Overridable, PromoteRequest, PromotedView, RejectRequest, RejectedView,
-        ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest, UnrejectRequest,
+        CommandRequest, DriftRequest, HoldRequest, Overridable, PromoteRequest, PromotedView, RejectRequest,
+        RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest,
+        UnrejectRequest,
     },
 };
 use crate::{
     domain::ids::EnvironmentName,
     reconcile::{
         commands::NewReport,
+        mending::DriftOrder,
         stopping::{Destination, HoldOrder, RollbackOrder},
     },
     server::{problem::Problem, site::Site},
@@ -119,6 +121,32 @@ pub(super) async fn rollback(
     let (from, to) = (accepted.rollback.bad.short(), accepted.rollback.target.dry.short());
     let words = format!("{} goes back from {from} to {to}.", accepted.place);
     Ok(Json(StoppedView { words, place: accepted.place.to_string() }))
+}
+
+pub(super) async fn restore(
+    State(site): State<Site>,
+    Path((owner, repo, name, environment)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<StoppedView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let (request, environment): (DriftRequest, _) = (parse(&body)?, named(environment)?);
+    let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
+    let order = DriftOrder { seen: request.seen.clone(), reason: request.reason.clone() };
+    let accepted = site.commands.restore(&board.id, &environment, lane, &order, by).await?;
+    Ok(Json(StoppedView { words: accepted.to_string(), place: accepted.place.to_string() }))
+}
+
+pub(super) async fn adopt(
+    State(site): State<Site>,
+    Path((owner, repo, name, environment)): Path<(String, String, String, String)>,
+    body: Bytes,
+) -> Result<Json<StoppedView>, Problem> {
+    let board = site.board((owner, repo, name))?;
+    let (request, environment): (DriftRequest, _) = (parse(&body)?, named(environment)?);
+    let (lane, by) = (request.lane.as_ref(), request.by.as_deref().unwrap_or(SOMEBODY));
+    let order = DriftOrder { seen: request.seen.clone(), reason: request.reason.clone() };
+    let adopted = site.commands.adopt(&board.id, &environment, lane, &order, by).await?;
+    Ok(Json(StoppedView { words: adopted.to_string(), place: adopted.place.to_string() }))
 }
 
 pub(super) async fn reject(State(site): State<Site>, Path(id): Id, body: Bytes) -> Result<Json<RejectedView>, Problem> {

@@ -10,7 +10,7 @@ use super::standing::Standing;
 use crate::{
     domain::{
         decision::{OpenGate, SeenStatus},
-        gate::{ClosedGate, Gate, Verdict},
+        gate::{ClosedGate, Verdict},
         hold::{Hold, HoldRule},
         ids::{
             ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, ProposedSha, PullRequestNumber, RepositoryId,
@@ -134,6 +134,12 @@ pub struct EnvironmentView {
     pub pull_request: Option<PullRequestView>,
     /// What somebody else changed of ours on the branch, in words; nothing is merged over it.
     pub drift: Option<String>,
+    /// The commit since which it is so: `adopt` and `restore` are bound to it.
+    pub drift_sha: Option<ActiveSha>,
+    /// Who has it restored.
+    pub restored_by: Option<String>,
+    /// What somebody else pushed onto the proposed branch, in words; it is neither promoted nor pushed over.
+    pub foreign_work: Option<String>,
     /// The hold in force.
     pub hold: Option<HoldView>,
     /// The rollback under way.
@@ -238,8 +244,8 @@ pub struct ChoiceView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GateView {
-    /// Its kind: `strategy`, `branch_gone`, `drift`, `rollback`, `hold`, `obstacle`, `depends_on`, `settling`,
-    /// `window`, `proposed_status`, `promote`, `forge`.
+    /// Its kind: `strategy`, `branch_gone`, `drift`, `foreign_work`, `rollback`, `hold`, `obstacle`, `depends_on`,
+    /// `settling`, `window`, `most_open`, `proposed_status`, `approvals`, `promote`, `forge`.
     pub gate: String,
     /// Why it is closed.
     pub words: String,
@@ -254,6 +260,13 @@ pub struct GateView {
     /// When it opens or is asked again by itself.
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+    /// Until when it may be closed before people are told.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub deadline: Option<Timestamp>,
+    /// Whether that time has come.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// A gate that was open, with its evidence.
@@ -271,7 +284,7 @@ pub struct OpenGateView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoticeView {
-    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `guarded`, `kept`.
+    /// Its kind: `hydration_failed`, `rejected`, `blocked`, `windows_overridden`, `overdue`, `guarded`, `kept`.
     pub notice: String,
     /// What happened.
     pub words: String,
@@ -357,7 +370,10 @@ impl EnvironmentView {
             wanted: view.wanted.as_ref().map(commit),
             proposed_sha: view.proposed.clone(),
             pull_request: view.pull_request.map(|number| PullRequestView::of(board, number)),
-            drift: view.drift.clone().map(|drift| Gate::from(drift).to_string()),
+            drift: view.drift.as_ref().map(ToString::to_string),
+            drift_sha: view.drift.as_ref().map(|drift| drift.newest.clone()),
+            restored_by: view.restore.as_ref().map(|restore| restore.by.clone()),
+            foreign_work: view.foreign.as_ref().map(ToString::to_string),
             hold: view.hold.as_ref().map(HoldView::of),
             rollback: view.rollback.as_ref().map(|rollback| RollbackView {
                 from: commit(&rollback.bad),
@@ -435,6 +451,8 @@ impl GateView {
             seen: view.seen.get(&closed.gate.id()).cloned(),
             since: closed.since,
             until: closed.until,
+            deadline: closed.deadline,
+            overdue: closed.is_overdue,
         }
     }
 }
@@ -463,7 +481,10 @@ impl NoticeView {
             | Notice::PartlyBack { dry, .. }
             | Notice::Blocked { dry, .. }
             | Notice::Kept { dry, .. } => (Some(dry), None),
-            Notice::WindowsOverridden { .. } => (None, None),
+            Notice::WindowsOverridden { .. }
+            | Notice::Restoring { .. }
+            | Notice::Adopted { .. }
+            | Notice::Overdue { .. } => (None, None),
             Notice::Guarded { guard } => (None, guard.until()),
         };
         Self { notice: tag(notice, "notice"), words: notice.to_string(), dry_sha: dry.cloned(), retry_at }

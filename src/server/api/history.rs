@@ -54,6 +54,10 @@ pub struct ExplainView {
 pub struct Explanation {
     /// In sentences, the most important first.
     pub sentences: Vec<String>,
+    /// What others changed in what was promoted last, resource by resource, cut where it is long; only where one
+    /// environment is asked for. What a Secret says is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_diff: Option<String>,
     /// The place itself.
     #[serde(flatten)]
     pub environment: EnvironmentView,
@@ -271,6 +275,20 @@ pub struct HoldRequest {
     pub by: Option<String>,
 }
 
+/// What `restore` and `adopt` take.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DriftRequest {
+    /// The lane, where an environment has several.
+    pub lane: Option<LaneName>,
+    /// Why.
+    pub reason: String,
+    /// The commit of drift as the caller saw it (`driftSha`); refused when there is another.
+    pub seen: Option<ActiveSha>,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
 /// What `rollback` takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -483,7 +501,7 @@ impl Explanation {
                 sentences.push(format!("{}{} is next, and {count} closed.", wanted.short, quoted(wanted)));
             }
         }
-        Self { sentences, environment }
+        Self { sentences, drift_diff: None, environment }
     }
 }
 

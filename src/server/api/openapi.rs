@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{
     documents::{StrategiesView, StrategyView},
     history::{
-        CommandRequest, CommitFateView, ExplainView, HistoryView, HoldRequest, PlanView, PromoteRequest, PromotedView,
-        RejectRequest, RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView,
-        UnholdRequest, UnrejectRequest,
+        CommandRequest, CommitFateView, DriftRequest, ExplainView, HistoryView, HoldRequest, PlanView, PromoteRequest,
+        PromotedView, RejectRequest, RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest,
+        StoppedView, UnholdRequest, UnrejectRequest,
     },
 };
 use crate::server::problem::ProblemDocument;
@@ -82,6 +82,18 @@ pub(in crate::server) fn describe() -> Value {
             "rollback/{environment}",
             "Brings back what ran",
             of::<RollbackRequest>(&mut schemas),
+            of::<StoppedView>(&mut schemas),
+        ),
+        (
+            "restore/{environment}",
+            "Brings back what was promoted last, over what others put there",
+            of::<DriftRequest>(&mut schemas),
+            of::<StoppedView>(&mut schemas),
+        ),
+        (
+            "adopt/{environment}",
+            "Takes what others put there as what runs",
+            of::<DriftRequest>(&mut schemas),
             of::<StoppedView>(&mut schemas),
         ),
         (

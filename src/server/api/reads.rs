@@ -12,8 +12,8 @@ use super::{
     history::{CommitFateView, ExplainView, Explanation, HistoryView, PlanView, PromotionView, RolledBackView},
 };
 use crate::{
-    domain::ids::EnvironmentName,
-    reconcile::{board::StrategyBoard, rejecting::dry_commit},
+    domain::{ids::EnvironmentName, plan::PlaceView},
+    reconcile::{board::StrategyBoard, changes::Shown, commands::place_view, rejecting::dry_commit},
     server::{problem::Problem, site::Site},
 };
 
@@ -22,6 +22,9 @@ const HISTORY: usize = 100;
 
 /// The most promotions and events that are told.
 const HISTORY_LIMIT: usize = 1000;
+
+/// The most text of a difference that `explain` tells, bytes.
+const DRIFT_DIFF_LIMIT: usize = 16 << 10;
 
 type Id = Path<(String, String, String)>;
 
@@ -55,7 +58,14 @@ pub(super) async fn explain_one(
 ) -> Result<Json<ExplainView>, Problem> {
     let board = site.board((owner, repo, name))?;
     let environment = known(&board, environment)?;
-    Ok(Json(explanations(&board, Some(&environment))))
+    let mut explained = explanations(&board, Some(&environment));
+    for explanation in &mut explained.environments {
+        let view = place_view(&board, &environment, Some(&explanation.environment.lane)).ok();
+        if let Some(view) = view {
+            explanation.drift_diff = drift_diff(&site, &board, view).await;
+        }
+    }
+    Ok(Json(explained))
 }
 
 pub(super) async fn commit(
@@ -119,6 +129,33 @@ pub(in crate::server) async fn history_of(
             .map(Into::into)
             .collect(),
     })
+}
+
+/// Returns what others changed in a place as text; nothing where nobody did, or where it cannot be compared.
+async fn drift_diff(site: &Site, board: &StrategyBoard, view: &PlaceView) -> Option<String> {
+    let (drift, head) = (view.drift.as_ref()?, view.active.as_ref()?);
+    let promoted = drift.promoted.as_ref().map(|promoted| promoted.commit.as_str());
+    let difference = match site.changes.between(&board.id.repository, promoted, head.as_str()).await {
+        Ok(difference) => difference,
+        Err(error) => {
+            tracing::warn!(place = %view.place, %error, "what others changed could not be compared");
+            return None;
+        }
+    };
+    let mut text = String::new();
+    for change in difference.outputs.iter().flat_map(|output| &output.resources) {
+        let shown = change.diff();
+        if text.len() + shown.len() > DRIFT_DIFF_LIMIT {
+            text += "… and more, which the status page shows\n";
+            break;
+        }
+        text += &format!("{} {}\n", change.change().word(), change.id());
+        text.extend(shown.lines().skip(2).flat_map(|line| [line, "\n"]));
+        if change.shown() == Shown::Secret {
+            text += "(what a Secret says is not shown)\n";
+        }
+    }
+    Some(text)
 }
 
 fn explanations(board: &StrategyBoard, environment: Option<&EnvironmentName>) -> ExplainView {

@@ -106,7 +106,7 @@ mod tests {
         let place = Place { environment: EnvironmentName::new("prod").expect("a name"), lane: LaneName::single() };
         let dry = DrySha::new("dry-1").expect("a word");
         PlaceView {
-            running: Some(RunningView { dry, since: jiff::Timestamp::UNIX_EPOCH, verdict, roots: 1 }),
+            running: Some(RunningView { dry, since: jiff::Timestamp::UNIX_EPOCH, verdict, roots: 1, adopted: None }),
             ..PlaceView::empty(place, BranchName::new("env/prod").expect("a branch"))
         }
     }

@@ -105,6 +105,9 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
         "url": "https://github.example.com/acme/shop/pull/16"
       },
       "drift": null,
+      "driftSha": null,
+      "restoredBy": null,
+      "foreignWork": null,
       "hold": null,
       "rollback": null,
       "choices": [],
@@ -114,7 +117,9 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
           "words": "waits for a person to promote it",
           "remedy": "whoever may promote: `promote`, or a merge by hand",
           "since": "2026-03-04T11:30:00Z",
-          "until": null
+          "until": null,
+          "deadline": null,
+          "overdue": false
         }
       ],
       "open": [],
@@ -322,6 +327,8 @@ async fn the_description_names_every_route_and_resolves() {
     /api/v1/strategies/{owner}/{repo}/{name}/hold/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/unhold/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/rollback/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/restore/{environment}
+    /api/v1/strategies/{owner}/{repo}/{name}/adopt/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/reject
     /api/v1/strategies/{owner}/{repo}/{name}/unreject
     /api/v1/strategies/{owner}/{repo}/{name}/report

@@ -1,4 +1,4 @@
-//! Has commands of signed-in people done: promote, hold, release, roll back.
+//! Has commands of signed-in people done: promote, hold, release, roll back, restore, adopt.
 //!
 //! A command is bound to what its page showed. When that is no longer so it is refused, the page
 //! says what has changed, and shows how it is now, with what the person wrote still in it.
@@ -22,9 +22,10 @@ use super::{
     go_to, problem, signing, templates,
 };
 use crate::{
-    domain::ids::{DrySha, EnvironmentName, LaneName, ProposedSha, StrategyId},
+    domain::ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, StrategyId},
     reconcile::{
         board::StrategyBoard,
+        mending::DriftOrder,
         stopping::{Destination, HoldOrder, RollbackOrder},
     },
     server::{
@@ -165,6 +166,8 @@ impl Where<'_> {
             Act::Hold => self.hold(given).await,
             Act::Release => self.release(given).await,
             Act::Rollback => self.roll_back(given).await,
+            Act::Restore => self.restore(given).await,
+            Act::Adopt => self.adopt(given).await,
         }
     }
 
@@ -200,6 +203,18 @@ impl Where<'_> {
         Ok(format!("Taken back for {}: {}.", released.place, released.what))
     }
 
+    async fn restore(&self, given: &Given) -> Result<String, Problem> {
+        let order = drift_order(given)?;
+        let restored = self.site.commands.restore(self.strategy, self.environment, self.lane, &order, self.by).await?;
+        Ok(restored.to_string())
+    }
+
+    async fn adopt(&self, given: &Given) -> Result<String, Problem> {
+        let order = drift_order(given)?;
+        let adopted = self.site.commands.adopt(self.strategy, self.environment, self.lane, &order, self.by).await?;
+        Ok(adopted.to_string())
+    }
+
     async fn roll_back(&self, given: &Given) -> Result<String, Problem> {
         let order = RollbackOrder {
             destination: Destination::To(given.to.clone()),
@@ -212,6 +227,16 @@ impl Where<'_> {
         let (from, to) = (accepted.rollback.bad.short(), accepted.rollback.target.dry.short());
         Ok(format!("{} goes back from {from} to {to}.", accepted.place))
     }
+}
+
+/// Returns what a form says of drift, which needs a reason here: its field is before everybody's eyes.
+fn drift_order(given: &Given) -> Result<DriftOrder, Problem> {
+    if given.reason.trim().is_empty() {
+        let help = "Whoever looks at it next wants to know why.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "It needs a reason.", help));
+    }
+    let seen = Some(ActiveSha::new(given.seen.as_str()).map_err(|_| unseen())?);
+    Ok(DriftOrder { seen, reason: given.reason.clone() })
 }
 
 /// Reads for how long a hold is.

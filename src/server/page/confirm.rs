@@ -9,7 +9,12 @@ use super::{
     templates::Page,
 };
 use crate::{
-    domain::{hold::HoldRule, ids::EnvironmentName, plan::PlaceView, rollback::Choice},
+    domain::{
+        hold::HoldRule,
+        ids::{ActiveSha, EnvironmentName},
+        plan::PlaceView,
+        rollback::Choice,
+    },
     reconcile::{board::StrategyBoard, commands::place_view},
     server::{
         api::documents::{ChoiceView, CommitView, EnvironmentView},
@@ -36,6 +41,10 @@ pub(super) enum Act {
     Release,
     /// Brings earlier content back.
     Rollback,
+    /// Brings back what was promoted last, over what others put there.
+    Restore,
+    /// Takes what others put there as what runs.
+    Adopt,
 }
 
 impl Act {
@@ -46,6 +55,8 @@ impl Act {
             "hold" => Some(Self::Hold),
             "release" => Some(Self::Release),
             "rollback" => Some(Self::Rollback),
+            "restore" => Some(Self::Restore),
+            "adopt" => Some(Self::Adopt),
             _ => None,
         }
     }
@@ -56,6 +67,8 @@ impl Act {
             Self::Hold => "hold",
             Self::Release => "release",
             Self::Rollback => "rollback",
+            Self::Restore => "restore",
+            Self::Adopt => "adopt",
         }
     }
 
@@ -65,6 +78,8 @@ impl Act {
             Self::Hold => format!("Hold {place}"),
             Self::Release => format!("Release {place}"),
             Self::Rollback => format!("Roll back {place}"),
+            Self::Restore => format!("Restore {place}"),
+            Self::Adopt => format!("Adopt what is in {place}"),
         }
     }
 
@@ -75,6 +90,8 @@ impl Act {
             Self::Hold => view.active.is_some() && view.rollback.is_none(),
             Self::Release => view.hold.is_some() || view.rollback.is_some() || !view.restoring.is_empty(),
             Self::Rollback => view.running.is_some() && view.rollback.is_none() && !view.choices.is_empty(),
+            Self::Restore => view.restore.is_none() && (view.foreign.is_some() || promoted_last(view).is_some()),
+            Self::Adopt => view.restore.is_none() && view.drift.is_some(),
         }
     }
 
@@ -84,6 +101,10 @@ impl Act {
             Self::Promote => view.proposed.as_ref().map(ToString::to_string),
             Self::Hold | Self::Rollback => view.running.as_ref().map(|running| running.dry.to_string()),
             Self::Release => view.hold.as_ref().map(|hold| hold.at.to_string()),
+            Self::Restore | Self::Adopt => {
+                let drift = view.drift.as_ref().map(|drift| drift.newest.to_string());
+                drift.or(view.foreign.as_ref().map(|work| work.head.to_string()))
+            }
         }
         .unwrap_or_default()
     }
@@ -139,6 +160,11 @@ impl Confirmation {
         let repository = &board.id.repository;
         let difference = match (act, chosen) {
             (Act::Promote, _) => difference::proposed(site, repository, view).await,
+            (Act::Restore, _) => match promoted_last(view) {
+                Some(last) => Some(difference::between(site, repository, view, last.as_str()).await),
+                None => None,
+            },
+            (Act::Adopt, _) => difference::drifted(site, repository, view).await,
             (Act::Rollback, Some(choice)) => {
                 Some(difference::between(site, repository, view, choice.target.commit.as_str()).await)
             }
@@ -185,6 +211,11 @@ impl Page for Confirmation {
     fn title(&self) -> String {
         self.title.clone()
     }
+}
+
+/// Returns a commit that holds what was promoted last, where others put something over it.
+fn promoted_last(view: &PlaceView) -> Option<&ActiveSha> {
+    view.drift.as_ref()?.promoted.as_ref().map(|promoted| &promoted.commit)
 }
 
 /// Returns what a rollback goes back to: what the person chose, else last known-good, else the newest.

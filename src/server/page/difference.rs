@@ -1,4 +1,4 @@
-//! What a proposal or a rollback changes, resource by resource.
+//! What a proposal, a rollback or somebody else changes, resource by resource.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -54,13 +54,15 @@ struct Line {
     text: String,
 }
 
-/// The page of what is proposed in an environment.
+/// The page of what is proposed in an environment, and of what others changed there.
 #[derive(Debug, Serialize)]
 pub(super) struct Proposal {
     strategy: String,
     name: String,
     place: EnvironmentView,
     difference: Option<Difference>,
+    /// What others changed in what was promoted last.
+    drift: Option<Difference>,
 }
 
 impl Proposal {
@@ -76,6 +78,7 @@ impl Proposal {
             name: board.id.name.to_string(),
             place: EnvironmentView::of(board, view),
             difference: proposed(site, &board.id.repository, view).await,
+            drift: drifted(site, &board.id.repository, view).await,
         })
     }
 }
@@ -94,9 +97,19 @@ pub(super) async fn proposed(site: &Site, repository: &RepositoryId, view: &Plac
     Some(between(site, repository, view, new.as_str()).await)
 }
 
-/// Compares a commit with what runs in a place.
+/// Compares what others put into a place with what was promoted there last; nothing where nobody did.
+pub(super) async fn drifted(site: &Site, repository: &RepositoryId, view: &PlaceView) -> Option<Difference> {
+    let drift = view.drift.as_ref()?;
+    let old = drift.promoted.as_ref().map(|promoted| promoted.commit.as_str());
+    Some(compare(site, repository, old, view.active.as_ref()?.as_str()).await)
+}
+
+/// Compares a commit with what is in a place.
 pub(super) async fn between(site: &Site, repository: &RepositoryId, view: &PlaceView, new: &str) -> Difference {
-    let old = view.active.as_ref().map(|sha| sha.as_str());
+    compare(site, repository, view.active.as_ref().map(|sha| sha.as_str()), new).await
+}
+
+async fn compare(site: &Site, repository: &RepositoryId, old: Option<&str>, new: &str) -> Difference {
     match site.changes.between(repository, old, new).await {
         Ok(difference) => Difference::of(difference.outputs, difference.left_out),
         Err(ChangesError::NotThere) => Difference {
@@ -163,6 +176,7 @@ impl Line {
 /// Says that there is no such page of an environment.
 pub(super) fn no_such_page(board: &StrategyBoard, environment: &EnvironmentName, lane: Option<&LaneName>) -> Problem {
     let there = address(board, environment, lane).map(|(address, _)| address).unwrap_or_default();
-    let help = format!("There is `{there}/` with `change`, `promote`, `hold`, `release` and `rollback`.");
+    let help =
+        format!("There is `{there}/` with `change`, `promote`, `hold`, `release`, `rollback`, `restore` and `adopt`.");
     Problem::new(StatusCode::NOT_FOUND, "There is no such page.", help)
 }

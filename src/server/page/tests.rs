@@ -70,7 +70,7 @@ async fn a_strategy_page_says_what_runs_and_why_the_rest_waits() {
     env/staging at 14aaaaa
     drifted
     canary
-    DriftSomebody &lt;script&gt;alert(1)&lt;/script&gt; changed web, worker on the branch in 77bbbbbSeen 2026-03-04 11:51 UTC. Nothing is merged over it.
+    DriftSomebody &lt;script&gt;alert(1)&lt;/script&gt; changed web, worker on the branch in 77bbbbbSeen 2026-03-04 11:51 UTC. Nothing is merged over it. See what others changed.Restore Adopt
     Runs
     4f1c2a9 Raise the memory limit of checkout to 512Mi
     developer · since 2026-03-04 08:40 UTC · 6 roots

@@ -2,7 +2,7 @@
 
 use hydromote::local_forge::StatusState;
 
-use crate::world::{DEVELOPER, TestResult, World, config, everywhere};
+use crate::world::{DEVELOPER, STRANGER, TestResult, World, config, everywhere};
 
 #[tokio::test]
 async fn an_environment_is_held_and_let_go_by_comment() -> TestResult {
@@ -129,6 +129,53 @@ async fn what_is_proposed_is_rejected_by_comment() -> TestResult {
     <!-- hydromote:status-comment -->
     hydromote/reject/shop on first: Rejected by developer: not before the audit
     hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    "#);
+    world.finish().await
+}
+
+#[tokio::test]
+async fn drift_is_restored_by_comment_by_those_who_may_and_never_unseen() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
+    world.healthy("dev").await?;
+    world.settle().await?;
+    let by_hand = |version| vec![("shop/manifest.yaml".to_owned(), config(version))];
+    world.push_foreign("dev", by_hand("by-hand")).await?;
+    world.settle().await?;
+    world.comment_by(STRANGER, "prod", "/hydromote adopt dev").await?;
+    world.comment_by(DEVELOPER, "prod", "/hydromote restore dev reason=\"a mistake\"").await?;
+    assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?, Some(config("v1")));
+    world.push_foreign("dev", by_hand("hotfix")).await?;
+    world.settle().await?;
+    world.comment_by(DEVELOPER, "prod", "/hydromote adopt dev").await?;
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, runs what developer adopted, which verifies nothing
+             ! developer adopted what others put here; it verifies nothing
+    prod     nothing; wants first in #2
+             - waits for a person to promote it
+    #2 stranger: /hydromote adopt dev
+    #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
+
+    | closed gate | since |
+    |---|---|
+    | waits for a person to promote it | (time) |
+
+    `/hydromote adopt dev` by developer:
+
+    dev runs what (commit) brought. It verifies nothing; the next promotion replaces it.
+
+    `/hydromote restore dev reason="a mistake"` by developer:
+
+    dev gets back what was promoted last, over (commit). Files that Hydromote does not own stay.
+
+    `/hydromote adopt dev` by stranger:
+
+    `adopt` needs maintain access to this repository, and stranger has write.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    #2 developer: /hydromote restore dev reason="a mistake"
+    #2 developer: /hydromote adopt dev
     "#);
     world.finish().await
 }

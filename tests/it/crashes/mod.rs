@@ -72,6 +72,22 @@ async fn a_kill_around_a_merge_a_proposal_and_a_hold_changes_nothing() -> TestRe
     if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
 }
 
+/// What a person said of drift is on the forge before it is done.
+#[tokio::test]
+async fn a_kill_while_drift_is_restored_or_adopted_changes_nothing() -> TestResult {
+    let told = Story::play("trace", Kept::Everything, Length::Drifting, None).await?;
+    let points = [
+        "after:post_status:2:hydromote/drift/dev",
+        "after:push:1:env/dev-next-restore",
+        "before:merge_pull_request:3",
+        "after:merge_pull_request:3",
+        "after:post_status:5:hydromote/drift/dev",
+    ];
+    let runs = points.iter().flat_map(|point| both(point)).collect();
+    let (sum, report) = play(&told.end, runs, Length::Drifting).await?;
+    if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
+}
+
 /// Each point that the program lists is passed in the story, and nothing is written without passing one.
 #[tokio::test]
 async fn every_write_to_the_forge_is_a_fail_point() -> TestResult {

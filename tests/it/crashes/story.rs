@@ -1,4 +1,5 @@
-//! The story that every run plays: a first hydration, promotions, a hold, a rollback, a rejection, a fix.
+//! The story that every run plays: a first hydration, promotions, a hold, a rollback, a rejection, a fix, and what
+//! somebody else does to a branch.
 //!
 //! Whoever acts in it behaves like people and machines do: health is reported by what runs, a command
 //! that was not acknowledged is given again, and a service that died is started again.
@@ -13,7 +14,7 @@ use std::{
 use git2::{Oid, Signature, Time, build::TreeUpdateBuilder};
 use hydromote::{
     crash::Act,
-    local_forge::{Observed, Observer, PullRequest, PullState, StatusState},
+    local_forge::{CommitFiles, Observed, Observer, PullRequest, PullState, StatusState},
 };
 use serde_json::{Value, json};
 
@@ -55,6 +56,8 @@ pub(super) enum Length {
     Whole,
     /// Up to the hold, which stays.
     Beginning,
+    /// The beginning, and then what somebody else does to a branch.
+    Drifting,
 }
 
 /// A story that was played to its end.
@@ -108,6 +111,9 @@ impl<'a> Story<'a> {
         if length == Length::Whole {
             self.go_back().await?;
             self.mend().await?;
+        }
+        if length != Length::Beginning {
+            self.drift().await?;
         }
         self.come_to_rest(expected).await
     }
@@ -163,6 +169,41 @@ impl<'a> Story<'a> {
         self.promote("fourth").await?;
         self.runs("staging", "v4").await?;
         self.is_fine("staging", "fourth").await
+    }
+
+    /// Somebody changes what runs in dev: it is restored. They do it again: it is adopted.
+    async fn drift(&mut self) -> TestResult {
+        let was = self.site.file("dev", "shop/manifest.yaml").await?;
+        self.change_by_hand("by-hand").await?;
+        self.command("restore/dev", &json!({"reason": "nobody asked for it", "by": "ada"})).await?;
+        self.until("dev is restored", async |site: &Site, served: &Served| {
+            let shown = served.environment("dev").await?.unwrap_or_default();
+            let is_back = site.file("dev", "shop/manifest.yaml").await? == was;
+            Ok((is_back && shown["drift"].is_null() && shown["restoredBy"].is_null()).then_some(()))
+        })
+        .await?;
+        self.change_by_hand("hotfix").await?;
+        self.command("adopt/dev", &json!({"reason": "it is a hotfix", "by": "ada"})).await?;
+        self.until("what is in dev is adopted", async |_: &Site, served: &Served| {
+            let shown = served.environment("dev").await?.ok_or("not shown yet")?;
+            Ok(shown["drift"].is_null().then_some(()))
+        })
+        .await
+    }
+
+    /// Pushes somebody's change of what runs in dev, and waits until it is shown, here and on the forge.
+    async fn change_by_hand(&mut self, version: &str) -> TestResult {
+        let files = vec![("shop/manifest.yaml".to_owned(), config(version))];
+        let commit = CommitFiles { branch: "env/dev".to_owned(), message: version.to_owned(), files };
+        self.site.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
+        let head = self.site.branch("dev").await?.ok_or("dev is gone")?;
+        self.until(&format!("`{version}` is shown as drift"), async |site: &Site, served: &Served| {
+            let shown = served.environment("dev").await?.unwrap_or_default();
+            let told = site.forge.statuses(REPOSITORY, &head).await?;
+            let is_told = told.iter().any(|status| status.context == "hydromote/drift/dev");
+            Ok((shown["driftSha"] == head.as_str() && is_told).then_some(()))
+        })
+        .await
     }
 
     /// Asks until there is an answer; starts the service again when it was killed.

@@ -14,7 +14,12 @@ fn gates() -> Vec<Value> {
         json!({"gate": "strategy", "mistake": "hydromote.yaml:12:5: `soak` is no duration"}),
         json!({"gate": "branch_gone", "branch": "env/prod", "last": "4f916e3"}),
         json!({"gate": "branch_gone", "branch": "env/prod", "last": null}),
-        json!({"gate": "drift", "commit": "b1a2c3d", "author": "developer", "outputs": ["api"]}),
+        drift(json!({"way": "commits"})),
+        drift(json!({"way": "commits", "newest": "77bbbbb"})),
+        drift(json!({"way": "merge", "number": 7})),
+        drift(json!({"way": "forced_push", "author": null, "promoted": {"commit": "4f916e3", "dry": "8ee0571"}})),
+        json!({"gate": "foreign_work", "head": "b1a2c3d", "author": "developer", "outputs": ["api"]}),
+        json!({"gate": "foreign_work", "head": "b1a2c3d", "author": "developer", "outputs": []}),
         json!({"gate": "rollback", "to": "8ee0571", "by": "developer"}),
         json!({"gate": "hold", "hold": {"rule": "strict", "by": "developer", "reason": "the database is being moved",
             "at": "2026-03-01T10:00:00Z", "expires_at": "2026-03-01T10:30:00Z", "through": null, "target": null}}),
@@ -30,10 +35,34 @@ fn gates() -> Vec<Value> {
         json!({"gate": "window", "of": "strategy", "window": null, "until": "2026-03-02T07:00:00Z"}),
         json!({"gate": "window", "of": "server", "window": "year end", "until": "2026-03-02T07:00:00Z"}),
         json!({"gate": "window", "of": "server", "window": null, "until": null}),
+        json!({"gate": "most_open", "open": 10}),
         json!({"gate": "proposed_status", "key": "change-ticket", "waits": {"wait": "missing"}}),
+        json!({"gate": "approvals", "wait": "count", "needed": 2, "from": ["team:qa"], "given": ["ada"], "passed_over": [
+            {"by": "bob", "because": "other_head"}, {"by": "carol", "because": "author", "dry": "4f916e3"},
+            {"by": "dan", "because": "not_among"}]}),
+        json!({"gate": "approvals", "wait": "changes_requested", "by": "ada", "on": null}),
+        json!({"gate": "approvals", "wait": "changes_requested", "by": "ada", "on": "4f916e3"}),
+        json!({"gate": "approvals", "wait": "code_owners", "path": "shop/manifest.yaml", "more": 2,
+            "owners": ["@acme/web", "@ada"]}),
+        json!({"gate": "approvals", "wait": "no_code_owners"}),
+        json!({"gate": "approvals", "wait": "long_code_owners"}),
+        json!({"gate": "approvals", "wait": "unread_team", "team": "team:qa"}),
+        json!({"gate": "approvals", "wait": "unknown_author", "dry": "4f916e3", "name": "Eve"}),
+        json!({"gate": "approvals", "wait": "untold_authors", "read": 1000}),
+        json!({"gate": "approvals", "wait": "untold_authors", "read": null}),
         json!({"gate": "promote"}),
         json!({"gate": "forge", "words": "At least 1 approving review is required."}),
     ]
+}
+
+/// Returns drift that differs so from the plainest.
+fn drift(otherwise: Value) -> Value {
+    let mut drift = json!({"gate": "drift", "commit": "b1a2c3d", "newest": "b1a2c3d", "author": "developer", "outputs": ["api"],
+        "promoted": null});
+    for (key, value) in otherwise.as_object().into_iter().flatten() {
+        drift[key] = value.clone();
+    }
+    drift
 }
 
 /// What is known of a dry SHA, one at least for each kind.
@@ -49,6 +78,7 @@ fn verdicts() -> Vec<Value> {
         json!({"verdict": "rejected_commit", "by": "ada"}),
         json!({"verdict": "blocked", "environment": "staging"}),
         json!({"verdict": "upstream", "environment": "dev"}),
+        json!({"verdict": "adopted", "by": "ada"}),
         json!({"verdict": "overtaken", "by": "8ee0571"}),
     ]
 }

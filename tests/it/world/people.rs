@@ -2,7 +2,7 @@
 
 use hydromote::{
     domain::{
-        ids::{EnvironmentName, LaneName},
+        ids::{ActiveSha, EnvironmentName, LaneName},
         rejection::Rejection,
         snapshot::PostedStatus,
     },
@@ -11,6 +11,7 @@ use hydromote::{
         CommitFiles, Fault, FaultKind, MergeMethod, MergeOrder, PullRequest, PullState, Status, StatusState,
     },
     reconcile::{
+        mending::DriftOrder,
         rejected_commits::rejection_key,
         stopping::{Destination, HoldOrder, RollbackOrder},
     },
@@ -153,6 +154,30 @@ impl World {
         Ok(())
     }
 
+    /// Has what was promoted last to an environment restored.
+    pub(crate) async fn restore(&mut self, environment: &str, reason: &str) -> TestResult {
+        self.restore_over(environment, None, reason).await
+    }
+
+    /// Has it restored over the commit of drift that somebody saw.
+    pub(crate) async fn restore_over(&mut self, environment: &str, seen: Option<&str>, reason: &str) -> TestResult {
+        let (environment, order) = (EnvironmentName::new(environment)?, drift_order(seen, reason)?);
+        self.service()?.commands.restore(&self.id, &environment, None, &order, DEVELOPER).await?;
+        Ok(())
+    }
+
+    /// Adopts what others put into an environment.
+    pub(crate) async fn adopt(&mut self, environment: &str, reason: &str) -> TestResult {
+        self.adopt_as_seen(environment, None, reason).await
+    }
+
+    /// Adopts the commit of drift that somebody saw.
+    pub(crate) async fn adopt_as_seen(&mut self, environment: &str, seen: Option<&str>, reason: &str) -> TestResult {
+        let (environment, order) = (EnvironmentName::new(environment)?, drift_order(seen, reason)?);
+        self.service()?.commands.adopt(&self.id, &environment, None, &order, DEVELOPER).await?;
+        Ok(())
+    }
+
     /// Has the forge refuse so many merges.
     pub(crate) fn refuse_merges(&self, times: u32) {
         self.forge.fail(Fault {
@@ -254,6 +279,49 @@ impl World {
         Ok(())
     }
 
+    /// Moves a branch to a commit that nobody expects there, as `git push --force` does.
+    pub(crate) async fn force_push(&mut self, branch: &str, sha: &str) -> TestResult {
+        self.git()?.reference(&format!("refs/heads/{branch}"), git2::Oid::from_str(sha)?, true, "forced")?;
+        Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
+    }
+
+    /// Makes a commit of somebody that stands on nothing; returns it.
+    pub(crate) fn unrelated_commit(&self, path: &str, text: &str) -> Fallible<String> {
+        let git = self.git()?;
+        let empty = git.find_tree(git.treebuilder(None)?.write()?)?;
+        let mut change = git2::build::TreeUpdateBuilder::new();
+        change.upsert(path, git.blob(text.as_bytes())?, git2::FileMode::Blob);
+        let tree = git.find_tree(change.create_updated(&git, &empty)?)?;
+        let who = git2::Signature::new(STRANGER, "stranger@example.com", &git2::Time::new(1_767_225_600, 0))?;
+        Ok(git.commit(None, &who, &who, "start anew", &tree, &[])?.to_string())
+    }
+
+    /// Makes every commit of a branch again with other words, as `git filter-branch` does.
+    pub(crate) async fn rewrite(&mut self, branch: &str) -> TestResult {
+        let mut chain = vec![git2::Oid::from_str(&self.branch(branch).await?)?];
+        let git = self.git()?;
+        while let Ok(parent) = git.find_commit(chain[chain.len() - 1])?.parent_id(0) {
+            chain.push(parent);
+        }
+        let mut made = None;
+        for id in chain.into_iter().rev() {
+            let commit = git.find_commit(id)?;
+            let parents = made.map(|made| git.find_commit(made)).transpose()?;
+            let (author, tree) = (commit.author(), commit.tree()?);
+            let message = format!("rewritten\n\n{}", String::from_utf8_lossy(commit.message_bytes()));
+            let parents: Vec<_> = parents.iter().collect();
+            made = Some(git.commit(None, &author, &commit.committer(), &message, &tree, &parents)?);
+        }
+        drop(git);
+        self.force_push(branch, &made.ok_or("the branch has no commits")?.to_string()).await
+    }
+
+    /// Returns the first parent of a branch's head.
+    pub(crate) async fn before(&self, branch: &str) -> Fallible<String> {
+        let head = git2::Oid::from_str(&self.branch(branch).await?)?;
+        Ok(self.git()?.find_commit(head)?.parent_id(0)?.to_string())
+    }
+
     /// Deletes an environment's branch; returns the commit that it was at.
     pub(crate) async fn delete_by_hand(&mut self, environment: &str) -> Fallible<String> {
         let sha = self.branch(&format!("env/{environment}")).await?;
@@ -276,7 +344,12 @@ impl World {
 
     /// Pushes somebody's commit to an environment's branch.
     pub(crate) async fn push_foreign(&mut self, environment: &str, files: Files) -> TestResult {
-        let (branch, message) = (format!("env/{environment}"), "by hand".to_owned());
+        self.push_to(&format!("env/{environment}"), files).await
+    }
+
+    /// Pushes somebody's commit to a branch.
+    pub(crate) async fn push_to(&mut self, branch: &str, files: Files) -> TestResult {
+        let (branch, message) = (branch.to_owned(), "by hand".to_owned());
         self.forge.commit_files(REPOSITORY, STRANGER, CommitFiles { branch, message, files }).await?;
         Ok(())
     }
@@ -293,4 +366,8 @@ impl World {
         let found = pulls.into_iter().find(|pull| pull.base == base && pull.state == PullState::Open);
         Ok(found.ok_or_else(|| format!("{environment} has no open pull request"))?)
     }
+}
+
+fn drift_order(seen: Option<&str>, reason: &str) -> Fallible<DriftOrder> {
+    Ok(DriftOrder { seen: seen.map(ActiveSha::new).transpose()?, reason: reason.to_owned() })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::{identifier, lanes, name_of, statuses, windows};
+use super::{approvals, identifier, lanes, name_of, permissions, statuses, windows};
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
@@ -22,6 +22,9 @@ const MOST: usize = 100;
 
 /// Longer active branches are refused: the branches of proposals and rollbacks add to the name.
 const LONGEST_BRANCH: usize = 160;
+
+/// Longer soaks are refused: a mistake more likely than a wish.
+const LONGEST_SOAK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Says whether there are so many environments that nothing more is checked, and reports it.
 pub(super) fn are_too_many(spec: &Spec, report: &mut Report<'_>) -> bool {
@@ -45,6 +48,8 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
     let strategy = statuses::Both::read(&spec.active_commit_statuses, &spec.proposed_commit_statuses, report);
     let windows = windows::Common::read(spec.windows.as_ref(), report);
     let most_open = lanes::most_open(spec.max_open_pull_requests.as_ref(), report);
+    let approvals = spec.approvals.as_ref().map(|document| approvals::rule(document, report));
+    let notify = permissions::grantees(&spec.notify, report);
     let inherited = spec.newer.as_ref().and_then(|newer| newer.read(report));
     documents
         .value
@@ -53,17 +58,24 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
         .map(|(index, document)| {
             let before = index.checked_sub(1).and_then(|before| documents.value.get(before));
             let mut environment = environment(document, before.map(|before| &before.value), &strategy, report)?;
-            let own = document.value.rollback.as_ref().and_then(is_automatic);
+            let automatic = document.value.rollback.as_ref().and_then(is_automatic);
             environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
             let own_most = lanes::most_open(document.value.max_open_pull_requests.as_ref(), report);
             environment.most_open = own_most.or(most_open);
+            let own_approvals = document.value.approvals.as_ref().map(|document| approvals::rule(document, report));
+            environment.approvals = own_approvals.or_else(|| approvals.clone());
+            environment.notify = notify.clone();
+            let own = permissions::grantees(&document.value.notify, report).into_iter();
+            environment.notify.extend(own.filter(|people| !notify.contains(people)));
+            let is_bound = !environment.proposed_statuses.is_empty() || environment.approvals.is_some();
             environment.newer = document
                 .value
                 .newer
                 .as_ref()
                 .map_or(inherited, |own| own.read(report))
-                .unwrap_or(if environment.proposed_statuses.is_empty() { Newer::Supersede } else { Newer::Finish });
-            environment.automatic_rollback = own.or(spec.rollback.as_ref().and_then(is_automatic)).unwrap_or(false);
+                .unwrap_or(if is_bound { Newer::Finish } else { Newer::Supersede });
+            environment.automatic_rollback =
+                automatic.or(spec.rollback.as_ref().and_then(is_automatic)).unwrap_or(false);
             Some(environment)
         })
         .collect()
@@ -101,7 +113,8 @@ fn environment(
         (None, Some(before)) => EnvironmentName::new(name_of(before)).into_iter().collect(),
         (None, None) => Vec::new(),
     };
-    let soak = document.soak.as_ref().map_or(Some(SignedDuration::ZERO), |soak| duration(soak, report));
+    let soak = document.soak.as_ref().map_or(Some(SignedDuration::ZERO), |text| soak(text, report));
+    let deadline = document.deadline.as_ref().map_or(Some(None), |text| deadline(text, report).map(Some));
     let merge_method = document.merge_method.as_ref().map_or(Some(Default::default()), |method| method.read(report));
     Some(Environment {
         name: name?,
@@ -111,12 +124,25 @@ fn environment(
         soak: soak?,
         active_statuses: statuses.active,
         proposed_statuses: statuses.proposed,
+        approvals: None,
+        deadline: deadline?,
+        notify: Vec::new(),
         newer: Newer::Supersede,
         merge_method: merge_method?,
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
         most_open: None,
     })
+}
+
+/// Returns how long content soaks; so long nothing newer is merged over it.
+fn soak(text: &At<DurationText>, report: &mut Report<'_>) -> Option<SignedDuration> {
+    let soak = duration(text, report)?;
+    if soak > LONGEST_SOAK {
+        let message = format!("nothing newer would be promoted for `{}` after each promotion", text.value.0);
+        report.mistake(text.position, message, "write a shorter soak, such as `1h`; at most `30d`");
+    }
+    Some(soak)
 }
 
 /// Returns the last segment of the branch as a name.
@@ -146,6 +172,16 @@ fn refuse_duplicate_names(spec: &Spec, report: &mut Report<'_>) {
             );
         }
     }
+}
+
+/// Returns the deadline that `text` spells, or reports a mistake.
+pub(super) fn deadline(text: &At<DurationText>, report: &mut Report<'_>) -> Option<SignedDuration> {
+    let deadline = duration(text, report)?;
+    if deadline.is_zero() {
+        let message = "the deadline is over when the wait begins";
+        report.mistake(text.position, message, "write how long it may take, such as `8h`, or remove it");
+    }
+    Some(deadline)
 }
 
 /// Returns the duration that `text` spells, or reports a mistake.

@@ -3,6 +3,7 @@
 //! Every check goes on after a mistake, so that one run names them all.
 
 mod across;
+mod approvals;
 mod branches;
 mod environments;
 mod labels;

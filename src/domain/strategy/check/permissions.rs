@@ -33,7 +33,8 @@ pub(super) fn grants(document: Option<&PermissionsDocument>, report: &mut Report
     }
 }
 
-fn grantees(entries: &[GranteeText], report: &mut Report<'_>) -> Vec<Grantee> {
+/// Returns people; mistakes are left out.
+pub(super) fn grantees(entries: &[GranteeText], report: &mut Report<'_>) -> Vec<Grantee> {
     if let Some(GranteeText(extra)) = entries.get(MOST) {
         report.mistake(extra.position, format!("a list has at most {MOST} entries"), "name a team with all of them");
     }
@@ -102,7 +103,8 @@ fn bare(text: &str) -> (String, String) {
     (message, help)
 }
 
-fn is_name(text: &str) -> bool {
+/// Says whether a text is the slug of a team, or a login.
+pub(super) fn is_name(text: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     text.len() <= LONGEST && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_part)
 }

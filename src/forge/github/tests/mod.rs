@@ -6,6 +6,7 @@ mod errors;
 mod people;
 mod pulls;
 mod reads;
+mod reviews;
 mod scripted;
 
 use jiff::Timestamp;

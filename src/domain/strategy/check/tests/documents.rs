@@ -189,7 +189,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
   environments:
   - branch: env/dev
     soak: 1m
-    approvals: 2
     newer: finish
     maxOpenPullRequests: 1
     waves: []
@@ -245,28 +244,22 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     15 |   - {path: "clusters/{target}"}
        |            ^^^^^^^^^^^^^^^^^^^
        = help: use another label than `{target}`
-    error: `approvals` is not yet supported
-      --> hydromote.yaml:19:5
-       |
-    19 |     approvals: 2
-       |     ^^^^^^^^^
-       = help: remove `approvals`; it would have no effect
     error: `waves` is not yet supported
-      --> hydromote.yaml:22:5
+      --> hydromote.yaml:21:5
        |
-    22 |     waves: []
+    21 |     waves: []
        |     ^^^^^
        = help: remove `waves`; it would have no effect
     error: `targets` is not yet supported
-      --> hydromote.yaml:23:5
+      --> hydromote.yaml:22:5
        |
-    23 |     targets: []
+    22 |     targets: []
        |     ^^^^^^^
        = help: remove `targets`; it would have no effect
     error: `fast-forward` is not yet supported
-      --> hydromote.yaml:24:18
+      --> hydromote.yaml:23:18
        |
-    24 |     mergeMethod: fast-forward
+    23 |     mergeMethod: fast-forward
        |                  ^^^^^^^^^^^^
        = help: write `merge`, `squash` or `rebase`
     "#);

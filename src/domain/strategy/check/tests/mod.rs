@@ -1,5 +1,6 @@
 //! Every mistake with its whole text.
 
+mod approvals;
 mod documents;
 mod environments;
 mod lanes;
