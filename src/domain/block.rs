@@ -15,6 +15,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    broken::{self, Broken},
     content::Content,
     ids::{DrySha, PullRequestNumber, RootName},
     line::DryLine,
@@ -65,7 +66,10 @@ impl Block {
     /// Says whether `dry` is newer than T and not newer than B.
     pub fn covers_by_place(&self, dry: &DrySha, line: &DryLine) -> bool {
         let position = line.position(dry);
-        *dry == self.bad || (position > self.target_position(line) && position <= line.position(&self.bad))
+        *dry == self.bad
+            || (!broken::is(Broken::BlockRange)
+                && position > self.target_position(line)
+                && position <= line.position(&self.bad))
     }
 
     /// Says whether what ran as `dry` with `content` brought the bad content, wherever `dry` lies.
@@ -83,6 +87,9 @@ impl Block {
     }
 
     fn carries_the_bad(&self, content: &Content, bad: &Content) -> bool {
+        if broken::is(Broken::BlockContent) {
+            return false;
+        }
         let target = &self.target.1;
         let mut implicated: BTreeSet<&RootName> = target.differing(bad);
         if !self.roots.is_empty() {

@@ -5,6 +5,7 @@
 //! is none, the newest one, shown as waiting. Nothing moves backward.
 
 use super::{
+    broken::{self, Broken},
     content::Content,
     evidence,
     gate::{StatusWait, Verdict},
@@ -91,11 +92,12 @@ pub fn choose(
 ) -> Option<Wish> {
     let state = ledger.place(place)?;
     let running = state.running_content();
+    let taken = taken.filter(|_| !broken::is(Broken::Forward));
     let position = taken.map(|taken| snapshot.line.position(&taken.dry)).unwrap_or_default();
     let candidates: Vec<Wish> = snapshot
         .line
         .newer_than(position)
-        .filter(|dry| ledger.blocked(environment, place, dry).is_none())
+        .filter(|dry| ledger.blocked(environment, place, dry).is_none() || broken::is(Broken::Filter))
         .filter_map(|dry| {
             let content = state.hydrations.get(dry)?.content_over(&running)?;
             Some(Wish { dry: dry.clone(), content })
@@ -143,9 +145,10 @@ fn prefer<'w>(
 }
 
 /// Says whether a proposal goes on though something newer may be promoted: a person has promoted or approved exactly
-/// this one, or its environment finishes what it began. A failed check ends either, a deadline the latter.
+/// this one, or its environment finishes what it began. A failed check ends either, and so does the deadline,
+/// which runs anew from when a person promoted it: a check that is never reported keeps no fix out.
 fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
-    let promoted = state.promote.as_ref().is_some_and(|promote| promote.proposed == proposal.sha);
+    let promoted = state.promote.as_ref().filter(|promote| promote.proposed == proposal.sha);
     let reviewed = state.reviewed.as_ref().filter(|reviewed| reviewed.proposed == proposal.sha);
     let approvals = environment.approvals.as_ref().zip(reviewed);
     let approved = approvals.is_some_and(|(rule, reviewed)| !rule.opening(reviewed).is_empty());
@@ -154,9 +157,10 @@ fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, s
         .proposed_statuses
         .iter()
         .any(|rule| evidence::status_wait(rule, &reports, snapshot.now) == Some(StatusWait::Failed));
-    let is_overdue = snapshot.now >= proposal.since + environment.finish_deadline();
-    let finishes = environment.newer == Newer::Finish && !is_overdue;
-    (promoted || approved || finishes) && !failed
+    let since = promoted.map_or(proposal.since, |promote| promote.at.max(proposal.since));
+    let is_overdue = snapshot.now >= since + environment.finish_deadline() && !broken::is(Broken::FinishEnd);
+    let stays = promoted.is_some() || approved || environment.newer == Newer::Finish;
+    stays && !is_overdue && !failed
 }
 
 #[cfg(test)]

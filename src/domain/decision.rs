@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     approvals::Review,
+    broken::{self, Broken},
     drift::Restore,
     evidence,
     gate::{Verdict, clock},
@@ -355,7 +356,9 @@ pub fn settled(
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
         _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
-        _ if now >= run.since() + environment.settle_deadline() => Ok(Some(Settled::Overdue)),
+        _ if now >= run.since() + environment.settle_deadline() && !broken::is(Broken::SettleEnd) => {
+            Ok(Some(Settled::Overdue))
+        }
         waits => Err(waits),
     }
 }

@@ -20,6 +20,7 @@ use std::{
 
 use super::{
     block::{Block, BlockCause},
+    broken::{self, Broken},
     content::Content,
     evidence,
     gate::Verdict,
@@ -95,11 +96,14 @@ impl<'a> Ledger<'a> {
         }
         match self.held_as_no_op(state, runs, dry) {
             None => Verdict::NotTaken,
-            Some(held) => match (self.upstream_wait(environment, lane, dry), held) {
-                (Some(waiting), _) => Verdict::Upstream { environment: waiting },
-                (None, Held::Nothing) => Verdict::Verified,
-                (None, Held::Run(index)) => self.run_verdict(environment, runs, index),
-            },
+            Some(held) => {
+                match (self.upstream_wait(environment, lane, dry).filter(|_| !broken::is(Broken::NoOpChain)), held) {
+                    (Some(waiting), _) => Verdict::Upstream { environment: waiting },
+                    (None, Held::Nothing) => Verdict::Verified,
+                    (None, Held::Run(_)) if broken::is(Broken::NoOpHead) => Verdict::Verified,
+                    (None, Held::Run(index)) => self.run_verdict(environment, runs, index),
+                }
+            }
         }
     }
 
@@ -135,7 +139,8 @@ impl<'a> Ledger<'a> {
     pub fn run_verdict(&self, environment: &Environment, runs: &[Run], index: usize) -> Verdict {
         let run = &runs[index];
         let newer = index.checked_sub(1).map(|i| &runs[i]);
-        if newer.is_some_and(|newer| newer.restored.is_some()) && !run.content.is_empty() {
+        let left = newer.is_some_and(|newer| newer.restored.is_some()) && !broken::is(Broken::LeftStaysVerified);
+        if left && !run.content.is_empty() {
             // What a rollback leaves is revoked for good.
             return Verdict::Revoked;
         }
@@ -161,7 +166,9 @@ impl<'a> Ledger<'a> {
     fn failed_since(&self, environment: &Environment, runs: &[Run], index: usize) -> bool {
         let later = runs[..index].iter().filter(|run| run.content == runs[index].content);
         evidence::failed_key(environment, &runs[index]).is_some()
-            || later.into_iter().any(|run| evidence::ever_failed(environment, run))
+            || later
+                .into_iter()
+                .any(|run| evidence::ever_failed(environment, run) && !broken::is(Broken::RestoredFails))
     }
 
     /// Returns the first environment before `environment` that has not verified `dry`.
@@ -220,6 +227,9 @@ impl<'a> Ledger<'a> {
             let at = Place { environment: name.clone(), lane: place.lane.clone() };
             let content = self.content_in(&at, dry);
             let own = at == *place;
+            if !own && broken::is(Broken::BlockHere) {
+                return None;
+            }
             let covers = |standing: &&Standing| {
                 let in_scope = match standing.block.cause {
                     BlockCause::Rollback | BlockCause::RejectedCommit => true,
@@ -371,7 +381,7 @@ impl<'a> Ledger<'a> {
                 self.same_content(state, dry, &content)
                     && !is_stopped(state, dry, self.snapshot)
                     && self.blocked(environment, place, dry).is_none()
-                    && self.is_promotable(environment, &place.lane, dry)
+                    && (self.is_promotable(environment, &place.lane, dry) || broken::is(Broken::NoOpOrder))
             })
             .map(|dry| Taken { dry: dry.clone(), no_op: true });
         no_op.or_else(|| state.running().map(|run| Taken { dry: run.dry.clone(), no_op: false }))

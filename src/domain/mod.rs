@@ -4,6 +4,7 @@
 
 pub mod approvals;
 pub mod block;
+mod broken;
 pub mod candidate;
 pub mod comment;
 pub mod content;
@@ -32,6 +33,8 @@ pub mod strategy;
 pub mod unseen;
 pub mod windows;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub use self::{
 };
 use super::{
     block::BlockCause,
+    broken::{self, Broken},
     candidate::{self, Wish},
     decision::{self, Decision},
     evidence,
@@ -313,7 +314,7 @@ impl Planner<'_> {
         gates.extend(branch.drift.clone().map(Gate::from));
         gates.extend(state.foreign.clone().map(|work| Gate::ForeignWork { work: Box::new(work) }));
         gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
-        gates.extend(self.held(state));
+        gates.extend(self.held(state).filter(|_| !broken::is(Broken::HoldGate)));
         gates.extend(
             state
                 .obstacle
@@ -323,7 +324,8 @@ impl Planner<'_> {
         );
         gates.extend(environment.depends_on.iter().filter_map(|before| {
             let waits = self.ledger.verdict(before, &place.lane, &wish.dry);
-            (waits != Verdict::Verified).then(|| Gate::DependsOn { environment: before.clone(), waits })
+            (waits != Verdict::Verified && !broken::is(Broken::DependsOn))
+                .then(|| Gate::DependsOn { environment: before.clone(), waits })
         }));
         gates.extend(self.settling(environment, branch));
         let proposal = state.proposal.as_ref().filter(|proposal| proposal.dry == wish.dry);
@@ -361,7 +363,7 @@ impl Planner<'_> {
     /// While what runs is neither verified nor failed, nothing is merged, until the deadline.
     fn settling(&self, environment: &Environment, branch: &ActiveBranch) -> Option<Gate> {
         let settled = decision::settled(&self.ledger, environment, branch, self.snapshot.now);
-        settled.err().map(|waits| Gate::Settling { waits })
+        settled.err().filter(|_| !broken::is(Broken::Settling)).map(|waits| Gate::Settling { waits })
     }
 
     fn since(
@@ -502,8 +504,13 @@ impl Planner<'_> {
             _ => None,
         });
         // Then something newer may take the place of what is proposed.
-        let finish = state.proposal.as_ref().filter(|_| environment.newer == Newer::Finish);
-        let finish = finish.map(|proposal| proposal.since + environment.finish_deadline());
+        let promoted = |p: &Proposal| state.promote.as_ref().filter(|promote| promote.proposed == p.sha).map(|p| p.at);
+        let goes_on = |p: &Proposal| {
+            let may_stay = environment.newer == Newer::Finish || environment.approvals.is_some();
+            let since = promoted(p).or(may_stay.then_some(p.since))?;
+            Some(since.max(p.since) + environment.finish_deadline())
+        };
+        let finish = state.proposal.as_ref().and_then(goes_on);
         let closing = windows::next_closing(environment, view, self.snapshot.now);
         verdict
             .into_iter()

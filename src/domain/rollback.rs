@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    broken::{self, Broken},
     content::Content,
     evidence,
     gate::{Verdict, clock},
@@ -234,7 +235,8 @@ pub fn react(
         .filter(|report| report.status.key == rule.key && report.status.state == super::status::StatusState::Failure)
         .map(|report| report.status.reported_at)
         .max()?;
-    let good = choices(ledger, environment, place, state).into_iter().find(|choice| choice.known_good);
+    let known_good = |choice: &Choice| choice.known_good || broken::is(Broken::KnownGood);
+    let good = choices(ledger, environment, place, state).into_iter().find(known_good);
     let guard = guard(runs, state, failed_at, now);
     Some(match (guard, good) {
         (Some(guard), _) => Reaction::Guarded(guard),
@@ -257,7 +259,7 @@ pub fn react(
 
 fn guard(runs: &[Run], state: &PlaceState, failed_at: Timestamp, now: Timestamp) -> Option<Guard> {
     let (running, earlier) = runs.split_first()?;
-    if running.restored.is_some() {
+    if running.restored.is_some() && !broken::is(Broken::GuardRestored) {
         return Some(Guard::Restored);
     }
     if running.adopted.is_some() {
@@ -268,14 +270,14 @@ fn guard(runs: &[Run], state: &PlaceState, failed_at: Timestamp, now: Timestamp)
     }
     let automatic = |run: &Run| run.restored.as_ref().is_some_and(|restored| restored.trigger == Trigger::Automatic);
     let rolled_back = earlier.windows(2).any(|pair| automatic(&pair[0]) && pair[1].content == running.content);
-    if rolled_back {
+    if rolled_back && !broken::is(Broken::GuardOnce) {
         return Some(Guard::Once);
     }
-    if now > failed_at + FAILURE_AGE {
+    if now > failed_at + FAILURE_AGE && !broken::is(Broken::GuardAge) {
         return Some(Guard::Age { failed_at });
     }
     let until = earlier.iter().find(|run| automatic(run)).map(|run| run.since() + AUTOMATIC_PAUSE)?;
-    (until > now).then_some(Guard::Pause { until })
+    (until > now && !broken::is(Broken::GuardPause)).then_some(Guard::Pause { until })
 }
 
 /// Adds the hold to a rollback: `next`, but `strict` under a strict hold, and when the one before,
@@ -343,7 +345,7 @@ fn is_second_in_a_row(runs: &[Run]) -> bool {
     let automatic = |run: &Run| run.restored.as_ref().is_some_and(|restored| restored.trigger == Trigger::Automatic);
     let Some(last) = runs.iter().position(automatic) else { return false };
     let verified = |run: &Run| run.restored.is_none() && matches!(run.record, Some(Record::Verified { .. }));
-    !runs[..last].iter().any(verified)
+    !runs[..last].iter().any(verified) && !broken::is(Broken::SecondInARow)
 }
 
 impl Rollback {

@@ -310,11 +310,12 @@ impl Applier<'_> {
             }
             self.view.forget_pull_requests(&self.rollback_branch(place));
         }
-        let ended = Hold::ended(&format!("the rollback was cancelled: {reason}"));
-        self.post_hold(place, active, &ended).await?;
+        // A hold that was there before the rollback stays, and stands on the forge before the book says so.
+        let before = self.book(place).await?.before;
+        let ended = || Hold::ended(&format!("the rollback was cancelled: {reason}"));
+        self.post_hold(place, active, &before.as_ref().map_or_else(ended, Hold::status)).await?;
         self.change(place, |book| {
             book.cancelled.insert(rollback.bad_commit.clone());
-            // A hold that was there before the rollback stays; the next look puts it on the forge again.
             (book.hold, book.rollback, book.pull_request) = (book.before.take(), None, None);
         })
         .await?;

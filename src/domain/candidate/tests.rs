@@ -69,6 +69,23 @@ fn a_deadline_ends_what_is_finished_and_wakes_us() {
     assert_eq!(proposed(&mut world, &dev), "dry-2");
 }
 
+/// Found by the model checker: whoever promotes what a check never reports on would keep every fix out.
+#[test]
+fn a_deadline_ends_what_a_person_promoted() {
+    let (mut world, dev) = finishing();
+    world.strategy.environments[0].newer = Newer::Supersede;
+    world.strategy.environments[0].auto_merge = false;
+    world.strategy.environments[0].proposed_statuses[0].deadline = Some(jiff::SignedDuration::from_mins(5));
+    world.wait(200);
+    world.promote(&dev);
+    world.wait(200);
+    assert_eq!(proposed(&mut world, &dev), "dry-1");
+    let promoted = world.environments[&dev].promote.as_ref().expect("it was promoted").at;
+    assert_eq!(world.settle().wake_at, Some(promoted + jiff::SignedDuration::from_mins(5)));
+    world.wait(101);
+    assert_eq!(proposed(&mut world, &dev), "dry-2");
+}
+
 #[test]
 fn a_candidate_that_only_waits_is_replaced_by_one_that_may_be_promoted() {
     let mut world = World::chain(&["dev", "staging"]);

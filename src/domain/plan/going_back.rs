@@ -3,6 +3,7 @@
 use super::{FORGE_LAG, Notice, Plan, Planner, action::Action, earlier};
 use crate::domain::{
     block::BlockCause,
+    broken::{self, Broken},
     decision::Decision,
     gate::{ClosedGate, Gate},
     hold::{Hold, HoldRule},
@@ -59,7 +60,7 @@ impl Planner<'_> {
 
     /// Returns why a hold ends by itself: something newer than what it was made for was taken.
     fn end_of(&self, hold: &Hold, taken: Option<&Taken>) -> Option<String> {
-        if hold.rule_at(self.snapshot.now) == HoldRule::Strict {
+        if hold.rule_at(self.snapshot.now) == HoldRule::Strict && !broken::is(Broken::StrictStays) {
             return None;
         }
         let Some(through) = hold.through.as_ref().filter(|_| hold.target.is_some()) else {

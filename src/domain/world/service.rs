@@ -253,7 +253,7 @@ impl World {
                     Some(Proposal { sha, parent, tree, dry, content, since: now, fits: true, composed: true });
             }
             Action::OpenPullRequest { place, proposed, .. } => {
-                let base = seen.places[place].proposal.as_ref().map(|proposal| &proposal.parent);
+                let base = seen.places[place].branch().map(|branch| &branch.head);
                 if base.is_some_and(|base| !self.is_at(&place.environment, base)) {
                     return Performed::Moved;
                 }
@@ -345,7 +345,7 @@ impl World {
                     Some(Proposal { sha, parent, tree, dry, content, since: now, fits: true, composed: true });
             }
             Action::OpenRollback { place, .. } => {
-                let base = seen.places[place].restoration.as_ref().map(|restoration| &restoration.parent);
+                let base = seen.places[place].branch().map(|branch| &branch.head);
                 if base.is_some_and(|base| !self.is_at(&place.environment, base)) {
                     return Performed::Moved;
                 }
@@ -385,7 +385,9 @@ impl World {
                 if pull_request.is_some_and(|number| self.merged.contains(&number)) {
                     return Performed::Moved;
                 }
-                self.mark_hold(&place.environment, active, &Hold::ended("the rollback was cancelled"));
+                let ended = || Hold::ended("the rollback was cancelled");
+                let before = self.world(place).before.as_ref().map_or_else(ended, Hold::status);
+                self.mark_hold(&place.environment, active, &before);
                 self.note_cancelled(place, &rollback.bad_commit);
                 let world = self.world(place);
                 world.cancelled.insert(rollback.bad_commit.clone());

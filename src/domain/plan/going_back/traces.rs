@@ -139,6 +139,21 @@ fn a_hold_outlives_a_rollback_that_is_cancelled_without_the_database() {
     }
 }
 
+/// Found by the model checker: between the end of the rollback and the next look the forge knew of no hold.
+#[test]
+fn a_hold_is_never_off_the_forge_while_a_rollback_on_it_is_cancelled() {
+    let mut world = chain(&["dev"]);
+    world.push("dry-2", &[Some(2)]);
+    healthy(&mut world, "dev");
+    world.hold(&name("dev"), None);
+    world.roll_back(&name("dev"), None);
+    world.unhold(&name("dev"));
+    let cancel = up_to(&mut world, |action| matches!(action, Action::CancelRollback { .. }));
+    world.perform(&cancel);
+    world.lose_the_database();
+    assert_eq!(hold_rule(&world, "dev"), Some(HoldRule::Strict));
+}
+
 /// Trace 31: a rollback offers nothing that is newer than what runs.
 #[test]
 fn nothing_newer_than_what_runs_is_offered_to_go_back_to() {
