@@ -1,0 +1,159 @@
+//! Changes of the strategy while something is under way: what is told before, what comes into force, and on whose
+//! word.
+
+use hydromote::local_forge::MergeMethod;
+
+use crate::world::{DEVELOPER, Fallible, Files, READER, TestResult, World, everywhere, strategy};
+
+/// Returns a strategy of these environments in which READER may override.
+fn with_override(environments: &[&str]) -> String {
+    let named = format!("spec:\n  permissions: {{override: [\"user:{READER}\"]}}\n");
+    strategy(environments).replace("spec:\n", &named)
+}
+
+fn file(text: String) -> Files {
+    vec![("hydromote.yaml".to_owned(), text)]
+}
+
+const SOAKS: [&str; 2] = ["dev, soak: 1h", "prod"];
+
+const DOES_NOT_SOAK: [&str; 2] = ["dev", "prod"];
+
+/// Starts with first soaking in dev, and waiting for that in prod.
+async fn soaking() -> Fallible<World> {
+    let mut world = World::with_strategy(&with_override(&SOAKS)).await?;
+    world.healthy_all(&["dev"]).await?;
+    Ok(world)
+}
+
+/// Starts with first verified everywhere, and prod held.
+async fn held() -> Fallible<World> {
+    let mut world = World::with_strategy(&with_override(&["dev", "prod"])).await?;
+    world.healthy_all(&["dev", "prod"]).await?;
+    world.hold("prod", "audit").await?;
+    world.settle().await?;
+    Ok(world)
+}
+
+/// Returns the part of our comment that is about the strategy.
+async fn told(world: &mut World) -> Fallible<String> {
+    let board = world.board().await?;
+    let (_, told) = board.split_once("**Strategy**").ok_or_else(|| format!("nothing of a strategy in {board}"))?;
+    Ok(format!("**Strategy**{}", told.split("[Status page]").next().unwrap_or_default().trim_end()))
+}
+
+#[tokio::test]
+async fn a_soak_that_something_waits_for_is_turned_off_only_on_somebodys_word() -> TestResult {
+    let mut world = soaking().await?;
+    let number = world.open_dry_pull("no soak", file(with_override(&DOES_NOT_SOAK))).await?;
+    insta::assert_snapshot!(told(&mut world).await?, @"");
+    insta::assert_snapshot!(world.preview_reports(number).await?[0], @"");
+    world.merge_dry_pull(number, MergeMethod::Squash).await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    // Neither who may promote nor a restart lets it in.
+    world.comment_on(DEVELOPER, number, "/hydromote override reason=\"in a hurry\"").await?;
+    world.restart().await?;
+    world.settle().await?;
+    let board = world.board().await?;
+    assert!(board.contains("`override` needs maintain access to this repository"), "{board}");
+    assert!(board.contains("mistake: `hydromote.yaml` in no soak drops what is under way"), "{board}");
+    world.comment_on(READER, number, "/hydromote override reason=\"the shop is down\"").await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_word_given_before_the_merge_counts_for_what_lands() -> TestResult {
+    let mut world = soaking().await?;
+    let number = world.open_dry_pull("no soak", file(with_override(&DOES_NOT_SOAK))).await?;
+    world.comment_on(READER, number, "/hydromote override reason=\"the shop is down\"").await?;
+    insta::assert_snapshot!(told(&mut world).await?, @"");
+    assert_eq!(world.preview_reports(number).await?[0], "Success: changes nothing that is rendered");
+    world.merge_dry_pull(number, MergeMethod::Merge).await?;
+    let board = world.board().await?;
+    assert!(board.contains("prod     first, `health` has not been reported"), "{board}");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_word_is_for_the_text_that_was_read() -> TestResult {
+    let mut world = soaking().await?;
+    let number = world.open_dry_pull("shorter", file(with_override(&["dev, soak: 30m", "prod"]))).await?;
+    world.comment_on(READER, number, "/hydromote override reason=hurry").await?;
+    assert_eq!(world.preview_reports(number).await?[0], "Success: changes nothing that is rendered");
+    world.push_to_pull(number, file(with_override(&DOES_NOT_SOAK))).await?;
+    insta::assert_snapshot!(world.preview_reports(number).await?[0], @"");
+    world.board().await?;
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_direct_push_stays_out_until_nothing_is_under_way() -> TestResult {
+    let mut world = soaking().await?;
+    world.push_dry("no soak", file(with_override(&DOES_NOT_SOAK))).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    world.pass_minutes(61)?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn an_environment_that_is_held_does_not_go_with_its_hold() -> TestResult {
+    let mut world = held().await?;
+    let number = world.open_dry_pull("drop prod", file(with_override(&["dev"]))).await?;
+    insta::assert_snapshot!(told(&mut world).await?, @"");
+    world.merge_dry_pull(number, MergeMethod::Merge).await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    // What stays out stays out, whatever the service has lost.
+    world.restart_without_database().await?;
+    world.settle().await?;
+    let board = world.board().await?;
+    assert!(board.contains("= developer holds it: audit (Strict)"), "{board}");
+    assert!(board.contains("mistake: `hydromote.yaml` in drop prod drops what is under way"), "{board}");
+    world.unhold("prod").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn an_accepted_word_survives_the_loss_of_the_database() -> TestResult {
+    let mut world = held().await?;
+    let number = world.open_dry_pull("drop prod", file(with_override(&["dev"]))).await?;
+    world.comment_on(READER, number, "/hydromote override reason=\"prod moves away\"").await?;
+    world.board().await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(world.preview_reports(number).await?.len(), 3, "it was needed, it was given, and is known");
+    world.merge_dry_pull(number, MergeMethod::Squash).await?;
+    let board = world.board().await?;
+    assert!(!board.contains("mistake") && !board.contains("prod  "), "{board}");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn ordinary_changes_come_into_force_with_their_commit() -> TestResult {
+    let mut world = soaking().await?;
+    let added = with_override(&["dev, soak: 1h", "staging", "prod, proposedCommitStatuses: [{key: ticket}]"]);
+    let number = world.open_dry_pull("more", file(added)).await?;
+    insta::assert_snapshot!(told(&mut world).await?, @"");
+    assert_eq!(world.preview_reports(number).await?[0], "Success: staging: 1 added");
+    world.merge_dry_pull(number, MergeMethod::Squash).await?;
+    insta::assert_snapshot!(world.board().await?, @"");
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.board().await?;
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_mistake_is_told_with_its_place() -> TestResult {
+    let mut world = soaking().await?;
+    let mistaken = with_override(&["dev, soak: soon", "prod"]);
+    let number = world.open_dry_pull("soon", file(mistaken)).await?;
+    insta::assert_snapshot!(told(&mut world).await?, @"");
+    insta::assert_snapshot!(world.preview_reports(number).await?[0], @"");
+    world.finish().await
+}
