@@ -9,7 +9,7 @@ use crate::domain::{
     gate::{ClosedGate, Gate, StatusWait, Verdict},
     ids::{EnvironmentName, Place},
     ledger::Ledger,
-    plan::{Action, PlaceView, Plan, plan},
+    plan::{PlaceView, plan},
     snapshot::{Record, Snapshot},
     strategy::{Environment, PromotionStrategy, StatusRule},
     windows::{Standing, WindowSource},
@@ -17,19 +17,28 @@ use crate::domain::{
 
 /// Returns what `new` would do in place of `old`, which is in force and under which `snapshot` was observed.
 pub fn compare(old: &PromotionStrategy, new: &PromotionStrategy, snapshot: &Snapshot) -> StrategyChange {
-    // That another strategy waits says nothing of what either of them would do.
-    let snapshot = Snapshot { mistake: None, ..snapshot.clone() };
-    let planned = plan(old, &snapshot);
-    let comparison = Comparison { old, new, snapshot: &snapshot, planned: &planned };
+    // The commit that brings the new one need not be rendered: what waits now is what counts.
+    let snapshot = Snapshot { mistake: Some(String::new()), ..snapshot.clone() };
+    let standing = standing(old, &snapshot);
+    let comparison = Comparison { old, new, snapshot: &snapshot, standing: &standing };
     StrategyChange { effects: comparison.effects(), losses: comparison.losses() }
+}
+
+/// Returns how each place stands, but for the gate that a strategy is not in force.
+fn standing(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Vec<PlaceView> {
+    let mut places = plan(strategy, snapshot).places;
+    for view in &mut places {
+        view.gates.retain(|closed| !matches!(closed.gate, Gate::Strategy { .. }));
+    }
+    places
 }
 
 struct Comparison<'a> {
     old: &'a PromotionStrategy,
     new: &'a PromotionStrategy,
     snapshot: &'a Snapshot,
-    /// What happens under the strategy in force.
-    planned: &'a Plan,
+    /// How each place stands under the strategy in force.
+    standing: &'a [PlaceView],
 }
 
 impl<'a> Comparison<'a> {
@@ -67,7 +76,7 @@ impl<'a> Comparison<'a> {
             effects.extend(self.of_environment(after));
         }
         for before in self.old.environments.iter().filter(|before| self.successor(before).is_none()) {
-            let here = self.planned.places.iter().filter(|view| view.place.environment == before.name);
+            let here = self.standing.iter().filter(|view| view.place.environment == before.name);
             effects.push(Effect::Removed {
                 environment: before.name.clone(),
                 branch: before.branch.clone(),
@@ -122,17 +131,9 @@ impl<'a> Comparison<'a> {
     fn promotions(&self) -> Vec<Effect> {
         let mut snapshot = self.snapshot.clone();
         snapshot.places.retain(|place, _| self.kept(place).is_some());
-        let planned = plan(self.new, &snapshot);
-        // What is not rendered yet may turn out either way.
-        let is_known = |view: &&PlaceView| {
-            !planned.actions.iter().any(|action| match action {
-                Action::Hydrate { environment, .. } => *environment == view.place.environment,
-                _ => false,
-            })
-        };
         let mut effects = Vec::new();
-        for after in planned.places.iter().filter(is_known) {
-            let Some(before) = self.planned.places.iter().find(|before| before.place == after.place) else { continue };
+        for after in &standing(self.new, &snapshot) {
+            let Some(before) = self.standing.iter().find(|before| before.place == after.place) else { continue };
             effects.extend(of_promotion(before, after));
         }
         effects
@@ -140,7 +141,7 @@ impl<'a> Comparison<'a> {
 
     fn losses(&self) -> Vec<Loss> {
         let mut losses = Vec::new();
-        for view in &self.planned.places {
+        for view in self.standing {
             let Some(state) = self.snapshot.places.get(&view.place) else { continue };
             if self.kept(&view.place).is_none() {
                 let place = view.place.clone();

@@ -169,3 +169,12 @@ fn an_agreement_covers_the_holds_that_stood_when_it_was_given() {
     assert_eq!(left(world.now), 0);
     assert_eq!(left(Timestamp::UNIX_EPOCH), 1, "the hold is newer");
 }
+
+/// The commit that drops a gate is itself a candidate, and not rendered when it is judged.
+#[test]
+fn what_waits_counts_before_the_newest_commit_is_rendered() {
+    let mut world = soaking();
+    world.push("dry-2", &[Some(1), Some(1), Some(1)]);
+    let told = told_of(&world, |new| new.environments[1].soak = SignedDuration::ZERO);
+    assert!(told.contains("would no longer wait for the soak of staging"), "{told}");
+}
