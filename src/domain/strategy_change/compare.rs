@@ -192,8 +192,10 @@ impl<'a> Comparison<'a> {
         // Where an environment goes nothing is promoted any more.
         let Some(after) = self.successor(before) else { return Vec::new() };
         let lost = |closed: &ClosedGate| self.lost(&view.place, before, after, &closed.gate);
-        let lost = view.gates.iter().flat_map(lost);
-        lost.map(|what| Loss::Gate { place: view.place.clone(), dry: dry.clone(), what }).collect()
+        let mut lost: Vec<String> = view.gates.iter().flat_map(lost).collect();
+        // Several waits may come from one rule.
+        lost.dedup();
+        lost.into_iter().map(|what| Loss::Gate { place: view.place.clone(), dry: dry.clone(), what }).collect()
     }
 
     /// Returns what of one closed gate would no longer be asked.
@@ -216,6 +218,7 @@ impl<'a> Comparison<'a> {
                 let asks = |rule| status(rule, &after.proposed_statuses, waits);
                 rule.and_then(asks).map(|what| format!("{what} on its pull request")).into_iter().collect()
             }
+            Gate::Approvals { .. } => approvals(before, after).into_iter().collect(),
             Gate::Promote if after.auto_merge => {
                 vec!["would be merged without a person asking for it".to_owned()]
             }
@@ -261,6 +264,17 @@ fn status(before: &StatusRule, after: &[StatusRule], waits: &StatusWait) -> Opti
         }
         (Some(_), _) => None,
     }
+}
+
+/// Returns what people would no longer be asked for.
+fn approvals(before: &Environment, after: &Environment) -> Option<String> {
+    let before = before.approvals.as_ref()?;
+    let Some(after) = &after.approvals else { return Some("would no longer wait for approvals".to_owned()) };
+    let is_weaker = after.count < before.count
+        || after.teams != before.teams
+        || (before.code_owners && !after.code_owners)
+        || (before.not_author && !after.not_author);
+    is_weaker.then(|| "would wait for fewer approvals, or for those of others".to_owned())
 }
 
 /// Returns what windows would no longer ask, of those that are closed.

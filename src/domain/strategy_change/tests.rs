@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::domain::{
+    approvals::ApprovalRule,
     lane::Lanes,
     status::StatusState,
     strategy::PromotionStrategy,
@@ -89,6 +90,21 @@ fn what_waits_for_a_person_is_not_merged_by_a_commit() {
     let mut rest = everything_runs();
     rest.strategy.environments[1].auto_merge = false;
     assert_eq!(told_of(&rest, |new| new.environments[1].auto_merge = true), "", "nothing waits there");
+}
+
+#[test]
+fn approvals_that_are_missing_are_not_waived_freely() {
+    let rule =
+        |count, not_author| ApprovalRule { count, teams: Vec::new(), code_owners: false, not_author, deadline: None };
+    let mut world = World::chain(&["dev"]);
+    world.strategy.environments[0].approvals = Some(rule(2, true));
+    world.push("dry-1", &[Some(1)]);
+    world.settle();
+    let told = |approvals| told_of(&world, |new| new.environments[0].approvals = approvals);
+    insta::assert_snapshot!(told(None), @"");
+    insta::assert_snapshot!(told(Some(rule(1, true))), @"");
+    insta::assert_snapshot!(told(Some(rule(2, false))), @"");
+    assert!(!told(Some(rule(3, true))).contains("- "), "more may be asked");
 }
 
 #[test]
