@@ -6,7 +6,10 @@
 //! - What must survive the loss of the database is on the forge first: the word as a status of ours on the head
 //!   that it was given for, and that a change stays out as one on the dry commit that brought it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use git2::{ObjectType, Oid, Repository};
 use serde::{Deserialize, Serialize};
@@ -142,23 +145,29 @@ pub(super) async fn accepted(
         return Ok(book.0.get(digest).cloned());
     }
     let pulls = context.forge.pull_requests_into(&context.id, &context.details.default_branch).await?;
-    let merged = pulls.into_iter().filter(|pull| pull.state == PullRequestState::Merged).take(PULL_REQUESTS_SEARCHED);
-    let heads = [commit.to_string()].into_iter().chain(merged.map(|pull| pull.head_sha));
-    let mut found = None;
+    let pulls = pulls.into_iter().filter(|pull| pull.state != PullRequestState::Closed).take(PULL_REQUESTS_SEARCHED);
+    let heads = [commit.to_string()].into_iter().chain(pulls.map(|pull| pull.head_sha));
+    let mut found = Vec::new();
     for head in heads {
         let reports = context.forge.commit_statuses(&context.id, &head).await?;
-        found = on_forge(id, digest, &reports, context.account.id);
-        if found.is_some() {
-            break;
-        }
+        // The book is made once: words for other texts are read with it.
+        let texts: BTreeSet<String> = reports.iter().filter_map(|report| text_of(id, &report.key)).collect();
+        let word = |text: String| Some((text.clone(), on_forge(id, &text, &reports, context.account.id)?));
+        found.extend(texts.into_iter().filter_map(word));
     }
     // A command that came meanwhile is newer than what was read.
     let merge = |book: &mut OverrideBook| {
-        if let Some(found) = found {
-            book.0.entry(digest.to_owned()).or_insert(found);
+        for (text, word) in found {
+            book.0.entry(text).or_insert(word);
         }
     };
     Ok(store.change_strategy_note(id, merge).await?.0.get(digest).cloned())
+}
+
+/// Returns the text that a key of ours is about, when it is one of this strategy.
+fn text_of(id: &StrategyId, key: &StatusKey) -> Option<String> {
+    let text = key.as_str().strip_prefix(override_key(id, "").as_str())?;
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Reads a person's word back from the reports on a head: what `account` said last.

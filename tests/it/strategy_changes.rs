@@ -3,7 +3,7 @@
 
 use hydromote::local_forge::MergeMethod;
 
-use crate::world::{DEVELOPER, Fallible, Files, READER, TestResult, World, everywhere, strategy};
+use crate::world::{Fallible, Files, READER, STRANGER, TestResult, World, everywhere, strategy};
 
 /// Returns a strategy of these environments in which READER may override.
 fn with_override(environments: &[&str]) -> String {
@@ -57,23 +57,36 @@ async fn a_soak_that_something_waits_for_is_turned_off_only_on_somebodys_word() 
     "#);
     insta::assert_snapshot!(world.preview_reports(number).await?[0], @"Failure: needs `/hydromote override`: first, which waits in prod, would no longer wait for the soak of dev, until (time)");
     world.merge_dry_pull(number, MergeMethod::Squash).await?;
-    insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified; no soak changes nothing
-    prod     first, `health` has not been reported; no soak changes nothing
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, soaks until (time)
+    prod     nothing; wants first in #2
+             - the newest strategy is not in force: `hydromote.yaml` in no soak drops what is under way, and waits for `/hydromote override` on its pull request, or `hydromote override`
+             - waits for dev, which soaks until (time)
+    mistake: `hydromote.yaml` in no soak drops what is under way, and waits for `/hydromote override` on its pull request, or `hydromote override`
+    mistake:   first, which waits in prod, would no longer wait for the soak of dev, until (time)
     #3 hydromote: This pull request became the dry commit no soak of `main`.
 
     | environment | what became of it | closed gates |
     |---|---|---|
-    | dev | it changes nothing here and was taken; is verified |  |
-    | prod | it changes nothing here and was taken; `health` has not been reported |  |
+    | dev | it is looked at next |  |
+    | prod | it waits for dev, which does not run it yet |  |
+
+    **Strategy** `shop`, which is not in force as this pull request has it:
+
+    It drops what is under way:
+
+    - first, which waits in prod, would no longer wait for the soak of dev, until (time)
+
+    It comes into force when somebody with maintain access, or a place in `permissions.override`, writes `/hydromote override reason="…"` here, or when none of that is under way any more. Until then the strategy in force stays, and nothing is promoted.
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
     hydromote/preview on (commit): needs `/hydromote override`: first, which waits in prod, would no longer wait for the soak of dev, until (time)
-    ");
+    hydromote/strategy/shop on no soak: Not in force without an override: first, which waits in prod, would no longer wait for the soak of dev, until (time)
+    "#);
     // Neither who may promote nor a restart lets it in.
-    world.comment_on(DEVELOPER, number, "/hydromote override reason=\"in a hurry\"").await?;
+    world.comment_on(STRANGER, number, "/hydromote override reason=\"in a hurry\"").await?;
     world.restart().await?;
     world.settle().await?;
     let board = world.board().await?;
@@ -127,14 +140,27 @@ async fn a_direct_push_stays_out_until_nothing_is_under_way() -> TestResult {
     world.push_dry("no soak", file(with_override(&DOES_NOT_SOAK))).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified; no soak changes nothing
-    prod     first, `health` has not been reported; no soak changes nothing
+    dev      first, soaks until (time)
+    prod     nothing; wants first in #2
+             - the newest strategy is not in force: `hydromote.yaml` in no soak drops what is under way, and waits for `/hydromote override` on its pull request, or `hydromote override`
+             - waits for dev, which soaks until (time)
+    mistake: `hydromote.yaml` in no soak drops what is under way, and waits for `/hydromote override` on its pull request, or `hydromote override`
+    mistake:   first, which waits in prod, would no longer wait for the soak of dev, until (time)
+    hydromote/strategy/shop on no soak: Not in force without an override: first, which waits in prod, would no longer wait for the soak of dev, until (time)
     ");
     world.pass_minutes(61)?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified; no soak changes nothing
     prod     first, `health` has not been reported; no soak changes nothing
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
+    #2 hydromote: **prod** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
     ");
     world.finish().await
 }

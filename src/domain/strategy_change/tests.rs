@@ -53,8 +53,8 @@ fn nothing_changes_nothing() {
 #[test]
 fn a_soak_that_something_waits_for_is_not_dropped_freely() {
     let world = soaking();
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::ZERO), @"- dry-1, which waits in prod, would wait for a soak of staging of only 30m, not until 1970-01-12 14:46:43Z");
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_mins(30)), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::ZERO), @"- dry-1, which waits in prod, would no longer wait for the soak of staging, until 1970-01-12 14:46:43Z");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_mins(30)), @"- dry-1, which waits in prod, would wait for a soak of staging of only 30m, not until 1970-01-12 14:46:43Z");
     assert_eq!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_hours(2)), "");
     // It is over in dev, and nothing waits for that of prod.
     assert_eq!(told_of(&world, |new| new.environments[2].soak = SignedDuration::from_hours(2)), "");
@@ -69,13 +69,16 @@ fn a_status_that_something_waits_for_is_not_dropped_freely() {
     let mut world = World::chain(&["dev", "prod"]);
     world.push("dry-1", &[Some(1), Some(1)]);
     world.settle();
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[0].active_statuses.clear()), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[0].active_statuses.clear()), @"- dry-1, which waits in prod, would no longer wait for `health`, which has not been reported, on dev");
     insta::assert_snapshot!(told_of(&world, |new| new.environments[0].active_statuses.push(rule("smoke"))), @"");
     let mut asked = world.clone();
     asked.strategy.environments[1].proposed_statuses = vec![rule("ticket")];
     asked.report_health(&World::name("dev"), StatusState::Success);
     asked.settle();
-    insta::assert_snapshot!(told_of(&asked, |new| new.environments[1].proposed_statuses.clear()), @"");
+    insta::assert_snapshot!(told_of(&asked, |new| new.environments[1].proposed_statuses.clear()), @"
+    prod would take dry-1 at once
+    - dry-1, which waits in prod, would no longer wait for `ticket`, which has not been reported, on its pull request
+    ");
 }
 
 #[test]
@@ -86,7 +89,10 @@ fn what_waits_for_a_person_is_not_merged_by_a_commit() {
     world.settle();
     world.report_health(&World::name("dev"), StatusState::Success);
     world.settle();
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].auto_merge = true), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].auto_merge = true), @"
+    prod would take dry-1 at once
+    - dry-1, which waits in prod, would be merged without a person asking for it
+    ");
     let mut rest = everything_runs();
     rest.strategy.environments[1].auto_merge = false;
     assert_eq!(told_of(&rest, |new| new.environments[1].auto_merge = true), "", "nothing waits there");
@@ -101,9 +107,12 @@ fn approvals_that_are_missing_are_not_waived_freely() {
     world.push("dry-1", &[Some(1)]);
     world.settle();
     let told = |approvals| told_of(&world, |new| new.environments[0].approvals = approvals);
-    insta::assert_snapshot!(told(None), @"");
-    insta::assert_snapshot!(told(Some(rule(1, true))), @"");
-    insta::assert_snapshot!(told(Some(rule(2, false))), @"");
+    insta::assert_snapshot!(told(None), @"
+    dev would take dry-1 at once
+    - dry-1, which waits in dev, would no longer wait for approvals
+    ");
+    insta::assert_snapshot!(told(Some(rule(1, true))), @"- dry-1, which waits in dev, would wait for fewer approvals, or for those of others");
+    insta::assert_snapshot!(told(Some(rule(2, false))), @"- dry-1, which waits in dev, would wait for fewer approvals, or for those of others");
     assert!(!told(Some(rule(3, true))).contains("- "), "more may be asked");
 }
 
@@ -120,7 +129,10 @@ fn a_window_that_is_closed_is_not_taken_away_freely() {
     world.settle();
     world.report_health(&World::name("dev"), StatusState::Success);
     world.settle();
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].windows.strategy = Windows::default()), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].windows.strategy = Windows::default()), @"
+    prod would take dry-1 at once
+    - dry-1, which waits in prod, would go through a window that is closed until 1970-01-12 23:46:40Z
+    ");
     assert_eq!(told_of(&everything_runs(), |new| new.environments[1].windows.strategy = windows), "");
 }
 
@@ -131,18 +143,24 @@ fn an_environment_may_come_between_and_may_not_be_taken_from_between() {
         new.environments.insert(2, environment("canary", &["staging"]));
         new.environments[3].depends_on = vec![World::name("canary")];
     }), @"
-    prod goes; `env/prod` stays as it is
-    - prod would no longer be held (ada holds it: a look at it)
+    canary is new, on `env/canary`, and comes after `staging`
+    prod comes after `canary`
+    dry-1 would wait for more in prod: waits for canary, which does not run it yet
     ");
     insta::assert_snapshot!(told_of(&world, |new| {
         new.environments.remove(1);
         new.environments[1].depends_on = vec![World::name("dev")];
     }), @"
-    prod is called live, still on `env/prod`: it begins anew, and what was verified there must be verified again
-    prod is new, on `env/other`, and comes after `live`
-    - prod would no longer be held (ada holds it: a look at it)
+    prod comes after `dev`
+    staging goes; `env/staging` stays as it is
+    prod would take dry-1 at once
+    - dry-1, which waits in prod, would no longer wait for staging, which soaks until 1970-01-12 14:46:43Z
     ");
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[2].depends_on.clear()), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[2].depends_on.clear()), @"
+    prod waits for no other environment
+    prod would take dry-1 at once
+    - dry-1, which waits in prod, would no longer wait for staging, which soaks until 1970-01-12 14:46:43Z
+    ");
 }
 
 #[test]
@@ -150,23 +168,31 @@ fn a_hold_goes_with_its_environment_or_its_name_and_not_freely() {
     let mut world = everything_runs();
     world.hold(&World::name("prod"), None);
     world.settle();
-    insta::assert_snapshot!(told_of(&world, |new| drop(new.environments.pop())), @"");
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].name = World::name("live")), @"");
-    insta::assert_snapshot!(told_of(&world, |new| new.lanes = Lanes::by("service")), @"");
+    insta::assert_snapshot!(told_of(&world, |new| drop(new.environments.pop())), @"
+    prod goes; `env/prod` stays as it is
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[1].name = World::name("live")), @"
+    prod is called live, still on `env/prod`: it begins anew, and what was verified there must be verified again
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
+    insta::assert_snapshot!(told_of(&world, |new| new.lanes = Lanes::by("service")), @"
+    roots travel in lanes by their `service`: what is proposed now is proposed anew, lane by lane
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
     // Under its name another branch: what was held is held no more.
     insta::assert_snapshot!(told_of(&world, |new| {
         new.environments[1].name = World::name("live");
         new.environments.push(environment("prod", &["live"]));
         new.environments[2].branch = BranchName::new("env/other").expect("a branch");
     }), @"
-    dev is called test, still on `env/dev`: it begins anew, and what was verified there must be verified again
-    prod comes after `dev`
-    - dev would no longer be held (ada rolled it back: it is slow)
-    - dry-2 would no longer be kept out of dev by the rollback of dev
+    prod is called live, still on `env/prod`: it begins anew, and what was verified there must be verified again
+    prod is new, on `env/other`, and comes after `live`
+    - prod would no longer be held (ada holds it: a look at it)
     ");
     assert_eq!(told_of(&world, |new| new.environments[1].soak = SignedDuration::from_hours(1)), "");
     let rest = everything_runs();
-    insta::assert_snapshot!(told_of(&rest, |new| drop(new.environments.pop())), @"");
+    insta::assert_snapshot!(told_of(&rest, |new| drop(new.environments.pop())), @"prod goes; `env/prod` stays as it is");
 }
 
 #[test]
@@ -178,7 +204,12 @@ fn what_a_rollback_keeps_out_is_not_let_in_freely() {
     world.settle();
     world.roll_back(&World::name("dev"), None);
     world.settle();
-    insta::assert_snapshot!(told_of(&world, |new| new.environments[0].name = World::name("test")), @"");
+    insta::assert_snapshot!(told_of(&world, |new| new.environments[0].name = World::name("test")), @"
+    dev is called test, still on `env/dev`: it begins anew, and what was verified there must be verified again
+    prod comes after `dev`
+    - dev would no longer be held (ada rolled it back: it is slow)
+    - dry-2 would no longer be kept out of dev by the rollback of dev
+    ");
     assert_eq!(told_of(&world, |new| new.environments[0].soak = SignedDuration::from_hours(1)), "");
 }
 
