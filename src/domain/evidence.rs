@@ -90,6 +90,20 @@ pub fn judge_run(environment: &Environment, run: &Run, now: Timestamp) -> Verdic
     Verdict::Soak { until: soaked }
 }
 
+/// Returns everything that what runs still waits for, where [`judge_run`] names the first of it.
+pub fn run_waits(environment: &Environment, run: &Run, now: Timestamp) -> Vec<Verdict> {
+    if matches!(judge_run(environment, run, now), Verdict::Verified | Verdict::Unrecorded) {
+        return Vec::new();
+    }
+    let counting = counting_reports(run, Timestamp::MAX);
+    let status = |rule: &StatusRule| {
+        status_wait(rule, &counting, now).map(|waits| Verdict::Status { key: rule.key.clone(), waits })
+    };
+    let soaked = run.since() + environment.soak;
+    let soak = (now < soaked).then_some(Verdict::Soak { until: soaked });
+    environment.active_statuses.iter().filter_map(status).chain(soak).collect()
+}
+
 /// Says whether there was a moment at which every listed key had succeeded and the soak was over,
 /// and no key has failed since. So a check that runs again (pending) or breaks (error) before
 /// anybody looked takes nothing away.

@@ -22,9 +22,9 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "gate")]
 pub enum Gate {
-    /// The newest strategy has a mistake; nothing is promoted on a guess.
+    /// The newest strategy is not in force: nothing is promoted on a guess.
     Strategy {
-        /// The mistake.
+        /// Why not: a mistake, or that it drops something to which nobody has agreed.
         mistake: String,
     },
     /// Somebody deleted the active branch.
@@ -328,7 +328,7 @@ impl fmt::Display for Verdict {
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Strategy { mistake } => write!(f, "the strategy has a mistake: {}", first_line(mistake)),
+            Self::Strategy { mistake } => write!(f, "the newest strategy is not in force: {}", first_line(mistake)),
             Self::BranchGone { branch, last: Some(last) } => {
                 write!(f, "somebody deleted `{branch}`; push it again to go on, it was at {last}")
             }

@@ -30,6 +30,7 @@ pub mod selection;
 pub mod snapshot;
 pub mod status;
 pub mod strategy;
+pub mod strategy_change;
 pub mod unseen;
 pub mod windows;
 

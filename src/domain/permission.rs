@@ -35,7 +35,8 @@ impl fmt::Display for Permission {
     }
 }
 
-/// The right on the repository that going past windows needs, beside that of promoting.
+/// The right on the repository that going past windows needs, beside that of promoting, and a change of the
+/// strategy that drops what is under way.
 pub const OVERRIDE_NEEDS: Permission = Permission::Maintain;
 
 /// A key of `spec.permissions`: what people may do without the right on the repository.

@@ -41,8 +41,20 @@ pub struct Preview {
     pub head: HeadSha,
     /// The newest dry commit, onto which it was merged and with which it is compared.
     pub dry: DrySha,
+    /// The strategy files as they would be after the merge, when it changes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy_files: Option<Vec<StrategyText>>,
     /// What came of it.
     pub outcome: Previewed,
+}
+
+/// A strategy file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrategyText {
+    /// Its path.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// What came of a preview.

@@ -192,7 +192,7 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
             context["places"] = json!(runs_in.iter().map(Place::to_string).collect::<Vec<_>>().join(", "));
         }
         Outcome::Unrejected { dry } => context["short"] = json!(dry.short()),
-        Outcome::Previewing { head } => context["short"] = json!(head.short()),
+        Outcome::Overridden { head } | Outcome::Previewing { head } => context["short"] = json!(head.short()),
         Outcome::Status
         | Outcome::Retried
         | Outcome::TooMany { .. }
@@ -372,6 +372,7 @@ mod tests {
             Outcome::Moved { place: place.clone() },
             Outcome::Ended { place: place.clone(), open: Some(PullRequestNumber(9)) },
             Outcome::TooMany { limit: 10 },
+            Outcome::Overridden { head: HeadSha::new("0123456789").expect("an id") },
             Outcome::Previewing { head: HeadSha::new("0123456789").expect("an id") },
             Outcome::NotYet { verb },
             Outcome::Interrupted,

@@ -8,6 +8,7 @@ use super::{
     MessageError, Messages,
     comment::{answered, cell},
     preview::{foretold_context, preview_context, unknown_environments, words_of},
+    strategy::{StrategySection, strategies_context},
     template::DRY_STATUS,
 };
 use crate::domain::{
@@ -41,6 +42,8 @@ pub struct DryStatusText<'a> {
     pub rows: &'a [DryRow<'a>],
     /// What it would change, as it was rendered last.
     pub preview: Option<&'a Preview>,
+    /// What it does to strategies, or what of that stays out once it is merged.
+    pub strategies: &'a [StrategySection],
     /// The head that is rendered only when somebody asks, and was not.
     pub awaits: Option<&'a HeadSha>,
     /// Whether nothing more is to be told of the commit.
@@ -119,6 +122,7 @@ pub(super) fn dry_status_context(text: &DryStatusText<'_>, answers: &[(&Answer, 
         "rows": rows(text),
         "preview": text.preview.filter(|_| *text.stage == DryStage::Open).map(preview_context),
         "foretold": text.preview.and_then(|preview| foretold_context(preview, text.rows)),
+        "strategies": strategies_context(text.strategies),
         "awaits": text.awaits.filter(|_| *text.stage == DryStage::Open).map(HeadSha::short),
         "answers": answered(answers),
         "pages": pages(text),
@@ -223,6 +227,7 @@ mod tests {
             stage,
             rows: &rows,
             preview: None,
+            strategies: &[],
             awaits: None,
             over,
             answers: &[],

@@ -14,6 +14,7 @@ mod overdue;
 mod overrides;
 mod preview;
 mod samples;
+mod strategy;
 mod template;
 
 use std::{collections::BTreeSet, path::Path};
@@ -34,6 +35,7 @@ pub use self::{
     dry_comment::{DryRow, DryStage, DryStatusText},
     overdue::{OverdueText, tells_of},
     overrides::{OverridesError, TemplateMistake},
+    strategy::{StrategyOutcome, StrategySection},
     template::{TEMPLATES, Template, Variable},
 };
 use self::{

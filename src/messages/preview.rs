@@ -172,6 +172,7 @@ mod tests {
         let preview = Preview {
             head: HeadSha::new("head-1").expect("an id"),
             dry: DrySha::new("dry-1").expect("an id"),
+            strategy_files: None,
             outcome: Previewed::Rendered { environments: vec![failed], resources: vec![changed], more: 3 },
         };
         let context = preview_context(&preview);

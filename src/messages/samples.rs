@@ -14,6 +14,7 @@ use super::{
     merge_context,
     overdue::{OverdueText, overdue_context},
     promotion_context, pull_request_context, readme_context, restore_context, rollback_context,
+    strategy::{StrategyOutcome, StrategySection},
     template::{
         ANSWER, BODY, COMMIT, DRY_STATUS, MERGE, OVERDUE, README, RESTORE_BODY, RESTORE_COMMIT, RESTORE_TITLE,
         ROLLBACK_BODY, ROLLBACK_COMMIT, ROLLBACK_TITLE, STATUS, TITLE,
@@ -36,6 +37,7 @@ use crate::domain::{
         ChangedResource, Counts, EnvironmentResult, Extent, Preview, Previewed, PreviewedEnvironment, Resource,
         ResourceChange, Risk,
     },
+    strategy_change::{ChangeOverride, Effect, Loss, StrategyChange},
 };
 
 const SERVICE: Option<&str> = Some("https://hydromote.example.com");
@@ -122,7 +124,7 @@ fn dry_comments(
         let foretold = fate.as_ref().map(|fate| *fate == Fate::Pending);
         DryRow { strategy, view, fate, foretold }
     };
-    let previews = previews();
+    let (previews, strategies) = (previews(), strategies());
     let known = [row(&shop, busy, Some(Fate::Proposed)), row(&web, idle, Some(Fate::Pending))];
     let unknown = [row(&shop, busy, None), row(&shop, idle, None)];
     let merged = DryStage::Merged(dry());
@@ -137,12 +139,41 @@ fn dry_comments(
     for (stage, rows, over, public_url) in stages {
         for preview in previews.iter().map(Some).chain([None]) {
             let (bot, awaits) = ("hydromote[bot]", Some(&head).filter(|_| preview.is_none()));
-            let text =
-                DryStatusText { branch: &branch, stage, rows, preview, awaits, over, answers: &[], bot, public_url };
+            let text = DryStatusText {
+                branch: &branch,
+                stage,
+                rows,
+                preview,
+                strategies: if preview.is_some() { &strategies } else { &[] },
+                awaits,
+                over,
+                answers: &[],
+                bot,
+                public_url,
+            };
             contexts.push((DRY_STATUS, dry_status_context(&text, said)));
         }
     }
     contexts.into_iter()
+}
+
+/// Returns a strategy of each sort.
+fn strategies() -> Vec<StrategySection> {
+    let place =
+        Place { environment: EnvironmentName::new("prod").expect("because it is a name"), lane: LaneName::single() };
+    let gate =
+        Loss::Gate { place: place.clone(), dry: dry(), what: "would be merged without a person asking for it".into() };
+    let change = StrategyChange { effects: vec![Effect::Merges { place, dry: dry() }], losses: vec![gate] };
+    let word = ChangeOverride { by: "ada".into(), reason: "the audit is over".into(), at: Timestamp::UNIX_EPOCH };
+    let outcomes = [
+        StrategyOutcome::Mistakes("hydromote.yaml:3:1: `surces` is not a field here".into()),
+        StrategyOutcome::New,
+        StrategyOutcome::Changes { change: StrategyChange::default(), accepted: None },
+        StrategyOutcome::Changes { change: change.clone(), accepted: None },
+        StrategyOutcome::Changes { change, accepted: Some(word) },
+    ];
+    let name = StrategyName::new("shop").expect("because it is a name");
+    outcomes.into_iter().map(|outcome| StrategySection { name: name.clone(), outcome }).collect()
 }
 
 /// Returns a preview of each sort.
@@ -185,7 +216,7 @@ fn previews() -> Vec<Preview> {
     let nothing = Previewed::Rendered { environments: Vec::new(), resources: Vec::new(), more: 0 };
     let conflict = Previewed::Conflict { paths: vec!["deploy/a.yaml".to_owned()] };
     let unavailable = Previewed::Unavailable { message: "it could not be read".to_owned() };
-    let preview = |outcome| Preview { head: head(), dry: dry(), outcome };
+    let preview = |outcome| Preview { head: head(), dry: dry(), strategy_files: None, outcome };
     [rendered, nothing, conflict, unavailable].map(preview).into()
 }
 
@@ -220,6 +251,7 @@ pub(super) fn outcomes() -> Vec<Outcome> {
         Outcome::Rejected { dry: dry.clone(), runs_in: vec![place()] },
         Outcome::Rejected { dry: dry.clone(), runs_in: Vec::new() },
         Outcome::Unrejected { dry: dry.clone() },
+        Outcome::Overridden { head: head() },
         Outcome::Previewing { head: head() },
         Outcome::Retried,
         Outcome::Refused { message: "No.".to_owned(), help: "Yes.".to_owned() },

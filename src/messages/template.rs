@@ -321,6 +321,12 @@ pub const TEMPLATES: &[Template] = &[
             ),
             variable("foretold.differs", "names of the environments where it does not, in words; empty for nowhere"),
             variable("foretold.dry", "beginning of the id of the dry commit with which it was previewed"),
+            variable("strategies[].name", "a strategy that the pull request changes"),
+            variable("strategies[].mistakes", "what is wrong with it, line by line; may be empty"),
+            variable("strategies[].effects", "what becomes different, in sentences; may be empty"),
+            variable("strategies[].losses", "what is dropped of that which is under way, in sentences; may be empty"),
+            variable("strategies[].accepted_by", "who let it drop all of that, or none"),
+            variable("strategies[].reason", "why, or none"),
             variable("awaits", "beginning of the id of the head that is previewed only when somebody asks, or none"),
             variable("answers[].line", "a command as it was written, as a code span"),
             variable("answers[].by", "who gave it"),
@@ -340,7 +346,7 @@ pub const TEMPLATES: &[Template] = &[
             variable(
                 "outcome",
                 "`status`, `help`, `diff`, `promoting`, `held`, `released`, `rolling_back`, `restoring`, \
-                 `adopted`, `rejected`, `unrejected`, `previewing`, `retried`, `refused`, \
+                 `adopted`, `rejected`, `unrejected`, `overridden`, `previewing`, `retried`, `refused`, \
                  `lacks_right`, `moved`, `ended`, `too_many`, `not_yet`, `interrupted` or `forgotten`",
             ),
             variable("by", "who gave the command"),
@@ -364,12 +370,12 @@ pub const TEMPLATES: &[Template] = &[
             variable(
                 "short",
                 "beginning of the id of what it is about (`promoting`, `restoring`, `adopted`, `rejected`, `unrejected`, \
-                 `previewing`)",
+                 `overridden`, `previewing`)",
             ),
             variable("places", "where it runs already, in words; empty for nowhere (`rejected`)"),
             variable("proposed", "id of the proposed commit (`promoting`)"),
             variable("dry", "id of the dry commit, or none (`promoting`, `rejected`, `unrejected`)"),
-            variable("head", "id of the head (`previewing`)"),
+            variable("head", "id of the head (`overridden`, `previewing`)"),
             variable("what", "what was taken back (`released`)"),
             variable("from", "beginning of the id of the dry commit that ran (`rolling_back`)"),
             variable("to", "beginning of the id of the dry commit that comes back (`rolling_back`)"),

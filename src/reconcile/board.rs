@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::strategy_changes::KeptOut;
 use crate::domain::{
     fate::{Fate, fate},
     ids::{BranchName, DrySha, RepositoryId, StrategyId},
@@ -29,6 +30,9 @@ pub struct StrategyBoard {
     pub repository_url: String,
     /// What is wrong with the newest strategy document; the one before it is in force.
     pub mistake: Option<String>,
+    /// The newest strategy, when it has no mistake and stays out until a person lets it in.
+    #[serde(skip)]
+    pub kept_out: Option<KeptOut>,
     /// Why the last look could not be finished.
     pub trouble: Option<String>,
     /// Every place, in the order of the strategy.

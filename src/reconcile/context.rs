@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::hydrate::Hydrator;
+use super::{hydrate::Hydrator, strategy_changes::KeptOut};
 use crate::{
     domain::{
         ids::{BranchName, LaneName, Place, RepositoryId, StatusKey, StrategyId},
@@ -70,6 +70,8 @@ pub struct StrategyContext {
     pub strategy: Arc<PromotionStrategy>,
     /// What is wrong with the newest one, when that is another.
     pub mistake: Option<String>,
+    /// The newest one, when it has no mistake and stays out.
+    pub kept_out: Option<KeptOut>,
 }
 
 impl StrategyContext {

@@ -38,6 +38,7 @@ mod reviewing;
 pub mod source_tree;
 pub mod sources;
 pub mod stopping;
+pub mod strategy_changes;
 pub mod strategy_files;
 pub mod worker;
 

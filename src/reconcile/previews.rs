@@ -19,6 +19,7 @@ use super::{
     context::RepositoryContext,
     hydrate::{At, open_merged, open_tree, strategy_in},
     source_tree::CommitTree,
+    strategy_files::{self, File},
 };
 use crate::{
     domain::{
@@ -28,7 +29,7 @@ use crate::{
         lane::Lanes,
         preview::{
             self, ComparedEnvironment, ComparedResource, Counts, EnvironmentResult, Extent, Preview, Previewed,
-            PreviewedEnvironment, ResourceChange,
+            PreviewedEnvironment, ResourceChange, StrategyText,
         },
         strategy::PromotionStrategy,
     },
@@ -47,6 +48,12 @@ const TEXT_LIMIT: usize = 256 << 10;
 
 /// How long comparing one environment may take; what is left then is named only.
 const COMPARE_LIMIT: Duration = Duration::from_secs(3);
+
+/// The most bytes of strategy files of which a change is told.
+const STRATEGIES_LIMIT: usize = 256 << 10;
+
+/// The strategy files that change, and what came of the rest.
+type Made = (Option<Vec<StrategyText>>, Previewed);
 
 /// A preview to render.
 #[derive(Debug, Clone)]
@@ -102,15 +109,16 @@ async fn render(context: &RepositoryContext, order: &PreviewOrder) -> Preview {
     let _turn = context.shared.hydrator.preview_turn().await;
     let started = Instant::now();
     let PreviewOrder { number, head, dry, .. } = order;
-    let outcome = match tokio::time::timeout(TIME_LIMIT, merge_and_render_whole(context, order)).await {
-        Ok(Ok(outcome)) => outcome,
+    let (strategy_files, outcome) = match tokio::time::timeout(TIME_LIMIT, merge_and_render_whole(context, order)).await
+    {
+        Ok(Ok(made)) => made,
         Ok(Err(error)) => {
             tracing::warn!(pull_request.number = number.0, "could not preview {number}: {error}");
             return unavailable(order);
         }
         Err(_) => {
             let message = format!("it took longer than {} min to render", TIME_LIMIT.as_secs() / 60);
-            Previewed::Unavailable { message }
+            (None, Previewed::Unavailable { message })
         }
     };
     tracing::info!(
@@ -119,18 +127,18 @@ async fn render(context: &RepositoryContext, order: &PreviewOrder) -> Preview {
         "previewed {number} at {}",
         head.short()
     );
-    Preview { head: head.clone(), dry: dry.clone(), outcome }
+    Preview { head: head.clone(), dry: dry.clone(), strategy_files, outcome }
 }
 
 fn unavailable(order: &PreviewOrder) -> Preview {
     // What exactly went wrong is for the operator, and in the log.
     let message = "the service could not read or render it".to_owned();
     let outcome = Previewed::Unavailable { message };
-    Preview { head: order.head.clone(), dry: order.dry.clone(), outcome }
+    Preview { head: order.head.clone(), dry: order.dry.clone(), strategy_files: None, outcome }
 }
 
 /// Renders once more when renderings that were known are gone from the mirror.
-async fn merge_and_render_whole(context: &RepositoryContext, order: &PreviewOrder) -> Result<Previewed, LookError> {
+async fn merge_and_render_whole(context: &RepositoryContext, order: &PreviewOrder) -> Result<Made, LookError> {
     match merge_and_render(context, order).await {
         Err(LookError::Git(GitError::Missing { id })) => {
             tracing::warn!(id, "what was rendered is gone from the mirror and is made again");
@@ -141,12 +149,13 @@ async fn merge_and_render_whole(context: &RepositoryContext, order: &PreviewOrde
     }
 }
 
-async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> Result<Previewed, LookError> {
+async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> Result<Made, LookError> {
     let tree = match merged(context, order).await? {
         Merged::Tree(tree) => tree,
-        Merged::Conflict(paths) => return Ok(Previewed::Conflict { paths }),
-        Merged::Unrelated => return Ok(Previewed::Conflict { paths: Vec::new() }),
+        Merged::Conflict(paths) => return Ok((None, Previewed::Conflict { paths })),
+        Merged::Unrelated => return Ok((None, Previewed::Conflict { paths: Vec::new() })),
     };
+    let strategy_files = changed_strategies(context, order, tree).await?;
     let mirror = context.mirror.path();
     let before = open_tree(mirror, &order.dry).await?;
     let after = open_merged(mirror, tree).await?;
@@ -171,7 +180,25 @@ async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> 
         resources,
     };
     let (resources, more) = preview::fold(environments.iter().zip(compared).map(of_environment).collect());
-    Ok(Previewed::Rendered { environments, resources, more })
+    Ok((strategy_files, Previewed::Rendered { environments, resources, more }))
+}
+
+/// Returns the strategy files in a tree, when they are not those of the dry branch.
+async fn changed_strategies(
+    context: &RepositoryContext,
+    order: &PreviewOrder,
+    tree: Oid,
+) -> Result<Option<Vec<StrategyText>>, LookError> {
+    let dry = order.dry.clone();
+    let read = blocking(context, move |repository| {
+        Ok((strategy_files::read(repository, &dry)?, strategy_files::read_tree(repository, tree)?))
+    });
+    let (before, after) = read.await?;
+    if before == after || after.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > STRATEGIES_LIMIT {
+        return Ok(None);
+    }
+    let text = |(path, bytes): File| StrategyText { path, text: String::from_utf8_lossy(&bytes).into_owned() };
+    Ok(Some(after.into_iter().map(text).collect()))
 }
 
 /// Returns the environments of a strategy as it would be, and then those that it would lose.

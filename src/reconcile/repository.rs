@@ -19,6 +19,7 @@ use super::{
     context::{RepositoryContext, Shared, StrategyContext, watched},
     overriding,
     previews::PreviewWork,
+    strategy_changes::{self, Candidate, KeptOut},
     strategy_files::{self, Broken, InForce},
     worker::StrategyWorker,
 };
@@ -32,6 +33,7 @@ use crate::{
         history,
         mirror::{Mirror, Remote, Watched},
     },
+    store::Document,
 };
 
 /// The first pause after a look that could not be finished; it doubles up to the polling interval.
@@ -84,6 +86,10 @@ struct State {
 struct Found {
     strategy: Arc<PromotionStrategy>,
     mistake: Option<String>,
+    /// What is to take its place, unless it drops what is under way.
+    candidate: Option<Candidate>,
+    /// What that would do, while it stays out.
+    kept_out: Option<KeptOut>,
 }
 
 impl RepositoryWorker {
@@ -159,7 +165,7 @@ impl RepositoryWorker {
         if first || self.is_stale(&context, &attention).await? {
             self.refresh(state, &context).await?;
         }
-        self.look(state, &context).await?;
+        self.admit_and_look(state, &context).await?;
         if let Some(last) = deliveries.last() {
             self.shared.store.finish_deliveries(self.repository.as_str(), last.id, (self.shared.clock)()).await?;
         }
@@ -171,7 +177,7 @@ impl RepositoryWorker {
     async fn read_comments(&self, state: &mut State) -> Result<(), LookError> {
         let Some(context) = state.context.clone() else { return Ok(()) };
         if self.reader(&state.workers, &context).read(&mut state.comments).await? == Acted::Yes {
-            self.look(state, &context).await?;
+            self.admit_and_look(state, &context).await?;
         }
         if state.comments.has_more() {
             state.wake_at = Some((self.shared.clock)());
@@ -256,17 +262,27 @@ impl RepositoryWorker {
         }
         let at = head.clone();
         let files = context.mirror.read(move |repository, _| strategy_files::read(repository, &at)).await?;
-        let before = self.shared.store.documents(&self.repository).await?;
-        let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before);
+        let mut before = self.shared.store.documents(&self.repository).await?;
+        if before.is_empty() {
+            before = strategy_changes::last_in_force(context, &head).await?;
+        }
+        let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before.clone());
         state.strategies.clear();
         for InForce { mut strategy, document } in settled.in_force {
             overriding::add_server_windows(&mut strategy, &self.repository, &self.shared.server_windows);
-            self.shared.store.save_document(&document).await?;
+            let id = document.strategy.clone();
             if let Some(mistake) = &document.mistake {
-                tracing::warn!(strategy = %document.strategy, mistake, "the newest strategy has a mistake");
+                tracing::warn!(strategy = %id, mistake, "the newest strategy has a mistake");
             }
-            let found = Found { strategy: Arc::new(strategy), mistake: document.mistake };
-            state.strategies.insert(document.strategy, found);
+            let found = match self.in_force(&before, &document) {
+                Some(in_force) => self.found_changed(context, &head, in_force, strategy, document).await?,
+                None => {
+                    self.shared.store.save_document(&document).await?;
+                    let mistake = document.mistake;
+                    Found { strategy: Arc::new(strategy), mistake, candidate: None, kept_out: None }
+                }
+            };
+            state.strategies.insert(id, found);
         }
         let broken = settled.broken.iter().map(|broken| broken.id.clone());
         let there: Vec<StrategyId> = state.strategies.keys().cloned().chain(broken).collect();
@@ -279,17 +295,105 @@ impl RepositoryWorker {
         Ok(())
     }
 
+    /// Returns the strategy in force in whose place a document without mistakes would come.
+    fn in_force(&self, before: &[Document], document: &Document) -> Option<InForce> {
+        let is_replaced = |other: &&Document| other.strategy == document.strategy && other.text != document.text;
+        let before = before.iter().find(is_replaced).filter(|_| document.mistake.is_none())?;
+        let mut found = strategy_files::last_good(&self.repository, before.clone())?;
+        overriding::add_server_windows(&mut found.strategy, &self.repository, &self.shared.server_windows);
+        Some(found)
+    }
+
+    /// Leaves the strategy in force where another one is to take its place, which is to be judged.
+    async fn found_changed(
+        &self,
+        context: &RepositoryContext,
+        head: &DrySha,
+        in_force: InForce,
+        strategy: PromotionStrategy,
+        document: Document,
+    ) -> Result<Found, LookError> {
+        let (head, path) = (head.clone(), document.path.clone());
+        let commit =
+            context.mirror.read(move |repository, _| strategy_changes::brought_by(repository, &head, &path)).await?;
+        let mistake = format!("`{}` in {} has not been compared with it yet", document.path, commit.short());
+        let digest = strategy_changes::digest(&document.text);
+        let (strategy, before) = (Arc::new(strategy), in_force.document);
+        Ok(Found {
+            strategy: Arc::new(in_force.strategy),
+            mistake: Some(mistake),
+            candidate: Some(Candidate { strategy, document, before, digest, commit }),
+            kept_out: None,
+        })
+    }
+
+    /// Looks at every strategy, once those that changed are in force or known to stay out.
+    async fn admit_and_look(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
+        self.admit(state, context).await?;
+        self.look(state, context).await?;
+        // What was under way may have ended just now.
+        if self.admit(state, context).await? {
+            self.look(state, context).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts changed strategies in force that drop nothing of what is under way, or that a person lets in;
+    /// says whether there were any.
+    async fn admit(&self, state: &mut State, context: &RepositoryContext) -> Result<bool, LookError> {
+        let changed: Vec<StrategyId> =
+            state.strategies.iter().filter(|(_, found)| found.candidate.is_some()).map(|(id, _)| id.clone()).collect();
+        let mut any = false;
+        for id in changed {
+            let Some(found) = state.strategies.get(&id).cloned() else { continue };
+            let Some(candidate) = &found.candidate else { continue };
+            let under = self.strategy_context(context, &id, &Found { mistake: None, ..found.clone() });
+            let snapshot = state.workers.entry(id.clone()).or_default().observe(&under).await?;
+            let judged = strategy_changes::judge(context, &found.strategy, candidate, &snapshot).await?;
+            let found = match judged {
+                None => {
+                    self.shared.store.save_document(&candidate.document).await?;
+                    any = true;
+                    Found { strategy: candidate.strategy.clone(), mistake: None, candidate: None, kept_out: None }
+                }
+                Some(kept_out) => {
+                    let words = kept_out.words(&candidate.document.path);
+                    if found.mistake.as_ref() != Some(&words) {
+                        tracing::warn!(strategy = %id, words, "the newest strategy stays out");
+                    }
+                    let mistake = Some(words);
+                    let document = Document { mistake: mistake.clone(), ..candidate.before.clone() };
+                    self.shared.store.save_document(&document).await?;
+                    Found { mistake, kept_out: Some(kept_out), ..found }
+                }
+            };
+            state.strategies.insert(id, found);
+        }
+        if any {
+            let now_known: Vec<Watched> =
+                state.strategies.values().flat_map(|found| watched(&found.strategy)).collect();
+            let remote = context.remote().await?;
+            context.mirror.refresh(&remote, &context.details.default_branch, &now_known).await?;
+        }
+        Ok(any)
+    }
+
+    fn strategy_context(&self, context: &RepositoryContext, id: &StrategyId, found: &Found) -> StrategyContext {
+        StrategyContext {
+            repository: context.clone(),
+            id: id.clone(),
+            dry_branch: context.details.default_branch.clone(),
+            strategy: found.strategy.clone(),
+            mistake: found.mistake.clone(),
+            kept_out: found.kept_out.clone(),
+        }
+    }
+
     /// Looks at every strategy, side by side.
     async fn look(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
         let mut looks = Vec::new();
         for (id, found) in &state.strategies {
-            let context = StrategyContext {
-                repository: context.clone(),
-                id: id.clone(),
-                dry_branch: context.details.default_branch.clone(),
-                strategy: found.strategy.clone(),
-                mistake: found.mistake.clone(),
-            };
+            let context = self.strategy_context(context, id, found);
             let mut worker = state.workers.remove(id).unwrap_or_default();
             looks.push(async move {
                 let looked = worker.look(&context, &self.boards).await;
@@ -333,6 +437,7 @@ impl RepositoryWorker {
             dry_head: Some(head.clone()),
             repository_url: context.details.web_url.clone(),
             mistake: None,
+            kept_out: None,
             trouble: None,
             places: Vec::new(),
             next: Vec::new(),

@@ -135,7 +135,8 @@ fn misplaced(strategy: &PromotionStrategy, dry_branch: &BranchName) -> Option<St
     })
 }
 
-fn last_good(repository: &RepositoryId, document: Document) -> Option<InForce> {
+/// Reads a document that was in force.
+pub fn last_good(repository: &RepositoryId, document: Document) -> Option<InForce> {
     let file = (document.path.clone(), document.text.clone().into_bytes());
     let read = parse_strategies_of(repository, &[file]).into_iter().next()?;
     let strategy = read.strategies.ok()?.into_iter().find(|s| s.name == document.strategy.name)?;

@@ -81,6 +81,11 @@ impl StrategyWorker {
         Err(LookError::Restless { rounds: ROUNDS_LIMIT })
     }
 
+    /// Returns what is to be known for judging a change of the strategy in `context`, which is in force.
+    pub async fn observe(&mut self, context: &StrategyContext) -> Result<Snapshot, LookError> {
+        observe::observe(context, &mut self.view).await
+    }
+
     /// Ends the pause after a refused merge when something has changed on its pull request or head.
     async fn retry_refused(&mut self, context: &StrategyContext) -> Result<(), LookError> {
         let store = &context.repository.shared.store;
@@ -175,6 +180,7 @@ async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan)
         dry_head: snapshot.line.head().cloned(),
         repository_url: context.repository.details.web_url.clone(),
         mistake: context.mistake.clone(),
+        kept_out: context.kept_out.clone(),
         trouble: None,
         places: plan.places.clone(),
         next: plan.actions.iter().map(ToString::to_string).collect(),

@@ -42,6 +42,7 @@ pub(super) fn router(site: Site) -> Router {
         .route("/strategies/{owner}/{repo}/{name}/adopt/{environment}", routing::post(acts::adopt))
         .route("/strategies/{owner}/{repo}/{name}/reject", routing::post(acts::reject))
         .route("/strategies/{owner}/{repo}/{name}/unreject", routing::post(acts::unreject))
+        .route("/strategies/{owner}/{repo}/{name}/override", routing::post(acts::override_change))
         .route("/strategies/{owner}/{repo}/{name}/report", routing::post(acts::report))
         .route("/strategies/{owner}/{repo}/{name}/retry", routing::post(acts::retry))
         .route_layer(middleware::from_fn_with_state(site.clone(), access::actors))

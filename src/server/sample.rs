@@ -154,6 +154,7 @@ pub(crate) fn board() -> StrategyBoard {
         dry_head: Some(dry_sha(NEWEST)),
         repository_url: "https://github.example.com/acme/shop".into(),
         mistake: None,
+        kept_out: None,
         trouble: None,
         places: vec![dev, staging, canary, prod],
         next: vec![],

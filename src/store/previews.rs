@@ -134,6 +134,7 @@ mod tests {
         let preview = |id: &str| Preview {
             head: head(id),
             dry: DrySha::new("dry-1").expect("an id"),
+            strategy_files: None,
             outcome: Previewed::Conflict { paths: vec!["a".into()] },
         };
         let note = async || store.preview_notes(&shop).await.expect("is read").remove(&number).unwrap_or_default();

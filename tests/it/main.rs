@@ -28,6 +28,7 @@ mod rollbacks;
 mod secrets;
 mod serve;
 mod strategies;
+mod strategy_changes;
 mod texts;
 mod webhooks;
 mod windows;

@@ -8,6 +8,7 @@ mod drift;
 mod explain;
 mod history;
 mod hold;
+mod overriding;
 mod plan;
 mod promote;
 mod reject;
@@ -52,6 +53,8 @@ pub enum Command {
     Reject(reject::RejectArgs),
     /// Takes the rejection of a dry commit back
     Unreject(reject::UnrejectArgs),
+    /// Lets a changed strategy come into force that drops what is under way
+    Override(overriding::Args),
     /// Reports a commit status, such as `health success --sha SHA`
     Report(report::Args),
     /// Has everything that failed tried again
@@ -118,6 +121,7 @@ pub async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Adopt(args) => drift::run(drift::Act::Adopt, args).await,
         Command::Reject(args) => reject::reject(args).await,
         Command::Unreject(args) => reject::unreject(args).await,
+        Command::Override(args) => overriding::run(args).await,
         Command::Report(args) => report::run(args).await,
         Command::Retry(args) => retry::run(args).await,
     };

@@ -144,6 +144,11 @@ pub enum Outcome {
         /// Its head.
         head: HeadSha,
     },
+    /// A change of the strategy may drop what is under way.
+    Overridden {
+        /// The head, or the dry commit it became, that it was said of.
+        head: HeadSha,
+    },
     /// The version that was asked could not do it yet.
     NotYet {
         /// What was asked for.

@@ -103,6 +103,11 @@ impl Arguments {
         }
     }
 
+    /// Returns the reason that must be given.
+    pub(super) fn required_reason(&mut self) -> Result<String, Mistake> {
+        self.named("reason").filter(|reason| !reason.trim().is_empty()).ok_or_else(|| self.mistake("needs a `reason`"))
+    }
+
     /// Checks that nothing is left.
     pub(super) fn end(self) -> Result<(), Mistake> {
         let named = self.named.iter().map(|(name, _)| format!("{name}="));

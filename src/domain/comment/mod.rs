@@ -20,7 +20,7 @@ pub use self::answer::{Answer, Outcome};
 use self::arguments::Arguments;
 use super::{
     ids::EnvironmentName,
-    permission::{Grant, Permission},
+    permission::{Grant, OVERRIDE_NEEDS, Permission},
     strategy::nearest::{list, nearest},
 };
 
@@ -60,6 +60,8 @@ pub enum Verb {
     Unreject,
     /// Shows what a pull request into the dry branch would change.
     Preview,
+    /// Lets a change of the strategy drop what is under way.
+    Override,
     /// Brings earlier content back.
     Rollback,
     /// Brings back what was promoted last, over what others put there.
@@ -117,6 +119,11 @@ pub enum Command {
     },
     /// Shows what a pull request into the dry branch would change.
     Preview,
+    /// Lets a change of the strategy drop what is under way.
+    Override {
+        /// Why.
+        reason: String,
+    },
     /// Brings earlier content back.
     Rollback(Rollback),
     /// Brings back what was promoted last, over what others put there.
@@ -271,7 +278,7 @@ fn shortened(line: &str) -> String {
 
 impl Verb {
     /// Every verb, in the order of the help.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Status,
         Self::Diff,
         Self::Help,
@@ -282,6 +289,7 @@ impl Verb {
         Self::Reject,
         Self::Unreject,
         Self::Preview,
+        Self::Override,
         Self::Rollback,
         Self::Restore,
         Self::Adopt,
@@ -300,6 +308,7 @@ impl Verb {
             Self::Reject => "reject",
             Self::Unreject => "unreject",
             Self::Preview => "preview",
+            Self::Override => "override",
             Self::Rollback => "rollback",
             Self::Restore => "restore",
             Self::Adopt => "adopt",
@@ -319,6 +328,7 @@ impl Verb {
             Self::Reject => "reject [commit] [reason=\"…\"]",
             Self::Unreject => "unreject [commit]",
             Self::Preview => "preview",
+            Self::Override => "override reason=\"…\"",
             Self::Rollback => "rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason=\"…\"]",
             Self::Restore => "restore [environment] [reason=\"…\"]",
             Self::Adopt => "adopt [environment] [reason=\"…\"]",
@@ -338,6 +348,7 @@ impl Verb {
             Self::Reject => "keeps a dry commit from being promoted anywhere",
             Self::Unreject => "takes the rejection of a dry commit back",
             Self::Preview => "shows what a pull request into the dry branch would change",
+            Self::Override => "lets a change of the strategy drop what is under way",
             Self::Rollback => "brings earlier content back",
             Self::Restore => "brings back what was promoted last, over what others changed on the branch",
             Self::Adopt => "takes what others changed on the branch as what runs",
@@ -350,6 +361,7 @@ impl Verb {
             Self::Status | Self::Diff | Self::Help => Permission::Read,
             Self::Hold | Self::Retry => Permission::Triage,
             Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Permission::Write,
+            Self::Override => OVERRIDE_NEEDS,
             Self::Rollback | Self::Restore | Self::Adopt => Permission::Maintain,
         }
     }
@@ -358,15 +370,16 @@ impl Verb {
     pub fn grant(self) -> Option<Grant> {
         match self {
             Self::Promote | Self::Unhold | Self::Reject | Self::Unreject | Self::Preview => Some(Grant::Promote),
+            Self::Override => Some(Grant::Override),
             Self::Rollback | Self::Restore | Self::Adopt => Some(Grant::Rollback),
             Self::Status | Self::Diff | Self::Help | Self::Hold | Self::Retry => None,
         }
     }
 
     /// Says whether the command may stand without our prefix. The other words are too common: other
-    /// bots answer `/help`, `/diff` and `/preview`, and may `/adopt` and `/restore`.
+    /// bots answer `/help`, `/diff`, `/preview` and `/override`, and may `/adopt` and `/restore`.
     pub fn is_bare(self) -> bool {
-        !matches!(self, Self::Diff | Self::Help | Self::Preview | Self::Restore | Self::Adopt)
+        !matches!(self, Self::Diff | Self::Help | Self::Preview | Self::Override | Self::Restore | Self::Adopt)
     }
 
     /// Says whether no other bot is known to take the word: Prow, of Kubernetes and others, takes `/hold`,
@@ -399,6 +412,7 @@ impl Verb {
             Self::Reject => Command::Reject { dry: arguments.commit()?, reason: arguments.named("reason") },
             Self::Unreject => Command::Unreject { dry: arguments.commit()? },
             Self::Preview => Command::Preview,
+            Self::Override => Command::Override { reason: arguments.required_reason()? },
             Self::Rollback => Command::Rollback(Rollback {
                 environment: arguments.required_environment()?,
                 to: arguments.rollback_to()?,
@@ -435,6 +449,7 @@ impl Command {
             Self::Reject { .. } => Verb::Reject,
             Self::Unreject { .. } => Verb::Unreject,
             Self::Preview => Verb::Preview,
+            Self::Override { .. } => Verb::Override,
             Self::Rollback(_) => Verb::Rollback,
             Self::Restore { .. } => Verb::Restore,
             Self::Adopt { .. } => Verb::Adopt,

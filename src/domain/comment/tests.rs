@@ -128,7 +128,7 @@ fn a_mistake_says_what_would_be_right() {
         "/hydromote promoet\n@hydro thanks a lot\n/promote staging now\n/promote pro/d\n/rollback\n/rollback prod to=main"
     ), @r#"
     `promoet` is no command. Did you mean `promote`? `/hydromote help` lists what there is.
-    `thanks` is no command. There is `status`, `diff`, `help`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `preview`, `rollback`, `restore` and `adopt`.
+    `thanks` is no command. There is `status`, `diff`, `help`, `hold`, `retry`, `promote`, `unhold`, `reject`, `unreject`, `preview`, `override`, `rollback`, `restore` and `adopt`.
     `promote` does not know what `now` is. Write it as `/hydromote promote [environment] [override=windows reason="…"]`.
     `promote` names `pro/d`, which is no environment. Write it as `/hydromote promote [environment] [override=windows reason="…"]`.
     `rollback` names no environment. Write it as `/hydromote rollback <environment> [to=<commit>|steps=<n>] [only=<labels>] [reason="…"]`.
@@ -213,6 +213,7 @@ fn every_command_needs_what_the_table_says() {
     reject write
     unreject write
     preview write
+    override maintain
     rollback maintain
     restore maintain
     adopt maintain

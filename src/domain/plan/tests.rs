@@ -494,7 +494,7 @@ fn a_broken_strategy_promotes_nothing() {
     let plan = plan(&world.strategy, &snapshot);
     let acts = |a: &Action| matches!(a, Action::Propose { .. } | Action::Merge { .. } | Action::OpenPullRequest { .. });
     assert!(!plan.actions.iter().any(acts));
-    insta::assert_snapshot!(plan.places[0].gates[0].to_string(), @"the strategy has a mistake: hydromote.yaml:3:1: unknown key `enviroments`");
+    insta::assert_snapshot!(plan.places[0].gates[0].to_string(), @"the newest strategy is not in force: hydromote.yaml:3:1: unknown key `enviroments`");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn failed(retry_at: Option<jiff::Timestamp>) -> EnvironmentResult {
 
 fn preview(outcome: Previewed) -> Preview {
     let (head, dry) = (HeadSha::new("head-1").expect("an id"), DrySha::new("dry-1").expect("an id"));
-    Preview { head, dry, outcome }
+    Preview { head, dry, strategy_files: None, outcome }
 }
 
 fn rendered(environments: Vec<PreviewedEnvironment>) -> Preview {

@@ -112,6 +112,7 @@ impl CommentReader<'_> {
             Command::Reject { dry, reason } => self.reject(comment, subject, dry.as_deref(), reason.as_deref()).await,
             Command::Unreject { dry } => self.unreject(comment, subject, dry.as_deref()).await,
             Command::Preview => self.ask_for_preview(comment.pull_request, subject).await,
+            Command::Override { reason } => self.override_change(comment, subject, reason).await,
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
             Command::Restore { environment, reason } => {
                 let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;

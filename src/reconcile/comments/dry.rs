@@ -112,9 +112,15 @@ impl CommentReader<'_> {
         match &dry.stage {
             DryStage::Open => false,
             DryStage::Closed => true,
+            DryStage::Merged(commit) if self.stays_out(commit) => false,
             DryStage::Merged(commit) if self.is_on_line(dry, commit) => self.is_everywhere(dry),
             DryStage::Merged(_) => is_long_ago(),
         }
+    }
+
+    /// Says whether a strategy that a commit brought is not in force yet.
+    fn stays_out(&self, commit: &DrySha) -> bool {
+        self.boards.values().any(|board| board.kept_out.as_ref().is_some_and(|out| out.commit == *commit))
     }
 
     fn is_on_line(&self, dry: &DryPullRequest, commit: &DrySha) -> bool {

@@ -14,6 +14,7 @@ mod preview;
 mod pull_requests;
 mod rejecting;
 mod status;
+mod strategy;
 mod subject;
 
 use std::collections::{BTreeMap, HashMap};

@@ -134,19 +134,13 @@ impl CommentReader<'_> {
         Ok(notes.into_iter().filter(|(number, note)| note.head.is_some() && is_open(number)).map(|(n, _)| n).collect())
     }
 
-    /// Reports on the head what its preview says.
-    pub(super) async fn report_preview(&self, number: PullRequestNumber, preview: &Preview) -> Result<(), LookError> {
-        let summary = preview.summary();
-        self.report(number, &preview.head, summary.state, &summary.words).await
-    }
-
     async fn keep(&self, number: PullRequestNumber, preview: &Preview) -> Result<(), LookError> {
         let now = (self.context.shared.clock)();
         let retry_at = is_to_be_tried_again(preview).then(|| now + RETRY_PAUSE);
         Ok(self.context.shared.store.save_preview(&self.context.id, number, preview, retry_at).await?)
     }
 
-    async fn report(
+    pub(super) async fn report(
         &self,
         number: PullRequestNumber,
         head: &HeadSha,

@@ -18,7 +18,7 @@ use crate::{
         preview::Preview,
     },
     forge::ForgeError,
-    messages::{DryStage, DryStatusText, MessageError, StatusText, is_status_comment},
+    messages::{DryStage, DryStatusText, MessageError, StatusText, StrategySection, is_status_comment},
     reconcile::LookError,
     store::StatusComment,
 };
@@ -65,15 +65,17 @@ impl CommentReader<'_> {
         let (store, repository) = (&self.context.shared.store, &self.context.id);
         let Some(subject) = self.subject(&mut view.others, number, Need::Known).await? else { return Ok(()) };
         let answers = store.answers(repository, number, ANSWERS_SHOWN).await?;
-        let mut reported = None;
+        let (mut reported, mut told) = (None, Vec::new());
         let body = match &subject {
             Subject::Promotion(promotion) => self.promotion_text(promotion, &answers)?,
             Subject::Dry(dry) => {
                 let preview = store.preview(repository, number).await?;
                 let awaits = dry.head.as_ref().filter(|head| view.not_by_themselves.get(&number) == Some(head));
-                let body = self.dry_text(dry, preview.as_ref(), awaits, &answers)?;
+                let strategies = self.strategies(dry, preview.as_ref()).await?;
+                let body = self.dry_text(dry, preview.as_ref(), &strategies, awaits, &answers)?;
                 reported = preview.filter(|preview| dry.head.as_ref() == Some(&preview.head));
                 reported = reported.filter(|_| dry.stage == DryStage::Open && view.previewing != Some(number));
+                told = strategies;
                 body
             }
         };
@@ -82,7 +84,7 @@ impl CommentReader<'_> {
             self.write(number, known, body).await?;
         }
         if let Some(preview) = reported {
-            self.report_preview(number, &preview).await?;
+            self.report_preview(number, &preview, &told).await?;
         }
         if self.is_over(&subject) {
             store.finish_status_comment(repository, number).await?;
@@ -107,6 +109,7 @@ impl CommentReader<'_> {
         &self,
         dry: &DryPullRequest,
         preview: Option<&Preview>,
+        strategies: &[StrategySection],
         awaits: Option<&HeadSha>,
         answers: &[Answer],
     ) -> Result<String, MessageError> {
@@ -119,6 +122,7 @@ impl CommentReader<'_> {
             stage: &dry.stage,
             rows: &rows,
             preview,
+            strategies,
             awaits: awaits.filter(|head| preview.is_none_or(|preview| preview.head != **head)),
             over: dry.merged().is_some() && self.is_everywhere(dry),
             answers,

@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 use super::{
     documents::PullRequestView,
     history::{
-        CommandRequest, DriftRequest, HoldRequest, Overridable, PromoteRequest, PromotedView, RejectRequest,
-        RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest,
-        UnrejectRequest,
+        CommandRequest, DriftRequest, HoldRequest, Overridable, OverriddenView, OverrideRequest, PromoteRequest,
+        PromotedView, RejectRequest, RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest,
+        StoppedView, UnholdRequest, UnrejectRequest,
     },
 };
 use crate::{
@@ -166,6 +166,19 @@ pub(super) async fn unreject(
     let request: UnrejectRequest = parse(&body)?;
     let dry_sha = site.commands.unreject(&board.id, &request.sha, request.by.as_deref().unwrap_or(SOMEBODY)).await?;
     Ok(Json(RejectedView { words: format!("{} may be promoted again.", dry_sha.short()), dry_sha }))
+}
+
+pub(super) async fn override_change(
+    State(site): State<Site>,
+    Path(id): Id,
+    body: Bytes,
+) -> Result<Json<OverriddenView>, Problem> {
+    let board = site.board(id)?;
+    let request: OverrideRequest = parse(&body)?;
+    let by = request.by.as_deref().unwrap_or(SOMEBODY);
+    let dry_sha = site.commands.override_kept_out(&board.id, by, &request.reason).await?.commit;
+    let words = format!("The strategy comes into force as it is in {}.", dry_sha.short());
+    Ok(Json(OverriddenView { words, dry_sha }))
 }
 
 /// Reads the environment in a path.

@@ -334,6 +334,27 @@ pub struct UnrejectRequest {
     pub by: Option<String>,
 }
 
+/// What `override` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OverrideRequest {
+    /// Why the change may drop what is under way.
+    #[serde(default)]
+    pub reason: String,
+    /// Who asks, as the holder of the token says.
+    pub by: Option<String>,
+}
+
+/// What an override of a change of the strategy came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OverriddenView {
+    /// What happens now, in sentences.
+    pub words: String,
+    /// The dry commit that brought the change.
+    pub dry_sha: DrySha,
+}
+
 /// What a rejection, or its end, came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

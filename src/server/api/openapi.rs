@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{
     documents::{StrategiesView, StrategyView},
     history::{
-        CommandRequest, CommitFateView, DriftRequest, ExplainView, HistoryView, HoldRequest, PlanView, PromoteRequest,
-        PromotedView, RejectRequest, RejectedView, ReportRequest, ReportedView, RetriedView, RollbackRequest,
-        StoppedView, UnholdRequest, UnrejectRequest,
+        CommandRequest, CommitFateView, DriftRequest, ExplainView, HistoryView, HoldRequest, OverriddenView,
+        OverrideRequest, PlanView, PromoteRequest, PromotedView, RejectRequest, RejectedView, ReportRequest,
+        ReportedView, RetriedView, RollbackRequest, StoppedView, UnholdRequest, UnrejectRequest,
     },
 };
 use crate::server::problem::ProblemDocument;
@@ -103,6 +103,12 @@ pub(in crate::server) fn describe() -> Value {
             of::<RejectedView>(&mut schemas),
         ),
         ("unreject", "Takes a rejection back", of::<UnrejectRequest>(&mut schemas), of::<RejectedView>(&mut schemas)),
+        (
+            "override",
+            "Lets the changed strategy in that drops what is under way",
+            of::<OverrideRequest>(&mut schemas),
+            of::<OverriddenView>(&mut schemas),
+        ),
         ("report", "Reports on a commit", of::<ReportRequest>(&mut schemas), of::<ReportedView>(&mut schemas)),
         ("retry", "Has what failed tried again", command, of::<RetriedView>(&mut schemas)),
     ];

@@ -331,6 +331,7 @@ async fn the_description_names_every_route_and_resolves() {
     /api/v1/strategies/{owner}/{repo}/{name}/adopt/{environment}
     /api/v1/strategies/{owner}/{repo}/{name}/reject
     /api/v1/strategies/{owner}/{repo}/{name}/unreject
+    /api/v1/strategies/{owner}/{repo}/{name}/override
     /api/v1/strategies/{owner}/{repo}/{name}/report
     /api/v1/strategies/{owner}/{repo}/{name}/retry
     ");
