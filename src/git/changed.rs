@@ -17,13 +17,13 @@ pub enum FileText {
     Text(String),
 }
 
-/// Returns the paths that differ between two trees; a file that was moved differs at both places.
+/// Returns the paths that a tree changes of those of a commit; a file that was moved differs at both places.
 ///
 /// # Errors
-/// When a tree is not there.
-pub fn paths(repository: &Repository, old: &str, new: &str) -> Result<Vec<String>, GitError> {
-    let tree = |id: &str| repository.find_tree(Oid::from_str(id)?);
-    let (old, new) = (tree(old)?, tree(new)?);
+/// When one of them is not there.
+pub fn paths(repository: &Repository, commit: &str, new: &str) -> Result<Vec<String>, GitError> {
+    let old = repository.find_commit(Oid::from_str(commit)?)?.tree()?;
+    let new = repository.find_tree(Oid::from_str(new)?)?;
     let mut options = DiffOptions::new();
     options.skip_binary_check(true).include_typechange(true);
     let diff = repository.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options))?;

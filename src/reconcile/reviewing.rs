@@ -272,10 +272,12 @@ async fn parent(context: &StrategyContext, dry: &DrySha) -> Result<Option<String
 /// Reads who owns what a proposal changes, as the active branch says.
 async fn owners(context: &StrategyContext, subject: Subject<'_>) -> Result<Owners, LookError> {
     let organisation = context.id.repository.owner().to_owned();
-    let (active, proposed) = (subject.active.to_string(), subject.proposal.tree.to_string());
+    // What others have changed on the branch since is no change of the proposal.
+    let (parent, proposed) = (subject.proposal.parent.to_string(), subject.proposal.tree.to_string());
+    let active = subject.active.to_string();
     let read = context.repository.mirror.read(move |repository, _| {
         let text = changed::first_text(repository, &active, &CODE_OWNERS_PLACES, CODE_OWNERS_LIMIT)?;
-        let paths = changed::paths(repository, &active, &proposed)?;
+        let paths = changed::paths(repository, &parent, &proposed)?;
         Ok(match text {
             FileText::Missing => Owners::NoFile,
             FileText::TooLong => Owners::TooLong,

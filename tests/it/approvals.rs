@@ -47,25 +47,30 @@ async fn approvals_open_the_gate_once_there_are_enough() -> TestResult {
 async fn a_new_proposal_needs_new_approvals() -> TestResult {
     let mut world = waiting("{count: 2}").await?;
     world.review(STRANGER, ReviewState::Approved).await?;
-    let number = world.open_pull("prod").await?.number;
-    world.push_foreign("prod", vec![("NOTES".to_owned(), "by hand".to_owned())]).await?;
+    world.review(DEVELOPER, ReviewState::Approved).await?;
+    world.healthy_all(&["prod"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
     world.settle().await?;
-    assert_eq!(world.open_pull("prod").await?.number, number, "the same pull request has another head");
-    insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified
-    prod     nothing; wants first in #2
-             - waits for 2 approvals; does not count: stranger (approved another head)
-    ");
+    world.healthy_all(&["dev"]).await?;
+    world.review(STRANGER, ReviewState::Approved).await?;
+    let before = world.open_pull("prod").await?;
+    // It leaves the dry line, and another commit comes into the same pull request.
+    world.force_push_dry("first", "third", everywhere("v3")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    let after = world.open_pull("prod").await?;
+    assert_eq!(after.number, before.number);
+    assert_ne!(after.head_sha, before.head_sha);
     world.review(DEVELOPER, ReviewState::Approved).await?;
     insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified
-    prod     nothing; wants first in #2
+    dev      third, is verified
+    prod     first, is verified; wants third in #4
              - waits for 2 approvals, has 1 (developer); does not count: stranger (approved another head)
     ");
     world.review(STRANGER, ReviewState::Approved).await?;
     insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified
-    prod     first, `health` has not been reported
+    dev      third, is verified
+    prod     third, `health` has not been reported
     ");
     world.finish().await
 }

@@ -153,7 +153,7 @@ async fn a_first_strategy_with_a_mistake_is_shown_and_the_next_good_one_goes_on(
     insta::assert_snapshot!(told, @"
     ## unknown key
     mistake: hydromote.yaml:9:3: `activeStatuses` is not a field here
-    mistake:   fields here are `dryBranch`, `destination`, `sources`, `vars`, `render`, `activeCommitStatuses`, `proposedCommitStatuses`, `mergeMode`, `rollback`, `newer`, `environments`, `permissions`, `windows`, `notify`, `approvals`, `lanes`, `maxOpenPullRequests`, `targets`, `waves` and `hooks`
+    mistake:   fields here are `dryBranch`, `destination`, `sources`, `vars`, `render`, `activeCommitStatuses`, `proposedCommitStatuses`, `mergeMode`, `rollback`, `newer`, `environments`, `permissions`, `windows`, `lanes`, `maxOpenPullRequests`, `notify`, `approvals`, `targets`, `waves` and `hooks`
 
     ## wrong type
     mistake: hydromote.yaml:9:25: a list belongs here

@@ -95,7 +95,7 @@ fn validate_finds_bad_input() {
        |
     16 |   activeStatuses:
        |   ^^^^^^^^^^^^^^
-       = help: fields here are `dryBranch`, `destination`, `sources`, `vars`, `render`, `activeCommitStatuses`, `proposedCommitStatuses`, `mergeMode`, `rollback`, `newer`, `environments`, `permissions`, `windows`, `notify`, `approvals`, `lanes`, `maxOpenPullRequests`, `targets`, `waves` and `hooks`
+       = help: fields here are `dryBranch`, `destination`, `sources`, `vars`, `render`, `activeCommitStatuses`, `proposedCommitStatuses`, `mergeMode`, `rollback`, `newer`, `environments`, `permissions`, `windows`, `lanes`, `maxOpenPullRequests`, `notify`, `approvals`, `targets`, `waves` and `hooks`
 
     1 mistake
     ## wrong type
