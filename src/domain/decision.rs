@@ -136,6 +136,8 @@ pub enum Settled {
     Failed,
     /// A rollback had brought it back.
     Restored,
+    /// It ran before the branch was taken over.
+    Adopted,
     /// Its verdict was overdue.
     Overdue,
 }
@@ -302,6 +304,9 @@ pub fn settled(
     if run.restored.is_some() {
         return Ok(Some(Settled::Restored));
     }
+    if run.adopted.is_some() {
+        return Ok(Some(Settled::Adopted));
+    }
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
         _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
@@ -316,7 +321,7 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
     let since = match because {
         Settled::Verified => verified_at(run),
         Settled::Failed => evidence::failure(environment, run).map(|report| report.status.reported_at),
-        Settled::Restored => Some(millis(run.since())),
+        Settled::Restored | Settled::Adopted => Some(millis(run.since())),
         Settled::Overdue => Some(millis(run.since() + environment.settle_deadline())),
     };
     Some(OpenGate::Settling { dry_sha: run.dry.clone(), active_sha: run.brought_by().cloned(), because, since })
@@ -398,6 +403,7 @@ impl fmt::Display for OpenGate {
                     Settled::Verified => write!(f, "{short}, which ran here, was verified")?,
                     Settled::Failed => write!(f, "{short}, which ran here, had failed")?,
                     Settled::Restored => write!(f, "{short}, which ran here, had been brought back by a rollback")?,
+                    Settled::Adopted => write!(f, "{short}, which ran here, had been taken over")?,
                     Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
                 }
                 since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    adoption::OtherHydrator,
     hold::Hold,
     ids::{ActiveSha, BranchName, DrySha, EnvironmentName, PullRequestNumber, StatusKey},
     snapshot::Drift,
@@ -41,6 +42,9 @@ pub enum Gate {
         author: String,
         /// Outputs that it changed.
         outputs: Vec<String>,
+        /// The other hydrator that made it, where it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hydrator: Option<OtherHydrator>,
     },
     /// A rollback is under way.
     Rollback {
@@ -181,6 +185,8 @@ pub enum Verdict {
         /// That environment.
         environment: EnvironmentName,
     },
+    /// Content that was taken over runs instead, and is not what it renders to.
+    Adopted,
     /// It ran, and other content runs now.
     Overtaken {
         /// What runs now.
@@ -266,7 +272,8 @@ impl Gate {
 
 impl From<Drift> for Gate {
     fn from(drift: Drift) -> Self {
-        Self::Drift { commit: drift.commit, author: drift.author, outputs: drift.outputs }
+        let Drift { commit, author, outputs, hydrator } = drift;
+        Self::Drift { commit, author, outputs, hydrator }
     }
 }
 
@@ -295,6 +302,7 @@ impl fmt::Display for Verdict {
             Self::RejectedCommit { by } => write!(f, "was rejected by {by}"),
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
+            Self::Adopted => f.write_str("runs what was taken over, which is not what it renders to"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
         }
     }
@@ -310,7 +318,14 @@ impl fmt::Display for Gate {
             Self::BranchGone { branch, last: None } => {
                 write!(f, "somebody deleted `{branch}`; push it again to go on")
             }
-            Self::Drift { commit, author, outputs } => {
+            Self::Drift { commit, outputs, hydrator: Some(hydrator), .. } => write!(
+                f,
+                "{hydrator} still writes this branch: it changed {} in {}; {}, then revert that commit",
+                list(outputs),
+                commit.short(),
+                hydrator.remedy()
+            ),
+            Self::Drift { commit, author, outputs, hydrator: None } => {
                 write!(f, "{author} changed {} on the branch in {}", list(outputs), commit.short())
             }
             Self::Rollback { to, by } => write!(f, "is being rolled back to {} ({by})", to.short()),

@@ -19,6 +19,7 @@ use std::{
 };
 
 use super::{
+    adoption::Adoption,
     block::{Block, BlockCause},
     content::Content,
     evidence,
@@ -134,6 +135,9 @@ impl<'a> Ledger<'a> {
         if newer.is_some_and(|newer| newer.restored.is_some()) && !run.content.is_empty() {
             // What a rollback leaves is revoked for good.
             return Verdict::Revoked;
+        }
+        if run.adopted == Some(Adoption::Differing) {
+            return Verdict::Adopted;
         }
         let judged = evidence::judge_run(environment, run, self.snapshot.now);
         if judged == Verdict::Verified {

@@ -286,6 +286,7 @@ impl Planner<'_> {
         gates.extend(branch.drift.clone().map(Gate::from));
         gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
         gates.extend(self.held(state));
+        gates.extend(state.rival.clone().map(|message| Gate::Obstacle { message }));
         gates.extend(
             state
                 .obstacle

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    adoption::{Adoption, OtherHydrator},
     content::Content,
     gate::GateId,
     hold::Hold,
@@ -66,6 +67,8 @@ pub struct PlaceState {
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.
     pub refusal: Option<Refusal>,
+    /// Says that another hydrator writes the proposed branch too.
+    pub rival: Option<String>,
     /// Why the last proposal could not be composed.
     pub obstacle: Option<Obstacle>,
     /// The hold that is in force.
@@ -130,6 +133,8 @@ pub struct Run {
     /// Whether it came about beside the lane, by promotions of others from which its roots were taken over:
     /// then it is the content of no dry SHA.
     pub beside: bool,
+    /// Set when it ran before the branch was taken over.
+    pub adopted: Option<Adoption>,
 }
 
 /// A commit on the active branch.
@@ -178,6 +183,9 @@ pub struct Drift {
     pub author: String,
     /// Some of the outputs that it changed.
     pub outputs: Vec<String>,
+    /// The other hydrator that made it, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hydrator: Option<OtherHydrator>,
 }
 
 /// What a proposed branch holds.

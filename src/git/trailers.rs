@@ -9,6 +9,7 @@
 
 use super::metadata::Origin;
 use crate::domain::{
+    adoption::Adoption,
     decision::{Decision, OpenGate, RollbackCause},
     hold::HoldRule,
     ids::{DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StrategyName},
@@ -32,6 +33,8 @@ pub struct Trailers {
     pub cause: Option<RollbackCause>,
     /// On a merge: on what it was decided.
     pub decision: Option<Decision>,
+    /// On a commit that takes a branch over: how what it holds stands to the dry SHA.
+    pub adopted: Option<Adoption>,
 }
 
 const DRY_SHA: &str = "Hydromote-Dry-Sha";
@@ -45,6 +48,7 @@ const REASON: &str = "Hydromote-Rollback-Reason";
 const RULE: &str = "Hydromote-Rollback-Rule";
 const ASKED_AT: &str = "Hydromote-Rollback-Asked-At";
 const ROOTS: &str = "Hydromote-Rollback-Roots";
+const ADOPTED: &str = "Hydromote-Adopted";
 const PROPOSED_SHA: &str = "Hydromote-Proposed-Sha";
 const ASKED_BY: &str = "Hydromote-Asked-By";
 const DECIDED_AT: &str = "Hydromote-Decided-At";
@@ -54,7 +58,7 @@ const LEFT_OUT: &str = "Hydromote-Gates-Left-Out";
 impl Trailers {
     /// Makes the trailers of a promotion.
     pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
-        Self { dry, origin, restored: None, cause: None, decision: None }
+        Self { dry, origin, restored: None, cause: None, decision: None, adopted: None }
     }
 
     /// Makes the trailers of a rollback, which holds the place with `rule`.
@@ -68,7 +72,12 @@ impl Trailers {
         };
         let cause = RollbackCause { reason: rollback.reason.clone(), rule, asked_at: rollback.at };
         let dry = rollback.target.dry.clone();
-        Self { dry, origin, restored: Some(restored), cause: Some(cause), decision: None }
+        Self { dry, origin, restored: Some(restored), cause: Some(cause), decision: None, adopted: None }
+    }
+
+    /// Makes the trailers of a commit that takes a branch over.
+    pub fn of_adoption(dry: DrySha, origin: Origin, adopted: Adoption) -> Self {
+        Self { adopted: Some(adopted), ..Self::of_promotion(dry, origin) }
     }
 
     /// Adds on what the merge was decided.
@@ -83,6 +92,9 @@ impl Trailers {
         block.line(STRATEGY, &self.origin.strategy);
         block.line(ENVIRONMENT, &self.origin.environment);
         block.line(LANE, &self.origin.lane);
+        if let Some(adopted) = self.adopted {
+            block.line(ADOPTED, adopted.word());
+        }
         if let Some(restored) = &self.restored {
             block.line(FROM, &restored.from);
             block.line(TRIGGER, restored.trigger.word());
@@ -117,6 +129,7 @@ impl Trailers {
             restored: block.restored(),
             cause: block.cause(),
             decision: block.decision(),
+            adopted: block.value(ADOPTED).and_then(Adoption::of_word),
         })
     }
 }

@@ -8,6 +8,7 @@
 //!   the run came about *beside* this lane.
 //! - Trailers alone prove nothing about a dry SHA that we have hydrated: people copy messages. They
 //!   count only with the content that was hydrated.
+//! - A commit that takes a branch over begins the first run on it, whatever it holds.
 //! - A commit by somebody else that touches nothing we own belongs to the run that it stands on.
 //! - One that changes what we own, be it back to what ran before, is *drift*, until the content is again what the run held or a
 //!   proposal of ours is merged on it.
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::lanes::LaneCommit;
 use crate::{
     domain::{
+        adoption::Adoption,
         content::Content,
         hydration::{EnvironmentHydration, Hydration},
         ids::{ActiveSha, DrySha, LaneName, Place, ProposedSha, StrategyName, TreeId},
@@ -83,6 +85,19 @@ pub fn read_branch(
                 run.commits.insert(0, active_commit(commit, known));
             }
             drift = None;
+        } else if let Some(adoption) = adopted(strategy, place, seen, &runs, known) {
+            drift = None;
+            runs.push(Run {
+                dry: adoption.0,
+                content: content.clone(),
+                commits: vec![active_commit(commit, known)],
+                record: None,
+                reports: Vec::new(),
+                ended_at: None,
+                restored: None,
+                beside: false,
+                adopted: Some(adoption.1),
+            });
         } else if let Some(Brought { dry, restored, beside }) = brought(strategy, place, seen, &runs, known) {
             drift = None;
             let brought = active_commit(commit, known);
@@ -96,6 +111,7 @@ pub fn read_branch(
                 ended_at: None,
                 restored,
                 beside,
+                adopted: None,
             });
         } else if drift.is_none() {
             end(runs.last_mut(), commit.committed_at);
@@ -104,6 +120,7 @@ pub fn read_branch(
                 commit: active_sha(commit),
                 author: commit.author.clone(),
                 outputs: last.differing(content).into_iter().map(ToString::to_string).collect(),
+                hydrator: commit.hydrator,
             });
         }
     }
@@ -192,6 +209,29 @@ fn is_rendered(rendered: Option<&EnvironmentHydration>, before: &Content, after:
     }
 }
 
+/// Returns the dry SHA that a commit which takes the branch over counts as.
+///
+/// That is for branches on which nothing of ours ran yet: anywhere else the words of a commit do not
+/// make what it holds a run.
+fn adopted(
+    strategy: &StrategyName,
+    place: &Place,
+    seen: &LaneCommit,
+    runs: &[Run],
+    known: &KnownProposals,
+) -> Option<(DrySha, Adoption)> {
+    let LaneCommit { commit, content, is_as_merged } = seen;
+    let is_here = |trailers: &&Trailers| {
+        trailers.origin.strategy == *strategy && trailers.origin.environment == place.environment
+    };
+    let merged = commit.merged_trailers.as_ref().filter(|_| *is_as_merged);
+    let trailers = merged.or(commit.trailers.as_ref()).filter(is_here)?;
+    let said = trailers.adopted.filter(|_| runs.is_empty())?;
+    let hydrated = known.hydrations.get(&trailers.dry);
+    let is_other = hydrated.is_some_and(|known| known.content_over(content).as_ref() != Some(content));
+    Some((trailers.dry.clone(), if is_other { Adoption::Differing } else { said }))
+}
+
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
     let existed_before = came_by_fast_forward(commit, &known.commits);
     let id = commit.id.to_string();
@@ -243,6 +283,7 @@ mod tests {
             merged_trailers: None,
             committed_at: Timestamp::from_second(i64::from(n)).expect("a time"),
             author: "developer".into(),
+            hydrator: None,
             composed_by_us: false,
         };
         let content: Content = owned

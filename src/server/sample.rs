@@ -139,6 +139,7 @@ pub(crate) fn board() -> StrategyBoard {
         commit: active_sha('b', 77),
         author: "somebody <script>alert(1)</script>".into(),
         outputs: vec!["web".into(), "worker".into()],
+        hydrator: None,
     };
     canary.drift = Some(drift.clone());
     canary.gates = vec![

@@ -50,6 +50,7 @@ impl World {
 
     pub(super) fn observe(&self, world: &EnvironmentWorld) -> PlaceState {
         PlaceState {
+            rival: None,
             active: match &world.commits {
                 // The forge still shows the branch as it was.
                 Some(commits) if world.unseen == Unseen::Head && commits.len() > 1 => {
@@ -135,6 +136,7 @@ impl World {
                     ended_at: None,
                     restored,
                     beside: false,
+                    adopted: None,
                 });
             } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
                 drift = None;
@@ -147,7 +149,7 @@ impl World {
                     run.ended_at.get_or_insert(commit.at);
                 }
                 let (commit, author) = (commit.sha.clone(), "eve".to_owned());
-                drift.get_or_insert(Drift { commit, author, outputs: vec!["shop".into()] });
+                drift.get_or_insert(Drift { commit, author, outputs: vec!["shop".into()], hydrator: None });
             }
         }
         for run in &mut runs {

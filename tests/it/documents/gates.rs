@@ -15,6 +15,7 @@ fn gates() -> Vec<Value> {
         json!({"gate": "branch_gone", "branch": "env/prod", "last": "4f916e3"}),
         json!({"gate": "branch_gone", "branch": "env/prod", "last": null}),
         json!({"gate": "drift", "commit": "b1a2c3d", "author": "developer", "outputs": ["api"]}),
+        json!({"gate": "drift", "commit": "b1a2c3d", "author": "Argo CD", "outputs": ["api"], "hydrator": "argo-cd"}),
         json!({"gate": "rollback", "to": "8ee0571", "by": "developer"}),
         json!({"gate": "hold", "hold": {"rule": "strict", "by": "developer", "reason": "the database is being moved",
             "at": "2026-03-01T10:00:00Z", "expires_at": "2026-03-01T10:30:00Z", "through": null, "target": null}}),
@@ -49,6 +50,7 @@ fn verdicts() -> Vec<Value> {
         json!({"verdict": "rejected_commit", "by": "ada"}),
         json!({"verdict": "blocked", "environment": "staging"}),
         json!({"verdict": "upstream", "environment": "dev"}),
+        json!({"verdict": "adopted"}),
         json!({"verdict": "overtaken", "by": "8ee0571"}),
     ]
 }
