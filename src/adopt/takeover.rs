@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        adoption::Adoption,
+        adoption::TakenOver,
         content::Content,
         hydration::RootInfo,
         ids::{DrySha, RenderingId, RootName},
@@ -106,12 +106,12 @@ pub fn commit(
     survey: &Survey,
     content: Content,
     claim: Claim,
-    adoption: Adoption,
+    adoption: TakenOver,
     who: &Signature<'_>,
 ) -> Result<Takeover, TakeoverError> {
     let parent = repository.find_commit(head).map_err(GitError::from)?;
     let subject = format!("Take {} over for Hydromote", claim.origin.environment);
-    let trailers = Trailers::of_adoption(claim.dry.sha.clone(), claim.origin.clone(), adoption);
+    let trailers = Trailers::of_takeover(claim.dry.sha.clone(), claim.origin.clone(), adoption);
     let body = body(&claim.dry.sha, adoption);
     let message = format!("{subject}\n\n{body}\n\n{}", trailers.render());
     let composition = Composition {
@@ -135,10 +135,10 @@ pub fn commit(
     Ok(Takeover { commit, content })
 }
 
-fn body(dry: &DrySha, adoption: Adoption) -> String {
+fn body(dry: &DrySha, adoption: TakenOver) -> String {
     let stands = match adoption {
-        Adoption::AsRendered => "It is what the commit renders to.",
-        Adoption::Differing => "It differs from what the commit renders to; the next promotion shows where.",
+        TakenOver::AsRendered => "It is what the commit renders to.",
+        TakenOver::Differing => "It differs from what the commit renders to; the next promotion shows where.",
     };
     format!(
         "Only formatting changes: every manifest says what it said before.\nWhat runs here counts as {}. {stands}",

@@ -10,7 +10,7 @@ use super::ids::EnvironmentName;
 /// How the content of a branch that was taken over stands to the dry SHA that it is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Adoption {
+pub enum TakenOver {
     /// It is what the dry SHA renders to.
     AsRendered,
     /// It is something else, which runs there all the same: it says nothing about the dry SHA.
@@ -27,7 +27,7 @@ pub enum OtherHydrator {
     GitopsPromoter,
 }
 
-impl Adoption {
+impl TakenOver {
     /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {

@@ -137,7 +137,7 @@ pub enum Settled {
     /// A rollback had brought it back.
     Restored,
     /// It ran before the branch was taken over.
-    Adopted,
+    TakenOver,
     /// Its verdict was overdue.
     Overdue,
 }
@@ -304,8 +304,8 @@ pub fn settled(
     if run.restored.is_some() {
         return Ok(Some(Settled::Restored));
     }
-    if run.adopted.is_some() {
-        return Ok(Some(Settled::Adopted));
+    if run.taken_over.is_some() {
+        return Ok(Some(Settled::TakenOver));
     }
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
@@ -321,7 +321,7 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
     let since = match because {
         Settled::Verified => verified_at(run),
         Settled::Failed => evidence::failure(environment, run).map(|report| report.status.reported_at),
-        Settled::Restored | Settled::Adopted => Some(millis(run.since())),
+        Settled::Restored | Settled::TakenOver => Some(millis(run.since())),
         Settled::Overdue => Some(millis(run.since() + environment.settle_deadline())),
     };
     Some(OpenGate::Settling { dry_sha: run.dry.clone(), active_sha: run.brought_by().cloned(), because, since })
@@ -403,7 +403,7 @@ impl fmt::Display for OpenGate {
                     Settled::Verified => write!(f, "{short}, which ran here, was verified")?,
                     Settled::Failed => write!(f, "{short}, which ran here, had failed")?,
                     Settled::Restored => write!(f, "{short}, which ran here, had been brought back by a rollback")?,
-                    Settled::Adopted => write!(f, "{short}, which ran here, had been taken over")?,
+                    Settled::TakenOver => write!(f, "{short}, which ran here, had been taken over")?,
                     Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
                 }
                 since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))

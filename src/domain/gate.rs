@@ -186,7 +186,7 @@ pub enum Verdict {
         environment: EnvironmentName,
     },
     /// Content that was taken over runs instead, and is not what it renders to.
-    Adopted,
+    TakenOver,
     /// It ran, and other content runs now.
     Overtaken {
         /// What runs now.
@@ -302,7 +302,7 @@ impl fmt::Display for Verdict {
             Self::RejectedCommit { by } => write!(f, "was rejected by {by}"),
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
-            Self::Adopted => f.write_str("runs what was taken over, which is not what it renders to"),
+            Self::TakenOver => f.write_str("runs what was taken over, which is not what it renders to"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
         }
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use super::{
-    adoption::Adoption,
+    adoption::TakenOver,
     block::{Block, BlockCause},
     content::Content,
     evidence,
@@ -136,8 +136,8 @@ impl<'a> Ledger<'a> {
             // What a rollback leaves is revoked for good.
             return Verdict::Revoked;
         }
-        if run.adopted == Some(Adoption::Differing) {
-            return Verdict::Adopted;
+        if run.taken_over == Some(TakenOver::Differing) {
+            return Verdict::TakenOver;
         }
         let judged = evidence::judge_run(environment, run, self.snapshot.now);
         if judged == Verdict::Verified {

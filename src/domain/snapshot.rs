@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    adoption::{Adoption, OtherHydrator},
+    adoption::{TakenOver, OtherHydrator},
     content::Content,
     gate::GateId,
     hold::Hold,
@@ -134,7 +134,7 @@ pub struct Run {
     /// then it is the content of no dry SHA.
     pub beside: bool,
     /// Set when it ran before the branch was taken over.
-    pub adopted: Option<Adoption>,
+    pub taken_over: Option<TakenOver>,
 }
 
 /// A commit on the active branch.

@@ -9,7 +9,7 @@
 
 use super::metadata::Origin;
 use crate::domain::{
-    adoption::Adoption,
+    adoption::TakenOver,
     decision::{Decision, OpenGate, RollbackCause},
     hold::HoldRule,
     ids::{DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StrategyName},
@@ -34,7 +34,7 @@ pub struct Trailers {
     /// On a merge: on what it was decided.
     pub decision: Option<Decision>,
     /// On a commit that takes a branch over: how what it holds stands to the dry SHA.
-    pub adopted: Option<Adoption>,
+    pub taken_over: Option<TakenOver>,
 }
 
 const DRY_SHA: &str = "Hydromote-Dry-Sha";
@@ -58,7 +58,7 @@ const LEFT_OUT: &str = "Hydromote-Gates-Left-Out";
 impl Trailers {
     /// Makes the trailers of a promotion.
     pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
-        Self { dry, origin, restored: None, cause: None, decision: None, adopted: None }
+        Self { dry, origin, restored: None, cause: None, decision: None, taken_over: None }
     }
 
     /// Makes the trailers of a rollback, which holds the place with `rule`.
@@ -72,12 +72,12 @@ impl Trailers {
         };
         let cause = RollbackCause { reason: rollback.reason.clone(), rule, asked_at: rollback.at };
         let dry = rollback.target.dry.clone();
-        Self { dry, origin, restored: Some(restored), cause: Some(cause), decision: None, adopted: None }
+        Self { dry, origin, restored: Some(restored), cause: Some(cause), decision: None, taken_over: None }
     }
 
     /// Makes the trailers of a commit that takes a branch over.
-    pub fn of_adoption(dry: DrySha, origin: Origin, adopted: Adoption) -> Self {
-        Self { adopted: Some(adopted), ..Self::of_promotion(dry, origin) }
+    pub fn of_takeover(dry: DrySha, origin: Origin, taken_over: TakenOver) -> Self {
+        Self { taken_over: Some(taken_over), ..Self::of_promotion(dry, origin) }
     }
 
     /// Adds on what the merge was decided.
@@ -92,8 +92,8 @@ impl Trailers {
         block.line(STRATEGY, &self.origin.strategy);
         block.line(ENVIRONMENT, &self.origin.environment);
         block.line(LANE, &self.origin.lane);
-        if let Some(adopted) = self.adopted {
-            block.line(ADOPTED, adopted.word());
+        if let Some(taken_over) = self.taken_over {
+            block.line(ADOPTED, taken_over.word());
         }
         if let Some(restored) = &self.restored {
             block.line(FROM, &restored.from);
@@ -129,7 +129,7 @@ impl Trailers {
             restored: block.restored(),
             cause: block.cause(),
             decision: block.decision(),
-            adopted: block.value(ADOPTED).and_then(Adoption::of_word),
+            taken_over: block.value(ADOPTED).and_then(TakenOver::of_word),
         })
     }
 }

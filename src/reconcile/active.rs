@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::lanes::LaneCommit;
 use crate::{
     domain::{
-        adoption::Adoption,
+        adoption::TakenOver,
         content::Content,
         hydration::{EnvironmentHydration, Hydration},
         ids::{ActiveSha, DrySha, LaneName, Place, ProposedSha, StrategyName, TreeId},
@@ -85,7 +85,7 @@ pub fn read_branch(
                 run.commits.insert(0, active_commit(commit, known));
             }
             drift = None;
-        } else if let Some(adoption) = adopted(strategy, place, seen, &runs, known) {
+        } else if let Some(adoption) = taken_over(strategy, place, seen, &runs, known) {
             drift = None;
             runs.push(Run {
                 dry: adoption.0,
@@ -96,7 +96,7 @@ pub fn read_branch(
                 ended_at: None,
                 restored: None,
                 beside: false,
-                adopted: Some(adoption.1),
+                taken_over: Some(adoption.1),
             });
         } else if let Some(Brought { dry, restored, beside }) = brought(strategy, place, seen, &runs, known) {
             drift = None;
@@ -111,7 +111,7 @@ pub fn read_branch(
                 ended_at: None,
                 restored,
                 beside,
-                adopted: None,
+                taken_over: None,
             });
         } else if drift.is_none() {
             end(runs.last_mut(), commit.committed_at);
@@ -213,23 +213,23 @@ fn is_rendered(rendered: Option<&EnvironmentHydration>, before: &Content, after:
 ///
 /// That is for branches on which nothing of ours ran yet: anywhere else the words of a commit do not
 /// make what it holds a run.
-fn adopted(
+fn taken_over(
     strategy: &StrategyName,
     place: &Place,
     seen: &LaneCommit,
     runs: &[Run],
     known: &KnownProposals,
-) -> Option<(DrySha, Adoption)> {
+) -> Option<(DrySha, TakenOver)> {
     let LaneCommit { commit, content, is_as_merged } = seen;
     let is_here = |trailers: &&Trailers| {
         trailers.origin.strategy == *strategy && trailers.origin.environment == place.environment
     };
     let merged = commit.merged_trailers.as_ref().filter(|_| *is_as_merged);
     let trailers = merged.or(commit.trailers.as_ref()).filter(is_here)?;
-    let said = trailers.adopted.filter(|_| runs.is_empty())?;
+    let said = trailers.taken_over.filter(|_| runs.is_empty())?;
     let hydrated = known.hydrations.get(&trailers.dry);
     let is_other = hydrated.is_some_and(|known| known.content_over(content).as_ref() != Some(content));
-    Some((trailers.dry.clone(), if is_other { Adoption::Differing } else { said }))
+    Some((trailers.dry.clone(), if is_other { TakenOver::Differing } else { said }))
 }
 
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {

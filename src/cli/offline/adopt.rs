@@ -32,7 +32,7 @@ use crate::{
     },
     cli::Outcome,
     domain::{
-        adoption::Adoption,
+        adoption::TakenOver,
         content::Content,
         ids::{EnvironmentName, LaneName, RootName},
     },
@@ -128,7 +128,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         report.state = State::Refused;
         return Ok(finish(&args, &report));
     }
-    let adoption = if differs { Adoption::Differing } else { Adoption::AsRendered };
+    let adoption = if differs { TakenOver::Differing } else { TakenOver::AsRendered };
     let claim = claim(&checkout, &args, &target, &dry, &rendering)?;
     let content = view.content.clone().unwrap_or_default();
     let who = checkout.committer()?;

@@ -136,7 +136,7 @@ impl World {
                     ended_at: None,
                     restored,
                     beside: false,
-                    adopted: None,
+                    taken_over: None,
                 });
             } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
                 drift = None;

@@ -50,7 +50,7 @@ fn verdicts() -> Vec<Value> {
         json!({"verdict": "rejected_commit", "by": "ada"}),
         json!({"verdict": "blocked", "environment": "staging"}),
         json!({"verdict": "upstream", "environment": "dev"}),
-        json!({"verdict": "adopted"}),
+        json!({"verdict": "taken_over"}),
         json!({"verdict": "overtaken", "by": "8ee0571"}),
     ]
 }
