@@ -4,6 +4,7 @@
 //! *apply* the actions, each a compare-and-swap. Webhooks, timers, comments and commands only say
 //! that a strategy is to be looked at again.
 
+pub mod adopt;
 pub mod app;
 pub mod cli;
 pub mod crash;

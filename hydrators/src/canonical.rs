@@ -42,6 +42,13 @@ pub struct Document {
     text: String,
 }
 
+impl Document {
+    /// Returns the document in canonical text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// Where a document comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
@@ -71,8 +78,12 @@ pub fn canonical(text: &str) -> Result<String, BadManifest> {
     write_documents(read_documents(text, None)?)
 }
 
-/// Reads the documents of one text. `file` names it, when it is a file of the dry tree.
-pub(crate) fn read_documents(text: &str, file: Option<&str>) -> Result<Vec<Document>, BadManifest> {
+/// Reads the documents of one text. `file` names it, when it is a file that people know.
+///
+/// # Errors
+///
+/// When a document cannot be read, is no Kubernetes object, or has a key twice.
+pub fn read_documents(text: &str, file: Option<&str>) -> Result<Vec<Document>, BadManifest> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut documents = Vec::new();
     for chunk in split(text) {
@@ -88,8 +99,12 @@ pub(crate) fn read_documents(text: &str, file: Option<&str>) -> Result<Vec<Docum
     Ok(documents)
 }
 
-/// Puts documents into order and joins them.
-pub(crate) fn write_documents(mut documents: Vec<Document>) -> Result<String, BadManifest> {
+/// Puts documents into order and joins them to canonical text.
+///
+/// # Errors
+///
+/// When two documents are about the same object.
+pub fn write_documents(mut documents: Vec<Document>) -> Result<String, BadManifest> {
     refuse_doubles(&documents)?;
     documents.sort_by(|a, b| (rank(&a.identity), &a.identity).cmp(&(rank(&b.identity), &b.identity)));
     let mut out = String::new();

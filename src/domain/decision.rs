@@ -153,6 +153,8 @@ pub enum Settled {
     Restored,
     /// A person had adopted what others put there.
     Adopted,
+    /// It ran before the branch was taken over.
+    TakenOver,
     /// Its verdict was overdue.
     Overdue,
 }
@@ -353,6 +355,9 @@ pub fn settled(
     if run.adopted.is_some() {
         return Ok(Some(Settled::Adopted));
     }
+    if run.taken_over.is_some() {
+        return Ok(Some(Settled::TakenOver));
+    }
     match ledger.run_verdict(environment, &branch.runs, 0) {
         Verdict::Verified => Ok(Some(Settled::Verified)),
         _ if evidence::failed_key(environment, run).is_some() => Ok(Some(Settled::Failed)),
@@ -369,7 +374,7 @@ fn settling(ledger: &Ledger<'_>, environment: &Environment, branch: &ActiveBranc
     let since = match because {
         Settled::Verified => verified_at(run),
         Settled::Failed => evidence::failure(environment, run).map(|report| report.status.reported_at),
-        Settled::Restored => Some(millis(run.since())),
+        Settled::Restored | Settled::TakenOver => Some(millis(run.since())),
         Settled::Adopted => run.adopted.as_ref().map(|adoption| millis(adoption.at)),
         Settled::Overdue => Some(millis(run.since() + environment.settle_deadline())),
     };
@@ -467,6 +472,7 @@ impl fmt::Display for OpenGate {
                     Settled::Failed => write!(f, "{short}, which ran here, had failed")?,
                     Settled::Restored => write!(f, "{short}, which ran here, had been brought back by a rollback")?,
                     Settled::Adopted => write!(f, "what others put over {short} here had been adopted")?,
+                    Settled::TakenOver => write!(f, "{short}, which ran here, had been taken over")?,
                     Settled::Overdue => write!(f, "{short}, which ran here, had no verdict in time")?,
                 }
                 since.map_or(Ok(()), |since| write!(f, " at {}", clock(since)))

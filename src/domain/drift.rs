@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    adoption::OtherHydrator,
     ids::{ActiveSha, DrySha, ProposedSha, PullRequestNumber},
     snapshot::PostedStatus,
     status::{CommitStatus, StatusState},
@@ -34,6 +35,9 @@ pub struct Drift {
     pub outputs: Vec<String>,
     /// What was promoted last; none where nothing ever was.
     pub promoted: Option<LastPromoted>,
+    /// The other hydrator that did it, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hydrator: Option<OtherHydrator>,
 }
 
 /// What was promoted last to a place.
@@ -140,7 +144,7 @@ impl Drift {
     /// Makes drift that one commit of somebody brought.
     pub fn of_commit(commit: ActiveSha, author: String, outputs: Vec<String>, promoted: Option<LastPromoted>) -> Self {
         let newest = commit.clone();
-        Self { way: DriftWay::Commits, commit, newest, author: Some(author), outputs, promoted }
+        Self { way: DriftWay::Commits, commit, newest, author: Some(author), outputs, promoted, hydrator: None }
     }
 
     /// Returns what a forced push took away.
@@ -213,6 +217,14 @@ impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let author = self.author.as_deref().unwrap_or("somebody unknown");
         let outputs = list(&self.outputs);
+        if let Some(hydrator) = self.hydrator {
+            return write!(
+                f,
+                "{hydrator} still writes this branch: it changed {outputs} in {}; {}, then revert that commit",
+                self.commit.short(),
+                hydrator.remedy()
+            );
+        }
         match self.way {
             DriftWay::Commits => write!(f, "{author} changed {outputs} on the branch in {}", self.commit.short())?,
             DriftWay::Merge { number } => write!(

@@ -202,6 +202,8 @@ pub enum Verdict {
         /// Who did.
         by: String,
     },
+    /// Content that was taken over runs instead, and is not what it renders to.
+    TakenOver,
     /// It ran, and other content runs now.
     Overtaken {
         /// What runs now.
@@ -320,6 +322,7 @@ impl fmt::Display for Verdict {
             Self::Blocked { environment } => write!(f, "is kept from it by the rollback of {environment}"),
             Self::Upstream { environment } => write!(f, "is unchanged by it and waits for {environment}"),
             Self::Adopted { by } => write!(f, "runs what {by} adopted, which verifies nothing"),
+            Self::TakenOver => f.write_str("runs what was taken over, which is not what it renders to"),
             Self::Overtaken { by } => write!(f, "went on to {} before it was verified", by.short()),
         }
     }

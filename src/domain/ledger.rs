@@ -19,6 +19,7 @@ use std::{
 };
 
 use super::{
+    adoption::TakenOver,
     block::{Block, BlockCause},
     broken::{self, Broken},
     content::Content,
@@ -143,6 +144,9 @@ impl<'a> Ledger<'a> {
         if left && !run.content.is_empty() {
             // What a rollback leaves is revoked for good.
             return Verdict::Revoked;
+        }
+        if run.taken_over == Some(TakenOver::Differing) {
+            return Verdict::TakenOver;
         }
         let judged = evidence::judge_run(environment, run, self.snapshot.now);
         if judged == Verdict::Verified {

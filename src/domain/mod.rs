@@ -2,6 +2,7 @@
 //!
 //! Nothing here performs I/O or reads a clock; the time is a value of the snapshot.
 
+pub mod adoption;
 pub mod approvals;
 pub mod block;
 mod broken;

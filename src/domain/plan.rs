@@ -315,6 +315,7 @@ impl Planner<'_> {
         gates.extend(state.foreign.clone().map(|work| Gate::ForeignWork { work: Box::new(work) }));
         gates.extend(state.rollback.as_ref().map(|r| Gate::Rollback { to: r.target.dry.clone(), by: r.by.clone() }));
         gates.extend(self.held(state).filter(|_| !broken::is(Broken::HoldGate)));
+        gates.extend(state.rival.clone().map(|message| Gate::Obstacle { message }));
         gates.extend(
             state
                 .obstacle

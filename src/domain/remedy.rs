@@ -92,7 +92,7 @@ fn of_verdict(waits: &Verdict, environment: &EnvironmentName) -> String {
         Verdict::Blocked { environment } => {
             format!("a fix or a revert, or whoever may roll back: `unhold {environment}`")
         }
-        Verdict::Adopted { .. } | Verdict::Overtaken { .. } => {
+        Verdict::Adopted { .. } | Verdict::TakenOver | Verdict::Overtaken { .. } => {
             format!("a newer commit that is verified in {environment}")
         }
     }

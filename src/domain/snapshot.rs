@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    adoption::TakenOver,
     approvals::Reviewed,
     content::Content,
     drift::{Adoption, Drift, ForeignWork, LastPromoted, Restore},
@@ -73,6 +74,8 @@ pub struct PlaceState {
     pub own_status: Option<(ProposedSha, PostedStatus)>,
     /// The forge's last refusal to merge.
     pub refusal: Option<Refusal>,
+    /// Says that another hydrator writes the proposed branch too.
+    pub rival: Option<String>,
     /// Why the last proposal could not be composed.
     pub obstacle: Option<Obstacle>,
     /// The hold that is in force.
@@ -160,6 +163,8 @@ pub struct Run {
     /// Who took it as it was, when somebody else brought it: then it is the content of no dry SHA, and
     /// [`Run::dry`] is the one that ran before.
     pub adopted: Option<Adoption>,
+    /// Set when it ran before the branch was taken over.
+    pub taken_over: Option<TakenOver>,
 }
 
 /// A commit on the active branch.

@@ -13,9 +13,11 @@ use super::{
     batch::{Batch, Entry},
     history::DryCommit,
     metadata::{self, BranchMetadata, Origin, OutputMetadata, OutputOwnership},
+    other_hydrator, resources,
     tree::{self, Edits, Owned},
 };
 use crate::domain::{
+    adoption::OtherHydrator,
     content::Content,
     hydration::RootInfo,
     ids::{RenderingId, RootName},
@@ -101,7 +103,7 @@ pub fn compose_tree(
             edits.extend(root_files(repository, batch, composition, root, rendering)?);
         }
     }
-    refuse_foreign_files(repository, base, &owned.paths(), &edits)?;
+    refuse_what_is_not_ours(repository, base, owned, &edits, composition)?;
     let metadata = branch_metadata(composition).render();
     let metadata = if composition.is_undivided { Some(Entry::file(batch.blob(metadata)?)) } else { None };
     edits.insert(metadata::FILE_NAME.to_owned(), metadata);
@@ -194,7 +196,91 @@ pub(super) fn refuse_foreign_files(
     ours: &BTreeSet<&str>,
     edits: &Edits,
 ) -> Result<(), GitError> {
-    let Some(base) = base else { return Ok(()) };
+    match in_the_way(repository, base, ours, edits)? {
+        Some(path) => Err(GitError::Obstacle { message: not_ours(&path) }),
+        None => Ok(()),
+    }
+}
+
+fn not_ours(path: &str) -> String {
+    format!("`{path}` on the branch was not written by Hydromote, and would be overwritten")
+}
+
+/// Refuses the same, and to write on a branch that another hydrator keeps; says how it is taken over.
+fn refuse_what_is_not_ours(
+    repository: &Repository,
+    base: Option<Oid>,
+    owned: &Owned,
+    edits: &Edits,
+    composition: &Composition,
+) -> Result<(), GitError> {
+    let path = in_the_way(repository, base, &owned.paths(), edits)?;
+    let beside = manifest_beside(repository, base, owned, composition)?;
+    let tree = base.map(|base| repository.find_tree(base)).transpose()?;
+    let kept_by_another = tree.is_some_and(|tree| other_hydrator::holds_branch(repository, &tree));
+    let environment = &composition.origin.environment;
+    let message = match (path, kept_by_another) {
+        (None, false) => match beside {
+            None => return Ok(()),
+            Some((path, root)) => {
+                let remedy = match owned.content.is_empty() {
+                    true => format!("`hydromote take-over {environment}` takes the branch over"),
+                    false => "take it off the branch, or give the source another `output`".to_owned(),
+                };
+                format!(
+                    "`{path}` on the branch was not written by Hydromote, and would stand beside what is rendered to `{root}`; {remedy}"
+                )
+            }
+        },
+        (path, true) => {
+            let path = path.unwrap_or_else(|| metadata::FILE_NAME.to_owned());
+            match owned.content.is_empty() {
+                true => OtherHydrator::ArgoCd.before_adoption(&path, environment),
+                false => OtherHydrator::ArgoCd.after_adoption(&path),
+            }
+        }
+        (Some(path), false) if owned.content.is_empty() => {
+            format!("{}; `hydromote take-over {environment}` takes the branch over", not_ours(&path))
+        }
+        (Some(path), false) => not_ours(&path),
+    };
+    Err(GitError::Obstacle { message })
+}
+
+/// Returns a manifest of somebody else in a folder that we have not written to yet, and that folder: whatever
+/// applies the folder would apply both.
+fn manifest_beside(
+    repository: &Repository,
+    base: Option<Oid>,
+    owned: &Owned,
+    composition: &Composition,
+) -> Result<Option<(String, RootName)>, GitError> {
+    let Some(base) = base else { return Ok(None) };
+    let tree = repository.find_tree(base)?;
+    let ours = owned.paths();
+    for (root, _) in composition.content.iter().filter(|(root, _)| owned.content.get(root).is_none()) {
+        let Ok(entry) = tree.get_path(std::path::Path::new(root.as_str())) else { continue };
+        let Ok(folder) = repository.find_tree(entry.id()) else { continue };
+        for entry in folder.iter() {
+            let Ok(name) = entry.name() else { continue };
+            let path = format!("{root}/{name}");
+            let is_yaml = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
+            if is_yaml && !ours.contains(path.as_str()) && resources::is_manifest(repository, entry.id())? {
+                return Ok(Some((path, root.clone())));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Returns a path of a file that is not ours where we would write.
+fn in_the_way(
+    repository: &Repository,
+    base: Option<Oid>,
+    ours: &BTreeSet<&str>,
+    edits: &Edits,
+) -> Result<Option<String>, GitError> {
+    let Some(base) = base else { return Ok(None) };
     let tree = repository.find_tree(base)?;
     for path in edits.iter().filter(|(_, change)| change.is_some()).map(|(path, _)| path) {
         let prefixes = path.char_indices().filter(|(_, c)| *c == '/').map(|(i, _)| &path[..i]);
@@ -203,12 +289,10 @@ pub(super) fn refuse_foreign_files(
             .chain(tree.get_path(std::path::Path::new(path)).is_ok().then_some(path.as_str()))
             .find(|p| !ours.contains(p));
         if let Some(path) = blocking {
-            return Err(GitError::Obstacle {
-                message: format!("`{path}` on the branch was not written by Hydromote, and would be overwritten"),
-            });
+            return Ok(Some(path.to_owned()));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn branch_metadata(composition: &Composition) -> BranchMetadata {

@@ -3,8 +3,9 @@
 use git2::{Commit, Oid, Repository, Sort};
 use jiff::Timestamp;
 
-use super::{GitError, compose::COMMITTER, mirror::local, trailers::Trailers};
+use super::{GitError, compose::COMMITTER, mirror::local, other_hydrator, trailers::Trailers};
 use crate::domain::{
+    adoption::OtherHydrator,
     ids::{BranchName, DrySha},
     line::DryLine,
 };
@@ -36,6 +37,8 @@ pub struct BranchCommit {
     pub committed_at: Timestamp,
     /// The author's name.
     pub author: String,
+    /// The other hydrator that made it, where it was one.
+    pub hydrator: Option<OtherHydrator>,
     /// Whether it is a commit that we composed, exactly as it is: on an active branch it came by a fast-forward, and existed before.
     pub composed_by_us: bool,
 }
@@ -129,6 +132,28 @@ pub fn active_history(repository: &Repository, branch: &BranchName) -> Result<Op
     Ok(Some(commits))
 }
 
+/// Returns the first-parent history of a dry commit, newest first, at most so many commits.
+pub fn first_parents(repository: &Repository, from: &DrySha, limit: usize) -> Result<Vec<DrySha>, GitError> {
+    let mut walk = repository.revwalk()?;
+    walk.simplify_first_parent()?;
+    walk.push(Oid::from_str(from.as_str())?)?;
+    walk.take(limit).map(|id| Ok(dry_sha(id?))).collect()
+}
+
+/// Says whether a commit of ours is in the part of an active branch's history that counts.
+pub fn was_promoted_to(repository: &Repository, head: Oid) -> Result<bool, GitError> {
+    let mut walk = repository.revwalk()?;
+    walk.simplify_first_parent()?;
+    walk.push(head)?;
+    for id in walk.take(ACTIVE_LIMIT) {
+        let commit = branch_commit(repository, &repository.find_commit(id?)?);
+        if commit.trailers.is_some() || commit.merged_trailers.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Returns the head of a branch as a commit.
 pub fn head_commit(repository: &Repository, branch: &BranchName) -> Result<Option<BranchCommit>, GitError> {
     let Ok(head) = repository.refname_to_id(&local(branch)) else { return Ok(None) };
@@ -187,17 +212,22 @@ fn branch_commit(repository: &Repository, commit: &Commit<'_>) -> BranchCommit {
     let merged = commit.parent_id(1).ok();
     let merged_commit = merged.and_then(|id| repository.find_commit(id).ok());
     let message = |merged: &Commit<'_>| Trailers::parse(&String::from_utf8_lossy(merged.message_bytes()));
+    let merged_trailers = merged_commit.as_ref().and_then(message);
+    let trailers = message(commit);
+    let composed_by_us = commit.committer().email_bytes() == COMMITTER.1.as_bytes() && commit.parent_count() == 1;
+    let is_ours = composed_by_us || trailers.is_some() || merged_trailers.is_some();
     BranchCommit {
         id: commit.id(),
         tree: commit.tree_id(),
         parent: commit.parent_id(0).ok(),
         merged,
         merged_tree: merged_commit.as_ref().map(Commit::tree_id),
-        merged_trailers: merged_commit.as_ref().and_then(message),
-        trailers: Trailers::parse(&String::from_utf8_lossy(commit.message_bytes())),
+        merged_trailers,
+        trailers,
         committed_at: timestamp(commit.committer().when().seconds()),
         author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
-        composed_by_us: commit.committer().email_bytes() == COMMITTER.1.as_bytes() && commit.parent_count() == 1,
+        hydrator: if is_ours { None } else { other_hydrator::of_commit(repository, commit) },
+        composed_by_us,
     }
 }
 

@@ -310,7 +310,7 @@ fn local_name(branch: &str) -> String {
 }
 
 /// Reads from `git push --porcelain` which ref was refused, and whether because it had moved.
-fn refusal(porcelain: &str) -> Option<GitError> {
+pub(crate) fn refusal(porcelain: &str) -> Option<GitError> {
     let refused = |line: &&str| line.starts_with('!');
     // With `--atomic` the other refs fail along; the one with its own reason says why.
     let line = porcelain

@@ -13,6 +13,7 @@ pub mod history;
 pub mod merge;
 pub mod metadata;
 pub mod mirror;
+pub mod other_hydrator;
 pub mod patch;
 pub mod program;
 pub mod resources;

@@ -168,6 +168,17 @@ pub fn of_root(repository: &Repository, owned: &Owned, root: &RootName) -> Resul
     Ok((resources, left_out))
 }
 
+/// Says whether a file holds a Kubernetes object; one that is too large to be read may.
+pub fn is_manifest(repository: &Repository, id: Oid) -> Result<bool, GitError> {
+    let (size, kind) = repository.odb()?.read_header(id)?;
+    if kind != git2::ObjectType::Blob || size > FILE_LIMIT {
+        return Ok(kind == git2::ObjectType::Blob);
+    }
+    let mut resources = Resources::new();
+    read(&String::from_utf8_lossy(repository.find_blob(id)?.content()), &mut resources);
+    Ok(resources.keys().any(|id| !id.kind.is_empty()))
+}
+
 /// Adds the resources of one manifest file. A line of three dashes always ends a document: inside
 /// of one, text is indented.
 fn read(text: &str, resources: &mut Resources) {

@@ -9,6 +9,7 @@
 
 use super::metadata::Origin;
 use crate::domain::{
+    adoption::TakenOver,
     decision::{Decision, OpenGate, RollbackCause},
     drift::Restore,
     hold::HoldRule,
@@ -35,6 +36,8 @@ pub struct Trailers {
     pub mends: Option<Restore>,
     /// On a merge: on what it was decided.
     pub decision: Option<Decision>,
+    /// On a commit that takes a branch over: how what it holds stands to the dry SHA.
+    pub taken_over: Option<TakenOver>,
 }
 
 const DRY_SHA: &str = "Hydromote-Dry-Sha";
@@ -52,6 +55,7 @@ const MENDS: &str = "Hydromote-Restores-Over";
 const MENDS_FOR: &str = "Hydromote-Restored-For";
 const MENDS_WHY: &str = "Hydromote-Restored-Reason";
 const MENDS_SINCE: &str = "Hydromote-Restored-Asked-At";
+const ADOPTED: &str = "Hydromote-Adopted";
 const PROPOSED_SHA: &str = "Hydromote-Proposed-Sha";
 const ASKED_BY: &str = "Hydromote-Asked-By";
 const DECIDED_AT: &str = "Hydromote-Decided-At";
@@ -61,7 +65,7 @@ const LEFT_OUT: &str = "Hydromote-Gates-Left-Out";
 impl Trailers {
     /// Makes the trailers of a promotion.
     pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
-        Self { dry, origin, restored: None, cause: None, mends: None, decision: None }
+        Self { dry, origin, restored: None, cause: None, mends: None, decision: None, taken_over: None }
     }
 
     /// Makes the trailers of a rollback, which holds the place with `rule`.
@@ -75,12 +79,25 @@ impl Trailers {
         };
         let cause = RollbackCause { reason: rollback.reason.clone(), rule, asked_at: rollback.at };
         let dry = rollback.target.dry.clone();
-        Self { dry, origin, restored: Some(restored), cause: Some(cause), mends: None, decision: None }
+        Self {
+            dry,
+            origin,
+            restored: Some(restored),
+            cause: Some(cause),
+            mends: None,
+            decision: None,
+            taken_over: None,
+        }
     }
 
     /// Makes the trailers of a commit that restores what `self` brought, over drift.
     pub fn mending(self, restore: Restore) -> Self {
         Self { mends: Some(restore), decision: None, ..self }
+    }
+
+    /// Makes the trailers of a commit that takes a branch over.
+    pub fn of_takeover(dry: DrySha, origin: Origin, taken_over: TakenOver) -> Self {
+        Self { taken_over: Some(taken_over), ..Self::of_promotion(dry, origin) }
     }
 
     /// Adds on what the merge was decided.
@@ -95,6 +112,9 @@ impl Trailers {
         block.line(STRATEGY, &self.origin.strategy);
         block.line(ENVIRONMENT, &self.origin.environment);
         block.line(LANE, &self.origin.lane);
+        if let Some(taken_over) = self.taken_over {
+            block.line(ADOPTED, taken_over.word());
+        }
         if let Some(restored) = &self.restored {
             block.line(FROM, &restored.from);
             block.line(TRIGGER, restored.trigger.word());
@@ -136,6 +156,7 @@ impl Trailers {
             cause: block.cause(),
             mends: block.mends(),
             decision: block.decision(),
+            taken_over: block.value(ADOPTED).and_then(TakenOver::of_word),
         })
     }
 }

@@ -8,6 +8,7 @@
 //!   the run came about *beside* this lane.
 //! - Trailers alone prove nothing about a dry SHA that we have hydrated: people copy messages. They
 //!   count only with the content that was hydrated.
+//! - A commit that takes a branch over begins the first run on it, whatever it holds.
 //! - A commit by somebody else that touches nothing we own belongs to the run that it stands on.
 //! - One that changes what we own, be it back to what ran before, is *drift*, until the content is again what the run held, a
 //!   proposal of ours is merged on it, or a person adopts it.
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::lanes::LaneCommit;
 use crate::{
     domain::{
+        adoption::TakenOver,
         content::Content,
         drift::{Adoption, Drift},
         hydration::{EnvironmentHydration, Hydration},
@@ -88,6 +90,20 @@ pub fn read_branch(
                 run.commits.insert(0, active_commit(commit, known));
             }
             drift = None;
+        } else if let Some(adoption) = taken_over(strategy, place, seen, &runs, known) {
+            drift = None;
+            runs.push(Run {
+                dry: adoption.0,
+                content: content.clone(),
+                commits: vec![active_commit(commit, known)],
+                record: None,
+                reports: Vec::new(),
+                ended_at: None,
+                restored: None,
+                beside: false,
+                taken_over: Some(adoption.1),
+                adopted: None,
+            });
         } else if let Some(Brought { dry, restored, beside }) = brought(strategy, place, seen, &runs, known) {
             drift = None;
             let brought = active_commit(commit, known);
@@ -102,6 +118,7 @@ pub fn read_branch(
                 restored,
                 beside,
                 adopted: None,
+                taken_over: None,
             });
         } else if changed || drift.is_none() {
             end(runs.last_mut(), commit.committed_at);
@@ -111,6 +128,7 @@ pub fn read_branch(
                 outputs(runs.last(), content),
                 runs.last().and_then(Run::as_promoted),
             );
+            drifted.hydrator = commit.hydrator;
             if let Some(adoption) = known.adopted.get(&drifted.newest) {
                 drift = None;
                 adopt(&mut runs, active_commit(commit, known), content.clone(), adoption);
@@ -170,6 +188,7 @@ fn adopt(runs: &mut Vec<Run>, commit: ActiveCommit, content: Content, adoption: 
         restored: None,
         beside: false,
         adopted: Some(adoption.clone()),
+        taken_over: None,
     });
 }
 
@@ -254,6 +273,29 @@ fn is_rendered(rendered: Option<&EnvironmentHydration>, before: &Content, after:
     }
 }
 
+/// Returns the dry SHA that a commit which takes the branch over counts as.
+///
+/// That is for branches on which nothing of ours ran yet: anywhere else the words of a commit do not
+/// make what it holds a run.
+fn taken_over(
+    strategy: &StrategyName,
+    place: &Place,
+    seen: &LaneCommit,
+    runs: &[Run],
+    known: &KnownProposals,
+) -> Option<(DrySha, TakenOver)> {
+    let LaneCommit { commit, content, is_as_merged } = seen;
+    let is_here = |trailers: &&Trailers| {
+        trailers.origin.strategy == *strategy && trailers.origin.environment == place.environment
+    };
+    let merged = commit.merged_trailers.as_ref().filter(|_| *is_as_merged);
+    let trailers = merged.or(commit.trailers.as_ref()).filter(is_here)?;
+    let said = trailers.taken_over.filter(|_| runs.is_empty())?;
+    let hydrated = known.hydrations.get(&trailers.dry);
+    let is_other = hydrated.is_some_and(|known| known.content_over(content).as_ref() != Some(content));
+    Some((trailers.dry.clone(), if is_other { TakenOver::Differing } else { said }))
+}
+
 fn active_commit(commit: &BranchCommit, known: &KnownProposals) -> ActiveCommit {
     let existed_before = came_by_fast_forward(commit, &known.commits);
     let id = commit.id.to_string();
@@ -305,6 +347,7 @@ mod tests {
             merged_trailers: None,
             committed_at: Timestamp::from_second(i64::from(n)).expect("a time"),
             author: "developer".into(),
+            hydrator: None,
             composed_by_us: false,
         };
         let content: Content = owned

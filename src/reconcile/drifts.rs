@@ -123,6 +123,7 @@ pub async fn find_forced_push(
         outputs: content.differing(&head.content).into_iter().map(ToString::to_string).collect(),
         newest,
         promoted: Some(promoted),
+        hydrator: None,
     });
     Ok(())
 }

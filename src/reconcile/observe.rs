@@ -196,6 +196,7 @@ async fn observe_place(
     read_reports(context, view, place, environment, &mut runs).await?;
     let heads = read_heads(context, environment, place, newest.commit.id).await?;
     let at = At { place, head: &head, reading };
+    let rival = rival(&proposed_branch, heads.proposal.as_ref().map(|head| &head.commit), runs.first());
     let proposal = heads.proposal.and_then(|head| proposal_of(context, &at, &head, &known));
     let proposal = match proposal {
         Some(proposal) => Some(Proposal { since: proposed_since(context, place, &proposal.sha).await?, ..proposal }),
@@ -246,6 +247,7 @@ async fn observe_place(
         told: store.note(&context.id, place).await?.unwrap_or_default(),
         own_status,
         refusal: store.note(&context.id, place).await?,
+        rival,
         obstacle: store.note(&context.id, place).await?,
         proposal,
         restoration,
@@ -342,6 +344,14 @@ fn proposal_of(context: &StrategyContext, at: &At<'_>, head: &Head, known: &Know
         composed: known.commits.contains_key(&sha),
         sha,
     })
+}
+
+/// Says that another hydrator wrote the proposed branch after what runs came here. What it proposed before
+/// a branch was taken over is left from its time, and is replaced.
+fn rival(branch: &BranchName, head: Option<&BranchCommit>, running: Option<&Run>) -> Option<String> {
+    let head = head.filter(|head| running.is_none_or(|run| head.committed_at > run.since()))?;
+    let commit = history::dry_sha(head.id);
+    Some(head.hydrator?.on_proposed(branch.as_str(), commit.short()))
 }
 
 /// Returns since when a commit is proposed, as far as the store knows: else since now.

@@ -101,7 +101,7 @@ async fn a_file_of_somebody_else_in_our_way_is_shown_and_never_overwritten() -> 
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      nothing; wants first
-             - `shop/manifest.yaml` on the branch was not written by Hydromote, and would be overwritten
+             - `shop/manifest.yaml` on the branch was not written by Hydromote, and would be overwritten; `hydromote take-over dev` takes the branch over
     ");
     assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?.as_deref(), Some("theirs: true\n"));
     world.finish().await

@@ -1,5 +1,6 @@
 //! Stories over the real service, real git and the local forge.
 
+mod adopt;
 mod approvals;
 mod audit;
 mod bad_input;

@@ -92,6 +92,36 @@ impl Checkout {
         Ok(names.into_iter().find_map(|name| repository.refname_to_id(&name).ok().map(|id| (name, id))))
     }
 
+    /// Returns where a branch of a remote is, as far as it was fetched; `.` is the repository itself.
+    pub fn remote_branch(&self, remote: &str, branch: &BranchName) -> anyhow::Result<Option<Oid>> {
+        let repository = Repository::open(&self.names)?;
+        let name = match remote {
+            "." => format!("refs/heads/{branch}"),
+            remote => format!("refs/remotes/{remote}/{branch}"),
+        };
+        Ok(repository.refname_to_id(&name).ok())
+    }
+
+    /// Says whether the repository has a remote of this name.
+    pub fn has_remote(&self, name: &str) -> bool {
+        Repository::open(&self.names).is_ok_and(|repository| repository.find_remote(name).is_ok())
+    }
+
+    /// Returns the repository's git directory; a bundle's is temporary.
+    pub fn git_dir(&self) -> &Path {
+        &self.names
+    }
+
+    /// Returns who commits in this repository.
+    pub fn committer(&self) -> anyhow::Result<git2::Signature<'static>> {
+        let repository = Repository::open(&self.names)?;
+        repository.signature().map_err(|_| {
+            anyhow!(
+                "git does not know who you are; set `user.name` and `user.email` with `git config`, and run this again"
+            )
+        })
+    }
+
     /// Returns the branch that strategies are read from, as far as the repository tells: the one
     /// that `origin` has as its default, else the one that `HEAD` is on.
     pub fn dry_branch(&self) -> Option<BranchName> {

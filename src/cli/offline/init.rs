@@ -8,10 +8,13 @@ use hydrators::SourceTree;
 use super::{checkout::Checkout, strategies};
 use crate::{
     cli::{Outcome, output},
-    domain::strategy::propose_strategy,
+    domain::strategy::{import_strategy, propose_strategy},
     messages::TEMPLATES,
     reconcile::strategy_files::{FILE, FOLDER},
 };
+
+/// No more of a file of another tool is read, bytes; what is larger than strategies are is refused later.
+const INPUT_LIMIT: u64 = 16 << 20;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -22,7 +25,8 @@ pub struct Args {
     /// Writes over a strategy that is there
     #[arg(long)]
     force: bool,
-    /// Reads strategies of gitops-promoter and applications of Argo CD (not yet)
+    /// Makes the strategy from those of gitops-promoter with their gates, and from applications of Argo CD with a
+    /// `sourceHydrator`, in these files; `-` is standard input
     #[arg(long, value_name = "FILE", num_args = 1..)]
     from: Vec<PathBuf>,
     /// Writes the built-in texts of pull requests, comments and commits to a folder instead, to begin one's own with
@@ -37,9 +41,6 @@ pub struct Args {
 pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.templates {
         return write_templates(folder, args.force);
-    }
-    if !args.from.is_empty() {
-        bail!("`--from` is not yet supported; run `hydromote init` without it and move the settings by hand");
     }
     if args.cd.is_some() {
         bail!("`--cd` is not yet supported; whatever deploys has to report a commit status on the branch's head");
@@ -57,10 +58,41 @@ pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
     anyhow::ensure!(is_free, "`{FILE}` is there already, and ignored by git; `--force` writes over it");
     let listing = tree.entries().context("could not list the work tree")?;
     let read = |path: &str| tree.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let text = propose_strategy(&checkout.name(), listing.iter().map(|entry| entry.path.as_str()), read);
+    let paths = listing.iter().map(|entry| entry.path.as_str());
+    let text = match args.from.as_slice() {
+        [] => propose_strategy(&checkout.name(), paths, read),
+        from => imported(&checkout.name(), from, paths)?,
+    };
     std::fs::write(&target, text).with_context(|| format!("could not write `{}`", target.display()))?;
     output::line(format_args!("Wrote {}\n\n{}", target.display(), next(&args.dir)));
     Ok(Outcome::Done)
+}
+
+/// Makes the strategy from files of other tools; mistakes go to standard error.
+fn imported<'a>(name: &str, from: &[PathBuf], paths: impl Iterator<Item = &'a str>) -> anyhow::Result<String> {
+    let inputs = from.iter().map(|path| read_input(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    import_strategy(name, &inputs, paths).map_err(|mistakes| {
+        mistakes.iter().for_each(|mistake| output::progress(mistake));
+        match mistakes.len() {
+            1 => anyhow::anyhow!("nothing was written: the mistake above stands in what `--from` names"),
+            more => anyhow::anyhow!("nothing was written: the {more} mistakes above stand in what `--from` names"),
+        }
+    })
+}
+
+/// Reads a file, or standard input.
+fn read_input(path: &Path) -> anyhow::Result<(String, String)> {
+    let is_stdin = path == Path::new("-");
+    let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+    let source: Box<dyn std::io::Read> = match is_stdin {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(std::fs::File::open(path).with_context(|| format!("could not read `{name}`"))?),
+    };
+    let mut text = String::new();
+    let mut bounded = std::io::Read::take(source, INPUT_LIMIT);
+    std::io::Read::read_to_string(&mut bounded, &mut text)
+        .with_context(|| format!("could not read `{name}` as text"))?;
+    Ok((name, text))
 }
 
 /// Writes the built-in texts; those that are there stay, unless they are to be written over.

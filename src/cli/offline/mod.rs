@@ -1,8 +1,10 @@
 //! Commands that need no server and no forge.
 //!
-//! They read a repository and never write to it (`init` writes one file to its work tree).
+//! They read a repository and never write to it (`init` writes one file to its work tree, and `adopt`
+//! pushes one commit when it is told to).
 //! Progress goes to standard error, results to standard output.
 
+pub mod adopt;
 pub mod branch;
 pub mod checkout;
 pub mod diff;
@@ -26,6 +28,8 @@ use super::Outcome;
 pub enum Command {
     /// Writes a commented hydromote.yaml for what is in a repository
     Init(init::Args),
+    /// Takes over an environment branch that another tool wrote until now
+    TakeOver(adopt::Args),
     /// Finds every mistake in the strategy, and shows what would be rendered
     Validate(validate::Args),
     /// Renders environments to a folder, exactly as they would be committed
@@ -42,6 +46,7 @@ pub enum Command {
 pub async fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Init(args) => init::run(&args).await,
+        Command::TakeOver(args) => adopt::run(args).await,
         Command::Validate(args) => validate::run(args).await,
         Command::Hydrate(args) => hydrate::run(args).await,
         Command::Diff(args) => diff::run(args).await,

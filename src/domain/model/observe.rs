@@ -145,6 +145,7 @@ fn observe_branch(of: &Configuration, branch: &Branch, environment: u8, lane: u8
                 restored,
                 beside: false,
                 adopted: None,
+                taken_over: None,
             });
         } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &content {
             drift = None;

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod document;
 mod duration;
+pub mod import;
 pub mod mistake;
 pub(crate) mod nearest;
 pub mod pattern;
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use jiff::SignedDuration;
 
 pub(crate) use duration::parse_duration;
+pub use import::{ImportMistake, import_strategy};
 pub use mistake::{Mistake, Severity};
 pub use proposal::propose_strategy;
 pub use read::{StrategyFile, parse_strategies, parse_strategies_of};

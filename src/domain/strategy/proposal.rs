@@ -100,7 +100,7 @@ fn parents(folder: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns where `name` stands in the usual order.
-fn rank(name: &str) -> Option<usize> {
+pub(super) fn rank(name: &str) -> Option<usize> {
     USUAL.iter().position(|names| names.contains(&name.to_ascii_lowercase().as_str()))
 }
 
@@ -264,14 +264,20 @@ fn plain_folders(tree: &Tree<'_>) -> BTreeSet<String> {
     tree.folders.keys().filter(|folder| !folder.is_empty() && is_outermost(folder)).map(|f| (*f).to_owned()).collect()
 }
 
-fn header(name: &str) -> String {
+/// Returns a name that a strategy or an environment can have.
+pub(super) fn plain_name(name: &str) -> String {
     let name: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })
         .skip_while(|c| !c.is_ascii_alphanumeric())
         .take(63)
         .collect();
-    let name = if name.is_empty() { "main" } else { &name };
+    if name.is_empty() { "main".to_owned() } else { name }
+}
+
+/// Returns the first lines of a strategy.
+pub(super) fn header(name: &str) -> String {
+    let name = plain_name(name);
     format!(
         "\
 # What Hydromote renders from this repository, and in which order environments take it.

@@ -51,6 +51,7 @@ impl World {
 
     pub(super) fn observe(&self, world: &EnvironmentWorld) -> PlaceState {
         PlaceState {
+            rival: None,
             active: match &world.commits {
                 // The forge still shows the branch as it was.
                 Some(commits) if world.unseen == Unseen::Head && commits.len() > 1 => {
@@ -142,6 +143,7 @@ impl World {
                     restored,
                     beside: false,
                     adopted: None,
+                    taken_over: None,
                 });
             } else if runs.last().map(|run| &run.content).unwrap_or(&Content::default()) == &commit.content {
                 drift = None;

@@ -20,6 +20,7 @@ fn gates() -> Vec<Value> {
         drift(json!({"way": "forced_push", "author": null, "promoted": {"commit": "4f916e3", "dry": "8ee0571"}})),
         json!({"gate": "foreign_work", "head": "b1a2c3d", "author": "developer", "outputs": ["api"]}),
         json!({"gate": "foreign_work", "head": "b1a2c3d", "author": "developer", "outputs": []}),
+        drift(json!({"way": "commits", "author": "Argo CD", "hydrator": "argo-cd"})),
         json!({"gate": "rollback", "to": "8ee0571", "by": "developer"}),
         json!({"gate": "hold", "hold": {"rule": "strict", "by": "developer", "reason": "the database is being moved",
             "at": "2026-03-01T10:00:00Z", "expires_at": "2026-03-01T10:30:00Z", "through": null, "target": null}}),
@@ -79,6 +80,7 @@ fn verdicts() -> Vec<Value> {
         json!({"verdict": "blocked", "environment": "staging"}),
         json!({"verdict": "upstream", "environment": "dev"}),
         json!({"verdict": "adopted", "by": "ada"}),
+        json!({"verdict": "taken_over"}),
         json!({"verdict": "overtaken", "by": "8ee0571"}),
     ]
 }

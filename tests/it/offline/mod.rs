@@ -1,5 +1,6 @@
 //! Commands without a server, as people run them: the real program, real renderers, real git.
 
+mod adopt;
 mod begin;
 mod compare;
 mod hydrate;

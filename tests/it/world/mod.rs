@@ -10,6 +10,7 @@ mod dry;
 mod past;
 mod people;
 mod service;
+mod takeover;
 mod traces;
 
 use hydromote::{

@@ -176,6 +176,7 @@ fn adopted(world: &World, rendering: u32) -> Snapshot {
         restored: None,
         beside: false,
         adopted: Some(Adoption { by: "ada".into(), reason: "a hotfix".into(), at: now, lost: None }),
+        taken_over: None,
     };
     branch.runs.insert(0, run);
     snapshot
