@@ -93,7 +93,31 @@ async fn a_soak_that_something_waits_for_is_turned_off_only_on_somebodys_word() 
     assert!(board.contains("`override` needs maintain access to this repository"), "{board}");
     assert!(board.contains("mistake: `hydromote.yaml` in no soak drops what is under way"), "{board}");
     world.comment_on(READER, number, "/hydromote override reason=\"the shop is down\"").await?;
-    insta::assert_snapshot!(world.board().await?, @"");
+    insta::assert_snapshot!(world.board().await?, @r#"
+    dev      first, is verified; no soak changes nothing
+    prod     first, `health` has not been reported; no soak changes nothing
+    #3 hydromote: This pull request became the dry commit no soak of `main`.
+
+    | environment | what became of it | closed gates |
+    |---|---|---|
+    | dev | it changes nothing here and was taken; is verified |  |
+    | prod | it changes nothing here and was taken; `health` has not been reported |  |
+
+    `/hydromote override reason="the shop is down"` by reader:
+
+    Accepted for no soak: the strategy may be changed so, although it drops what is under way. This is bound to the text of the file as it is now.
+
+    `/hydromote override reason="in a hurry"` by stranger:
+
+    `override` needs maintain access to this repository, or a place in `permissions.override` of the strategy, and stranger has write.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    #3 stranger: /hydromote override reason="in a hurry"
+    #3 reader: /hydromote override reason="the shop is down"
+    hydromote/preview on (commit): needs `/hydromote override`: first, which waits in prod, would no longer wait for the soak of dev, until (time)
+    "#);
     world.finish().await
 }
 
