@@ -5,6 +5,7 @@
 pub mod approvals;
 pub mod block;
 mod broken;
+pub mod bundle;
 pub mod candidate;
 pub mod comment;
 pub mod content;
