@@ -124,6 +124,7 @@ pub fn commit(
         readmes: claim.readmes,
         taken_over: BTreeSet::new(),
         is_undivided: true,
+        dry_of: BTreeMap::new(),
     };
     let base = without_other_metadata(repository, parent.tree_id())?;
     let mut batch = Batch::default();

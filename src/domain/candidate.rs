@@ -69,7 +69,9 @@ pub fn to_hydrate(
         missing.then(|| (at, (*dry).clone()))
     });
     let promotable = eligible.iter().filter(|dry| ledger.is_promotable(environment, &place.lane, dry)).take(walk);
-    let here = eligible.first().into_iter().chain(promotable).copied().filter(unhydrated);
+    // What is proposed may have to go on, also when nothing is known of it any more.
+    let proposed = eligible.iter().filter(|dry| state.proposal.as_ref().is_some_and(|proposal| proposal.dry == ***dry));
+    let here = eligible.first().into_iter().chain(promotable).chain(proposed).copied().filter(unhydrated);
     let mut wanted: Vec<_> = here.map(|dry| (place.clone(), dry.clone())).chain(unknown).collect();
     wanted.dedup();
     wanted
@@ -147,7 +149,7 @@ fn prefer<'w>(
 /// Says whether a proposal goes on though something newer may be promoted: a person has promoted or approved exactly
 /// this one, or its environment finishes what it began. A failed check ends either, and so does the deadline,
 /// which runs anew from when a person promoted it: a check that is never reported keeps no fix out.
-fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
+pub(super) fn goes_on(environment: &Environment, state: &PlaceState, proposal: &Proposal, snapshot: &Snapshot) -> bool {
     let promoted = state.promote.as_ref().filter(|promote| promote.proposed == proposal.sha);
     let reviewed = state.reviewed.as_ref().filter(|reviewed| reviewed.proposed == proposal.sha);
     let approvals = environment.approvals.as_ref().zip(reviewed);

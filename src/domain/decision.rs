@@ -452,6 +452,20 @@ impl fmt::Display for SeenStatus {
     }
 }
 
+impl OpenGate {
+    /// Says whether it was asked of what was proposed, once where lanes shared a pull request, and not of a lane.
+    pub fn is_of_proposal(&self) -> bool {
+        match self {
+            Self::Window { .. }
+            | Self::WindowOverride { .. }
+            | Self::ProposedStatus(_)
+            | Self::Approval { .. }
+            | Self::Promote { .. } => true,
+            Self::DependsOn { .. } | Self::Settling { .. } | Self::ActiveStatus(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for OpenGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

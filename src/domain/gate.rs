@@ -89,6 +89,11 @@ pub enum Gate {
         /// How many.
         open: u32,
     },
+    /// It goes in the next pull request of all lanes: this one is not replaced for it.
+    Bundle {
+        /// The pull request that is to end first.
+        number: Option<PullRequestNumber>,
+    },
     /// A commit status on the proposed SHA.
     ProposedStatus {
         /// Its key.
@@ -252,6 +257,7 @@ impl Gate {
             Self::Window { of: WindowSource::Strategy, .. } => "window".into(),
             Self::Window { of: WindowSource::Server, .. } => "window:server".into(),
             Self::MostOpen { .. } => "most-open".into(),
+            Self::Bundle { .. } => "bundle".into(),
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
             Self::Approvals { waits } => format!("approvals:{}", waits.id()),
             Self::Promote => "promote".into(),
@@ -263,6 +269,28 @@ impl Gate {
     /// person can merge by hand what only waits for `promote`, and the forge can wait for us.
     pub fn holds_own_status(&self) -> bool {
         !matches!(self, Self::Promote | Self::Forge { .. })
+    }
+
+    /// Says whether it is asked of what is proposed, once where lanes share a pull request, and not of a lane.
+    pub fn is_of_proposal(&self) -> bool {
+        match self {
+            Self::Window { .. }
+            | Self::MostOpen { .. }
+            | Self::Bundle { .. }
+            | Self::ProposedStatus { .. }
+            | Self::Approvals { .. }
+            | Self::Promote
+            | Self::Forge { .. } => true,
+            Self::Strategy { .. }
+            | Self::BranchGone { .. }
+            | Self::Drift { .. }
+            | Self::ForeignWork { .. }
+            | Self::Rollback { .. }
+            | Self::Hold { .. }
+            | Self::Obstacle { .. }
+            | Self::DependsOn { .. }
+            | Self::Settling { .. } => false,
+        }
     }
 
     /// Says whether nothing is even proposed while it is closed.
@@ -352,6 +380,8 @@ impl fmt::Display for Gate {
                 _ => write!(f, "what runs here {waits}"),
             },
             Self::Window { of, window, until } => windows::write_closed(f, *of, window.as_ref(), *until),
+            Self::Bundle { number: Some(number) } => write!(f, "goes in the pull request after {number}"),
+            Self::Bundle { number: None } => f.write_str("goes in the next pull request"),
             Self::MostOpen { open: 1 } => {
                 f.write_str("waits for the pull request of another lane, the one that may be open")
             }

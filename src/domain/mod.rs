@@ -6,6 +6,7 @@ pub mod adoption;
 pub mod approvals;
 pub mod block;
 mod broken;
+pub mod bundle;
 pub mod candidate;
 pub mod comment;
 pub mod content;

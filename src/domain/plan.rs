@@ -12,6 +12,7 @@
 //! - A place that stands still has a closed gate, or nothing to wait for.
 
 mod action;
+mod bundle;
 mod going_back;
 mod mending;
 mod most_open;
@@ -60,6 +61,10 @@ pub fn plan(strategy: &PromotionStrategy, snapshot: &Snapshot) -> Plan {
     let planner = Planner { snapshot, ledger: Ledger::new(strategy, snapshot) };
     let mut plan = Plan::default();
     for environment in &strategy.environments {
+        if environment.is_bundle() {
+            planner.plan_bundle(environment, &mut plan);
+            continue;
+        }
         for (place, state) in snapshot.places_of(&environment.name) {
             planner.plan_place(environment, place, state, &mut plan);
         }
@@ -93,6 +98,14 @@ const READY: &str = "Ready to be promoted";
 /// What did not go smoothly when one dry SHA was hydrated, in an order that every strategy of the repository sees.
 type Troubles<'a> = BTreeMap<(&'a StrategyName, &'a EnvironmentName), &'a Hydration>;
 
+/// What a place wants next.
+enum Wanted {
+    /// It cannot be told: there is no branch, or something must be hydrated first.
+    Unknown,
+    /// This, or nothing.
+    Known(Option<Wish>),
+}
+
 struct Planner<'a> {
     snapshot: &'a Snapshot,
     ledger: Ledger<'a>,
@@ -100,6 +113,33 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn plan_place(&self, environment: &Environment, place: &Place, state: &PlaceState, plan: &mut Plan) {
+        let (mut view, wanted) = self.want(environment, place, state, plan);
+        if let (Some(branch), Wanted::Known(wish)) = (state.branch(), wanted) {
+            match &wish {
+                None => self.close_what_is_left(environment, place, state, plan),
+                Some(wish) => {
+                    let most_open = self.most_open(environment, place, state, plan);
+                    view.gates = self.closed_gates(environment, place, state, branch, wish, most_open);
+                    view.open = self.open_gates(environment, place, state, wish);
+                    view.seen = self.seen(environment, place, state, &view.gates);
+                    self.promote(environment, place, branch, wish, &view.gates, plan);
+                }
+            }
+            overdue::tell(environment, place, state, &view, plan);
+            view.changes_at = self.next_change(environment, state, &view);
+            plan.wake_at = earlier(plan.wake_at, view.changes_at);
+        }
+        plan.places.push(view);
+    }
+
+    /// Keeps the branch, the records and the hold of a place, and says what it wants next.
+    fn want(
+        &self,
+        environment: &Environment,
+        place: &Place,
+        state: &PlaceState,
+        plan: &mut Plan,
+    ) -> (PlaceView, Wanted) {
         let taken = self.ledger.taken(environment, place);
         let mut view = self.view(environment, place, state, taken.as_ref());
         match &state.active {
@@ -119,32 +159,18 @@ impl Planner<'_> {
                 self.keep_records(environment, place, branch, taken.as_ref(), plan);
                 self.keep_hold(place, state, branch, taken.as_ref(), plan);
                 view.notices.extend(overdue::overdue_verdict(environment, state, &view, self.snapshot.now));
-                if self.hydrate_first(environment, place, plan) {
-                    plan.places.push(view);
-                    return;
-                }
-                let wish = candidate::choose(&self.ledger, environment, place, taken.as_ref(), self.snapshot);
-                view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
-                match &wish {
-                    None => {
+                if !self.hydrate_first(environment, place, plan) {
+                    let wish = candidate::choose(&self.ledger, environment, place, taken.as_ref(), self.snapshot);
+                    view.wanted = wish.as_ref().map(|wish| wish.dry.clone());
+                    if wish.is_none() {
                         let held = self.held(state).map(|gate| self.since(environment, place, state, None, gate));
                         view.gates.extend(held);
-                        self.close_what_is_left(environment, place, state, plan);
                     }
-                    Some(wish) => {
-                        let most_open = self.most_open(environment, place, state, plan);
-                        view.gates = self.closed_gates(environment, place, state, branch, wish, most_open);
-                        view.open = self.open_gates(environment, place, state, wish);
-                        view.seen = self.seen(environment, place, state, &view.gates);
-                        self.promote(environment, place, branch, wish, &view.gates, plan);
-                    }
+                    return (view, Wanted::Known(wish));
                 }
-                overdue::tell(environment, place, state, &view, plan);
-                view.changes_at = self.next_change(environment, state, &view);
-                plan.wake_at = earlier(plan.wake_at, view.changes_at);
             }
         }
-        plan.places.push(view);
+        (view, Wanted::Unknown)
     }
 
     fn view(&self, environment: &Environment, place: &Place, state: &PlaceState, taken: Option<&Taken>) -> PlaceView {

@@ -51,6 +51,10 @@ pub fn of(gate: &Gate, place: &Place) -> String {
         Gate::Window { until: None, .. } => {
             "whoever may override windows: `promote` with `override=windows` and a reason".into()
         }
+        Gate::Bundle { number: Some(number) } => {
+            format!("whoever may promote or close {number}, which goes first")
+        }
+        Gate::Bundle { number: None } => BY_ITSELF.into(),
         Gate::MostOpen { .. } => "whoever may promote or close one of the other pull requests".into(),
         Gate::ProposedStatus { key, waits } => of_status(waits, &format!("`{key}` on the head of the pull request")),
         Gate::Approvals { waits } => of_approvals(waits),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     adoption::TakenOver,
     approvals::Reviewed,
+    bundle::Bundle,
     content::Content,
     drift::{Adoption, Drift, ForeignWork, LastPromoted, Restore},
     gate::GateId,
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub line: DryLine,
     /// Each lane of each environment of the strategy.
     pub places: BTreeMap<Place, PlaceState>,
+    /// What is proposed where all lanes of an environment share a pull request.
+    pub bundles: BTreeMap<EnvironmentName, Bundle>,
     /// Dry SHAs that a person rejected everywhere.
     pub rejections: BTreeMap<DrySha, Rejection>,
     /// Why the strategy in force is not the newest one: the newest has this mistake.

@@ -20,7 +20,7 @@ use crate::domain::{
     adoption::OtherHydrator,
     content::Content,
     hydration::RootInfo,
-    ids::{RenderingId, RootName},
+    ids::{DrySha, RenderingId, RootName},
 };
 
 /// What a snapshot commit is composed of.
@@ -32,8 +32,10 @@ pub struct Composition {
     pub content: Content,
     /// About each root that is rendered anew.
     pub roots: BTreeMap<RootName, RootInfo>,
-    /// The dry commit.
+    /// The dry commit; where several lanes go together, the newest of theirs.
     pub dry: DryCommit,
+    /// The dry SHA of roots that are of another commit.
+    pub dry_of: BTreeMap<RootName, DrySha>,
     /// Strategy, environment and lane.
     pub origin: Origin,
     /// The dry repository's address, for metadata.
@@ -176,7 +178,7 @@ fn root_files(
     let info = composition.roots.get(root);
     let text = OutputMetadata {
         commands: info.map(|info| info.commands.clone()).unwrap_or_default(),
-        dry_sha: composition.dry.sha.to_string(),
+        dry_sha: composition.dry_of.get(root).unwrap_or(&composition.dry.sha).to_string(),
         repo_url: composition.repo_url.clone(),
         hydromote: OutputOwnership {
             files: listed,

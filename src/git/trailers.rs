@@ -6,10 +6,13 @@
 //!   it is a JSON text, and evidence is a JSON document: line breaks and whatever else is not to be
 //!   seen are escaped, and so is `@`, so that nobody is mentioned.
 //! - They are bounded: evidence that has no room is counted.
+//! - A bundle names each lane that is in it with its dry SHA, and what was asked of that lane alone. Its own dry SHA and
+//!   lane are those of no lane: the newest of its parts, and the lane that strategies without lanes have.
 
 use super::metadata::Origin;
 use crate::domain::{
     adoption::TakenOver,
+    bundle::{BundleDecision, Part},
     decision::{Decision, OpenGate, RollbackCause},
     drift::Restore,
     hold::HoldRule,
@@ -20,6 +23,9 @@ use crate::domain::{
 
 /// How many bytes of evidence one message holds.
 const EVIDENCE_LIMIT: usize = 16 << 10;
+
+/// How many bytes of evidence about single lanes one message holds beside that.
+const PARTS_EVIDENCE_LIMIT: usize = 24 << 10;
 
 /// What the last paragraph of a message of ours says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +44,8 @@ pub struct Trailers {
     pub decision: Option<Decision>,
     /// On a commit that takes a branch over: how what it holds stands to the dry SHA.
     pub taken_over: Option<TakenOver>,
+    /// On the commits of a bundle: what each lane brings into it.
+    pub parts: Vec<Part>,
 }
 
 const DRY_SHA: &str = "Hydromote-Dry-Sha";
@@ -60,12 +68,28 @@ const PROPOSED_SHA: &str = "Hydromote-Proposed-Sha";
 const ASKED_BY: &str = "Hydromote-Asked-By";
 const DECIDED_AT: &str = "Hydromote-Decided-At";
 const GATE: &str = "Hydromote-Gate";
+const PART: &str = "Hydromote-Part";
+const PART_GATE: &str = "Hydromote-Part-Gate";
 const LEFT_OUT: &str = "Hydromote-Gates-Left-Out";
 
 impl Trailers {
     /// Makes the trailers of a promotion.
     pub fn of_promotion(dry: DrySha, origin: Origin) -> Self {
-        Self { dry, origin, restored: None, cause: None, mends: None, decision: None, taken_over: None }
+        Self {
+            dry,
+            origin,
+            restored: None,
+            cause: None,
+            mends: None,
+            decision: None,
+            taken_over: None,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Makes the trailers of a bundle, of which `dry` is the newest part.
+    pub fn of_bundle(dry: DrySha, origin: Origin, parts: Vec<Part>) -> Self {
+        Self { parts, ..Self::of_promotion(dry, origin) }
     }
 
     /// Makes the trailers of a rollback, which holds the place with `rule`.
@@ -87,6 +111,7 @@ impl Trailers {
             mends: None,
             decision: None,
             taken_over: None,
+            parts: Vec::new(),
         }
     }
 
@@ -103,6 +128,39 @@ impl Trailers {
     /// Adds on what the merge was decided.
     pub fn decided(self, decision: Decision) -> Self {
         Self { decision: Some(decision), ..self }
+    }
+
+    /// Returns the dry SHA that the commit has for a lane, when that lane is in it.
+    pub fn dry_of(&self, lane: &LaneName) -> Option<&DrySha> {
+        self.dries().find(|(of, _)| *of == lane).map(|(_, dry)| dry)
+    }
+
+    /// Returns the lanes that are in the commit, each with its dry SHA.
+    pub fn dries(&self) -> impl Iterator<Item = (&LaneName, &DrySha)> {
+        let whole = self.parts.is_empty().then_some((&self.origin.lane, &self.dry));
+        whole.into_iter().chain(self.parts.iter().map(|part| (&part.lane, &part.dry)))
+    }
+
+    /// Returns on what the merge was decided as one lane sees it.
+    pub fn decision_of(&self, lane: &LaneName) -> Option<Decision> {
+        let shared = self.decision.clone()?;
+        if self.parts.is_empty() {
+            return Some(shared).filter(|_| self.origin.lane == *lane);
+        }
+        BundleDecision { shared, parts: self.parts.clone() }.of_lane(lane)
+    }
+
+    /// Says whether the commit is of an environment of a strategy, and has something for a lane of it.
+    pub fn is_of(&self, origin: &Origin) -> bool {
+        (&self.origin.strategy, &self.origin.environment) == (&origin.strategy, &origin.environment)
+            && self.dry_of(&origin.lane).is_some()
+    }
+
+    /// Returns what they say of one lane of an environment, as if it had gone by itself; nothing where it has no part.
+    pub fn seen_from(self, origin: &Origin) -> Option<Self> {
+        let dry = self.dry_of(&origin.lane).filter(|_| self.is_of(origin))?.clone();
+        let decision = self.decision_of(&origin.lane);
+        Some(Self { dry, origin: origin.clone(), decision, parts: Vec::new(), ..self })
     }
 
     /// Returns the trailer lines, to stand as the last paragraph of a message.
@@ -136,8 +194,11 @@ impl Trailers {
             block.line(MENDS_WHY, text(reason));
             block.line(MENDS_SINCE, at);
         }
+        for part in &self.parts {
+            block.line(PART, format_args!("{} {}", part.lane, part.dry));
+        }
         if let Some(decision) = &self.decision {
-            block.decision(decision);
+            block.decision(decision, &self.parts);
         }
         block.0
     }
@@ -157,6 +218,7 @@ impl Trailers {
             mends: block.mends(),
             decision: block.decision(),
             taken_over: block.value(ADOPTED).and_then(TakenOver::of_word),
+            parts: block.parts(),
         })
     }
 }
@@ -171,14 +233,13 @@ impl Block {
         self.0 += &format!("{key}: {value}\n");
     }
 
-    fn decision(&mut self, decision: &Decision) {
+    fn decision(&mut self, decision: &Decision, parts: &[Part]) {
         self.line(PROPOSED_SHA, &decision.proposed_sha);
         self.line(ASKED_BY, text(&decision.asked_by));
         self.line(DECIDED_AT, decision.decided_at);
         let (mut room, mut left_out) = (EVIDENCE_LIMIT, decision.left_out);
         for gate in &decision.gates {
-            let document = serde_json::to_string(gate).expect("because evidence has text keys only");
-            let document = escaped(&document);
+            let document = document(gate);
             match room.checked_sub(document.len()) {
                 Some(rest) => {
                     room = rest;
@@ -187,10 +248,26 @@ impl Block {
                 None => left_out += 1,
             }
         }
+        let mut room = PARTS_EVIDENCE_LIMIT;
+        for (lane, gate) in parts.iter().flat_map(|part| part.gates.iter().map(|gate| (&part.lane, gate))) {
+            let document = document(gate);
+            match room.checked_sub(document.len()) {
+                Some(rest) => {
+                    room = rest;
+                    self.line(PART_GATE, format_args!("{lane} {document}"));
+                }
+                None => left_out += 1,
+            }
+        }
         if left_out > 0 {
             self.line(LEFT_OUT, left_out);
         }
     }
+}
+
+/// Returns evidence as one line.
+fn document(gate: &OpenGate) -> String {
+    escaped(&serde_json::to_string(gate).expect("because evidence has text keys only"))
 }
 
 /// The last paragraph of a message.
@@ -235,8 +312,29 @@ impl<'a> Paragraph<'a> {
         })
     }
 
+    fn parts(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (lane, dry) in self.values(PART).filter_map(|text| text.split_once(' ')) {
+            let (Ok(lane), Ok(dry)) = (LaneName::new(lane), DrySha::new(dry)) else { continue };
+            parts.push(Part { lane, dry, gates: Vec::new() });
+        }
+        for (lane, document) in self.part_gates() {
+            let part = parts.iter_mut().find(|part| part.lane.as_str() == lane);
+            if let Some((part, gate)) = part.zip(serde_json::from_str(document).ok()) {
+                part.gates.push(gate);
+            }
+        }
+        parts
+    }
+
+    fn part_gates(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.values(PART_GATE).filter_map(|text| text.split_once(' '))
+    }
+
     fn decision(&self) -> Option<Decision> {
         let mut left_out = self.value(LEFT_OUT).and_then(|count| count.parse().ok()).unwrap_or(0);
+        let unread = |(_, document): &(&str, &str)| serde_json::from_str::<OpenGate>(document).is_err();
+        left_out += self.part_gates().filter(unread).count();
         let mut gates = Vec::new();
         for document in self.values(GATE) {
             match serde_json::from_str::<OpenGate>(document) {
@@ -290,7 +388,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{decision::SeenStatus, ids::StatusKey, status::StatusState};
+    use crate::domain::{
+        bundle::MOST_PARTS,
+        decision::{SeenStatus, Settled},
+        ids::StatusKey,
+        status::StatusState,
+    };
 
     fn at(second: i64) -> jiff::Timestamp {
         jiff::Timestamp::from_second(second).expect("a time")
@@ -404,6 +507,59 @@ mod tests {
         "#);
         assert!(!text.contains('@') && !text.contains(|c: char| c.is_control() && c != '\n'));
         assert_eq!(Trailers::parse(&format!("Back\n\n{text}")), Some(trailers));
+    }
+
+    fn part(lane: &str, dry: &str, gates: Vec<OpenGate>) -> Part {
+        Part { lane: LaneName::new(lane).expect("a name"), dry: DrySha::new(dry).expect("a word"), gates }
+    }
+
+    #[test]
+    fn a_bundle_names_each_lane_with_what_was_asked_of_it() {
+        let settling = |dry: &str| OpenGate::Settling {
+            dry_sha: DrySha::new(dry).expect("a word"),
+            active_sha: None,
+            because: Settled::Verified,
+            since: None,
+        };
+        let (cart, pay) = (part("cart", "dry-1", vec![settling("dry-0")]), part("pay", "dry-2", Vec::new()));
+        let promote = OpenGate::Promote { by: "developer".into(), at: at(80) };
+        let shared = decision("developer", vec![promote.clone()]);
+        let trailers = Trailers { parts: vec![cart, pay], ..promotion() }.decided(shared.clone());
+        insta::assert_snapshot!(trailers.render(), @r#"
+        Hydromote-Dry-Sha: dry-1
+        Hydromote-Strategy: shop
+        Hydromote-Environment: dev
+        Hydromote-Lane: default
+        Hydromote-Part: cart dry-1
+        Hydromote-Part: pay dry-2
+        Hydromote-Proposed-Sha: proposed-1
+        Hydromote-Asked-By: developer
+        Hydromote-Decided-At: 1970-01-01T00:01:30Z
+        Hydromote-Gate: {"gate":"promote","by":"developer","at":"1970-01-01T00:01:20Z"}
+        Hydromote-Part-Gate: cart {"gate":"settling","drySha":"dry-0","activeSha":null,"because":"verified"}
+        "#);
+        let read = Trailers::parse(&trailers.render()).expect("is read");
+        assert_eq!(read, trailers);
+        let lane = |name: &str| LaneName::new(name).expect("a name");
+        let dry = |name: &str| read.dry_of(&lane(name)).map(DrySha::as_str);
+        assert_eq!([dry("cart"), dry("pay"), dry("default"), dry("web")], [Some("dry-1"), Some("dry-2"), None, None]);
+        let gates = |name: &str| read.decision_of(&lane(name)).map(|decision| decision.gates);
+        assert_eq!(gates("cart"), Some(vec![settling("dry-0"), promote.clone()]));
+        assert_eq!((gates("pay"), gates("web")), (Some(vec![promote]), None));
+    }
+
+    #[test]
+    fn a_bundle_of_many_lanes_has_room_for_their_names_and_counts_the_evidence_that_has_none() {
+        let gates = vec![OpenGate::ProposedStatus(seen(&"k".repeat(250), &"d".repeat(140)))];
+        let parts = (0..MOST_PARTS).map(|n| part(&format!("{:0>63}", n), &"a".repeat(40), gates.clone())).collect();
+        let trailers = Trailers { parts, ..promotion() }.decided(decision("Hydromote", Vec::new()));
+        let text = trailers.render();
+        assert!(text.len() < 60_000, "{}", text.len());
+        let read = Trailers::parse(&text).expect("is read");
+        assert_eq!(read.parts.len(), MOST_PARTS);
+        let kept = read.parts.iter().filter(|part| !part.gates.is_empty()).count();
+        assert!(kept > 10);
+        assert_eq!(kept + read.decision.expect("is read").left_out, MOST_PARTS);
     }
 
     #[test]

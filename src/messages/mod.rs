@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use crate::domain::{
     content::Content,
     drift::{Drift, Restore},
-    ids::{DrySha, Place, RootName},
+    ids::{DrySha, LaneName, Place, RootName},
     unseen::in_one_line,
 };
 
@@ -119,6 +119,19 @@ pub struct PromotionText {
     pub dry: DryText,
     /// Where it goes.
     pub place: Place,
+    /// What it changes.
+    pub changes: Changes,
+    /// What it is made of, where several lanes share a pull request.
+    pub parts: Vec<PartText>,
+}
+
+/// About what one lane brings into a pull request that all lanes share.
+#[derive(Debug, Clone)]
+pub struct PartText {
+    /// The lane.
+    pub lane: LaneName,
+    /// Its dry commit.
+    pub dry: DryText,
     /// What it changes.
     pub changes: Changes,
 }
@@ -253,6 +266,12 @@ impl DryText {
             Form::Markdown => &self.quoted_subject,
         };
         json!({ "sha": self.sha, "short": self.short, "subject": subject, "author": self.author })
+    }
+}
+
+impl PartText {
+    fn context(&self, form: Form) -> Value {
+        json!({ "lane": self.lane, "dry": self.dry.context(form), "changes": self.changes })
     }
 }
 
@@ -422,6 +441,8 @@ fn promotion_context(text: &PromotionText, form: Form) -> Value {
         "place": text.place.to_string(),
         "environment": text.place.environment,
         "changes": text.changes,
+        "parts": text.parts.iter().take(NAMES_LIMIT).map(|part| part.context(form)).collect::<Vec<_>>(),
+        "more_parts": text.parts.len().saturating_sub(NAMES_LIMIT),
     })
 }
 
@@ -515,6 +536,7 @@ mod tests {
                 &content(&[("shop", "1"), ("old", "1")]),
                 &content(&[("shop", "2"), ("new", "1")]),
             ),
+            parts: Vec::new(),
         }
     }
 
@@ -530,6 +552,51 @@ mod tests {
 
         A: b
         ");
+    }
+
+    #[test]
+    fn a_bundle_says_what_each_lane_brings() {
+        let part = |lane: &str| {
+            let PromotionText { dry, changes, .. } = text();
+            PartText { lane: LaneName::new(lane).expect("a name"), dry, changes }
+        };
+        let bundle = PromotionText { parts: vec![part("cart"), part("pay")], ..text() };
+        let messages = Messages::built_in();
+        let commit = messages.commit(&bundle, "A: b\n").expect("is rendered");
+        let opened = messages.pull_request(&bundle, true, "hydromote/dev", None).expect("is rendered");
+        insta::assert_snapshot!(visible(&format!("{commit}\n===\n{}\n\n{}", opened.title, opened.body)), @"
+        Promote 2 lanes to dev: cart, pay
+
+        cart: 0123456 ping @[nothing]all <b> ```
+        pay: 0123456 ping @[nothing]all <b> ```
+
+        Added: `new`
+        Changed: `shop`
+        Removed: `old`
+
+        A: b
+
+        ===
+        Promote cart 0123456, pay 0123456 to dev
+
+        This promotes what is ready in 2 lanes to **dev**, all of it or nothing.
+
+        - **cart**: the dry commit 0123456789, ping @[nothing]all &lt;b> ''' (developer)
+        - **pay**: the dry commit 0123456789, ping @[nothing]all &lt;b> ''' (developer)
+
+        | | output |
+        |---|---|
+        | added | `new` |
+        | changed | `shop` |
+        | removed | `old` |
+
+        Hydromote merges it as soon as its gates are open. What it waits for stands in the commit status `hydromote/dev`.
+
+        The branch holds exactly what dev will hold: any merge method gives the same files. Please do not push to it; it is made anew when something newer is to be promoted.
+        ");
+        let many = PromotionText { parts: (0..50).map(|n| part(&format!("lane-{n}"))).collect(), ..text() };
+        let title = messages.pull_request(&many, true, "hydromote/dev", None).expect("is rendered").title;
+        assert!(title.chars().count() <= TITLE_LIMIT);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Changes, DryText, Form, PromotionText, RestoreText, RollbackText,
+    Changes, DryText, Form, PartText, PromotionText, RestoreText, RollbackText,
     comment::{Standing, StatusText, answer_context, status_context},
     dry_comment::{DryRow, DryStage, DryStatusText, dry_status_context},
     merge_context,
@@ -47,7 +47,9 @@ const PAGE: Option<&str> = Some("https://hydromote.example.com/strategies/acme/s
 /// Returns the contexts of every text, by its name.
 pub(super) fn contexts() -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
-    for (text, page, automatic) in [(promotion(), PAGE, true), (first_promotion(), None, false)] {
+    for (text, page, automatic) in
+        [(promotion(), PAGE, true), (first_promotion(), None, false), (bundle(), PAGE, false)]
+    {
         let pull_request = |form| pull_request_context(&text, automatic, "hydromote/dev", page, form);
         let (rollback, restore) = (rollback(automatic), restore(automatic));
         all.extend([
@@ -273,12 +275,26 @@ fn promotion() -> PromotionText {
         changed: vec!["`shop`".to_owned(), "`api`".to_owned()],
         removed: vec!["`old`".to_owned()],
     };
-    PromotionText { dry: commit(), place: place(), changes }
+    PromotionText { dry: commit(), place: place(), changes, parts: Vec::new() }
+}
+
+/// Returns one that two lanes share.
+fn bundle() -> PromotionText {
+    let part = |lane: &str| PartText {
+        lane: LaneName::new(lane).expect("because it is a name"),
+        dry: commit(),
+        changes: Changes {
+            changed: vec![format!("`{lane}`")],
+            added: vec!["`web`".to_owned()],
+            removed: vec!["`old`".to_owned()],
+        },
+    };
+    PromotionText { parts: vec![part("cart"), part("pay")], ..promotion() }
 }
 
 /// Returns one that changes no root: only the commit is another.
 fn first_promotion() -> PromotionText {
-    PromotionText { dry: commit(), place: place(), changes: Changes::default() }
+    PromotionText { dry: commit(), place: place(), changes: Changes::default(), parts: Vec::new() }
 }
 
 fn rollback(automatic: bool) -> RollbackText {

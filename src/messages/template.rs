@@ -110,13 +110,50 @@ const ROLLBACK: [Variable; 14] = [
     variable("roots", "names of the roots that go back, when others stay; else empty"),
     variable("reason", "why"),
 ];
-const PROMOTION: [Variable; 9] =
-    [PLACE, ENVIRONMENT, DRY_SHA, DRY_SHORT, DRY_SUBJECT, DRY_AUTHOR, ADDED, CHANGED, REMOVED];
-const PULL_REQUEST: [Variable; 12] = {
-    let [a, b, c, d, e, f, g, h, i] = PROMOTION;
+const PART_LANE: Variable = variable(
+    "parts[].lane",
+    "a lane that shares this promotion, where `lanes: all` is set for the environment; else there is none, and `dry` is \
+     the newest commit of theirs",
+);
+const PARTS: [Variable; 9] = [
+    PART_LANE,
+    variable("parts[].dry.sha", "id of its dry commit"),
+    variable("parts[].dry.short", "the beginning of that id"),
+    variable("parts[].dry.subject", "first line of its message"),
+    variable("parts[].dry.author", "name of its author"),
+    variable("parts[].changes.added", "list of the lane's new output folders"),
+    variable("parts[].changes.changed", "list of those that change"),
+    variable("parts[].changes.removed", "list of those that go"),
+    variable("more_parts", "number of the lanes that are not listed"),
+];
+const PROMOTION: [Variable; 18] = {
+    let [a, b, c, d, e, f, g, h, i] = PARTS;
+    [
+        PLACE,
+        ENVIRONMENT,
+        DRY_SHA,
+        DRY_SHORT,
+        DRY_SUBJECT,
+        DRY_AUTHOR,
+        ADDED,
+        CHANGED,
+        REMOVED,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
+    ]
+};
+const PULL_REQUEST: [Variable; 21] = {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = PROMOTION;
     let auto_merge = variable("auto_merge", "whether it is merged without a person");
     let status_key = variable("status_key", "key of the commit status that names the closed gates");
-    [a, b, c, d, e, f, g, h, i, auto_merge, status_key, STATUS_URL]
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, auto_merge, status_key, STATUS_URL]
 };
 const ROLLBACK_PULL_REQUEST: [Variable; 15] = {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = ROLLBACK;

@@ -224,7 +224,7 @@ fn brought(
     let of_environment = |trailers: &&Trailers| {
         trailers.origin.strategy == *strategy && trailers.origin.environment == place.environment
     };
-    let ours = |trailers: &&Trailers| of_environment(trailers) && trailers.origin.lane == place.lane;
+    let ours = |trailers: &&Trailers| of_environment(trailers) && trailers.dry_of(&place.lane).is_some();
     let merged = commit.merged.filter(|_| *is_as_merged).and_then(|id| ProposedSha::new(id.to_string()).ok());
     let merged_trailers = commit.merged_trailers.as_ref().filter(|_| *is_as_merged);
     let own = ProposedSha::new(commit.id.to_string()).ok();
@@ -232,29 +232,31 @@ fn brought(
     let by_commit = merged.iter().chain(&own).find_map(|sha| known.commits.get(sha));
     let by_tree = by_commit.or_else(|| known.trees.get(&tree));
     let running = runs.last().map(|run| run.content.clone()).unwrap_or_default();
-    let as_hydrated = |trailers: &&Trailers| match known.hydrations.get(&trailers.dry) {
+    let as_hydrated = |dry: &&DrySha| match known.hydrations.get(*dry) {
         Some(hydration) => hydration.content_over(&running).as_ref() == Some(content),
         None => true,
     };
     let trailers = merged_trailers.filter(ours).or(commit.trailers.as_ref().filter(ours));
+    let told = trailers.and_then(|trailers| trailers.dry_of(&place.lane));
     let ran_before = |restored: &Restored| {
         runs.iter().any(|run| rollback::restored(&running, &run.content, &restored.roots) == *content)
     };
     if let Some(restored) = trailers.and_then(|trailers| trailers.restored.clone()).filter(ran_before) {
         return trailers.map(|trailers| Brought { dry: trailers.dry.clone(), restored: Some(restored), beside: false });
     }
-    let Some(dry) = by_tree.or(trailers.filter(as_hydrated).map(|t| &t.dry)) else {
+    let Some(dry) = by_tree.or(told.filter(as_hydrated)) else {
         let of_others = merged_trailers.or(commit.trailers.as_ref()).filter(of_environment).filter(|t| !ours(t))?;
         // Before lanes were turned on all roots travelled together.
-        if of_others.origin.lane == LaneName::single() && as_hydrated(&of_others) {
+        if of_others.dry_of(&LaneName::single()).filter(as_hydrated).is_some() {
             return Some(Brought { dry: of_others.dry.clone(), restored: None, beside: false });
         }
-        let explained = is_rendered(known.rendered.get(&of_others.dry), &running, content);
-        return explained.then(|| Brought { dry: of_others.dry.clone(), restored: None, beside: true });
+        let explains = |dry: &&DrySha| is_rendered(known.rendered.get(*dry), &running, content);
+        let dry = of_others.dries().map(|(_, dry)| dry).find(explains)?;
+        return Some(Brought { dry: dry.clone(), restored: None, beside: true });
     };
     // After a rollback what it left may be promoted again; our own message says that it was.
     let promoted_again = runs.last().is_some_and(|run| run.restored.is_some())
-        && trailers.is_some_and(|trailers| trailers.dry == *dry && trailers.restored.is_none());
+        && trailers.is_some_and(|trailers| told == Some(dry) && trailers.restored.is_none());
     let taken_back = by_commit.is_none()
         && commit.merged.is_none()
         && !promoted_again
@@ -327,6 +329,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
+        bundle::Part,
         content::Content,
         ids::{EnvironmentName, LaneName, RenderingId, RootName},
     };
@@ -441,6 +444,28 @@ mod tests {
         let reading = read_branch(&strategy, &place, &newest_first, &KnownProposals::default());
         assert_eq!(reading.drift, None);
         reading.runs.into_iter().map(|run| (run.dry.to_string(), run.beside)).collect()
+    }
+
+    /// A commit of a bundle, seen from a lane with these roots.
+    fn of_bundle(n: u8, parts: &[(&str, &str)], roots: &[(&str, &str)]) -> LaneCommit {
+        let mut seen = of_lane(n, "default", "dry-9", roots);
+        let part = |(lane, dry): &(&str, &str)| Part {
+            lane: LaneName::new(*lane).expect("a name"),
+            dry: DrySha::new(*dry).expect("a word"),
+            gates: Vec::new(),
+        };
+        let parts = parts.iter().map(part).collect();
+        seen.commit.trailers = seen.commit.trailers.map(|trailers| Trailers { parts, ..trailers });
+        seen
+    }
+
+    #[test]
+    fn each_lane_reads_its_own_part_of_a_bundle() {
+        let parts = [("cart", "dry-1"), ("pay", "dry-2")];
+        assert_eq!(seen_from("cart", vec![of_bundle(1, &parts, &[("cart", "a")])]), [("dry-1".to_owned(), false)]);
+        assert_eq!(seen_from("pay", vec![of_bundle(1, &parts, &[("pay", "a")])]), [("dry-2".to_owned(), false)]);
+        // It was no part of it: the root came over from a lane that was.
+        assert_eq!(seen_from("web", vec![of_bundle(1, &parts, &[("cart", "a")])]), [("dry-1".to_owned(), true)]);
     }
 
     #[test]

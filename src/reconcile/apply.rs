@@ -1,7 +1,5 @@
 //! Performs the actions of a plan, each against the state that it was decided on.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::{
@@ -9,28 +7,23 @@ use super::{
     closed_pull_requests::CLOSED_BY_US,
     context::{StrategyContext, drift_key, hydrate_key, own_status_key, verified_key},
     forge_view::ForgeView,
+    proposing::Parts,
 };
 use crate::{
     domain::{
-        content::Content,
-        ids::{
-            ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, StatusKey,
-            TreeId,
-        },
+        candidate::Wish,
+        ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StatusKey},
         plan::{Action, Plan},
-        snapshot::{Obstacle, PostedStatus, Record, Snapshot},
+        snapshot::{PostedStatus, Record, Snapshot},
         status::StatusState,
         strategy::Environment,
     },
-    forge::{ForgeError, NewPullRequest, NewStatus, PullRequestState},
+    forge::{ForgeError, NewStatus, PullRequestState},
     git::{
-        GitError,
-        compose::{self, Composition},
+        GitError, compose,
         history::{self, DryCommit},
         mirror::{Push, Watched},
-        trailers::Trailers,
     },
-    messages::{Changes, DryText, PromotionText},
 };
 
 /// What became of a plan.
@@ -79,11 +72,14 @@ impl<'a> Applier<'a> {
             Action::CreateBranch { environment, branch } => self.create_branch(environment, branch).await,
             Action::Hydrate { environment, dry } => self.hydrate(environment, dry).await,
             Action::Propose { place, dry, content, expected_active, expected_proposed } => {
-                self.propose(place, dry, content, expected_active, expected_proposed.as_ref()).await
+                let parts = Parts::from([(place.lane.clone(), Wish { dry: dry.clone(), content: content.clone() })]);
+                self.propose(&place.environment, &parts, expected_active, expected_proposed.as_ref()).await
             }
-            Action::OpenPullRequest { place, proposed, dry } => self.open(place, proposed, dry).await,
+            Action::OpenPullRequest { place, proposed, dry } => {
+                self.open(&place.environment, proposed, &self.proposed_part(place, dry)).await
+            }
             Action::DescribePullRequest { place, number, proposed, dry } => {
-                self.describe(place, *number, proposed, dry).await
+                self.describe(&place.environment, *number, proposed, &self.proposed_part(place, dry)).await
             }
             Action::ClosePullRequest { place, number, head, reason } => self.close(place, *number, head, reason).await,
             Action::PostStatus { place, proposed, status } => {
@@ -102,6 +98,7 @@ impl<'a> Applier<'a> {
             Action::TellOverdue { place, waiting, overdue, people } => {
                 self.tell_overdue(place, waiting, overdue, people).await
             }
+            Action::Bundle { environment, step } => self.bundle(environment, step).await,
             Action::PostHold { place, active, status } => self.mark_hold(place, active, status).await,
             Action::EndHold { place, active, hold, reason } => self.end_hold(place, active, hold, reason).await,
             Action::StartRollback { place, active, start } => self.start_rollback(place, active, start).await,
@@ -153,140 +150,6 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    async fn propose(
-        &mut self,
-        place: &Place,
-        dry: &DrySha,
-        content: &Content,
-        expected_active: &ActiveSha,
-        expected_proposed: Option<&ProposedSha>,
-    ) -> Result<(), LookError> {
-        let store = &self.context.repository.shared.store;
-        let composed = match self.compose(place, dry, content, expected_active).await {
-            Ok(composed) => composed,
-            Err(LookError::Git(GitError::Obstacle { message })) => {
-                let obstacle = Obstacle { dry: dry.clone(), active: expected_active.clone(), message };
-                store.save_note(&self.context.id, place, &obstacle).await?;
-                return Ok(());
-            }
-            Err(LookError::Git(GitError::Missing { id })) => {
-                tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
-                let shared = &self.context.repository.shared;
-                shared.hydrator.forget(self.context.repository.mirror.path()).await;
-                store.forget_hydration(&self.context.id, &place.environment, dry).await?;
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
-        let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
-        store.save_proposal(&self.context.id, place, &proposed, &tree, dry).await?;
-        let branch = self.proposed_branch(place);
-        let expected = expected_proposed.and_then(|sha| git2::Oid::from_str(sha.as_str()).ok());
-        let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
-        let mirror = &self.context.repository.mirror;
-        self.intend(&format!("propose {dry} for {place}"), mirror.push(&self.context.remote().await?, &[push])).await?;
-        self.view.note_push(&branch, proposed.as_str());
-        tracing::info!(
-            environment.name = %place.environment, dry.sha = %dry, proposed.sha = %proposed,
-            "proposed {} for {place}", dry.short()
-        );
-        Ok(())
-    }
-
-    async fn compose(
-        &self,
-        place: &Place,
-        dry: &DrySha,
-        content: &Content,
-        active: &ActiveSha,
-    ) -> Result<compose::Composed, LookError> {
-        let shared = &self.context.repository.shared;
-        let roots = shared.store.hydrated_roots(&self.context.id, &place.environment, dry).await?;
-        let commit = self.dry_commit(dry).await?;
-        let text = self.text(place, &commit, content);
-        let origin = self.context.origin(place);
-        let trailers = Trailers::of_promotion(dry.clone(), origin.clone());
-        let message = shared.messages.commit(&text, &trailers.render())?;
-        let repo_url = self.context.repository.details.web_url.clone();
-        let mut readmes = std::collections::BTreeMap::new();
-        for (root, info) in &roots {
-            readmes.insert(root.clone(), shared.messages.readme(root, &text.dry, &repo_url, &info.commands)?);
-        }
-        let parent = git2::Oid::from_str(active.as_str()).ok();
-        let running = self.snapshot.places.get(place).map(|state| state.running_content()).unwrap_or_default();
-        let mut composition = Composition {
-            parent,
-            content: content.clone(),
-            roots,
-            dry: commit,
-            origin,
-            repo_url,
-            readmes,
-            taken_over: BTreeSet::new(),
-            is_undivided: self.context.strategy.lanes.label().is_none(),
-        };
-        let composed = self.context.repository.mirror.read(move |repository, cache| {
-            let base = match composition.parent {
-                Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
-                None => None,
-            };
-            let owned = match base {
-                Some(base) => cache.read(repository, base)?,
-                None => Default::default(),
-            };
-            if !composition.is_undivided {
-                let is_of_others = |root: &RootName| running.get(root).is_none();
-                let of_others = owned.content.only(is_of_others);
-                let content = composition.content.iter().map(|(root, _)| root);
-                composition.taken_over = content.filter(|root| of_others.get(root).is_some()).cloned().collect();
-                composition.content = of_others.laid_under(&composition.content);
-            }
-            compose::compose_commit(repository, &owned, &composition, &message)
-        });
-        Ok(composed.await?)
-    }
-
-    async fn open(&mut self, place: &Place, proposed: &ProposedSha, dry: &DrySha) -> Result<(), LookError> {
-        let text = self.pull_request_text(place, dry).await?;
-        let base = self.environment(place).branch.clone();
-        if let Some(branch) = self.snapshot.places.get(place).and_then(|state| state.branch()) {
-            // A merge by hand is told of as an ended pull request before the branch is read again.
-            self.check_base(&base, &branch.head).await?;
-        }
-        let head = self.proposed_branch(place);
-        let new = NewPullRequest { head, base, title: text.title, body: text.body };
-        let forge = &self.context.repository.forge;
-        let opened = self
-            .intend(
-                &format!("open a pull request for {place}"),
-                forge.open_pull_request(&self.context.id.repository, &new),
-            )
-            .await?;
-        let store = &self.context.repository.shared.store;
-        store.save_described(&self.context.id.repository, opened.number, proposed).await?;
-        tracing::info!(
-            environment.name = %place.environment, pull_request.number = opened.number.0, dry.sha = %dry,
-            "opened {} to promote {} to {place}", opened.number, dry.short()
-        );
-        self.view.remember_pull_request(&new.head, opened);
-        Ok(())
-    }
-
-    async fn describe(
-        &self,
-        place: &Place,
-        number: PullRequestNumber,
-        proposed: &ProposedSha,
-        dry: &DrySha,
-    ) -> Result<(), LookError> {
-        let text = self.pull_request_text(place, dry).await?;
-        let repository = &self.context.id.repository;
-        self.context.repository.forge.edit_pull_request(repository, number, &text.title, &text.body).await?;
-        self.context.repository.shared.store.save_described(repository, number, proposed).await?;
-        Ok(())
-    }
-
     async fn close(
         &mut self,
         place: &Place,
@@ -302,7 +165,7 @@ impl<'a> Applier<'a> {
         // Written down first: what we close is never taken for a rejection, also after a crash.
         self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
         let status = PostedStatus::new(StatusState::Error, &format!("{CLOSED_BY_US}: {reason}"));
-        self.post(head.as_str(), &own_status_key(place), &status).await?;
+        self.post(head.as_str(), &own_status_key(&self.context.proposer(place)), &status).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
         self.view.forget_pull_requests(&self.proposed_branch(place));
         tracing::info!(
@@ -371,30 +234,6 @@ impl<'a> Applier<'a> {
         self.context.repository.forge.post_status(repository, sha, &new).await?;
         self.context.repository.shared.store.save_posted_status(repository, sha, key, status).await?;
         Ok(())
-    }
-
-    async fn pull_request_text(
-        &self,
-        place: &Place,
-        dry: &DrySha,
-    ) -> Result<crate::messages::PullRequestText, LookError> {
-        let commit = self.dry_commit(dry).await?;
-        let state = self.snapshot.places.get(place);
-        let content = state.and_then(|s| s.proposal.as_ref()).map(|p| p.content.clone()).unwrap_or_default();
-        let auto_merge = self.environment(place).auto_merge;
-        let text = self.text(place, &commit, &content);
-        let key = own_status_key(place);
-        let page = self.context.page();
-        Ok(self.context.repository.shared.messages.pull_request(&text, auto_merge, key.as_str(), page.as_deref())?)
-    }
-
-    fn text(&self, place: &Place, commit: &DryCommit, content: &Content) -> PromotionText {
-        let running = self.snapshot.places.get(place).map(|state| state.running_content()).unwrap_or_default();
-        PromotionText {
-            dry: DryText::new(&commit.sha, &commit.subject, &commit.author),
-            place: place.clone(),
-            changes: Changes::between(&running, content),
-        }
     }
 
     pub(super) async fn dry_commit(&self, dry: &DrySha) -> Result<DryCommit, LookError> {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::strategy_changes::KeptOut;
 use crate::domain::{
     fate::{Fate, fate},
-    ids::{BranchName, DrySha, RepositoryId, StrategyId},
+    ids::{BranchName, DrySha, Place, RepositoryId, StrategyId},
     ledger::Ledger,
     plan::PlaceView,
     snapshot::Snapshot,
@@ -67,6 +67,12 @@ impl StrategyBoard {
     pub fn dry_beginning_with(&self, beginning: &str) -> Vec<DrySha> {
         let looked = self.looked.0.as_ref();
         looked.map(|(_, snapshot)| snapshot.line.all_beginning_with(beginning)).unwrap_or_default()
+    }
+
+    /// Returns the place in whose name content of a place is proposed, as far as the strategy is known.
+    pub fn proposer(&self, place: &Place) -> Place {
+        let strategy = self.looked.0.as_ref().map(|(strategy, _)| strategy);
+        strategy.map_or_else(|| place.clone(), |strategy| strategy.proposer(place))
     }
 
     /// Says whether a dry SHA is on the line as it was looked at.

@@ -70,7 +70,7 @@ pub async fn read(
 
 /// Says whether our closing words were reported while the pull request was open.
 fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullRequest, reports: &[CommitStatus]) -> bool {
-    let key = own_status_key(place);
+    let key = own_status_key(&context.proposer(place));
     reports.iter().any(|report| {
         report.key == key
             && report.creator == Some(context.repository.account.id)

@@ -137,14 +137,15 @@ impl Commands {
         by: &str,
     ) -> Result<Promoted, CommandError> {
         let board = self.board(strategy)?;
-        let view = place_view(&board, environment, lane)?;
+        let view = proposed_view(&board, environment, lane)?;
         let (Some(proposed), Some(pull_request)) = (&view.proposed, view.pull_request) else {
             return Err(nothing_waits(view));
         };
         if let Some(seen) = seen.filter(|seen| *seen != proposed) {
             return Err(moved_on(view, proposed, seen));
         }
-        let (place, by) = (view.place.clone(), name(by)?);
+        // Where lanes share a pull request it is promoted as a whole.
+        let (place, by) = (board.proposer(&view.place), name(by)?);
         let mut promoted = Promoted {
             place: place.clone(),
             dry: view.wanted.clone(),
@@ -267,6 +268,24 @@ pub fn accepted_on_forge(
         by: newest.description.strip_prefix(PROMOTED_BY).unwrap_or(&newest.description).to_owned(),
         at: newest.reported_at,
     })
+}
+
+/// Finds the place whose proposal is meant: where all lanes share a pull request and none is named, one that is in it.
+///
+/// # Errors
+/// As [`place_view`].
+pub(super) fn proposed_view<'a>(
+    board: &'a StrategyBoard,
+    environment: &EnvironmentName,
+    lane: Option<&LaneName>,
+) -> Result<&'a PlaceView, CommandError> {
+    let mut lanes = board.places.iter().filter(|view| view.place.environment == *environment);
+    match lanes.next() {
+        Some(first) if lane.is_none() && board.proposer(&first.place) != first.place => {
+            Ok(lanes.find(|view| view.pull_request.is_some() && first.pull_request.is_none()).unwrap_or(first))
+        }
+        _ => place_view(board, environment, lane),
+    }
 }
 
 /// Finds a place on the board; without a lane, the environment's only one.

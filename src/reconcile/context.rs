@@ -97,6 +97,11 @@ impl StrategyContext {
         Origin { strategy: self.id.name.clone(), environment: place.environment.clone(), lane: place.lane.clone() }
     }
 
+    /// Returns the place in whose name content of a place is proposed.
+    pub fn proposer(&self, place: &Place) -> Place {
+        self.strategy.proposer(place)
+    }
+
     /// Returns the address and fresh credentials of the repository.
     pub async fn remote(&self) -> Result<Remote, crate::forge::ForgeError> {
         self.repository.remote().await

@@ -224,7 +224,7 @@ async fn read_lost(
             Err(error) => return Err(error),
         };
         let origin = context.origin(at.place);
-        let own = read.merged_trailers.or(read.trailers).filter(|trailers| trailers.origin == origin);
+        let own = read.merged_trailers.or(read.trailers).and_then(|trailers| trailers.seen_from(&origin));
         let by_tree = TreeId::new(read.tree.to_string()).ok().and_then(|tree| known.trees.get(&tree).cloned());
         let Some(dry) = own.map(|trailers| trailers.dry).or(by_tree) else { continue };
         let tree = read.tree;
@@ -251,7 +251,8 @@ pub async fn find_foreign_work(
     if book.discard.as_ref().is_some_and(|discard| discard.of == proposal.sha) {
         return Ok(None);
     }
-    let (ours, trees, origin) = (known.commits.clone(), known.trees.clone(), context.origin(at.place));
+    let (ours, trees) = (known.commits.clone(), known.trees.clone());
+    let origin = context.origin(&context.proposer(at.place));
     let (pushed, active) = (Oid::from_str(proposal.sha.as_str()).map_err(GitError::from)?, head.commit.id);
     let find = context.repository.mirror.read(move |repository, cache| {
         let is_ours = |commit: &BranchCommit| {

@@ -121,6 +121,16 @@ impl EnvironmentReading {
         others.laid_under(proposed) == *landed
     }
 
+    /// Says whether a branch that would hold `landed` holds what a bundle proposes in its lanes, and in the others
+    /// what it holds now.
+    pub fn would_hold_all(&self, lanes: &BTreeSet<LaneName>, proposed: &Owned, landed: &Content) -> bool {
+        let head = self.history.iter().flatten().next();
+        let now = head.map(|(_, owned)| owned.content.clone()).unwrap_or_default();
+        let others = now.only(|root| !lanes.contains(&self.lane_of(root)));
+        let parts = lanes.iter().map(|lane| self.proposed(lane, proposed));
+        parts.fold(others, |content, part| content.laid_under(&part)) == *landed
+    }
+
     /// Returns the history of one lane, newest first.
     pub fn of_lane(&self, lane: &LaneName) -> Vec<LaneCommit> {
         let seen = |(commit, owned): &(BranchCommit, Arc<Owned>)| {
@@ -163,6 +173,8 @@ pub async fn known(
         let heads = context.repository.mirror.branches_starting_with(&format!("{prefix}-next")).await?;
         for branch in heads {
             let lane = match environment.lane_of_branch(&branch) {
+                // What all lanes propose together is of none of them.
+                Some(LaneBranch::Proposed(_)) if environment.is_bundle() => continue,
                 Some(LaneBranch::Proposed(lane) | LaneBranch::Rollback(lane) | LaneBranch::Restore(lane))
                     if !known.contains(&lane) =>
                 {

@@ -1,5 +1,7 @@
 //! Merges promotion pull requests.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::{
@@ -78,9 +80,23 @@ impl Applier<'_> {
         merge: &Merge,
         act: &str,
     ) -> Result<Option<String>, LookError> {
+        self.merge_parts(&[(place.clone(), decision.clone())], head, number, merge, act).await
+    }
+
+    /// Merges a pull request that brings something to each of these places of one environment.
+    pub(super) async fn merge_parts(
+        &mut self,
+        parts: &[(Place, Decision)],
+        head: &BranchName,
+        number: PullRequestNumber,
+        merge: &Merge,
+        act: &str,
+    ) -> Result<Option<String>, LookError> {
         let context = self.context;
         let RepositoryContext { shared, forge, mirror, account, .. } = &context.repository;
-        shared.store.save_note(&context.id, place, &LastDecision(decision.clone())).await?;
+        for (place, decision) in parts {
+            shared.store.save_note(&context.id, place, &LastDecision(decision.clone())).await?;
+        }
         let merging = forge.merge_pull_request(&context.id.repository, number, merge);
         match self.intend(act, merging).await {
             Ok(active) => {
@@ -88,16 +104,21 @@ impl Applier<'_> {
                 if let Ok(commit) = ActiveSha::new(active.as_str()) {
                     // Somebody may force a push before anybody looks.
                     let seen = Seen { head: commit.clone(), commit };
-                    let note = |book: &mut DriftBook| book.promoted = Some(seen);
-                    shared.store.change_note(&context.id, place, note).await?;
+                    for (place, _) in parts {
+                        let note = |book: &mut DriftBook| book.promoted = Some(seen.clone());
+                        shared.store.change_note(&context.id, place, note).await?;
+                    }
                 }
                 self.view.note_merge(head, number, &active, &account.login, now);
-                let environment = self.environment(place);
-                mirror.fetch_branches(&context.remote().await?, std::slice::from_ref(&environment.branch)).await?;
+                let branches: BTreeSet<BranchName> =
+                    parts.iter().map(|(place, _)| self.environment(place).branch.clone()).collect();
+                mirror.fetch_branches(&context.remote().await?, &Vec::from_iter(branches)).await?;
                 Ok(Some(active))
             }
             Err(ForgeError::Refused { words, .. }) => {
-                self.note_refusal(place, &decision.proposed_sha, words).await?;
+                for (place, decision) in parts {
+                    self.note_refusal(place, &decision.proposed_sha, words.clone()).await?;
+                }
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -105,7 +126,7 @@ impl Applier<'_> {
     }
 
     /// Fails when a window has closed since the merge was decided: what came before it may have taken long.
-    fn check_windows(&self, place: &Place, decision: &Decision) -> Result<(), LookError> {
+    pub(super) fn check_windows(&self, place: &Place, decision: &Decision) -> Result<(), LookError> {
         let is_overridden = |of| {
             let overrides = |gate: &OpenGate| matches!(gate, OpenGate::WindowOverride { of: gate, .. } if *gate == of);
             decision.gates.iter().any(overrides)
@@ -122,7 +143,7 @@ impl Applier<'_> {
     }
 
     /// Fails when an approval that the merge was decided on does not count any more, as the forge has it now.
-    async fn check_approvals(&mut self, place: &Place, number: PullRequestNumber) -> Result<(), LookError> {
+    pub(super) async fn check_approvals(&mut self, place: &Place, number: PullRequestNumber) -> Result<(), LookError> {
         let Some(rule) = &self.environment(place).approvals else { return Ok(()) };
         let state = self.snapshot.places.get(place);
         let parts = state.and_then(|state| Some((state.branch()?, state.proposal.as_ref()?)));

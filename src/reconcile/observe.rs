@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{
     LookError,
     active::{self, KnownProposals},
-    closed_pull_requests, commands,
+    bundling, closed_pull_requests, commands,
     context::{StrategyContext, hydrate_key, own_status_key, verified_key},
     drifts::{self, DriftBook},
     forge_view::ForgeView,
@@ -55,11 +55,11 @@ struct Heads {
 }
 
 /// The head of a branch on which a change is proposed.
-struct Head {
-    commit: BranchCommit,
-    owned: Arc<Owned>,
+pub(super) struct Head {
+    pub(super) commit: BranchCommit,
+    pub(super) owned: Arc<Owned>,
     /// What the active branch would hold after the merge, when nothing is in conflict.
-    landed: Option<Arc<Owned>>,
+    pub(super) landed: Option<Arc<Owned>>,
 }
 
 /// Brings the mirror up to date with the remote.
@@ -77,12 +77,15 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         readings.push(lanes::read(context, environment, &line).await?);
     }
     let lanes = lanes::known(context, view, &readings, &line).await?;
-    let mut places = BTreeMap::new();
+    let (mut places, mut bundles) = (BTreeMap::new(), BTreeMap::new());
     for (environment, reading) in context.strategy.environments.iter().zip(&readings) {
         for lane in &lanes {
             let place = Place { environment: environment.name.clone(), lane: lane.clone() };
             let state = observe_place(context, view, environment, &place, reading).await?;
             places.insert(place, state);
+        }
+        if environment.is_bundle() {
+            bundles.insert(environment.name.clone(), bundling::observe(context, view, environment).await?);
         }
     }
     let line = if line_has_all(&line, &places) { line } else { dry_line(context, &places).await? };
@@ -98,6 +101,7 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         now: context.now(),
         line,
         places,
+        bundles,
         rejections,
         mistake: context.mistake.clone(),
         closed_since: store.closed_gates(&context.id).await?,
@@ -197,24 +201,31 @@ async fn observe_place(
     let heads = read_heads(context, environment, place, newest.commit.id).await?;
     let at = At { place, head: &head, reading };
     let rival = rival(&proposed_branch, heads.proposal.as_ref().map(|head| &head.commit), runs.first());
-    let proposal = heads.proposal.and_then(|head| proposal_of(context, &at, &head, &known));
+    let proposer = &context.proposer(place);
+    let proposal = heads.proposal.as_ref().and_then(|head| proposal_of(context, &at, head, &known));
+    let foreign = drifts::find_foreign_work(context, view, &lane, proposal.as_ref(), &known, &book).await?;
+    let posted = store.posted_statuses(&context.id.repository, &own_status_key(proposer)).await?;
+    let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
+    let proposal = match heads.proposal.filter(|_| environment.is_bundle()) {
+        Some(head) => proposal.and_then(|proposal| bundling::part_of(proposal, &at, &head)),
+        None => proposal,
+    };
     let proposal = match proposal {
-        Some(proposal) => Some(Proposal { since: proposed_since(context, place, &proposal.sha).await?, ..proposal }),
+        Some(proposal) => Some(Proposal { since: proposed_since(context, proposer, &proposal.sha).await?, ..proposal }),
         None => None,
     };
     let restoration = heads.restoration.and_then(|head| proposal_of(context, &at, &head, &known));
     let mending = heads.restoring.and_then(|head| proposal_of(context, &at, &head, &known));
-    let foreign = drifts::find_foreign_work(context, view, &lane, proposal.as_ref(), &known, &book).await?;
     let rejected = closed_pull_requests::read(context, view, place, &pull_requests, &history, &known).await?;
-    let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open);
+    // A lane that is not in the bundle has no part in its pull request either.
+    let has_part = !environment.is_bundle() || proposal.is_some();
+    let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open).filter(|_| has_part);
     if let (Some(open), Some(proposal)) = (open, &proposal)
         && open.head_sha != proposal.sha.as_str()
     {
         // The forge had not caught up with a push: it is asked again at the next look.
         view.forget_pull_requests(&proposed_branch);
     }
-    let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
-    let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
     let proposed_reports = match (&proposal, open) {
         (Some(p), Some(_)) if !environment.proposed_statuses.is_empty() => {
             view.statuses(context, p.sha.as_str()).await?
@@ -241,8 +252,8 @@ async fn observe_place(
         },
         proposed_reports,
         rejected,
-        promote: promote_request(context, view, place, environment, proposal.as_ref(), open).await?,
-        window_override: overriding::read(context, view, place, environment, proposal.as_ref(), open).await?,
+        promote: promote_request(context, view, proposer, environment, proposal.as_ref(), open).await?,
+        window_override: overriding::read(context, view, proposer, environment, proposal.as_ref(), open).await?,
         reviewed,
         told: store.note(&context.id, place).await?.unwrap_or_default(),
         own_status,
@@ -317,10 +328,10 @@ async fn read_heads(
 }
 
 /// A place and its active branch.
-struct At<'a> {
-    place: &'a Place,
-    head: &'a ActiveSha,
-    reading: &'a EnvironmentReading,
+pub(super) struct At<'a> {
+    pub(super) place: &'a Place,
+    pub(super) head: &'a ActiveSha,
+    pub(super) reading: &'a EnvironmentReading,
 }
 
 /// Reads the head of a proposed branch as a proposal, when it is one of ours.
@@ -328,8 +339,9 @@ fn proposal_of(context: &StrategyContext, at: &At<'_>, head: &Head, known: &Know
     let Head { commit, owned, landed } = head;
     let sha = ProposedSha::new(commit.id.to_string()).ok()?;
     let origin = context.origin(at.place);
-    let ours = |trailers: &&Trailers| trailers.origin == origin;
-    let dry = known.commits.get(&sha).cloned().or(commit.trailers.as_ref().filter(ours).map(|t| t.dry.clone()));
+    let ours = |trailers: &&Trailers| trailers.is_of(&origin);
+    let told = || commit.trailers.as_ref().filter(ours)?.dry_of(&origin.lane).cloned();
+    let dry = known.commits.get(&sha).cloned().or_else(told);
     let parent = ActiveSha::new(commit.parent?.to_string()).ok()?;
     let content = at.reading.proposed(&at.place.lane, owned);
     Some(Proposal {

@@ -5,7 +5,7 @@
 
 use super::{
     LookError,
-    commands::{CommandError, Commands, Promoted, moved_on, name, nothing_waits, place_view},
+    commands::{CommandError, Commands, Promoted, moved_on, name, nothing_waits, proposed_view},
     context::StrategyContext,
     forge_view::ForgeView,
 };
@@ -53,7 +53,7 @@ impl Commands {
         reason: &str,
     ) -> Result<Promoted, CommandError> {
         let board = self.board(strategy)?;
-        let view = place_view(&board, environment, lane)?;
+        let view = proposed_view(&board, environment, lane)?;
         let (by, reason) = (name(by)?, reason_of(reason)?);
         let (Some(proposed), Some(_)) = (&view.proposed, view.pull_request) else { return Err(nothing_waits(view)) };
         if let Some(seen) = seen.filter(|seen| *seen != proposed) {
@@ -61,7 +61,7 @@ impl Commands {
         }
         let looked = board.looked.0.as_ref().and_then(|(strategy, _)| strategy.environment(environment));
         may_be_overridden(view, looked.map(|environment| &environment.windows))?;
-        let place = &view.place;
+        let place = &board.proposer(&view.place);
         let before: Option<WindowOverride> = self.store.note(strategy, place).await?;
         if before.is_none_or(|before| before.proposed != *proposed) {
             let status = PostedStatus::new(StatusState::Success, &description(&by, &reason));
@@ -76,7 +76,7 @@ impl Commands {
             self.tell(strategy, Some(place), &by, &format!("overrode the windows of {place}: {reason}")).await?;
             tracing::info!(environment.name = %environment, proposed.sha = %proposed, by, "{by} overrides the windows of {place}: {reason}");
         }
-        let mut promoted = self.promote(strategy, environment, Some(&place.lane), Some(proposed), &by).await?;
+        let mut promoted = self.promote(strategy, environment, Some(&view.place.lane), Some(proposed), &by).await?;
         let windows = looked.map(|environment| &environment.windows);
         let is_overridden = |gate: &Gate| match gate {
             Gate::Window { of, .. } => windows.is_some_and(|windows| windows.may_override(*of)),

@@ -83,8 +83,9 @@ pub async fn dry_of(
     commit: &BranchCommit,
 ) -> Result<Option<DrySha>, LookError> {
     let origin = context.origin(place);
-    let Some(trailers) = commit.trailers.as_ref().filter(|trailers| trailers.origin == origin) else { return Ok(None) };
+    let ours = commit.trailers.as_ref().filter(|trailers| trailers.is_of(&origin));
+    let Some(dry) = ours.and_then(|trailers| trailers.dry_of(&place.lane)) else { return Ok(None) };
     let tree = tree_id(commit.tree);
-    context.repository.shared.store.save_proposal(&context.id, place, head, &tree, &trailers.dry).await?;
-    Ok(Some(trailers.dry.clone()))
+    context.repository.shared.store.save_proposal(&context.id, place, head, &tree, dry).await?;
+    Ok(Some(dry.clone()))
 }

@@ -164,7 +164,7 @@ impl Reader<'_> {
     /// Returns on what the merge of this head was decided, as its message says it.
     async fn decision(&self, proposed: &ProposedSha, commit: &BranchCommit) -> Result<Option<Decision>, LookError> {
         let told = commit.trailers.as_ref().filter(|trailers| self.is_ours(trailers));
-        let told = told.and_then(|trailers| trailers.decision.clone());
+        let told = told.and_then(|trailers| trailers.decision_of(&self.place.lane));
         if let Some(decision) = told.filter(|decision| decision.proposed_sha == *proposed) {
             return Ok(Some(decision));
         }
@@ -174,12 +174,13 @@ impl Reader<'_> {
     }
 
     fn is_ours(&self, trailers: &Trailers) -> bool {
-        trailers.origin == self.context.origin(self.place) && trailers.dry == self.run.dry
+        let origin = self.context.origin(self.place);
+        trailers.is_of(&origin) && trailers.dry_of(&origin.lane) == Some(&self.run.dry)
     }
 
     /// Returns what our own status still waited for when a person merged, in its words.
     async fn overrode(&self, pull: &PullRequest) -> Result<Option<String>, LookError> {
-        let (key, account) = (own_status_key(self.place), self.context.repository.account.id);
+        let (key, account) = (own_status_key(&self.context.proposer(self.place)), self.context.repository.account.id);
         let forge = &self.context.repository.forge;
         let statuses = forge.commit_statuses(&self.context.id.repository, &pull.head_sha).await?;
         let newest = statuses

@@ -249,7 +249,7 @@ impl Applier<'_> {
         let head = ProposedSha::new(promoted.commit.as_str()).expect("because an id of one kind is one of any");
         let commit = proposals::read(self.context, &head).await?;
         let origin = self.context.origin(place);
-        let own = commit.merged_trailers.or(commit.trailers).filter(|trailers| trailers.origin == origin);
+        let own = commit.merged_trailers.or(commit.trailers).and_then(|trailers| trailers.seen_from(&origin));
         let own = own.filter(|trailers| trailers.dry == promoted.dry);
         let trailers = own.unwrap_or_else(|| Trailers::of_promotion(promoted.dry.clone(), origin));
         Ok(trailers.mending(restore.clone()))

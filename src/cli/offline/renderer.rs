@@ -143,6 +143,7 @@ impl<'a> Renderer<'a> {
             content: rendering.content.clone(),
             roots: rendering.roots.clone(),
             dry: commit,
+            dry_of: BTreeMap::new(),
             origin: Origin { strategy, environment, lane: LaneName::single() },
             repo_url: repo_url.to_owned(),
             readmes,

@@ -36,7 +36,8 @@ fn step(of: &Configuration, state: &State, action: &Action) -> Option<Step> {
         | Action::ProposeRestore { .. }
         | Action::OpenRestore { .. }
         | Action::MergeRestore { .. }
-        | Action::EndRestore { .. } => unreachable!("nobody in the model asks for it: {action}"),
+        | Action::EndRestore { .. }
+        | Action::Bundle { .. } => unreachable!("nobody in the model asks for it: {action}"),
         Action::CreateBranch { environment, .. } => Step::CreateBranch { environment: in_environment(environment) },
         Action::Hydrate { environment, dry } => {
             Step::Hydrate { environment: in_environment(environment), dry: id(dry.as_str()) }

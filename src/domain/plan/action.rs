@@ -1,6 +1,7 @@
 //! What a plan can ask for: one variant for each change outside this process.
 
 use crate::domain::{
+    bundle,
     content::Content,
     decision::Decision,
     drift::{Drift, Restore},
@@ -143,6 +144,13 @@ pub enum Action {
         overdue: Vec<Overdue>,
         /// Whom to tell.
         people: Vec<Grantee>,
+    },
+    /// Take a step of the pull request that all lanes of an environment share.
+    Bundle {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The step.
+        step: bundle::Step,
     },
     /// Put what a hold says on the active head.
     PostHold {
@@ -321,7 +329,10 @@ impl Action {
 
     /// Says whether it brings content onto an active branch.
     pub fn is_merge(&self) -> bool {
-        matches!(self, Self::Merge { .. } | Self::MergeRollback { .. } | Self::MergeRestore { .. })
+        match self {
+            Self::Bundle { step, .. } => step.is_merge(),
+            _ => matches!(self, Self::Merge { .. } | Self::MergeRollback { .. } | Self::MergeRestore { .. }),
+        }
     }
 }
 
@@ -353,6 +364,7 @@ impl std::fmt::Display for Action {
                 let words: Vec<_> = overdue.iter().map(|overdue| overdue.words.as_str()).collect();
                 write!(f, "tell people about {place}: {}", words.join("; "))
             }
+            Self::Bundle { environment, step } => step.tell(environment, f),
             Self::PostHold { place, status, .. } => write!(f, "mark the hold of {place}: {}", status.description),
             Self::EndHold { place, reason, .. } => write!(f, "end the hold of {place}: {reason}"),
             Self::StartRollback { place, start, .. } => {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Action, Notice, PlaceView, Plan};
 use crate::domain::{
+    bundle::Step,
     gate::{Gate, StatusWait, Verdict},
     ids::Place,
     overdue::{Overdue, Wait, Waiting},
@@ -91,6 +92,7 @@ pub(super) fn tell(environment: &Environment, place: &Place, state: &PlaceState,
 fn is_made_anew(place: &Place, plan: &Plan) -> bool {
     let replaces = |action: &Action| match action {
         Action::Propose { place: at, .. } | Action::ClosePullRequest { place: at, .. } => at == place,
+        Action::Bundle { environment, step: Step::Propose { .. } } => *environment == place.environment,
         _ => false,
     };
     plan.actions.iter().any(replaces)

@@ -21,7 +21,7 @@ pub use self::{
     windows::{WindowDocument, WindowsDocument},
 };
 use super::{
-    Layout, MergeMethod, Newer, OnFailure, SecretPolicy, SourceKind,
+    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind,
     check::permissions,
     duration,
     position::At,
@@ -289,9 +289,8 @@ pub struct EnvironmentDocument {
     pub notify: Vec<GranteeText>,
     /// Which reviews a promotion needs here, instead of the strategy's.
     pub approvals: Option<ApprovalsDocument>,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub lanes: NotYet,
+    /// `all` puts what each lane has ready into one pull request. Default: each lane has its own.
+    pub lanes: Option<Word<Proposing>>,
     #[schemars(skip)]
     #[doc(hidden)]
     pub permissions: NotYet,
@@ -320,14 +319,8 @@ impl Spec {
 
 impl EnvironmentDocument {
     /// Returns the words that are not built yet, with their values.
-    pub fn not_yet(&self) -> [(&'static str, &NotYet); 5] {
-        [
-            ("lanes", &self.lanes),
-            ("permissions", &self.permissions),
-            ("targets", &self.targets),
-            ("waves", &self.waves),
-            ("hooks", &self.hooks),
-        ]
+    pub fn not_yet(&self) -> [(&'static str, &NotYet); 4] {
+        [("permissions", &self.permissions), ("targets", &self.targets), ("waves", &self.waves), ("hooks", &self.hooks)]
     }
 }
 

@@ -31,7 +31,7 @@ pub use schema::schema;
 
 use super::{
     approvals::ApprovalRule,
-    ids::{BranchName, EnvironmentName, LaneName, RepositoryId, StatusKey, StrategyName},
+    ids::{BranchName, EnvironmentName, LaneName, Place, RepositoryId, StatusKey, StrategyName},
     lane::{LaneBranch, Lanes, RESTORE_SUFFIX, ROLLBACK_SUFFIX},
     permission::{Grantee, Grants},
     windows::EnvironmentWindows,
@@ -193,6 +193,8 @@ pub struct Environment {
     pub windows: EnvironmentWindows,
     /// How many promotion pull requests may be open at once.
     pub most_open: Option<NonZeroU32>,
+    /// Which lanes share a pull request.
+    pub proposing: Proposing,
 }
 
 /// A commit status that a gate waits for.
@@ -215,6 +217,16 @@ pub enum Newer {
     Finish,
 }
 
+/// Which lanes of an environment share a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proposing {
+    /// None: each has its own.
+    #[default]
+    EachLane,
+    /// All: what is ready in each of them is a *bundle*.
+    AllLanes,
+}
+
 /// How the forge merges a promotion pull request; the resulting tree is the same with each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MergeMethod {
@@ -233,6 +245,17 @@ impl PromotionStrategy {
         self.environments.iter().find(|e| &e.name == name)
     }
 
+    /// Returns the place in whose name content of a place is proposed, which its pull request, our own status on it
+    /// and what people say to it go by.
+    pub fn proposer(&self, place: &Place) -> Place {
+        match self.environment(&place.environment) {
+            Some(environment) => {
+                Place { environment: place.environment.clone(), lane: environment.proposing_lane(&place.lane) }
+            }
+            None => place.clone(),
+        }
+    }
+
     /// Returns the environment whose branches would be in the way of `dry`, when the document leaves
     /// the dry branch to the branch that it was read from.
     pub fn conflict_with_dry_branch(&self, dry: &BranchName) -> Option<&Environment> {
@@ -247,8 +270,27 @@ impl PromotionStrategy {
 }
 
 impl Environment {
+    /// Says whether its lanes share one pull request.
+    pub fn is_bundle(&self) -> bool {
+        self.proposing == Proposing::AllLanes
+    }
+
+    /// Returns the lane in whose name content of `lane` is proposed: its own, or for all of them together the one
+    /// that strategies without lanes have.
+    pub fn proposing_lane(&self, lane: &LaneName) -> LaneName {
+        match self.proposing {
+            Proposing::EachLane => lane.clone(),
+            Proposing::AllLanes => LaneName::single(),
+        }
+    }
+
     /// Returns the branch on which content of `lane` is proposed.
     pub fn proposed_branch(&self, lane: &LaneName) -> BranchName {
+        self.branch_of_lane(&self.proposing_lane(lane))
+    }
+
+    /// Returns the branch on which content of `lane` is proposed where it goes by itself.
+    pub fn branch_of_lane(&self, lane: &LaneName) -> BranchName {
         let name = if *lane == LaneName::single() {
             format!("{}-next", self.branch)
         } else {
@@ -259,13 +301,13 @@ impl Environment {
 
     /// Returns the branch on which earlier content of `lane` is brought back.
     pub fn rollback_branch(&self, lane: &LaneName) -> BranchName {
-        let name = format!("{}-{ROLLBACK_SUFFIX}", self.proposed_branch(lane));
+        let name = format!("{}-{ROLLBACK_SUFFIX}", self.branch_of_lane(lane));
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
     }
 
     /// Returns the branch on which what was promoted last to `lane` is restored over drift.
     pub fn restore_branch(&self, lane: &LaneName) -> BranchName {
-        let name = format!("{}-{RESTORE_SUFFIX}", self.proposed_branch(lane));
+        let name = format!("{}-{RESTORE_SUFFIX}", self.branch_of_lane(lane));
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
     }
 

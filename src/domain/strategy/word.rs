@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Layout, MergeMethod, Newer, OnFailure, SecretPolicy, SourceKind,
+    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind,
     mistake::Report,
     nearest::{list, nearest},
     position::{At, Position},
@@ -112,6 +112,11 @@ impl Words for ApiVersion {
 impl Words for Kind {
     const NOUN: &'static str = "a kind of document that Hydromote reads";
     const WORDS: &'static [(&'static str, Self)] = &[("PromotionStrategy", Self::PromotionStrategy)];
+}
+
+impl Words for Proposing {
+    const NOUN: &'static str = "a way to promote lanes";
+    const WORDS: &'static [(&'static str, Self)] = &[("all", Self::AllLanes)];
 }
 
 impl Words for MergeMode {

@@ -27,7 +27,7 @@ use crate::domain::{
     rollback::{Restored, Rollback},
     snapshot::{ClosedProposal, OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
-    strategy::{Environment, MergeMethod, Newer, PromotionStrategy, RenderOptions, Sources, StatusRule},
+    strategy::{Environment, MergeMethod, Newer, PromotionStrategy, Proposing, RenderOptions, Sources, StatusRule},
     windows::{EnvironmentWindows, WindowOverride},
 };
 
@@ -204,6 +204,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
         most_open: None,
+        proposing: Proposing::default(),
     }
 }
 

@@ -383,6 +383,7 @@ impl World {
                     self.mark_hold(&place.environment, active, &Hold::released("ada"));
                 }
             }
+            Action::Bundle { .. } => unreachable!("because these worlds have one lane"),
             Action::CancelRollback { place, active, rollback, pull_request, .. } => {
                 if pull_request.is_some_and(|number| self.merged.contains(&number)) {
                     return Performed::Moved;

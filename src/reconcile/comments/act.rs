@@ -203,7 +203,7 @@ impl CommentReader<'_> {
     ) -> Result<Outcome, CommandError> {
         let place = at.view;
         let moved = Outcome::Moved { place: place.place.clone() };
-        if place.proposed.is_some() && !self.is_what_the_author_saw(comment, place).await? {
+        if place.proposed.is_some() && !self.is_what_the_author_saw(comment, at.strategy, place).await? {
             return Ok(moved);
         }
         // Between the acceptance and now the reaction was set, which takes its time.
@@ -224,7 +224,7 @@ impl CommentReader<'_> {
         if Some(&promoted.proposed) != place.proposed.as_ref() {
             return Ok(moved);
         }
-        Ok(Outcome::Promoting { place: promoted.place, proposed: promoted.proposed, dry: promoted.dry })
+        Ok(Outcome::Promoting { place: to.clone(), proposed: promoted.proposed, dry: promoted.dry })
     }
 
     /// Says whether the head of a pull request, as we and the forge know it, is no newer than the comment.
@@ -234,6 +234,7 @@ impl CommentReader<'_> {
     pub(super) async fn is_what_the_author_saw(
         &self,
         comment: &Comment,
+        strategy: &StrategyId,
         place: &PlaceView,
     ) -> Result<bool, CommandError> {
         let (Some(proposed), Some(number)) = (&place.proposed, place.pull_request) else { return Ok(true) };
@@ -242,7 +243,7 @@ impl CommentReader<'_> {
         if now.state != PullRequestState::Open || now.head_sha != proposed.as_str() {
             return Ok(false);
         }
-        let key = own_status_key(&place.place);
+        let key = own_status_key(&self.boards[strategy].proposer(&place.place));
         let reports = forge.commit_statuses(repository, proposed.as_str()).await?;
         let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(self.context.account.id));
         let came = ours.map(|report| report.reported_at).min();

@@ -78,7 +78,7 @@ impl CommentReader<'_> {
         if let Some(named) = named {
             return Ok(Ok(named.to_owned()));
         }
-        let Promotion { place, standing, .. } = match subject {
+        let Promotion { strategy, place, standing } = match subject {
             Subject::Promotion(promotion) => &**promotion,
             Subject::Dry(dry) => return Ok(Ok(self.commit_on_line(dry)?.to_string())),
         };
@@ -87,7 +87,12 @@ impl CommentReader<'_> {
             let message = format!("Nothing waits to be promoted to {}.", place.place);
             return Err(CommandError::Refused { message, help: "Name the commit.".to_owned() });
         };
-        let is_seen = self.is_what_the_author_saw(comment, place).await?;
+        let together = self.boards[strategy].places.iter().filter(|view| view.pull_request == place.pull_request);
+        if together.filter_map(|view| view.wanted.as_ref()).any(|wanted| wanted != dry) {
+            let message = format!("Several commits wait to be promoted to {} together.", place.place.environment);
+            return Err(CommandError::Refused { message, help: "Name the one that is meant.".to_owned() });
+        }
+        let is_seen = self.is_what_the_author_saw(comment, strategy, place).await?;
         Ok(if is_seen { Ok(dry.to_string()) } else { Err(Outcome::Moved { place: place.place.clone() }) })
     }
 }

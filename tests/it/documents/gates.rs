@@ -36,6 +36,8 @@ fn gates() -> Vec<Value> {
         json!({"gate": "window", "of": "strategy", "window": null, "until": "2026-03-02T07:00:00Z"}),
         json!({"gate": "window", "of": "server", "window": "year end", "until": "2026-03-02T07:00:00Z"}),
         json!({"gate": "window", "of": "server", "window": null, "until": null}),
+        json!({"gate": "bundle", "number": 7}),
+        json!({"gate": "bundle", "number": null}),
         json!({"gate": "most_open", "open": 10}),
         json!({"gate": "proposed_status", "key": "change-ticket", "waits": {"wait": "missing"}}),
         json!({"gate": "approvals", "wait": "count", "needed": 2, "from": ["team:qa"], "given": ["ada"], "passed_over": [

@@ -8,7 +8,7 @@ use super::{approvals, identifier, lanes, name_of, permissions, statuses, window
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
-        Environment, Newer,
+        Environment, Newer, Proposing,
         document::{DurationText, EnvironmentDocument, RollbackDocument, Spec},
         duration::parse_duration,
         mistake::Report,
@@ -61,7 +61,8 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             let automatic = document.value.rollback.as_ref().and_then(is_automatic);
             environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
             let own_most = lanes::most_open(document.value.max_open_pull_requests.as_ref(), report);
-            environment.most_open = own_most.or(most_open);
+            environment.proposing = lanes::proposing(document, spec.lanes.is_some(), report);
+            environment.most_open = own_most.or(most_open).filter(|_| !environment.is_bundle());
             let own_approvals = document.value.approvals.as_ref().map(|document| approvals::rule(document, report));
             environment.approvals = own_approvals.or_else(|| approvals.clone());
             environment.notify = notify.clone();
@@ -132,6 +133,7 @@ fn environment(
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
         most_open: None,
+        proposing: Proposing::default(),
     })
 }
 

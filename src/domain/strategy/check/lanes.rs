@@ -6,7 +6,8 @@ use super::labels::Bound;
 use crate::domain::{
     lane::Lanes,
     strategy::{
-        document::{LanesDocument, Spec},
+        Proposing,
+        document::{EnvironmentDocument, LanesDocument, Spec},
         mistake::Report,
         nearest::nearest,
         pattern::is_label,
@@ -47,6 +48,25 @@ pub(super) fn lanes(spec: &Spec, captures: &[Vec<String>], bound: &Bound<'_>, re
         report.mistake(source.position, message, help);
     }
     Lanes::by(label)
+}
+
+/// Returns which lanes of an environment share a pull request.
+pub(super) fn proposing(
+    At { value: document, .. }: &At<EnvironmentDocument>,
+    has_lanes: bool,
+    report: &mut Report<'_>,
+) -> Proposing {
+    let Some(word) = &document.lanes else { return Proposing::default() };
+    let Some(proposing) = word.read(report) else { return Proposing::default() };
+    if !has_lanes {
+        let help = "add `lanes: {by: …}` to the strategy, or remove it: one lane has one pull request";
+        report.mistake(word.position(), "there are no lanes that could share a pull request", help);
+    }
+    if let Some(most) = &document.max_open_pull_requests {
+        let help = "remove `maxOpenPullRequests`, or `lanes: all`";
+        report.mistake(most.position, "all lanes of this environment share one pull request", help);
+    }
+    proposing
 }
 
 /// Returns how many promotion pull requests of an environment may be open at once.

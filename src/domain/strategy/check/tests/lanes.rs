@@ -1,7 +1,10 @@
 //! What is said about lanes.
 
 use super::{said, told};
-use crate::domain::{lane::Lanes, strategy::parse_strategies};
+use crate::domain::{
+    lane::Lanes,
+    strategy::{Environment, parse_strategies},
+};
 
 fn said_of_lanes(lanes: &str, sources: &str) -> String {
     said(&format!(
@@ -93,14 +96,63 @@ fn at_least_one_pull_request_may_be_open() {
     ");
 }
 
+/// Returns what is said of an environment with these fields, in a strategy with lanes or without.
+fn said_of_environment(lanes: &str, fields: &str) -> String {
+    let text = format!(
+        "apiVersion: hydromote.dev/v1alpha1\nkind: PromotionStrategy\nmetadata: {{name: shop}}\nspec:\n  \
+         activeCommitStatuses: [{{key: health}}]\n{lanes}  sources: [{{path: \"services/{{service}}\"}}]\n  \
+         environments:\n    - {{branch: env/prod, {fields}}}\n"
+    );
+    told(&parse_strategies(&[("hydromote.yaml", &text)]))
+}
+
+#[test]
+fn all_lanes_may_share_a_pull_request_where_there_are_lanes() {
+    let lanes = "  lanes: {by: service}\n";
+    insta::assert_snapshot!(said_of_environment(lanes, "lanes: all"), @"nothing");
+    insta::assert_snapshot!(said_of_environment("", "lanes: all"), @"
+    error: there are no lanes that could share a pull request
+     --> hydromote.yaml:8:33
+      |
+    8 |     - {branch: env/prod, lanes: all}
+      |                                 ^^^
+      = help: add `lanes: {by: …}` to the strategy, or remove it: one lane has one pull request
+    ");
+    insta::assert_snapshot!(said_of_environment(lanes, "lanes: [cart]"), @"
+    error: a text belongs here
+     --> hydromote.yaml:9:33
+      |
+    9 |     - {branch: env/prod, lanes: [cart]}
+      |                                 ^
+      = help: write one text; quote it when it begins with `{`, `[`, `*` or `&`
+    ");
+    insta::assert_snapshot!(said_of_environment(lanes, "lanes: each"), @"
+    error: `each` is not a way to promote lanes
+     --> hydromote.yaml:9:33
+      |
+    9 |     - {branch: env/prod, lanes: each}
+      |                                 ^^^^
+      = help: write `all`
+    ");
+    insta::assert_snapshot!(said_of_environment(lanes, "lanes: all, maxOpenPullRequests: 2"), @"
+    error: all lanes of this environment share one pull request
+     --> hydromote.yaml:9:59
+      |
+    9 |     - {branch: env/prod, lanes: all, maxOpenPullRequests: 2}
+      |                                                           ^
+      = help: remove `maxOpenPullRequests`, or `lanes: all`
+    ");
+}
+
 #[test]
 fn lanes_are_read() {
     let text = "apiVersion: hydromote.dev/v1alpha1\nkind: PromotionStrategy\nmetadata: {name: shop}\nspec:\n  \
                 lanes: {by: service}\n  maxOpenPullRequests: 5\n  sources: [{path: \"services/{service}\"}]\n  \
-                environments: [{branch: env/dev}, {branch: env/prod, maxOpenPullRequests: 1}]\n";
+                environments: [{branch: env/dev}, {branch: env/prod, maxOpenPullRequests: 1}, {branch: env/all, lanes: all}]\n";
     let files = parse_strategies(&[("hydromote.yaml", text)]);
     let strategy = &files[0].strategies.as_ref().unwrap_or_else(|_| panic!("{}", told(&files)))[0];
     assert_eq!(strategy.lanes, Lanes::by("service"));
     let most: Vec<_> = strategy.environments.iter().map(|e| e.most_open.map(u32::from)).collect();
-    assert_eq!(most, [Some(5), Some(1)]);
+    assert_eq!(most, [Some(5), Some(1), None]);
+    assert_eq!(strategy.environments.iter().map(Environment::is_bundle).collect::<Vec<_>>(), [false, false, true]);
 }

@@ -1,0 +1,306 @@
+//! Proposes: composes what lanes want into one commit, pushes it, and opens its pull request.
+//!
+//! A lane that goes by itself and a bundle take one and the same path; a bundle has more parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{LookError, apply::Applier, context::own_status_key};
+use crate::{
+    domain::{
+        bundle::{self, Part},
+        candidate::Wish,
+        content::Content,
+        ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
+        snapshot::Obstacle,
+    },
+    forge::NewPullRequest,
+    git::{
+        GitError,
+        compose::{self, Composed, Composition},
+        history::DryCommit,
+        mirror::Push,
+        trailers::Trailers,
+    },
+    messages::{Changes, DryText, PartText, PromotionText, PullRequestText},
+};
+
+/// What is proposed together: what each lane in it wants.
+pub(super) type Parts = BTreeMap<LaneName, Wish>;
+
+impl Applier<'_> {
+    /// Moves the proposed branch to one commit of these parts.
+    pub(super) async fn propose(
+        &mut self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+        expected_active: &ActiveSha,
+        expected_proposed: Option<&ProposedSha>,
+    ) -> Result<(), LookError> {
+        let composed = match self.compose(environment, parts, expected_active).await {
+            Ok(composed) => composed,
+            Err(LookError::Git(GitError::Obstacle { message })) => {
+                return self.note_obstacles(environment, parts, expected_active, &message).await;
+            }
+            Err(LookError::Git(GitError::Missing { id })) => {
+                return self.forget_renderings(environment, parts, &id).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
+        let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
+        let store = &self.context.repository.shared.store;
+        for (lane, wish) in parts {
+            store.save_proposal(&self.context.id, &place(environment, lane), &proposed, &tree, &wish.dry).await?;
+        }
+        let proposer = self.proposer(environment, parts);
+        let branch = self.proposed_branch(&proposer);
+        let expected = expected_proposed.and_then(|sha| git2::Oid::from_str(sha.as_str()).ok());
+        let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
+        let mirror = &self.context.repository.mirror;
+        let what = in_words(parts);
+        self.intend(&format!("propose {what} in {proposer}"), mirror.push(&self.context.remote().await?, &[push]))
+            .await?;
+        self.view.note_push(&branch, proposed.as_str());
+        tracing::info!(
+            environment.name = %environment, dry.sha = %self.newest(parts), proposed.sha = %proposed,
+            "proposed {what} for {proposer}"
+        );
+        Ok(())
+    }
+
+    /// Writes down what is in the way, for the lanes in whose way it is.
+    async fn note_obstacles(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+        active: &ActiveSha,
+        message: &str,
+    ) -> Result<(), LookError> {
+        let store = &self.context.repository.shared.store;
+        let mut hindered = Vec::new();
+        for (lane, wish) in parts.iter().filter(|_| parts.len() > 1) {
+            let alone = Parts::from([(lane.clone(), wish.clone())]);
+            if let Err(LookError::Git(GitError::Obstacle { message })) = self.compose(environment, &alone, active).await
+            {
+                hindered.push((lane, wish, message));
+            }
+        }
+        if hindered.is_empty() {
+            hindered = parts.iter().map(|(lane, wish)| (lane, wish, message.to_owned())).collect();
+        }
+        for (lane, wish, message) in hindered {
+            let obstacle = Obstacle { dry: wish.dry.clone(), active: active.clone(), message };
+            store.save_note(&self.context.id, &place(environment, lane), &obstacle).await?;
+        }
+        Ok(())
+    }
+
+    /// Has renderings made again that the mirror does not have any more.
+    async fn forget_renderings(&self, environment: &EnvironmentName, parts: &Parts, id: &str) -> Result<(), LookError> {
+        let shared = &self.context.repository.shared;
+        shared.hydrator.forget(self.context.repository.mirror.path()).await;
+        for dry in parts.values().map(|wish| &wish.dry).collect::<BTreeSet<_>>() {
+            tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
+            shared.store.forget_hydration(&self.context.id, environment, dry).await?;
+        }
+        Ok(())
+    }
+
+    async fn compose(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+        active: &ActiveSha,
+    ) -> Result<Composed, LookError> {
+        let shared = &self.context.repository.shared;
+        let repo_url = self.context.repository.details.web_url.clone();
+        let text = self.text(environment, parts).await?;
+        let (mut roots, mut readmes, mut dry_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for wish in parts.values() {
+            let commit = self.dry_commit(&wish.dry).await?;
+            let dry = dry_text(&commit);
+            for (root, info) in shared.store.hydrated_roots(&self.context.id, environment, &wish.dry).await? {
+                if wish.content.get(&root).is_some() {
+                    readmes.insert(root.clone(), shared.messages.readme(&root, &dry, &repo_url, &info.commands)?);
+                    dry_of.insert(root.clone(), wish.dry.clone());
+                    roots.insert(root, info);
+                }
+            }
+        }
+        let origin = self.context.origin(&self.proposer(environment, parts));
+        let dry = self.dry_commit(&self.newest(parts)).await?;
+        let trailers = Trailers {
+            parts: self.told_parts(environment, parts),
+            ..Trailers::of_promotion(dry.sha.clone(), origin.clone())
+        };
+        let message = shared.messages.commit(&text, &trailers.render())?;
+        let mut composition = Composition {
+            parent: git2::Oid::from_str(active.as_str()).ok(),
+            content: bundle::content(parts),
+            roots,
+            dry,
+            dry_of,
+            origin,
+            repo_url,
+            readmes,
+            taken_over: BTreeSet::new(),
+            is_undivided: self.context.strategy.lanes.label().is_none(),
+        };
+        let lanes: Vec<(Content, Content)> = parts
+            .iter()
+            .map(|(lane, wish)| (self.running_content(&place(environment, lane)), wish.content.clone()))
+            .collect();
+        let composed = self.context.repository.mirror.read(move |repository, cache| {
+            let base = match composition.parent {
+                Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
+                None => None,
+            };
+            let owned = match base {
+                Some(base) => cache.read(repository, base)?,
+                None => Default::default(),
+            };
+            if !composition.is_undivided {
+                let is_of_others = |root: &RootName| lanes.iter().all(|(running, _)| running.get(root).is_none());
+                let of_others = owned.content.only(is_of_others);
+                let taken_over = lanes.iter().flat_map(|(running, content)| {
+                    content.iter().map(|(root, _)| root).filter(|root| running.get(root).is_none())
+                });
+                composition.taken_over = taken_over.filter(|root| owned.content.get(root).is_some()).cloned().collect();
+                composition.content = of_others.laid_under(&composition.content);
+            }
+            compose::compose_commit(repository, &owned, &composition, &message)
+        });
+        Ok(composed.await?)
+    }
+
+    /// Returns what trailers say of each lane, where lanes share a pull request.
+    fn told_parts(&self, environment: &EnvironmentName, parts: &Parts) -> Vec<Part> {
+        if !self.is_bundle(environment) {
+            return Vec::new();
+        }
+        let part =
+            |(lane, wish): (&LaneName, &Wish)| Part { lane: lane.clone(), dry: wish.dry.clone(), gates: Vec::new() };
+        parts.iter().map(part).collect()
+    }
+
+    pub(super) async fn open(
+        &mut self,
+        environment: &EnvironmentName,
+        proposed: &ProposedSha,
+        parts: &Parts,
+    ) -> Result<(), LookError> {
+        let proposer = self.proposer(environment, parts);
+        let text = self.pull_request_text(environment, parts).await?;
+        let base = self.environment(&proposer).branch.clone();
+        let branch = self.snapshot.places_of(environment).find_map(|(_, state)| state.branch());
+        if let Some(branch) = branch {
+            // A merge by hand is told of as an ended pull request before the branch is read again.
+            self.check_base(&base, &branch.head).await?;
+        }
+        let head = self.proposed_branch(&proposer);
+        let new = NewPullRequest { head, base, title: text.title, body: text.body };
+        let forge = &self.context.repository.forge;
+        let opened = self
+            .intend(
+                &format!("open a pull request for {proposer}"),
+                forge.open_pull_request(&self.context.id.repository, &new),
+            )
+            .await?;
+        let store = &self.context.repository.shared.store;
+        store.save_described(&self.context.id.repository, opened.number, proposed).await?;
+        tracing::info!(
+            environment.name = %environment, pull_request.number = opened.number.0, dry.sha = %self.newest(parts),
+            "opened {} to promote {} to {proposer}", opened.number, in_words(parts)
+        );
+        self.view.remember_pull_request(&new.head, opened);
+        Ok(())
+    }
+
+    pub(super) async fn describe(
+        &self,
+        environment: &EnvironmentName,
+        number: PullRequestNumber,
+        proposed: &ProposedSha,
+        parts: &Parts,
+    ) -> Result<(), LookError> {
+        let text = self.pull_request_text(environment, parts).await?;
+        let repository = &self.context.id.repository;
+        self.context.repository.forge.edit_pull_request(repository, number, &text.title, &text.body).await?;
+        self.context.repository.shared.store.save_described(repository, number, proposed).await?;
+        Ok(())
+    }
+
+    async fn pull_request_text(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+    ) -> Result<PullRequestText, LookError> {
+        let proposer = self.proposer(environment, parts);
+        let text = self.text(environment, parts).await?;
+        let (auto_merge, key) = (self.environment(&proposer).auto_merge, own_status_key(&proposer));
+        let page = self.context.page();
+        Ok(self.context.repository.shared.messages.pull_request(&text, auto_merge, key.as_str(), page.as_deref())?)
+    }
+
+    async fn text(&self, environment: &EnvironmentName, parts: &Parts) -> Result<PromotionText, LookError> {
+        let mut told = Vec::new();
+        let mut running = Content::default();
+        for (lane, wish) in parts {
+            let now = self.running_content(&place(environment, lane));
+            let changes = Changes::between(&now, &wish.content);
+            running = running.laid_under(&now);
+            if self.is_bundle(environment) {
+                told.push(PartText { lane: lane.clone(), dry: dry_text(&self.dry_commit(&wish.dry).await?), changes });
+            }
+        }
+        Ok(PromotionText {
+            dry: dry_text(&self.dry_commit(&self.newest(parts)).await?),
+            place: self.proposer(environment, parts),
+            changes: Changes::between(&running, &bundle::content(parts)),
+            parts: told,
+        })
+    }
+
+    /// Returns what is proposed for a lane that goes by itself.
+    pub(super) fn proposed_part(&self, place: &Place, dry: &DrySha) -> Parts {
+        let state = self.snapshot.places.get(place);
+        let content = state.and_then(|s| s.proposal.as_ref()).map(|p| p.content.clone()).unwrap_or_default();
+        Parts::from([(place.lane.clone(), Wish { dry: dry.clone(), content })])
+    }
+
+    /// Returns the place in whose name these parts are proposed.
+    fn proposer(&self, environment: &EnvironmentName, parts: &Parts) -> Place {
+        let lane = parts.keys().next().cloned().unwrap_or_else(LaneName::single);
+        self.context.proposer(&place(environment, &lane))
+    }
+
+    /// Returns the newest dry SHA of the parts.
+    pub(super) fn newest(&self, parts: &Parts) -> DrySha {
+        let newest = parts.values().map(|wish| &wish.dry).max_by_key(|dry| self.snapshot.line.position(dry));
+        newest.expect("because nothing is proposed without a part").clone()
+    }
+
+    fn is_bundle(&self, environment: &EnvironmentName) -> bool {
+        self.context.strategy.environment(environment).is_some_and(|environment| environment.is_bundle())
+    }
+
+    fn running_content(&self, place: &Place) -> Content {
+        self.snapshot.places.get(place).map(|state| state.running_content()).unwrap_or_default()
+    }
+}
+
+fn place(environment: &EnvironmentName, lane: &LaneName) -> Place {
+    Place { environment: environment.clone(), lane: lane.clone() }
+}
+
+fn dry_text(commit: &DryCommit) -> DryText {
+    DryText::new(&commit.sha, &commit.subject, &commit.author)
+}
+
+/// Says what is proposed, in words.
+fn in_words(parts: &Parts) -> String {
+    match parts.values().next() {
+        Some(wish) if parts.len() == 1 => wish.dry.short().to_owned(),
+        _ => bundle::in_words(parts.iter().map(|(lane, wish)| (lane, &wish.dry))),
+    }
+}
