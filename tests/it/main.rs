@@ -31,6 +31,7 @@ mod serve;
 mod strategies;
 mod strategy_changes;
 mod texts;
+mod trailers;
 mod webhooks;
 mod windows;
 mod world;
