@@ -213,8 +213,13 @@ async fn observe_place(
         // The forge had not caught up with a push: it is asked again at the next look.
         view.forget_pull_requests(&proposed_branch);
     }
-    let posted = store.posted_statuses(&context.id.repository, &own_status_key(place)).await?;
-    let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
+    let own_status = match &proposal {
+        Some(Proposal { sha, .. }) => {
+            let posted = store.posted_status(&context.id.repository, sha.as_str(), &own_status_key(place)).await?;
+            posted.map(|status| (sha.clone(), status))
+        }
+        None => None,
+    };
     let proposed_reports = match (&proposal, open) {
         (Some(p), Some(_)) if !environment.proposed_statuses.is_empty() => {
             view.statuses(context, p.sha.as_str()).await?
