@@ -218,7 +218,8 @@ impl<'m> Paragraph<'m> {
             key.is_some_and(|key| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
         };
         let is_continued = |line: &str| line.starts_with([' ', '\t']);
-        self.0.iter().all(|line| is_rule(line) || is_trailer(line) || is_continued(line))
+        !self.0.first().is_some_and(|line| is_continued(line))
+            && self.0.iter().all(|line| is_rule(line) || is_trailer(line) || is_continued(line))
     }
 
     fn values(&self, key: &'static str) -> impl DoubleEndedIterator<Item = &'m str> {
@@ -383,7 +384,7 @@ mod tests {
         ] {
             assert_eq!(Trailers::parse(&format!("{message}{behind}")), Some(promotion()), "{behind:?}");
         }
-        for behind in ["\nThis was copied.\n", "\nCopied from:\n", "\n> quoted\n", "\n: nothing\n"] {
+        for behind in ["\nThis was copied.\n", "\nCopied from:\n", "\n> quoted\n", "\n: nothing\n", "\n  words\n"] {
             assert_eq!(Trailers::parse(&format!("{message}{behind}")), None, "{behind:?}");
         }
         let with_windows_line_ends = message.replace('\n', "\r\n");

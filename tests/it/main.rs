@@ -26,6 +26,7 @@ mod promotion;
 mod rejections;
 mod restarts;
 mod rollbacks;
+mod scale;
 mod secrets;
 mod serve;
 mod strategies;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hydromote::{
     domain::{
         decision::{Decision, OpenGate, RollbackCause, SeenStatus, Settled},
+        drift::Restore,
         hold::HoldRule,
         ids::{ActiveSha, DrySha, EnvironmentName, LaneName, ProposedSha, RootName, StatusKey, StrategyName},
         rollback::{Restored, Trigger},
@@ -63,10 +64,12 @@ fn few_words() -> impl Strategy<Value = String> {
 
 /// Returns what trailers could say.
 pub(super) fn trailers() -> impl Strategy<Value = Trailers> {
-    let parts = (dry(), origin(), prop::option::of(rollback()), prop::option::of(decision()));
-    parts.prop_map(|(dry, origin, rollback, decision)| {
+    let restore = (active(), words(), words(), time()).prop_map(|(of, by, reason, at)| Restore { of, by, reason, at });
+    let (rollback, restore) = (prop::option::of(rollback()), prop::option::of(restore));
+    let parts = (dry(), origin(), rollback, restore, prop::option::of(decision()));
+    parts.prop_map(|(dry, origin, rollback, mends, decision)| {
         let (restored, cause) = rollback.unzip();
-        Trailers { dry, origin, restored, cause, decision }
+        Trailers { dry, origin, restored, cause, mends, decision }
     })
 }
 
@@ -142,7 +145,7 @@ fn seen() -> impl Strategy<Value = SeenStatus> {
 fn gate() -> impl Strategy<Value = OpenGate> {
     let of = || prop::sample::select(vec![WindowSource::Strategy, WindowSource::Server]);
     let window = || prop::option::of(few_words().prop_map(WindowName));
-    let because = vec![Settled::Verified, Settled::Failed, Settled::Restored, Settled::Overdue];
+    let because = vec![Settled::Verified, Settled::Failed, Settled::Restored, Settled::Adopted, Settled::Overdue];
     let depends_on = (
         (environment(), prop::option::of(dry()), prop::option::of(active())),
         (prop::option::of(time()), prop::option::of(time()), 0..9_u64),
@@ -170,5 +173,11 @@ fn gate() -> impl Strategy<Value = OpenGate> {
         seen().prop_map(OpenGate::ProposedStatus),
         (few_words(), time()).prop_map(|(by, at)| OpenGate::Promote { by, at }),
         seen().prop_map(OpenGate::ActiveStatus),
+        (few_words(), any::<u64>(), any::<u64>(), time()).prop_map(|(by, account, review, at)| OpenGate::Approval {
+            by,
+            account,
+            review,
+            at
+        }),
     ]
 }
