@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-long model crash tools lint fmt docs references image-check bench-replay
+.PHONY: help demo test test-long model crash tools lint fmt docs references image-check bench-replay bench-plan bench-recovery
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -67,3 +67,17 @@ image-check:
 bench-replay: tools
 	$(CARGO) build --locked --release --quiet
 	tools/bench-replay.sh target/release/hydromote "$(REPO)" "$(STRATEGY)" $(or $(COMMITS),30)
+
+# A build as fast as a release; what was measured is printed, and nothing fails for being slow.
+define measure
+	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/$(1).txt"; rm -f "$$result"; \
+	$(CARGO) test --locked --quiet --profile measured --test it $(2) -- --exact --ignored >&2 && cat "$$result"
+endef
+
+## make bench-plan  looks at 10, 100 and 1,000 strategies of 3 environments and 5 lanes that are at rest; minutes
+bench-plan: tools
+	$(call measure,bench-plan,scale::many::strategies_at_rest)
+
+## make bench-recovery  loses the database after 150 and 2,000 promotions, and counts what is read back; minutes
+bench-recovery: tools
+	$(call measure,bench-recovery,scale::year::a_year_is_read_back)

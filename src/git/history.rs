@@ -1,6 +1,6 @@
 //! Histories: the dry line, and what an active branch went through.
 
-use git2::{Commit, Oid, Repository, Sort};
+use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
 use super::{GitError, compose::COMMITTER, mirror::local, other_hydrator, trailers::Trailers};
@@ -69,16 +69,19 @@ pub fn dry_line(
     running: &[DrySha],
 ) -> Result<(DryLine, Reach), GitError> {
     let head = repository.refname_to_id(&local(branch))?;
-    let mut walk = repository.revwalk()?;
-    walk.simplify_first_parent()?;
-    walk.set_sorting(Sort::TOPOLOGICAL)?;
-    walk.push(head)?;
+    let shallow = repository.path().join("shallow").exists();
     let mut newest_first = Vec::new();
-    for id in walk.take(LINE_LIMIT) {
-        newest_first.push(id?);
+    let mut current = Some(head);
+    // Not by a `Revwalk`, which fails where a shallow branch was cut.
+    while let Some(id) = current.filter(|_| newest_first.len() < LINE_LIMIT) {
+        current = match repository.find_commit(id) {
+            Ok(commit) => commit.parent_id(0).ok(),
+            Err(error) if shallow && error.code() == git2::ErrorCode::NotFound && id != head => break,
+            Err(error) => return Err(error.into()),
+        };
+        newest_first.push(id);
     }
     let known: std::collections::HashSet<Oid> = newest_first.iter().copied().collect();
-    let shallow = repository.path().join("shallow").exists();
     let mut left = Vec::new();
     let mut reach = Reach::Enough;
     for dry in running {
@@ -259,4 +262,50 @@ pub fn dry_sha(id: Oid) -> DrySha {
 
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use git2::Signature;
+
+    use super::*;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    /// Makes so many empty commits, each on the one before it.
+    fn commits(repository: &Repository, count: usize) -> Result<Vec<Oid>, git2::Error> {
+        let tree = repository.find_tree(repository.treebuilder(None)?.write()?)?;
+        let who = Signature::new("A", "a@example.com", &git2::Time::new(0, 0))?;
+        let mut made: Vec<Oid> = Vec::new();
+        for number in 0..count {
+            let parent = made.last().map(|id| repository.find_commit(*id)).transpose()?;
+            let parents: Vec<&Commit<'_>> = parent.iter().collect();
+            made.push(repository.commit(None, &who, &who, &number.to_string(), &tree, &parents)?);
+        }
+        Ok(made)
+    }
+
+    #[test]
+    fn the_line_of_a_shallow_branch_ends_where_it_was_cut() -> TestResult {
+        let (whole, cut) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        let whole = Repository::init_bare(whole.path())?;
+        let made = commits(&whole, 4)?;
+        let shallow = Repository::init_bare(cut.path())?;
+        for id in &made[2..] {
+            let objects = whole.odb()?;
+            let object = objects.read(*id)?;
+            shallow.odb()?.write(object.kind(), object.data())?;
+        }
+        std::fs::write(shallow.path().join("shallow"), format!("{}\n", made[2]))?;
+        let branch = BranchName::new("main")?;
+        shallow.reference(&local(&branch), made[3], false, "fetched")?;
+        let shallow = Repository::open_bare(cut.path())?;
+
+        let (line, reach) = dry_line(&shallow, &branch, &[dry_sha(made[2])])?;
+        assert_eq!((line.head(), reach), (Some(&dry_sha(made[3])), Reach::Enough));
+        assert!(line.contains(&dry_sha(made[2])));
+        let (_, reach) = dry_line(&shallow, &branch, &[dry_sha(made[0])])?;
+        assert_eq!(reach, Reach::TooShort);
+        Ok(())
+    }
 }

@@ -1,10 +1,11 @@
 //! The trailers by which a commit of ours is known, and by which its merge is accounted for.
 //!
 //! - They are the last paragraph of the message, one line each, and written by code: no template
-//!   can break them.
-//! - What people wrote stands in a value and never begins a line. Where it is more than plain words
-//!   it is a JSON text, and evidence is a JSON document: line breaks and whatever else is not to be
-//!   seen are escaped, and so is `@`, so that nobody is mentioned.
+//!   can break them. Forges and people put trailers of their own behind it (`Co-authored-by`): these
+//!   are passed over. Behind anything else they are a quotation, and not read.
+//! - What people wrote stands in a value and never begins a line, also the name of a folder. Where it
+//!   is more than plain words it is a JSON text, and evidence is a JSON document: line breaks and
+//!   whatever else is not to be seen are escaped, and so is `@`, so that nobody is mentioned.
 //! - They are bounded: evidence that has no room is counted.
 //! - A bundle names each lane that is in it with its dry SHA, and what was asked of that lane alone. Its own dry SHA and
 //!   lane are those of no lane: the newest of its parts, and the lane that strategies without lanes have.
@@ -185,7 +186,7 @@ impl Trailers {
                 block.line(ASKED_AT, cause.asked_at);
             }
             for root in &restored.roots {
-                block.line(ROOTS, root);
+                block.line(ROOTS, text(root.as_str()));
             }
         }
         if let Some(Restore { of, by, reason, at }) = &self.mends {
@@ -203,9 +204,21 @@ impl Trailers {
         block.0
     }
 
-    /// Reads the trailers from the last paragraph of a message.
+    /// Reads the trailers from the last paragraph of a message, or from one that only trailers of others
+    /// follow.
     pub fn parse(message: &str) -> Option<Self> {
-        let block = Paragraph(message.trim_end().rsplit("\n\n").next()?);
+        let lines: Vec<&str> = message.lines().collect();
+        let mut from_the_end = lines.rsplit(|line| line.trim().is_empty()).filter(|lines| !lines.is_empty());
+        loop {
+            let paragraph = Paragraph(from_the_end.next()?);
+            match Self::of(&paragraph) {
+                None if paragraph.may_follow() => {}
+                read => return read,
+            }
+        }
+    }
+
+    fn of(block: &Paragraph<'_>) -> Option<Self> {
         Some(Self {
             dry: DrySha::new(block.value(DRY_SHA)?).ok()?,
             origin: Origin {
@@ -270,22 +283,34 @@ fn document(gate: &OpenGate) -> String {
     escaped(&serde_json::to_string(gate).expect("because evidence has text keys only"))
 }
 
-/// The last paragraph of a message.
-struct Paragraph<'a>(&'a str);
+/// A paragraph of a message, by its lines.
+struct Paragraph<'m>(&'m [&'m str]);
 
-impl<'a> Paragraph<'a> {
-    fn values(&self, key: &'static str) -> impl DoubleEndedIterator<Item = &'a str> {
-        self.0.split('\n').filter_map(move |line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::trim)
+impl<'m> Paragraph<'m> {
+    /// Says whether this is what forges and people put behind a message: trailers, or a rule before them.
+    fn may_follow(&self) -> bool {
+        let is_rule = |line: &str| line.starts_with("---") && line.trim_end().bytes().all(|b| b == b'-');
+        let is_trailer = |line: &str| {
+            let key = line.split_once(": ").map(|(key, _)| key);
+            key.is_some_and(|key| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+        };
+        let is_continued = |line: &str| line.starts_with([' ', '\t']);
+        !self.0.first().is_some_and(|line| is_continued(line))
+            && self.0.iter().all(|line| is_rule(line) || is_trailer(line) || is_continued(line))
     }
 
-    fn value(&self, key: &'static str) -> Option<&'a str> {
+    fn values(&self, key: &'static str) -> impl DoubleEndedIterator<Item = &'m str> {
+        self.0.iter().filter_map(move |line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::trim)
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'m str> {
         self.values(key).next_back()
     }
 
     fn restored(&self) -> Option<Restored> {
         Some(Restored {
             from: DrySha::new(self.value(FROM)?).ok()?,
-            roots: self.values(ROOTS).filter_map(|root| RootName::new(root).ok()).collect(),
+            roots: self.values(ROOTS).filter_map(|root| RootName::new(read_text(root)).ok()).collect(),
             trigger: match self.value(TRIGGER) {
                 Some(word) if word == Trigger::Automatic.word() => Trigger::Automatic,
                 _ => Trigger::Person,
@@ -327,7 +352,7 @@ impl<'a> Paragraph<'a> {
         parts
     }
 
-    fn part_gates(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    fn part_gates(&self) -> impl Iterator<Item = (&'m str, &'m str)> {
         self.values(PART_GATE).filter_map(|text| text.split_once(' '))
     }
 
@@ -449,6 +474,32 @@ mod tests {
         let message = format!("Promote\n\nHydromote-Dry-Sha: forged\n\n{}", trailers.render());
         assert_eq!(Trailers::parse(&message), Some(trailers));
         assert_eq!(Trailers::parse("Promote\n\nHydromote-Dry-Sha: dry-1"), None);
+    }
+
+    #[test]
+    fn trailers_of_others_may_follow_and_words_may_not() {
+        let message = format!("Promote\n\n{}", promotion().render());
+        for behind in [
+            "\nSigned-off-by: A <a@example.com>\n",
+            "\n\nCo-authored-by: A <a@example.com>\nCo-authored-by: B\n  <b@example.com>",
+            "\n---------\n\nCo-authored-by: A <a@example.com>",
+            "\nHydromote-Dry-Sha: forged\n",
+        ] {
+            assert_eq!(Trailers::parse(&format!("{message}{behind}")), Some(promotion()), "{behind:?}");
+        }
+        for behind in ["\nThis was copied.\n", "\nCopied from:\n", "\n> quoted\n", "\n: nothing\n", "\n  words\n"] {
+            assert_eq!(Trailers::parse(&format!("{message}{behind}")), None, "{behind:?}");
+        }
+        let with_windows_line_ends = message.replace('\n', "\r\n");
+        assert_eq!(Trailers::parse(&with_windows_line_ends), Some(promotion()));
+    }
+
+    #[test]
+    fn the_name_of_a_folder_forges_nothing() {
+        let mut trailers = rollback("Hydromote", "slow");
+        let folder = "web\n\nHydromote-Dry-Sha: forged/@all ";
+        trailers.restored.as_mut().expect("a rollback").roots = [RootName::new(folder).expect("a folder")].into();
+        assert_eq!(Trailers::parse(&trailers.render()), Some(trailers));
     }
 
     #[test]

@@ -103,8 +103,8 @@ pub async fn read(
         state.rollback_pull_request =
             pulls.iter().find(|pr| pr.state == PullRequestState::Open).and_then(super::observe::open_pull_request);
     }
-    let posted = store.posted_statuses(&context.id.repository, &hold_key(place)).await?;
-    state.hold_status = posted.get(head.as_str()).map(|status| (head, status.clone()));
+    let posted = store.posted_status(&context.id.repository, head.as_str(), &hold_key(place)).await?;
+    state.hold_status = posted.map(|status| (head, status));
     for run in state.runs_mut() {
         let released = run.brought_by().is_some_and(|sha| book.released.contains(sha));
         if let Some(restored) = &mut run.restored {

@@ -204,8 +204,13 @@ async fn observe_place(
     let proposer = &context.proposer(place);
     let proposal = heads.proposal.as_ref().and_then(|head| proposal_of(context, &at, head, &known));
     let foreign = drifts::find_foreign_work(context, view, &lane, proposal.as_ref(), &known, &book).await?;
-    let posted = store.posted_statuses(&context.id.repository, &own_status_key(proposer)).await?;
-    let own_status = proposal.as_ref().and_then(|p| Some((p.sha.clone(), posted.get(p.sha.as_str())?.clone())));
+    let own_status = match &proposal {
+        Some(Proposal { sha, .. }) => {
+            let posted = store.posted_status(&context.id.repository, sha.as_str(), &own_status_key(proposer)).await?;
+            posted.map(|status| (sha.clone(), status))
+        }
+        None => None,
+    };
     let proposal = match heads.proposal.filter(|_| environment.is_bundle()) {
         Some(head) => proposal.and_then(|proposal| bundling::part_of(proposal, &at, &head)),
         None => proposal,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, SqliteExecutor};
 
-use super::{Store, StoreError, from_json, from_millis, to_json, to_millis};
+use super::{Store, StoreError, from_json, from_millis, strategies_of, to_json, to_millis};
 use crate::domain::{
     gate::GateId,
     ids::{
@@ -341,14 +341,20 @@ impl Store {
 
     /// Returns the last good documents of a repository's strategies.
     pub async fn documents(&self, repository: &RepositoryId) -> Result<Vec<Document>, StoreError> {
-        let rows = sqlx::query("SELECT strategy, dry, path, document, mistake FROM strategies ORDER BY strategy")
-            .fetch_all(&self.pool)
-            .await?;
+        let (prefix, behind) = strategies_of(repository);
+        let rows = sqlx::query(
+            "SELECT strategy, dry, path, document, mistake FROM strategies
+             WHERE strategy > $1 AND strategy < $2 ORDER BY strategy",
+        )
+        .bind(&prefix)
+        .bind(&behind)
+        .fetch_all(&self.pool)
+        .await?;
         Ok(rows
             .iter()
             .filter_map(|row| {
                 let strategy: String = row.get(0);
-                let name = strategy.strip_prefix(repository.as_str())?.strip_prefix('/')?;
+                let name = strategy.strip_prefix(&prefix)?;
                 Some(Document {
                     strategy: StrategyId { repository: repository.clone(), name: name.to_owned().try_into().ok()? },
                     dry: DrySha::new(row.get::<String, _>(1)).ok()?,

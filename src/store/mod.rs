@@ -16,6 +16,8 @@ use std::{path::Path, str::FromStr, time::Duration};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::domain::ids::RepositoryId;
+
 pub use comments::{CommandedComment, Progress, StatusComment};
 pub use deliveries::{Delivery, NewDelivery, Recorded};
 pub use history::{Event, MergeRecord, Promotion};
@@ -134,6 +136,12 @@ impl Store {
     }
 }
 
+/// Returns between what the strategies of a repository stand, in the order of their names: what begins them all, and
+/// what comes behind the last one. An index finds them so, where comparing their beginnings reads every row.
+fn strategies_of(repository: &RepositoryId) -> (String, String) {
+    (format!("{repository}/"), format!("{repository}0"))
+}
+
 fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("because stored documents have text keys only")
 }
@@ -153,7 +161,7 @@ fn from_millis(millis: i64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{Place, RepositoryId, StrategyId, StrategyName};
+    use crate::domain::ids::{Place, StrategyId, StrategyName};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_new_database_is_opened_by_one_connection_first() {

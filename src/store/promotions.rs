@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Store, StoreError, from_json, to_json};
+use super::{Store, StoreError, from_json, strategies_of, to_json};
 use crate::domain::{
     hydration::{EnvironmentHydration, RootInfo},
     ids::{DrySha, EnvironmentName, Place, ProposedSha, RepositoryId, RootName, StrategyId, StrategyName, TreeId},
@@ -34,13 +34,14 @@ impl Store {
         &self,
         repository: &RepositoryId,
     ) -> Result<BTreeMap<DrySha, Vec<(StrategyName, EnvironmentName, EnvironmentHydration)>>, StoreError> {
-        let prefix = format!("{repository}/");
+        let (prefix, behind) = strategies_of(repository);
         let rows = sqlx::query(
             "SELECT dry, hydration, strategy, environment FROM hydrations
-             WHERE substr(strategy, 1, length($1)) = $1
+             WHERE strategy > $1 AND strategy < $2
              AND (hydration ->> 'outcome' = 'failed' OR hydration ->> 'failed' <> '{}' OR hydration ->> 'kept' <> '{}')",
         )
         .bind(&prefix)
+        .bind(&behind)
         .fetch_all(&self.pool)
         .await?;
         let mut troubles: BTreeMap<_, Vec<_>> = BTreeMap::new();

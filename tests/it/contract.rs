@@ -4,7 +4,7 @@
 //! error that is not listed must be GitHub's basic error.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -314,6 +314,16 @@ impl Checker {
     pub(crate) fn calls(&self, id: &str) -> usize {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.seen.iter().filter(|seen| *seen == id).count()
+    }
+
+    /// Returns how often each operation was called, and each event was told.
+    pub(crate) fn tally(&self) -> BTreeMap<String, usize> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = BTreeMap::new();
+        for seen in &found.seen {
+            *tally.entry(seen.clone()).or_default() += 1;
+        }
+        tally
     }
 
     /// Returns the names of all described operations.

@@ -1,14 +1,22 @@
 //! The service of a world: started, stopped, and waited for.
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use hydrators::Launcher;
 use hydromote::{
     app::{self, Parts, Service},
     crash::FailPoints,
     domain::ids::PullRequestNumber,
-    forge::github::{Credentials, GitHub, GitHubOptions, Limits},
-    reconcile::{attention::Attention, hydrate::Hydrator},
+    forge::{
+        Forge,
+        github::{Credentials, GitHub, GitHubOptions, Limits},
+    },
+    git::mirror::{self, Mirror},
+    reconcile::{
+        attention::Attention,
+        context::{RepositoryContext, Shared, StrategyContext},
+        hydrate::Hydrator,
+    },
     settings::{RepositoryPattern, ServedRepositories},
     store::{CommandedComment, Progress, Store},
 };
@@ -23,6 +31,8 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// After how long everything is read again by itself: never in a story.
 const POLL: Duration = Duration::from_secs(24 * 3600);
+/// The service's address for people.
+const PUBLIC_URL: &str = "https://hydromote.example.com";
 /// The largest webhook body.
 const WEBHOOK_BODY: usize = 25 << 20;
 
@@ -49,20 +59,15 @@ async fn hydrator() -> Fallible<Arc<Hydrator>> {
 impl World {
     /// Starts the service on what is in its folder.
     pub(crate) async fn start(&mut self) -> TestResult {
-        let data = self.dir.path().join("service");
+        let data = self.data();
         std::fs::create_dir_all(&data)?;
-        let adapter = GitHub::new(&GitHubOptions {
-            api_url: self.forge.api_url(),
-            credentials: Credentials::Token(SecretString::from(self.bot_token.expose())),
-            limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
-        })?;
         let pattern = RepositoryPattern::parse(REPOSITORY).ok_or("the repository is no pattern")?;
         let service = Service::start(Parts {
             listen: ([127, 0, 0, 1], 0).into(),
-            public_url: Some("https://hydromote.example.com".to_owned()),
+            public_url: Some(PUBLIC_URL.to_owned()),
             store: Store::open(&data.join("hydromote.db")).await?,
             data,
-            forge: Arc::new(adapter),
+            forge: Arc::new(self.adapter()?),
             forge_name: "github".to_owned(),
             webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
             webhook_body: WEBHOOK_BODY,
@@ -80,6 +85,46 @@ impl World {
         self.forge.add_webhook(REPOSITORY, &url, Some(self.webhook_secret.clone()), &["*"]).await?;
         self.service = Some(Running { service });
         Ok(())
+    }
+
+    fn adapter(&self) -> Fallible<GitHub> {
+        Ok(GitHub::new(&GitHubOptions {
+            api_url: self.forge.api_url(),
+            credentials: Credentials::Token(SecretString::from(self.bot_token.expose())),
+            limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
+        })?)
+    }
+
+    /// Returns the folder of the service: its database and its mirrors.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("service")
+    }
+
+    /// Returns how often each operation of the forge's API was called, and each event was told.
+    pub(crate) fn calls(&self) -> BTreeMap<String, usize> {
+        self.checker.tally()
+    }
+
+    /// Returns what the worker of the strategy works with.
+    pub(crate) async fn strategy_context(&self) -> Fallible<StrategyContext> {
+        let service = self.service()?;
+        let looked = service.boards.of(&self.id).and_then(|board| board.looked.0);
+        let (strategy, _) = looked.ok_or("the strategy was never looked at")?;
+        let forge = self.adapter()?;
+        let (account, details) = (forge.account().await?, forge.repository(&self.id.repository).await?);
+        let shared = Shared {
+            store: service.store.clone(),
+            messages: self.messages.clone(),
+            hydrator: hydrator().await?,
+            server_windows: Arc::new(self.server_windows.clone()),
+            clock: self.clock.tell(),
+            public_url: Some(PUBLIC_URL.to_owned()),
+        };
+        let mirror = Mirror::open(&mirror::folder(&self.data(), &self.id.repository))?;
+        let dry_branch = details.default_branch.clone();
+        let repository = self.id.repository.clone();
+        let repository = RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror };
+        Ok(StrategyContext { repository, id: self.id.clone(), dry_branch, strategy, mistake: None, kept_out: None })
     }
 
     /// Stops the service; what happens now it hears nothing of.
@@ -124,7 +169,7 @@ impl World {
     }
 
     /// At rest: a look has led to no webhook.
-    async fn come_to_rest(&self) -> TestResult {
+    pub(crate) async fn come_to_rest(&self) -> TestResult {
         loop {
             self.forge.webhooks_sent().await;
             let before = self.forge.deliveries(REPOSITORY).await?.len();
