@@ -66,7 +66,10 @@ impl<'a> Comparison<'a> {
     fn kept(&self, place: &Place) -> Option<&'a Environment> {
         let before = self.old.environment(&place.environment)?;
         self.successor(before).filter(|after| {
-            after.name == before.name && after.branch == before.branch && self.old.lanes == self.new.lanes
+            after.name == before.name
+                && after.branch == before.branch
+                && after.proposing == before.proposing
+                && self.old.lanes == self.new.lanes
         })
     }
 

@@ -214,9 +214,7 @@ async fn what_a_person_merges_behind_another_lane_is_known() -> TestResult {
     insta::assert_snapshot!(world.board().await?, @"
     dev/cart first, is verified
     dev/pay  first, is verified
-    prod/cart nothing; wants first
-             - developer changed `cart` on the branch in (commit)
-             - waits for a person to promote it
+    prod/cart first, `health` has not been reported
     prod/pay first, `health` has not been reported
     ");
     world.restart_without_database().await?;
@@ -224,9 +222,7 @@ async fn what_a_person_merges_behind_another_lane_is_known() -> TestResult {
     insta::assert_snapshot!(world.board().await?, @"
     dev/cart first, is verified
     dev/pay  first, is verified
-    prod/cart nothing; wants first
-             - developer changed `cart` on the branch in (commit)
-             - waits for a person to promote it
+    prod/cart first, `health` has not been reported
     prod/pay first, `health` has not been reported
     ");
     world.finish().await
@@ -244,6 +240,7 @@ async fn what_somebody_else_changes_is_drift_in_its_own_lane() -> TestResult {
     dev/cart first, is verified; wants second
              - stranger changed `cart` on the branch in (commit)
     dev/pay  second, `health` has not been reported
+    hydromote/drift/dev/cart on (commit): stranger changed `cart` on the branch in (commit)
     ");
     world.finish().await
 }
