@@ -72,7 +72,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
 fn imported<'a>(name: &str, from: &[PathBuf], paths: impl Iterator<Item = &'a str>) -> anyhow::Result<String> {
     let inputs = from.iter().map(|path| read_input(path)).collect::<anyhow::Result<Vec<_>>>()?;
     import_strategy(name, &inputs, paths).map_err(|mistakes| {
-        mistakes.iter().for_each(|mistake| output::progress(mistake));
+        mistakes.iter().for_each(output::progress);
         match mistakes.len() {
             1 => anyhow::anyhow!("nothing was written: the mistake above stands in what `--from` names"),
             more => anyhow::anyhow!("nothing was written: the {more} mistakes above stand in what `--from` names"),

@@ -115,7 +115,7 @@ fn strategy(document: &Document) -> Result<Pipeline, ImportMistake> {
     let names = names(&branches);
     let environments = stages.iter().zip(branches).zip(names).map(|((stage, branch), name)| {
         let list = |field: &str| keys(stage[field].as_array().map_or(&[], Vec::as_slice));
-        let lost = stage["activePath"].as_str().map(|path| active_path(path)).into_iter().collect();
+        let lost = stage["activePath"].as_str().map(active_path).into_iter().collect();
         Stage {
             name,
             branch,
