@@ -226,6 +226,7 @@ async fn a_hydrator_that_still_writes_stops_the_environment_and_is_named() -> Te
     insta::assert_snapshot!(world.board().await?, @"
     dev      before, is verified; strategy changes nothing; wants second
              - Argo CD's source hydrator still writes this branch: it changed `shop` in (commit); take `sourceHydrator` out of the applications that write it, then revert that commit
+    hydromote/drift/dev on (commit): Argo CD's source hydrator still writes this branch: it changed `shop` in (commit); take `sourceHydrator` out of the applications that write …
     ");
     world.fast_forward_by_hand("dev", &taken_over).await?;
     world.settle().await?;
@@ -245,6 +246,7 @@ async fn a_hydrator_that_writes_the_proposed_branch_too_is_not_fought_with() -> 
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      before, `health` has not been reported; strategy changes nothing; wants second
+             - Argo CD pushed (commit) onto the proposal, which changes `shop`; `restore` proposes anew
              - Argo CD's source hydrator writes `env/dev-next` too, last in (commit); take `sourceHydrator` out of the applications that write it, then delete that branch
     ");
     assert_eq!(world.branch("env/dev-next").await?, theirs);

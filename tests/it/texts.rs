@@ -96,7 +96,7 @@ async fn the_built_in_texts_are_written_to_begin_with() -> TestResult {
     let folder = tempfile::tempdir()?;
     let said = run(folder.path(), &["init", "--templates", "texts"]).await?;
     insta::assert_snapshot!(said, @r#"
-    Wrote 14 texts to texts
+    Wrote 15 texts to texts
 
     Next:
       1. Change those that are to say something else, and delete the others: they stay as the program brings them.

@@ -63,6 +63,14 @@ async fn a_closed_window_holds_a_promotion_until_it_opens() -> TestResult {
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
     prod     first, `health` has not been reported
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
+    #2 hydromote: **prod** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
     ");
     insta::assert_snapshot!(recorded(&world).await?.join("\n"), @r#"{"gate":"window","of":"strategy"}"#);
     world.finish().await
@@ -106,9 +114,9 @@ async fn who_may_goes_past_a_closed_window_with_a_reason() -> TestResult {
     #2 stranger: /promote override=windows reason="the shop is down"
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | closed by a window (freeze) until (time) | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | closed by a window (freeze) until (time) | (time) | by itself; or whoever may override windows: `promote` with `override=windows` and a reason |
 
     `/promote override=gates reason=now` by developer:
 
@@ -205,9 +213,9 @@ async fn windows_of_the_server_hold_whatever_the_strategy_says() -> TestResult {
     #2 developer: /promote override=windows reason="the shop is down"
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | closed by a window of the server (year end) until (time) | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | closed by a window of the server (year end) until (time) | (time) | by itself; or whoever may override windows: `promote` with `override=windows` and a reason |
 
     `/promote override=windows reason="the shop is down"` by developer:
 
@@ -240,11 +248,34 @@ async fn a_rollback_passes_a_closed_window() -> TestResult {
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      third, `health` has not been reported
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
     prod     first, `health` has not been reported; wants third in #7
              - waits for `health` on dev, which has not been reported
              - closed by a window (freeze) until (time)
              = developer rolled it back: checkout is slow (Next)
              ! second is kept out by the rollback of prod; it waits for a fix, a revert or `unhold prod`
+             ! the verdict on what runs is overdue since (time): `health` has not been reported
+    #4 hydromote: **prod** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
+    #5 hydromote: **prod** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
+    #6 hydromote: **dev** waits longer than it should.
+
+    - the verdict on what runs is overdue since (time): `health` has not been reported
+
+    Nothing is merged or rolled back because of it. [Status page](https://hydromote.example.com/strategies/acme/shop/shop)
+
+    <!-- hydromote:overdue verdict%(commit) -->
     ");
     world.finish().await
 }
@@ -263,9 +294,9 @@ async fn an_override_outlives_the_database() -> TestResult {
     #2 developer: /promote override=windows reason="the shop is down"
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | `change-ticket` has not been reported on the proposal | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | `change-ticket` has not been reported on the proposal | (time) | whoever reports `change-ticket` on the head of the pull request |
 
     > developer overrides the windows: the shop is down
 

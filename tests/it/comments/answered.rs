@@ -38,9 +38,9 @@ async fn what_is_accepted_waits_for_the_other_gates_and_says_so() -> TestResult 
     #2 developer: @hydromote promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for `health` on dev, which has not been reported | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for `health` on dev, which has not been reported | (time) | whoever reports `health` on the branch of dev |
 
     `@hydromote promote` by developer:
 
@@ -85,10 +85,10 @@ async fn several_commands_and_mistakes_are_answered_in_one_comment() -> TestResu
     /promote stagin
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | developer holds it: not now | (time) |
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | developer holds it: not now | (time) | whoever may roll back: `unhold prod` |
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/hydromote preview` by developer:
 
@@ -186,9 +186,9 @@ async fn help_and_diff_are_answered() -> TestResult {
     /hydromote diff dev
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/hydromote diff dev` by reader:
 
@@ -231,7 +231,10 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `reject [commit] [reason="…"]` | keeps a dry commit from being promoted anywhere | write |
     | `unreject [commit]` | takes the rejection of a dry commit back | write |
     | `preview` | shows what a pull request into the dry branch would change | write |
+    | `override reason="…"` | lets a change of the strategy drop what is under way | maintain |
     | `rollback <environment> [to=<commit>\|steps=<n>] [only=<labels>] [reason="…"]` | brings earlier content back | maintain |
+    | `restore [environment] [reason="…"]` | brings back what was promoted last, over what others changed on the branch | maintain |
+    | `adopt [environment] [reason="…"]` | takes what others changed on the branch as what runs | maintain |
 
     Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `promote`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.
 
@@ -256,10 +259,10 @@ async fn another_environment_can_be_named() -> TestResult {
     #3 developer: /promote staging
     #3 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for `health` on staging, which has not been reported | (time) |
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for `health` on staging, which has not been reported | (time) | whoever reports `health` on the branch of staging |
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote staging` by developer:
 

@@ -19,9 +19,9 @@ async fn an_environment_is_held_and_let_go_by_comment() -> TestResult {
     /promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | developer holds it: the database is being moved | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | developer holds it: the database is being moved | (time) | whoever may roll back: `unhold prod` |
 
     `/promote` by developer:
 
@@ -85,9 +85,9 @@ async fn an_environment_before_is_rolled_back_from_the_pull_request_after_it() -
     #2 developer: /rollback dev steps=1 reason="it fails"
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     > second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
 
@@ -155,9 +155,9 @@ async fn drift_is_restored_by_comment_by_those_who_may_and_never_unseen() -> Tes
     #2 stranger: /hydromote adopt dev
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/hydromote adopt dev` by developer:
 

@@ -16,9 +16,9 @@ async fn who_lacks_the_right_is_told_so() -> TestResult {
     #2 reader: /promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/status` by reader:
 

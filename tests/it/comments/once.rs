@@ -46,9 +46,9 @@ async fn a_comment_whose_webhook_comes_twice_is_done_once() -> TestResult {
     #2 developer: /retry
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/retry` by developer:
 
@@ -88,9 +88,9 @@ async fn a_command_in_whose_middle_the_service_was_killed_is_not_repeated() -> T
     #2 developer: /promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote` by developer:
 
@@ -114,9 +114,9 @@ async fn the_loss_of_the_database_repeats_no_command_and_forgets_none() -> TestR
     #2 developer: /retry
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/retry` by developer:
 
@@ -177,10 +177,10 @@ async fn a_promotion_is_dropped_with_words_when_something_else_is_proposed() -> 
     #2 developer: /promote
     #2 hydromote: Nothing runs in **prod** yet, and third is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | `ticket` has not been reported on the proposal | (time) |
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | `ticket` has not been reported on the proposal | (time) | whoever reports `ticket` on the head of the pull request |
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote` by developer:
 
@@ -211,9 +211,9 @@ async fn a_comment_on_what_its_author_did_not_see_promotes_nothing() -> TestResu
     #2 developer: /promote
     #2 hydromote: Nothing runs in **prod** yet, and second is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote` by developer:
 
@@ -247,9 +247,9 @@ async fn a_reaction_and_an_answer_whose_answers_are_lost_are_made_once() -> Test
     #2 developer: /retry
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/retry` by developer:
 

@@ -87,9 +87,9 @@ async fn who_is_in_no_named_team_is_told_what_would_do() -> TestResult {
     #2 reader: /promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote` by reader:
 
@@ -117,9 +117,9 @@ async fn teams_that_cannot_be_read_count_for_nobody_and_are_named() -> TestResul
     #2 reader: /promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote` by reader:
 
@@ -165,9 +165,9 @@ async fn a_named_team_rolls_back_and_may_nothing_else() -> TestResult {
     /rollback dev
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/rollback dev` by reader:
 
@@ -196,9 +196,9 @@ async fn who_left_the_team_may_no_longer() -> TestResult {
     #2 reader: /promote
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/promote` by reader:
 

@@ -245,6 +245,13 @@ async fn what_does_not_render_is_told_with_file_and_line_and_stops_nothing() -> 
 
     > Does not render in dev, prod: `hydromote.yaml:6: 'surces' is not a field here`
 
+    **Strategy** `shop`:
+
+    > hydromote.yaml:6:3: `surces` is not a field here
+    > did you mean `sources`?
+
+    Until that is mended the strategy in force stays, and nothing is promoted.
+
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
@@ -326,6 +333,11 @@ async fn an_environment_may_come_or_go_with_it() -> TestResult {
     ````
 
     </details>
+
+    **Strategy** `shop`:
+
+    - staging is new, on `env/staging`, and comes after `dev`
+    - prod goes; `env/prod` stays as it is
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 

@@ -76,9 +76,9 @@ async fn a_locked_conversation_holds_up_no_other() -> TestResult {
     #2 developer: /status
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/status` by developer:
 

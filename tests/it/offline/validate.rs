@@ -207,7 +207,7 @@ fn commands_that_cannot_run_say_why() {
     error: there is no revision `nowhere` in `<repo>`
     error: the repository has none of the branches `env/dev`, `env/prod`; fetch them first
     error: there is a strategy already, `hydromote.yaml`; `--force` writes over `hydromote.yaml`
-    error: `--from` is not yet supported; run `hydromote init` without it and move the settings by hand
+    error: there is a strategy already, `hydromote.yaml`; `--force` writes over `hydromote.yaml`
     error: `--cd` is not yet supported; whatever deploys has to report a commit status on the branch's head
     ");
 }
