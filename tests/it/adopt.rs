@@ -230,7 +230,10 @@ async fn a_hydrator_that_still_writes_stops_the_environment_and_is_named() -> Te
     ");
     world.fast_forward_by_hand("dev", &taken_over).await?;
     world.settle().await?;
-    insta::assert_snapshot!(world.board().await?, @"dev      second, `health` has not been reported");
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, `health` has not been reported
+    hydromote/drift/dev on (commit): Argo CD's source hydrator still writes this branch: it changed `shop` in (commit); take `sourceHydrator` out of the applications that write …
+    ");
     world.finish().await
 }
 

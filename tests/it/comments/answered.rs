@@ -128,10 +128,10 @@ async fn several_commands_and_mistakes_are_answered_in_one_comment() -> TestResu
     /promote stagin
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | developer holds it: not now | (time) |
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | developer holds it: not now | (time) | whoever may roll back: `unhold prod` |
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `…` by developer:
 

@@ -138,9 +138,9 @@ async fn the_loss_of_the_database_repeats_no_command_and_forgets_none() -> TestR
     #2 developer: /retry
     #2 hydromote: Nothing runs in **prod** yet, and first is proposed here.
 
-    | closed gate | since |
-    |---|---|
-    | waits for a person to promote it | (time) |
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
 
     `/status` by developer:
 
