@@ -143,7 +143,6 @@ fn of_value(value: &serde_json::Value) -> Meaning {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::canonical::read_documents;
 
     /// Says whether `a: A` and `a: B` say the same.
