@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     content::Content,
     ids::{LaneName, RootName},
-    lane::{Lanes, NoLane},
+    lane::Lanes,
     selection::RootLabels,
 };
 
@@ -87,17 +87,6 @@ impl std::fmt::Display for HydrationFailure {
 }
 
 impl EnvironmentHydration {
-    /// Returns the lanes that have roots.
-    ///
-    /// # Errors
-    /// [`NoLane`] when a root is in none.
-    pub fn lanes(&self, lanes: &Lanes) -> Result<BTreeSet<LaneName>, NoLane> {
-        match self {
-            Self::Done(roots) => roots.labels.iter().map(|(root, labels)| lanes.of(root, labels)).collect(),
-            Self::Failed(_) => Ok(BTreeSet::new()),
-        }
-    }
-
     /// Returns what of it travels in one lane. A root that is in no lane stops all of them: nobody knows
     /// which one it belongs to.
     pub fn of_lane(&self, lanes: &Lanes, lane: &LaneName) -> Hydration {
@@ -211,7 +200,9 @@ mod tests {
             ..RenderedRoots::default()
         });
         let lanes = Lanes::by("service");
-        assert_eq!(hydration.lanes(&lanes), Ok(BTreeSet::from([lane("cart"), lane("pay")])));
+        let EnvironmentHydration::Done(roots) = &hydration else { panic!("the roots were found") };
+        let of_roots = roots.labels.iter().map(|(root, labels)| lanes.of(root, labels));
+        assert_eq!(of_roots.collect::<Result<BTreeSet<_>, _>>(), Ok(BTreeSet::from([lane("cart"), lane("pay")])));
         assert_eq!(
             hydration.of_lane(&lanes, &lane("cart")).content_over(&Content::default()),
             Some(content(&[("cart", "cart-2")]))
