@@ -125,6 +125,7 @@ pub fn commit(
         taken_over: BTreeSet::new(),
         is_undivided: true,
         dry_of: BTreeMap::new(),
+        others: BTreeMap::new(),
     };
     let base = without_other_metadata(repository, parent.tree_id())?;
     let mut batch = Batch::default();

@@ -20,7 +20,7 @@ pub use self::compare::compare;
 use super::{
     gate::clock,
     hold::Hold,
-    ids::{BranchName, DrySha, EnvironmentName, Place, PullRequestNumber},
+    ids::{BranchName, DrySha, EnvironmentName, Place, PullRequestNumber, StrategyName},
     rollback::Rollback,
     strategy::nearest::list,
 };
@@ -37,6 +37,13 @@ pub struct StrategyChange {
 /// Something that a change of the strategy makes different.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// The strategy gets another name: it goes on with what runs, and what is remembered under the old name goes.
+    Called {
+        /// The old name.
+        from: StrategyName,
+        /// The new name.
+        to: StrategyName,
+    },
     /// An environment is new.
     Added {
         /// It.
@@ -207,6 +214,9 @@ pub fn told(losses: &[&Loss]) -> String {
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Called { from, to } => {
+                write!(f, "`{from}` is called `{to}` and goes on with what runs; holds, records and blocks begin anew")
+            }
             Self::Added { environment, branch, after } if after.is_empty() => {
                 write!(f, "{environment} is new, on `{branch}`, and waits for no other environment")
             }

@@ -20,7 +20,7 @@ use crate::domain::{
     adoption::OtherHydrator,
     content::Content,
     hydration::RootInfo,
-    ids::{DrySha, RenderingId, RootName},
+    ids::{DrySha, RenderingId, RootName, StrategyName},
 };
 
 /// What a snapshot commit is composed of.
@@ -42,11 +42,13 @@ pub struct Composition {
     pub repo_url: String,
     /// README text by root, for those rendered anew.
     pub readmes: BTreeMap<RootName, String>,
-    /// Roots that come from another lane: their metadata is written though the rendering stays.
+    /// Roots that come from another lane or strategy: their metadata is written though the rendering stays.
     pub taken_over: BTreeSet<RootName>,
-    /// Whether everything on the branch travels together: then a file at its root names the dry SHA. With several
-    /// lanes no file is shared between them.
+    /// Whether everything on the branch travels together: then a file at its root names the dry SHA. Several
+    /// lanes, and strategies, share no file.
     pub is_undivided: bool,
+    /// The roots that other strategies have on the branch.
+    pub others: BTreeMap<RootName, StrategyName>,
 }
 
 /// A composed commit.
@@ -105,10 +107,14 @@ pub fn compose_tree(
             edits.extend(root_files(repository, batch, composition, root, rendering)?);
         }
     }
+    refuse_meeting_others(owned, composition)?;
     refuse_what_is_not_ours(repository, base, owned, &edits, composition)?;
-    let metadata = branch_metadata(composition).render();
-    let metadata = if composition.is_undivided { Some(Entry::file(batch.blob(metadata)?)) } else { None };
-    edits.insert(metadata::FILE_NAME.to_owned(), metadata);
+    if composition.is_undivided {
+        let metadata = Entry::file(batch.blob(branch_metadata(composition).render())?);
+        edits.insert(metadata::FILE_NAME.to_owned(), Some(metadata));
+    } else if !is_of_another(repository, base, composition)? {
+        edits.insert(metadata::FILE_NAME.to_owned(), None);
+    }
     match tree::edit(repository, batch, base, &edits)? {
         Some(tree) => Ok(tree),
         None => batch.tree(&BTreeMap::new()),
@@ -181,6 +187,7 @@ fn root_files(
         dry_sha: composition.dry_of.get(root).unwrap_or(&composition.dry.sha).to_string(),
         repo_url: composition.repo_url.clone(),
         hydromote: OutputOwnership {
+            strategy: composition.origin.strategy.clone(),
             files: listed,
             renderer: info.map(|info| info.renderer.clone()).unwrap_or_default(),
             labels: info.map(|info| info.labels.clone()).unwrap_or_default(),
@@ -189,6 +196,37 @@ fn root_files(
     let blob = batch.blob(text.render())?;
     edits.insert(format!("{root}/{}", metadata::FILE_NAME), Some(Entry::file(blob)));
     Ok(edits)
+}
+
+/// Says whether the file at the root of a branch names another strategy, which has outputs on it.
+fn is_of_another(repository: &Repository, base: Option<Oid>, composition: &Composition) -> Result<bool, GitError> {
+    let Some(base) = base else { return Ok(false) };
+    let tree = repository.find_tree(base)?;
+    let Some(entry) = tree.get_name(metadata::FILE_NAME) else { return Ok(false) };
+    let parsed = repository.find_blob(entry.id()).ok().and_then(|blob| BranchMetadata::parse(blob.content()));
+    let own = &composition.origin.strategy;
+    let others: BTreeSet<&StrategyName> = composition.others.values().collect();
+    Ok(parsed.is_some_and(|parsed| parsed.hydromote.strategy != *own && others.contains(&parsed.hydromote.strategy)))
+}
+
+/// Refuses a new output that is the one of another strategy on the branch, or inside it, or around it: whatever
+/// applies one would apply both.
+fn refuse_meeting_others(owned: &Owned, composition: &Composition) -> Result<(), GitError> {
+    let inside = |outer: &RootName, inner: &RootName| {
+        inner.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let new = composition.content.iter().map(|(root, _)| root).filter(|root| owned.content.get(root).is_none());
+    for root in new {
+        let met = composition.others.iter().find(|(other, _)| inside(root, other) || inside(other, root));
+        if let Some((other, strategy)) = met {
+            let message = format!(
+                "`{root}` would stand with `{other}` of the strategy `{strategy}`, which shares the branch; give one \
+                 of them another `output`"
+            );
+            return Err(GitError::Obstacle { message });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to write over a file that is not ours, or where a file stands that is not ours.

@@ -39,6 +39,8 @@ pub struct OutputMetadata {
 /// Which files of an output are ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputOwnership {
+    /// The strategy that it is of: several may share a branch.
+    pub strategy: StrategyName,
     /// The owned files, relative to the output folder, sorted.
     pub files: Vec<String>,
     /// Name and version of the renderer.
@@ -126,7 +128,7 @@ mod tests {
     #[test]
     fn listed_files_never_leave_the_output_folder() {
         let parsed = OutputMetadata::parse(
-            br#"{"drySha":"a","hydromote":{"files":["a.yaml","../x","/etc/y","a//b"],"renderer":"","labels":{}}}"#,
+            br#"{"drySha":"a","hydromote":{"strategy":"shop","files":["a.yaml","../x","/etc/y","a//b"],"renderer":"","labels":{}}}"#,
         );
         assert_eq!(parsed.expect("is ours").files(), ["a.yaml"]);
     }

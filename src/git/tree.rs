@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::{
     content::Content,
-    ids::{RenderingId, RootName, TreeId},
+    ids::{RenderingId, RootName, StrategyName, TreeId},
     selection::RootLabels,
 };
 
@@ -94,6 +94,8 @@ fn collect(
 pub struct Owned {
     /// Root and rendering.
     pub content: Content,
+    /// The strategy of each root.
+    pub strategies: BTreeMap<RootName, StrategyName>,
     /// The labels of each root.
     pub labels: RootLabels,
     /// Every owned file of each root, by path from the branch's root.
@@ -101,6 +103,19 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// Returns the part of it in these roots.
+    pub fn only(&self, is_in: impl Fn(&RootName) -> bool) -> Self {
+        fn of<V: Clone>(all: &BTreeMap<RootName, V>, is_in: &impl Fn(&RootName) -> bool) -> BTreeMap<RootName, V> {
+            all.iter().filter(|(root, _)| is_in(root)).map(|(root, value)| (root.clone(), value.clone())).collect()
+        }
+        Self {
+            content: self.content.only(&is_in),
+            strategies: of(&self.strategies, &is_in),
+            labels: of(&self.labels, &is_in),
+            files: of(&self.files, &is_in),
+        }
+    }
+
     /// Returns all owned paths.
     pub fn paths(&self) -> BTreeSet<&str> {
         self.files.values().flat_map(BTreeMap::keys).map(String::as_str).collect()
@@ -125,6 +140,7 @@ pub fn owned(repository: &Repository, tree: Oid) -> Result<Owned, GitError> {
             .filter_map(|path| all.get(&path).map(|entry| (path, *entry)))
             .collect();
         owned.content.insert(root.clone(), rendering(folder, &listed)?);
+        owned.strategies.insert(root.clone(), parsed.hydromote.strategy);
         owned.labels.insert(root.clone(), parsed.hydromote.labels);
         owned.files.insert(root, listed);
     }

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::{
     LookError,
     closed_pull_requests::CLOSED_BY_US,
-    context::{StrategyContext, drift_key, hydrate_key, own_status_key, verified_key},
+    context::StrategyContext,
     forge_view::ForgeView,
+    keys::{drift_key, hydrate_key, own_status_key, verified_key},
     proposing::Parts,
 };
 use crate::{
@@ -110,7 +111,9 @@ impl<'a> Applier<'a> {
                 self.merge_rollback(place, rollback, *number, expected_active, decision).await
             }
             Action::FinishRollback { place, active, rollback } => self.finish_rollback(place, active, rollback).await,
-            Action::PostDrift { place, commit, status } => self.post(commit.as_str(), &drift_key(place), status).await,
+            Action::PostDrift { place, commit, status } => {
+                self.post(commit.as_str(), &drift_key(self.context.strategy.told_apart(place), place), status).await
+            }
             Action::BringBranchBack { place, branch, at, restore } => {
                 self.bring_branch_back(place, branch, at, restore).await
             }
@@ -183,7 +186,7 @@ impl<'a> Applier<'a> {
         dry: &DrySha,
     ) -> Result<(), LookError> {
         let status = PostedStatus::new(StatusState::Success, &format!("{} is verified in {place}", dry.short()));
-        self.post(active.as_str(), &verified_key(&place.lane), &status).await?;
+        self.post(active.as_str(), &verified_key(self.context.strategy.told_apart(place), place), &status).await?;
         let record = Record::Verified { at: self.now() };
         let store = &self.context.repository.shared.store;
         store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
@@ -201,8 +204,12 @@ impl<'a> Applier<'a> {
         reason: &str,
     ) -> Result<(), LookError> {
         let words = format!("{} is no longer verified in {place}: {reason}", dry.short());
-        self.post(active.as_str(), &verified_key(&place.lane), &PostedStatus::new(StatusState::Failure, &words))
-            .await?;
+        self.post(
+            active.as_str(),
+            &verified_key(self.context.strategy.told_apart(place), place),
+            &PostedStatus::new(StatusState::Failure, &words),
+        )
+        .await?;
         let record = Record::Revoked { at: self.now() };
         let store = &self.context.repository.shared.store;
         store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;

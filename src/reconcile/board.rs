@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::strategy_changes::KeptOut;
 use crate::domain::{
     fate::{Fate, fate},
-    ids::{BranchName, DrySha, Place, RepositoryId, StrategyId},
+    ids::{BranchName, DrySha, Place, RepositoryId, StrategyId, StrategyName},
     ledger::Ledger,
     plan::PlaceView,
     snapshot::Snapshot,
@@ -73,6 +73,12 @@ impl StrategyBoard {
     pub fn proposer(&self, place: &Place) -> Place {
         let strategy = self.looked.0.as_ref().map(|(strategy, _)| strategy);
         strategy.map_or_else(|| place.clone(), |strategy| strategy.proposer(place))
+    }
+
+    /// Returns the name by which what is reported on the active branch of a place is told from what other strategies
+    /// report there, where others may.
+    pub fn told_apart(&self, place: &Place) -> Option<&StrategyName> {
+        self.looked.0.as_ref()?.0.told_apart(place)
     }
 
     /// Says whether a dry SHA is on the line as it was looked at.
@@ -143,6 +149,11 @@ impl Boards {
                 change(board);
             }
         });
+    }
+
+    /// Takes away the board of a strategy whose place another one has taken.
+    pub fn remove(&self, id: &StrategyId) {
+        self.sender.send_if_modified(|published| published.strategies.remove(id).is_some());
     }
 
     /// Takes away the boards of a repository that are not about one of `there`.

@@ -6,8 +6,9 @@ use super::{
     LookError,
     apply::Applier,
     closed_pull_requests::CLOSED_BY_US,
-    context::{StrategyContext, own_status_key},
+    context::StrategyContext,
     forge_view::ForgeView,
+    keys::own_status_key,
     observe::{self, At, Head},
 };
 use crate::{

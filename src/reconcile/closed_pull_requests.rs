@@ -7,12 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    LookError,
-    active::KnownProposals,
-    context::{StrategyContext, own_status_key},
-    forge_view::ForgeView,
-    lanes::LaneCommit,
-    proposals,
+    LookError, active::KnownProposals, context::StrategyContext, forge_view::ForgeView, keys::own_status_key,
+    lanes::LaneCommit, proposals,
 };
 use crate::{
     domain::{

@@ -1,13 +1,16 @@
 //! What the worker of one strategy works with.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
-use super::{hydrate::Hydrator, strategy_changes::KeptOut};
+use super::{hydrate::Hydrator, sharing::Sharing, strategy_changes::KeptOut};
 use crate::{
     domain::{
-        ids::{BranchName, LaneName, Place, RepositoryId, StatusKey, StrategyId},
+        ids::{BranchName, LaneName, Place, RepositoryId, RootName, StrategyId, StrategyName},
         strategy::{Environment, PromotionStrategy},
         windows::ServerWindows,
     },
@@ -68,6 +71,8 @@ pub struct StrategyContext {
     pub dry_branch: BranchName,
     /// The strategy in force: the last one without mistakes.
     pub strategy: Arc<PromotionStrategy>,
+    /// The other strategies of the repository that are in force.
+    pub others: Arc<BTreeSet<StrategyName>>,
     /// What is wrong with the newest one, when that is another.
     pub mistake: Option<String>,
     /// The newest one, when it has no mistake and stays out.
@@ -95,6 +100,18 @@ impl StrategyContext {
     /// Returns what commits of a place say about where they belong.
     pub fn origin(&self, place: &Place) -> Origin {
         Origin { strategy: self.id.name.clone(), environment: place.environment.clone(), lane: place.lane.clone() }
+    }
+
+    /// Returns which outputs on a branch are of this strategy, which `renders` these now.
+    pub fn sharing<'r>(&self, renders: impl IntoIterator<Item = &'r RootName>) -> Sharing {
+        let renders = renders.into_iter().cloned().collect();
+        Sharing { own: self.id.name.clone(), others: self.others.clone(), renders }
+    }
+
+    /// Says whether everything on the branch of an environment travels together: then a file at its root names the
+    /// dry SHA.
+    pub fn is_undivided(&self, environment: &Environment) -> bool {
+        self.strategy.lanes.label().is_none() && !environment.is_named_apart()
     }
 
     /// Returns the place in whose name content of a place is proposed.
@@ -133,49 +150,4 @@ pub fn watched(strategy: &PromotionStrategy) -> Vec<Watched> {
         [Watched::One(environment.branch.clone()), Watched::StartingWith(proposed.to_string())]
     };
     strategy.environments.iter().flat_map(of).collect()
-}
-
-/// Returns the key of our own status on proposals of a place.
-pub fn own_status_key(place: &Place) -> StatusKey {
-    status_key(&place.to_string())
-}
-
-/// Returns the key under which hydration is reported on dry SHAs.
-pub fn hydrate_key() -> StatusKey {
-    status_key("hydrate")
-}
-
-/// Returns the key under which a preview is reported on the head of a dry pull request.
-pub fn preview_key() -> StatusKey {
-    status_key("preview")
-}
-
-/// Returns the key of the record of verification of a lane on active SHAs.
-pub fn verified_key(lane: &LaneName) -> StatusKey {
-    let of_lane = if *lane == LaneName::single() { String::new() } else { format!("/{lane}") };
-    status_key(&format!("verified{of_lane}"))
-}
-
-/// Returns the key under which a hold of a place stands on the active branch.
-pub fn hold_key(place: &Place) -> StatusKey {
-    status_key(&format!("hold/{place}"))
-}
-
-/// Returns the key of our own status on the head of a rollback's branch.
-pub fn rollback_key(place: &Place) -> StatusKey {
-    status_key(&format!("rollback/{place}"))
-}
-
-/// Returns the key under which it stands on the commit of drift what a person said of it.
-pub fn drift_key(place: &Place) -> StatusKey {
-    status_key(&format!("drift/{place}"))
-}
-
-/// Returns the key of our own status on the head of the branch that restores over drift.
-pub fn restore_key(place: &Place) -> StatusKey {
-    status_key(&format!("restore/{place}"))
-}
-
-fn status_key(name: &str) -> StatusKey {
-    StatusKey::new(format!("hydromote/{name}")).expect("because names of places are short")
 }

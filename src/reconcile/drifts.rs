@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     LookError,
     active::{self, BranchReading, KnownProposals},
-    context::{StrategyContext, drift_key},
+    context::StrategyContext,
     forge_view::ForgeView,
+    keys::drift_key,
     lanes::{EnvironmentReading, LaneCommit},
     observe, proposals,
 };
@@ -229,6 +230,7 @@ async fn read_lost(
         let Some(dry) = own.map(|trailers| trailers.dry).or(by_tree) else { continue };
         let tree = read.tree;
         let owned = context.repository.mirror.read(move |repository, cache| cache.read(repository, tree)).await?;
+        let owned = at.reading.sharing.part(&owned);
         // Told by the lost commit, so that what is adopted or restored of it is told the same.
         let commit = if merged.is_some_and(|pr| pr.head_sha == commit.as_str()) { commit } else { lost.clone() };
         return Ok(Some((LastPromoted { commit, dry }, at.reading.proposed(&at.place.lane, &owned))));
@@ -265,13 +267,15 @@ pub async fn find_foreign_work(
         Ok(Some((work.commit.author, base)))
     });
     let Some((author, base)) = find.await? else { return Ok(None) };
-    let (key, account) = (drift_key(at.place), context.repository.account.id);
+    let (key, account) = (drift_key(context.strategy.told_apart(at.place), at.place), context.repository.account.id);
     let said = view.statuses(context, proposal.sha.as_str()).await?;
     let marks = said.iter().filter(|status| status.key == key && status.creator == Some(account));
     if marks.filter_map(DriftMark::read).any(|mark| matches!(mark, DriftMark::Restoring { .. })) {
         return Ok(None);
     }
-    let base = base.map_or_else(|| head.content.clone(), |owned| at.reading.proposed(&at.place.lane, &owned));
+    // What they began with may be from before the branch was taken over.
+    let base = base.map(|owned| at.reading.proposed(&at.place.lane, &at.reading.sharing.part(&owned)));
+    let base = base.filter(|base| !base.is_empty()).unwrap_or_else(|| head.content.clone());
     let outputs = base.differing(&proposal.content).into_iter().map(ToString::to_string).collect();
     Ok(Some(ForeignWork { head: proposal.sha.clone(), author, outputs }))
 }
@@ -289,7 +293,7 @@ pub async fn read_back(
     let Some(drift) = reading.drift.as_ref().filter(|drift| !book.asked.contains(&drift.newest)) else {
         return Ok(false);
     };
-    let (key, account) = (drift_key(place), context.repository.account.id);
+    let (key, account) = (drift_key(context.strategy.told_apart(place), place), context.repository.account.id);
     let statuses = view.statuses(context, drift.newest.as_str()).await?;
     let ours = statuses.iter().filter(|status| status.key == key && status.creator == Some(account));
     // That there is drift may have been told after what a person said of it.
@@ -328,7 +332,9 @@ pub async fn read_restoring(
 ) -> Result<(), LookError> {
     let store = &context.repository.shared.store;
     if let Some(drift) = state.branch().and_then(|branch| branch.drift.as_ref()) {
-        let posted = store.posted_statuses(&context.id.repository, &drift_key(place)).await?;
+        let posted = store
+            .posted_statuses(&context.id.repository, &drift_key(context.strategy.told_apart(place), place))
+            .await?;
         state.drift_status = posted.get(drift.newest.as_str()).cloned();
     }
     let Some(restore) = book.restore else { return Ok(()) };

@@ -3,15 +3,15 @@
 //! A rollback stands in the store and on the forge, as a hold, before its branch is pushed; what
 //! it brings back is composed from the earlier commit and never rendered.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use git2::Oid;
 
 use super::{
     LookError,
     apply::Applier,
-    context::{hold_key, rollback_key},
     holds::{CANCELLED_BY_US, HoldBook},
+    keys::{hold_key, rollback_key},
     rejected_commits::RejectionBook,
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
         mirror::Push,
         restore::{self, Over, Restoration},
         trailers::Trailers,
+        tree::Owned,
     },
     messages::{DryText, RollbackText},
 };
@@ -40,7 +41,7 @@ impl Applier<'_> {
         active: &ActiveSha,
         status: &PostedStatus,
     ) -> Result<(), LookError> {
-        self.post(active.as_str(), &hold_key(place), status).await
+        self.post(active.as_str(), &hold_key(self.context.strategy.told_apart(place), place), status).await
     }
 
     /// Puts what the plan says of a hold on the forge, unless a person has changed it since.
@@ -182,10 +183,12 @@ impl Applier<'_> {
             roots: self.going_back(place, rollback),
             over: Over::Listed,
             seconds: rollback.at.as_second(),
-            is_undivided: self.context.strategy.lanes.label().is_none(),
+            is_undivided: self.context.is_undivided(self.environment(place)),
         };
+        let sharing = self.context.sharing(self.running_content(place).iter().map(|(root, _)| root));
+        let own = move |owned: Arc<Owned>| sharing.part(&owned);
         let composed = self.context.repository.mirror.read(move |repository, cache| {
-            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), &message)
+            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree).map(&own), &message)
         });
         Ok(composed.await?)
     }

@@ -10,11 +10,7 @@ use std::collections::BTreeSet;
 use git2::Oid;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    LookError,
-    context::{StrategyContext, hold_key},
-    forge_view::ForgeView,
-};
+use super::{LookError, context::StrategyContext, forge_view::ForgeView, keys::hold_key};
 use crate::{
     domain::{
         hold::{Hold, HoldMark},
@@ -103,7 +99,9 @@ pub async fn read(
         state.rollback_pull_request =
             pulls.iter().find(|pr| pr.state == PullRequestState::Open).and_then(super::observe::open_pull_request);
     }
-    let posted = store.posted_status(&context.id.repository, head.as_str(), &hold_key(place)).await?;
+    let posted = store
+        .posted_status(&context.id.repository, head.as_str(), &hold_key(context.strategy.told_apart(place), place))
+        .await?;
     state.hold_status = posted.map(|status| (head, status));
     for run in state.runs_mut() {
         let released = run.brought_by().is_some_and(|sha| book.released.contains(sha));
@@ -180,7 +178,7 @@ async fn read_back(
 }
 
 fn our_marks(context: &StrategyContext, place: &Place, statuses: &[CommitStatus]) -> Vec<CommitStatus> {
-    let (key, account) = (hold_key(place), context.repository.account.id);
+    let (key, account) = (hold_key(context.strategy.told_apart(place), place), context.repository.account.id);
     statuses.iter().filter(|status| status.key == key && status.creator == Some(account)).cloned().collect()
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use git2::{Oid, Repository};
 
-use super::{LookError, context::StrategyContext, forge_view::ForgeView};
+use super::{LookError, context::StrategyContext, forge_view::ForgeView, sharing::Sharing};
 use crate::{
     domain::{
         content::Content,
@@ -43,6 +43,8 @@ pub struct EnvironmentReading {
     pub hydrations: Arc<BTreeMap<DrySha, EnvironmentHydration>>,
     lanes: Lanes,
     of: BTreeMap<RootName, LaneName>,
+    /// Which outputs are of the strategy.
+    pub sharing: Sharing,
 }
 
 /// A commit of an active branch, seen from one lane.
@@ -65,12 +67,13 @@ pub async fn read(
     let hydrations = context.repository.shared.store.hydrations(&context.id, &environment.name).await?;
     let lanes = context.strategy.lanes.clone();
     let rendered = newest_rendered(&hydrations, line).unwrap_or_default();
-    let branch = environment.branch.clone();
+    let (branch, sharing) = (environment.branch.clone(), context.sharing(rendered.keys()));
+    let whose = sharing.clone();
     let read = context.repository.mirror.read(move |repository, cache| {
         let Some(commits) = history::active_history(repository, &branch)? else { return Ok((None, BTreeMap::new())) };
         let read = commits.into_iter().map(|commit| {
-            let owned = cache.read(repository, commit.tree)?;
-            Ok::<_, GitError>((commit, owned))
+            let owned = whose.part(&cache.read(repository, commit.tree)?);
+            Ok::<_, GitError>((whose.claim(commit, &owned), owned))
         });
         let history = read.collect::<Result<Vec<_>, _>>()?;
         let unlike = history.iter().filter_map(|(commit, owned)| Some((commit.id, unlike(repository, commit, owned)?)));
@@ -82,7 +85,7 @@ pub async fn read(
         Some(history) => assign(&lanes, history, &rendered),
         None => BTreeMap::new(),
     };
-    Ok(EnvironmentReading { history, unlike, hydrations: Arc::new(hydrations), lanes, of })
+    Ok(EnvironmentReading { history, unlike, hydrations: Arc::new(hydrations), lanes, of, sharing })
 }
 
 impl EnvironmentReading {

@@ -8,9 +8,10 @@ use std::fmt;
 
 use super::{
     attention::Attention,
+    board::StrategyBoard,
     commands::{CommandError, Commands, name, place_view},
-    context::drift_key,
     drifts::DriftBook,
+    keys::drift_key,
     stopping::reason_of,
 };
 use crate::domain::{
@@ -107,7 +108,7 @@ impl Commands {
             (Some(last), ..) => last?,
             (None, None, Some(work)) => {
                 let discard = Discard { of: work.head.clone(), by, reason, at: (self.clock)() };
-                return self.discard(strategy, place, order, discard).await;
+                return self.discard(&board, place, order, discard).await;
             }
             (None, ..) => restorable(view)?.newest.clone(),
         };
@@ -117,7 +118,7 @@ impl Commands {
         if let Some(before) = before.restore.filter(|before| before.of == restore.of) {
             return Ok(RestoreAccepted { place, over: Over::Active(before.of), by: before.by });
         }
-        let (key, status) = (drift_key(&place), restore.status());
+        let (key, status) = (drift_key(board.told_apart(&place), &place), restore.status());
         self.post(strategy, restore.of.as_str(), key, &status).await?;
         self.store.change_note(strategy, &place, |book: &mut DriftBook| book.restore = Some(restore.clone())).await?;
         let what = format!("asked to restore {place} over {}{}", restore.of.short(), because(&restore.reason));
@@ -130,7 +131,7 @@ impl Commands {
     /// Has somebody's commits on a proposed branch replaced by what is to be proposed.
     async fn discard(
         &self,
-        strategy: &StrategyId,
+        board: &StrategyBoard,
         place: Place,
         order: &DriftOrder,
         discard: Discard,
@@ -139,7 +140,9 @@ impl Commands {
         if let Some(seen) = order.seen.as_ref().filter(|_| seen_is_other) {
             return Err(changed_again(&place, discard.of.short(), seen));
         }
-        self.post(strategy, discard.of.as_str(), drift_key(&place), &discard.status()).await?;
+        let strategy = &board.id;
+        self.post(strategy, discard.of.as_str(), drift_key(board.told_apart(&place), &place), &discard.status())
+            .await?;
         self.store.change_note(strategy, &place, |book: &mut DriftBook| book.discard = Some(discard.clone())).await?;
         let what =
             format!("asked to replace {} on the proposal for {place}{}", discard.of.short(), because(&discard.reason));
@@ -176,7 +179,7 @@ impl Commands {
         if let Some(restore) = before.restore.filter(|restore| restore.of == commit) {
             return Err(being_restored(&place, &restore));
         }
-        let (key, status) = (drift_key(&place), adoption.status());
+        let (key, status) = (drift_key(board.told_apart(&place), &place), adoption.status());
         self.post(strategy, commit.as_str(), key, &status).await?;
         let mut restoring = None;
         let adopt = |book: &mut DriftBook| {
@@ -188,7 +191,8 @@ impl Commands {
         self.store.change_note(strategy, &place, adopt).await?;
         if let Some(restore) = restoring {
             // Whoever was first is obeyed, also when the store is lost.
-            self.post(strategy, commit.as_str(), drift_key(&place), &restore.status()).await?;
+            self.post(strategy, commit.as_str(), drift_key(board.told_apart(&place), &place), &restore.status())
+                .await?;
             return Err(being_restored(&place, &restore));
         }
         let what = format!("adopted {} in {place}{}", commit.short(), because(&adoption.reason));

@@ -9,10 +9,11 @@ use super::{
     LookError,
     active::{self, KnownProposals},
     bundling, closed_pull_requests, commands,
-    context::{StrategyContext, hydrate_key, own_status_key, verified_key},
+    context::StrategyContext,
     drifts::{self, DriftBook},
     forge_view::ForgeView,
     holds,
+    keys::{hydrate_key, own_status_key, verified_key},
     lanes::{self, EnvironmentReading, LaneCommit},
     overriding, proposals, rejected_commits, reviewing,
 };
@@ -198,7 +199,7 @@ async fn observe_place(
     let (head, tree) = (active::active_sha(&newest.commit), tree_id(newest.commit.tree));
     let mut runs = read.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
-    let heads = read_heads(context, environment, place, newest.commit.id).await?;
+    let heads = read_heads(context, environment, place, reading, newest.commit.id).await?;
     let at = At { place, head: &head, reading };
     let rival = rival(&proposed_branch, heads.proposal.as_ref().map(|head| &head.commit), runs.first());
     let proposer = &context.proposer(place);
@@ -313,10 +314,12 @@ async fn read_heads(
     context: &StrategyContext,
     environment: &Environment,
     place: &Place,
+    reading: &EnvironmentReading,
     active: Oid,
 ) -> Result<Heads, LookError> {
     let (proposed, rollback) = (environment.proposed_branch(&place.lane), environment.rollback_branch(&place.lane));
     let restore = environment.restore_branch(&place.lane);
+    let whose = reading.sharing.clone();
     let read = context.repository.mirror.read(move |repository, cache| {
         let mut head = |branch| {
             let Some(commit) = history::head_commit(repository, branch)? else { return Ok(None) };
@@ -325,6 +328,8 @@ async fn read_heads(
                 Some(parent) if parent == active => Some(owned.clone()),
                 _ => cache.landed(repository, active, commit.id)?,
             };
+            let (owned, landed) = (whose.part(&owned), landed.map(|landed| whose.part(&landed)));
+            let commit = whose.claim(commit, &owned);
             Ok::<_, crate::git::GitError>(Some(Head { commit, owned, landed }))
         };
         Ok(Heads { proposal: head(&proposed)?, restoration: head(&rollback)?, restoring: head(&restore)? })
@@ -435,7 +440,7 @@ async fn read_reports(
             run.reports.extend(statuses.into_iter().map(|status| Report { commit: commit.sha.clone(), status }));
         }
         if run.record.is_none() {
-            run.record = record_on_forge(context, &place.lane, &run.reports);
+            run.record = record_on_forge(context, place, &run.reports);
             if let (Some(record), Some(sha)) = (&run.record, run.brought_by()) {
                 store.save_record(&context.id, place, sha.as_str(), record).await?;
             }
@@ -445,8 +450,8 @@ async fn read_reports(
 }
 
 /// Reads the record of verification that we wrote to the forge.
-fn record_on_forge(context: &StrategyContext, lane: &LaneName, reports: &[Report]) -> Option<Record> {
-    let key = verified_key(lane);
+fn record_on_forge(context: &StrategyContext, place: &Place, reports: &[Report]) -> Option<Record> {
+    let key = verified_key(context.strategy.told_apart(place), place);
     let ours = |status: &&CommitStatus| status.key == key && status.creator == Some(context.repository.account.id);
     let newest = reports.iter().map(|r| &r.status).filter(ours).max_by_key(|s| (s.reported_at, s.id))?;
     match newest.state {

@@ -4,13 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LookError, apply::Applier, context::own_status_key};
+use super::{LookError, apply::Applier, keys::own_status_key};
 use crate::{
     domain::{
         bundle::{self, Part},
         candidate::Wish,
         content::Content,
-        ids::{ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
+        ids::{
+            ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName,
+            StrategyName, TreeId,
+        },
         snapshot::Obstacle,
     },
     forge::NewPullRequest,
@@ -144,28 +147,38 @@ impl Applier<'_> {
             repo_url,
             readmes,
             taken_over: BTreeSet::new(),
-            is_undivided: self.context.strategy.lanes.label().is_none(),
+            is_undivided: self.context.is_undivided(self.environment(&self.proposer(environment, parts))),
+            others: BTreeMap::new(),
         };
         let lanes: Vec<(Content, Content)> = parts
             .iter()
             .map(|(lane, wish)| (self.running_content(&place(environment, lane)), wish.content.clone()))
             .collect();
+        let sharing = self.context.sharing(composition.content.iter().map(|(root, _)| root));
+        let has_lanes = self.context.strategy.lanes.label().is_some();
         let composed = self.context.repository.mirror.read(move |repository, cache| {
             let base = match composition.parent {
                 Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
                 None => None,
             };
-            let owned = match base {
+            let all = match base {
                 Some(base) => cache.read(repository, base)?,
                 None => Default::default(),
             };
-            if !composition.is_undivided {
+            let owned = sharing.part(&all);
+            let of_others = all.strategies.iter().filter(|(root, _)| owned.content.get(root).is_none());
+            composition.others = of_others.map(|(root, strategy)| (root.clone(), strategy.clone())).collect();
+            let is_of_none = |(root, strategy): (&RootName, &StrategyName)| {
+                (*strategy != composition.origin.strategy).then(|| root.clone())
+            };
+            composition.taken_over = owned.strategies.iter().filter_map(is_of_none).collect();
+            if has_lanes {
                 let is_of_others = |root: &RootName| lanes.iter().all(|(running, _)| running.get(root).is_none());
                 let of_others = owned.content.only(is_of_others);
                 let taken_over = lanes.iter().flat_map(|(running, content)| {
                     content.iter().map(|(root, _)| root).filter(|root| running.get(root).is_none())
                 });
-                composition.taken_over = taken_over.filter(|root| owned.content.get(root).is_some()).cloned().collect();
+                composition.taken_over.extend(taken_over.filter(|root| owned.content.get(root).is_some()).cloned());
                 composition.content = of_others.laid_under(&composition.content);
             }
             compose::compose_commit(repository, &owned, &composition, &message)
@@ -284,7 +297,7 @@ impl Applier<'_> {
         self.context.strategy.environment(environment).is_some_and(|environment| environment.is_bundle())
     }
 
-    fn running_content(&self, place: &Place) -> Content {
+    pub(super) fn running_content(&self, place: &Place) -> Content {
         self.snapshot.places.get(place).map(|state| state.running_content()).unwrap_or_default()
     }
 }

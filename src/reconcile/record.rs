@@ -7,11 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    LookError,
-    context::{StrategyContext, own_status_key},
-    forge_view::ForgeView,
-};
+use super::{LookError, context::StrategyContext, forge_view::ForgeView, keys::own_status_key};
 use crate::{
     domain::{
         decision::Decision,

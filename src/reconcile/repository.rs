@@ -268,7 +268,16 @@ impl RepositoryWorker {
         }
         let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before.clone());
         state.strategies.clear();
-        for InForce { mut strategy, document } in settled.in_force {
+        for InForce { mut strategy, document, successor } in settled.in_force {
+            if let Some(successor) = successor {
+                let InForce { strategy: mut next, document: renamed, .. } = *successor;
+                overriding::add_server_windows(&mut strategy, &self.repository, &self.shared.server_windows);
+                overriding::add_server_windows(&mut next, &self.repository, &self.shared.server_windows);
+                let id = document.strategy.clone();
+                let in_force = InForce { strategy, document, successor: None };
+                state.strategies.insert(id, self.found_changed(context, &head, in_force, next, renamed).await?);
+                continue;
+            }
             overriding::add_server_windows(&mut strategy, &self.repository, &self.shared.server_windows);
             let id = document.strategy.clone();
             if let Some(mistake) = &document.mistake {
@@ -344,14 +353,25 @@ impl RepositoryWorker {
         let changed: Vec<StrategyId> =
             state.strategies.iter().filter(|(_, found)| found.candidate.is_some()).map(|(id, _)| id.clone()).collect();
         let mut any = false;
-        for id in changed {
+        for mut id in changed {
             let Some(found) = state.strategies.get(&id).cloned() else { continue };
             let Some(candidate) = &found.candidate else { continue };
-            let under = self.strategy_context(context, &id, &Found { mistake: None, ..found.clone() });
+            let under =
+                self.strategy_context(context, &id, &Found { mistake: None, ..found.clone() }, &state.strategies);
             let snapshot = state.workers.entry(id.clone()).or_default().observe(&under).await?;
             let judged = strategy_changes::judge(context, &found.strategy, candidate, &snapshot).await?;
             let found = match judged {
                 None => {
+                    let named = candidate.document.strategy.clone();
+                    if named != id {
+                        tracing::info!(strategy = %id, "{named} takes the place of {id}");
+                        // First: whoever finds both in the store takes neither for the other's successor.
+                        self.shared.store.forget_document(&id).await?;
+                        state.strategies.remove(&id);
+                        state.workers.remove(&id);
+                        self.boards.remove(&id);
+                        id = named;
+                    }
                     self.shared.store.save_document(&candidate.document).await?;
                     any = true;
                     Found { strategy: candidate.strategy.clone(), mistake: None, candidate: None, kept_out: None }
@@ -378,12 +398,20 @@ impl RepositoryWorker {
         Ok(any)
     }
 
-    fn strategy_context(&self, context: &RepositoryContext, id: &StrategyId, found: &Found) -> StrategyContext {
+    fn strategy_context(
+        &self,
+        context: &RepositoryContext,
+        id: &StrategyId,
+        found: &Found,
+        all: &BTreeMap<StrategyId, Found>,
+    ) -> StrategyContext {
+        let others = all.keys().filter(|other| *other != id).map(|other| other.name.clone());
         StrategyContext {
             repository: context.clone(),
             id: id.clone(),
             dry_branch: context.details.default_branch.clone(),
             strategy: found.strategy.clone(),
+            others: Arc::new(others.collect()),
             mistake: found.mistake.clone(),
             kept_out: found.kept_out.clone(),
         }
@@ -393,7 +421,7 @@ impl RepositoryWorker {
     async fn look(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
         let mut looks = Vec::new();
         for (id, found) in &state.strategies {
-            let context = self.strategy_context(context, id, found);
+            let context = self.strategy_context(context, id, found, &state.strategies);
             let mut worker = state.workers.remove(id).unwrap_or_default();
             looks.push(async move {
                 let looked = worker.look(&context, &self.boards).await;

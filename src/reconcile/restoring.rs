@@ -3,13 +3,15 @@
 //! What was promoted last is composed on the head that is there, from the commit that held it, and
 //! merged as a pull request: nothing is rendered, nothing is forced, and files of others stay.
 
+use std::sync::Arc;
+
 use git2::Oid;
 
 use super::{
     LookError,
     apply::Applier,
-    context::{drift_key, restore_key},
     drifts::{self, DriftBook},
+    keys::{drift_key, restore_key},
     proposals,
 };
 use crate::{
@@ -27,6 +29,7 @@ use crate::{
         mirror::Push,
         restore::{self, Over, Restoration},
         trailers::Trailers,
+        tree::Owned,
     },
     messages::{DryText, RestoreText},
 };
@@ -109,10 +112,12 @@ impl Applier<'_> {
             roots: drift.outputs.iter().filter_map(|output| RootName::new(output).ok()).collect(),
             over: Over::Promoted,
             seconds: restore.at.as_second(),
-            is_undivided: self.context.strategy.lanes.label().is_none(),
+            is_undivided: self.context.is_undivided(self.environment(place)),
         };
+        let sharing = self.context.sharing(self.running_content(place).iter().map(|(root, _)| root));
+        let own = move |owned: Arc<Owned>| sharing.part(&owned);
         let composed = self.context.repository.mirror.read(move |repository, cache| {
-            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), &message)
+            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree).map(&own), &message)
         });
         Ok(composed.await?)
     }
@@ -204,7 +209,12 @@ impl Applier<'_> {
             }
             self.view.forget_pull_requests(&self.restore_branch(place));
         }
-        self.post(restore.of.as_str(), &drift_key(place), &Restore::ended(reason)).await?;
+        self.post(
+            restore.of.as_str(),
+            &drift_key(self.context.strategy.told_apart(place), place),
+            &Restore::ended(reason),
+        )
+        .await?;
         let end = |book: &mut DriftBook| {
             if book.restore.as_ref() == Some(restore) {
                 book.restore = None;

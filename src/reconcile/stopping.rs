@@ -13,8 +13,8 @@ use super::{
     attention::Attention,
     board::StrategyBoard,
     commands::{CommandError, Commands, name, place_view},
-    context::hold_key,
     holds::HoldBook,
+    keys::hold_key,
 };
 use crate::domain::{
     gate::clock,
@@ -153,7 +153,7 @@ impl Commands {
         if let Some(rollback) = rolling {
             return Err(under_way(&place, &rollback));
         }
-        self.mark(strategy, &place, &active, &hold.status()).await?;
+        self.mark(&board, &place, &active, &hold.status()).await?;
         let words = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
         self.tell(strategy, Some(&place), &by, &format!("holds {place}{words}")).await?;
         tracing::info!(environment.name = %environment, by, "{by} holds {place}{words}");
@@ -193,12 +193,12 @@ impl Commands {
         let status = Hold::released(&by);
         let marked: BTreeSet<&ActiveSha> = newly.iter().copied().chain([&active]).collect();
         for sha in &marked {
-            self.post(strategy, sha.as_str(), hold_key(&place), &status).await?;
+            self.post(strategy, sha.as_str(), hold_key(board.told_apart(&place), &place), &status).await?;
         }
         // The hold that the rollback was started under holds on, also when the store is lost before it is seen.
         let stays = before.rollback.as_ref().and(before.before.as_ref()).map(Hold::status);
         if let Some(stays) = &stays {
-            self.post(strategy, active.as_str(), hold_key(&place), stays).await?;
+            self.post(strategy, active.as_str(), hold_key(board.told_apart(&place), &place), stays).await?;
         }
         let release = |book: &mut HoldBook| {
             book.released.extend(view.restoring.iter().cloned());
@@ -214,7 +214,14 @@ impl Commands {
         // Noted only now: whoever sees another status than that of the hold in force puts that one back.
         for sha in &marked {
             let stands = stays.as_ref().filter(|_| **sha == active).unwrap_or(&status);
-            self.store.save_posted_status(&strategy.repository, sha.as_str(), &hold_key(&place), stands).await?;
+            self.store
+                .save_posted_status(
+                    &strategy.repository,
+                    sha.as_str(),
+                    &hold_key(board.told_apart(&place), &place),
+                    stands,
+                )
+                .await?;
         }
         let what = match (&before.rollback, &before.hold) {
             (Some(rollback), _) => format!("the rollback to {} and its hold", rollback.target.dry.short()),
@@ -280,7 +287,7 @@ impl Commands {
         let Some(hold) = hold else {
             return Err(rolling.map_or_else(|| nothing_runs(&place), |rollback| under_way(&place, &rollback)));
         };
-        self.mark(strategy, &place, &active, &hold.status()).await?;
+        self.mark(&board, &place, &active, &hold.status()).await?;
         let (from, to) = (rollback.bad.short(), rollback.target.dry.short());
         let what = format!("asked to roll {place} back from {from} to {to}: {}", rollback.reason);
         self.tell(strategy, Some(&place), &by, &what).await?;
@@ -292,12 +299,12 @@ impl Commands {
     /// Puts what is true of a hold on the forge, and notes that it stands there.
     async fn mark(
         &self,
-        strategy: &StrategyId,
+        board: &StrategyBoard,
         place: &Place,
         active: &ActiveSha,
         status: &PostedStatus,
     ) -> Result<(), CommandError> {
-        let key = hold_key(place);
+        let (strategy, key) = (&board.id, hold_key(board.told_apart(place), place));
         self.post(strategy, active.as_str(), key.clone(), status).await?;
         Ok(self.store.save_posted_status(&strategy.repository, active.as_str(), &key, status).await?)
     }

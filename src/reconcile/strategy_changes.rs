@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ids::{DrySha, StatusKey, StrategyId},
+        ids::{DrySha, RepositoryId, StatusKey, StrategyId, StrategyName},
         snapshot::{PostedStatus, Snapshot},
         status::{CommitStatus, StatusState},
         strategy::PromotionStrategy,
@@ -102,7 +102,7 @@ pub(super) async fn judge(
     candidate: &Candidate,
     snapshot: &Snapshot,
 ) -> Result<Option<KeptOut>, LookError> {
-    let id = &candidate.document.strategy;
+    let id = &candidate.before.strategy;
     let change = compare(in_force, &candidate.strategy, snapshot);
     let accepted = match change.losses.as_slice() {
         [] => None,
@@ -185,7 +185,7 @@ fn newest<'a>(key: &StatusKey, reports: &'a [CommitStatus], account: u64) -> Opt
 
 /// Reports on the dry commit of a candidate that it stays out and why, or that it no longer does.
 async fn mark(context: &RepositoryContext, candidate: &Candidate, why: Option<String>) -> Result<(), LookError> {
-    let (store, key) = (&context.shared.store, mark_key(&candidate.document.strategy));
+    let (store, key) = (&context.shared.store, mark_key(&candidate.before.strategy));
     let sha = candidate.commit.as_str();
     let before = store.posted_status(&context.id, sha, &key).await?;
     let status = match (why, &before) {
@@ -213,28 +213,36 @@ pub(super) async fn last_in_force(context: &RepositoryContext, head: &DrySha) ->
         let reports = context.forge.commit_statuses(&context.id, commit.as_str()).await?;
         let settled = strategy_files::settle(&context.id, dry_branch, &commit, &files, Vec::new());
         let mut still_out = Vec::new();
-        // Of the newest text each strategy counts, of the others those that stayed out since.
-        for document in settled.in_force.into_iter().map(|one| one.document) {
-            let (id, is_newest) = (document.strategy.clone(), age == 0);
-            let said = newest(&mark_key(&id), &reports, context.account.id);
-            match said.filter(|said| said.state != StatusState::Success) {
-                _ if !is_newest && !out.contains(&id) => {}
-                Some(said) => {
-                    let posted = PostedStatus { state: said.state, description: said.description.clone() };
-                    let store = &context.shared.store;
-                    store.save_posted_status(&context.id, commit.as_str(), &mark_key(&id), &posted).await?;
-                    still_out.push(id);
-                }
-                None if !is_newest => found.push(document),
-                None => {}
+        // Of the newest texts all that are marked stay out, of the others those that stayed out since.
+        for (id, said) in marked(&context.id, &reports, context.account.id) {
+            if said.state != StatusState::Success && (age == 0 || out.contains(&id)) {
+                let posted = PostedStatus { state: said.state, description: said.description.clone() };
+                let store = &context.shared.store;
+                store.save_posted_status(&context.id, commit.as_str(), &mark_key(&id), &posted).await?;
+                still_out.push(id);
             }
         }
+        let documents = settled.in_force.into_iter().map(|one| one.document);
+        found.extend(documents.filter(|one| out.contains(&one.strategy) && !still_out.contains(&one.strategy)));
         if still_out.is_empty() {
             break;
         }
         out = still_out;
     }
     Ok(found)
+}
+
+/// Returns what we said last about each strategy that a dry commit changed, by the strategy's name before.
+fn marked<'r>(
+    repository: &RepositoryId,
+    reports: &'r [CommitStatus],
+    account: u64,
+) -> BTreeMap<StrategyId, &'r CommitStatus> {
+    let prefix = key("");
+    let names = reports.iter().filter_map(|report| report.key.as_str().strip_prefix(prefix.as_str()));
+    let ids = names
+        .filter_map(|name| Some(StrategyId { repository: repository.clone(), name: StrategyName::new(name).ok()? }));
+    ids.filter_map(|id| Some((id.clone(), newest(&mark_key(&id), reports, account)?))).collect()
 }
 
 /// Returns the texts of the strategy files on the dry line, newest first, each with the commit that brought it.

@@ -1,7 +1,10 @@
 //! Strategy files on the dry branch, and which strategies are in force.
 //!
 //! A strategy that a later commit broke or deleted stays in force as it was, with the mistake:
-//! what it waits for is shown, and nothing is promoted on a guess.
+//! what it waits for is shown, and nothing is promoted on a guess. One that was renamed is replaced, as if
+//! its text had changed, by the one that proposes on the same branches.
+
+use std::collections::BTreeSet;
 
 use git2::{Oid, Repository};
 
@@ -29,6 +32,8 @@ pub struct InForce {
     pub strategy: PromotionStrategy,
     /// Where it was read, and what is wrong with a newer one.
     pub document: Document,
+    /// The one under another name that is to take its place, when it is no longer in the files.
+    pub successor: Option<Box<InForce>>,
 }
 
 /// A file that has mistakes and never had a strategy in force.
@@ -96,20 +101,26 @@ pub fn settle(
                     };
                     match misplaced(&strategy, dry_branch) {
                         Some(mistake) => mistakes.push((path.clone(), format!("{path}: {mistake}"))),
-                        None => settled.in_force.push(InForce { strategy, document }),
+                        None => settled.in_force.push(InForce { strategy, document, successor: None }),
                     }
                 }
             }
         }
     }
+    let known: BTreeSet<StrategyId> = before.iter().map(|document| document.strategy.clone()).collect();
     for mut document in before {
         if settled.in_force.iter().any(|other| other.document.strategy == document.strategy) {
             continue;
         }
         let gone = || format!("the strategy is no longer in `{}` on {dry_branch}; put it back to go on", document.path);
-        let mistake = mistakes.iter().find(|(path, _)| *path == document.path).map_or_else(gone, |(_, m)| m.clone());
-        document.mistake = Some(mistake);
-        settled.in_force.extend(last_good(repository, document));
+        let broken = mistakes.iter().find(|(path, _)| *path == document.path).map(|(_, mistake)| mistake.clone());
+        document.mistake = Some(broken.clone().unwrap_or_else(gone));
+        let Some(mut last) = last_good(repository, document) else { continue };
+        let successor = settled.in_force.iter().position(|other| {
+            broken.is_none() && !known.contains(&other.document.strategy) && last.strategy.proposes_as(&other.strategy)
+        });
+        last.successor = successor.map(|at| Box::new(settled.in_force.remove(at)));
+        settled.in_force.push(last);
     }
     for (path, mistake) in mistakes {
         if !settled.in_force.iter().any(|other| other.document.path == path) {
@@ -140,7 +151,7 @@ pub fn last_good(repository: &RepositoryId, document: Document) -> Option<InForc
     let file = (document.path.clone(), document.text.clone().into_bytes());
     let read = parse_strategies_of(repository, &[file]).into_iter().next()?;
     let strategy = read.strategies.ok()?.into_iter().find(|s| s.name == document.strategy.name)?;
-    Some(InForce { strategy, document })
+    Some(InForce { strategy, document, successor: None })
 }
 
 /// Returns the strategy of that name at a dry SHA, or why there is none.

@@ -339,6 +339,15 @@ impl Store {
         Ok(repositories)
     }
 
+    /// Forgets the document of a strategy that another one has taken the place of.
+    pub async fn forget_document(&self, strategy: &StrategyId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM strategies WHERE strategy = $1")
+            .bind(strategy.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Returns the last good documents of a repository's strategies.
     pub async fn documents(&self, repository: &RepositoryId) -> Result<Vec<Document>, StoreError> {
         let (prefix, behind) = strategies_of(repository);

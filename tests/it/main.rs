@@ -29,6 +29,7 @@ mod rollbacks;
 mod scale;
 mod secrets;
 mod serve;
+mod sharing;
 mod strategies;
 mod strategy_changes;
 mod texts;

@@ -148,7 +148,8 @@ impl<'a> Renderer<'a> {
             repo_url: repo_url.to_owned(),
             readmes,
             taken_over: BTreeSet::new(),
-            is_undivided: target.strategy.lanes.label().is_none(),
+            is_undivided: target.strategy.lanes.label().is_none() && !target.environment.is_named_apart(),
+            others: BTreeMap::new(),
         };
         let mut batch = Batch::default();
         let tree = compose::compose_tree(&repository, &mut batch, None, &Owned::default(), &composition)?;

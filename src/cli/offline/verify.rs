@@ -148,7 +148,7 @@ async fn verify(
         foreign_files: Vec::new(),
     };
     let Some((_, head)) = checkout.branch(&verified.branch)? else { return Ok(verified) };
-    let content = BranchContent::read(&checkout.repository()?, head)?;
+    let mut content = BranchContent::read(&checkout.repository()?, head)?;
     verified.active_sha = Some(head.to_string());
     verified.foreign_files = content.foreign.clone();
     let Some(metadata) = &content.metadata else {
@@ -157,6 +157,8 @@ async fn verify(
         verified.reason = (!is_empty).then(|| "the branch has no `hydrator.metadata` that names a dry SHA".into());
         return Ok(verified);
     };
+    let of = metadata.hydromote.strategy.clone();
+    content.owned = content.owned.only(|root| content.owned.strategies.get(root) == Some(&of));
     verified.environment.get_or_insert_with(|| metadata.hydromote.environment.clone());
     verified.dry_sha = DrySha::new(metadata.dry_sha.clone()).ok();
     match compare_with_claim(checkout, renderer, strategy, &verified, metadata, &content).await? {

@@ -252,6 +252,9 @@ pub struct EnvironmentDocument {
     pub name: Option<At<String>>,
     /// The active branch: what runs in this environment.
     pub branch: At<String>,
+    /// The branch on which promotions are proposed. Default: `branch` with `-next` behind it. Strategies that share an
+    /// active branch need one each.
+    pub proposed_branch: Option<At<String>>,
     /// Labels of this environment's roots; they win over those of the strategy.
     #[serde(default)]
     pub vars: Vars,

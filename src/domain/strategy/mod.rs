@@ -18,7 +18,10 @@ mod schema;
 pub mod word;
 mod yaml_error;
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use jiff::SignedDuration;
 
@@ -167,6 +170,8 @@ pub struct Environment {
     pub name: EnvironmentName,
     /// The active branch.
     pub branch: BranchName,
+    /// Where promotions are proposed, when not on the active branch's name with `-next` behind it.
+    pub proposed: Option<BranchName>,
     /// What must have verified a dry SHA before it is promoted here.
     pub depends_on: Vec<EnvironmentName>,
     /// Whether an open promotion is merged without being asked for.
@@ -239,6 +244,11 @@ pub enum MergeMethod {
     Rebase,
 }
 
+/// Returns the branch on which promotions to an active branch are proposed, when the strategy names none.
+pub(crate) fn default_proposed(branch: &str) -> String {
+    format!("{branch}-next")
+}
+
 impl PromotionStrategy {
     /// Returns the environment of that name.
     pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
@@ -256,6 +266,21 @@ impl PromotionStrategy {
         }
     }
 
+    /// Says whether promotions of both are proposed on one branch: then only one of them can be in force.
+    pub fn proposes_as(&self, other: &Self) -> bool {
+        let of = |strategy: &Self| -> BTreeSet<BranchName> {
+            strategy.environments.iter().map(|environment| environment.branch_of_lane(&LaneName::single())).collect()
+        };
+        !of(self).is_disjoint(&of(other))
+    }
+
+    /// Returns the name by which what is reported on the active branch of a place is told from what other strategies
+    /// report there, where others may.
+    pub fn told_apart(&self, place: &Place) -> Option<&StrategyName> {
+        let environment = self.environment(&place.environment)?;
+        environment.is_named_apart().then_some(&self.name)
+    }
+
     /// Returns the environment whose branches would be in the way of `dry`, when the document leaves
     /// the dry branch to the branch that it was read from.
     pub fn conflict_with_dry_branch(&self, dry: &BranchName) -> Option<&Environment> {
@@ -263,13 +288,20 @@ impl PromotionStrategy {
         let is_in_the_way =
             |branch: &str| branch == dry.as_str() || inside(branch, dry.as_str()) || inside(dry.as_str(), branch);
         self.environments.iter().find(|environment| {
-            let branch = environment.branch.as_str();
-            is_in_the_way(branch) || is_in_the_way(&format!("{branch}-next"))
+            let proposed = environment.branch_of_lane(&LaneName::single());
+            let is_of_lane = dry.as_str().strip_prefix(proposed.as_str()).is_some_and(|rest| rest.starts_with('-'));
+            is_of_lane || is_in_the_way(environment.branch.as_str()) || is_in_the_way(proposed.as_str())
         })
     }
 }
 
 impl Environment {
+    /// Says whether promotions are proposed on a branch that the strategy names: then others may share the active
+    /// branch, and what is reported on its commits says of which strategy it is.
+    pub fn is_named_apart(&self) -> bool {
+        self.proposed.is_some()
+    }
+
     /// Says whether its lanes share one pull request.
     pub fn is_bundle(&self) -> bool {
         self.proposing == Proposing::AllLanes
@@ -291,11 +323,9 @@ impl Environment {
 
     /// Returns the branch on which content of `lane` is proposed where it goes by itself.
     pub fn branch_of_lane(&self, lane: &LaneName) -> BranchName {
-        let name = if *lane == LaneName::single() {
-            format!("{}-next", self.branch)
-        } else {
-            format!("{}-next-{lane}", self.branch)
-        };
+        let proposed =
+            self.proposed.as_ref().map_or_else(|| default_proposed(self.branch.as_str()), BranchName::to_string);
+        let name = if *lane == LaneName::single() { proposed } else { format!("{proposed}-{lane}") };
         BranchName::new(name).expect("because a suffix of letters keeps a branch name valid")
     }
 

@@ -66,7 +66,8 @@ impl<'a> Comparison<'a> {
     fn kept(&self, place: &Place) -> Option<&'a Environment> {
         let before = self.old.environment(&place.environment)?;
         self.successor(before).filter(|after| {
-            after.name == before.name
+            self.old.name == self.new.name
+                && after.name == before.name
                 && after.branch == before.branch
                 && after.proposing == before.proposing
                 && self.old.lanes == self.new.lanes
@@ -75,6 +76,9 @@ impl<'a> Comparison<'a> {
 
     fn effects(&self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.old.name != self.new.name {
+            effects.push(Effect::Called { from: self.old.name.clone(), to: self.new.name.clone() });
+        }
         for after in &self.new.environments {
             effects.extend(self.of_environment(after));
         }

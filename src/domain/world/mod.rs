@@ -191,6 +191,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
     Environment {
         name: name_of(name),
         branch: BranchName::new(format!("env/{name}")).expect("a branch"),
+        proposed: None,
         depends_on: depends_on.iter().map(|name| name_of(name)).collect(),
         auto_merge: true,
         soak: SignedDuration::ZERO,

@@ -16,7 +16,7 @@ use crate::{
     reconcile::{
         LookError,
         commands::{CommandError, place_view},
-        context::{drift_key, own_status_key},
+        keys::{drift_key, own_status_key},
         mending::DriftOrder,
         stopping::{Destination, HoldOrder, RollbackOrder},
     },
@@ -116,7 +116,7 @@ impl CommentReader<'_> {
             Command::Rollback(order) => self.roll_back(comment, subject, order).await,
             Command::Restore { environment, reason } => {
                 let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
-                if self.drifted_since(comment, view).await? {
+                if self.drifted_since(comment, strategy, view).await? {
                     return Ok(Outcome::Moved { place: view.place.clone() });
                 }
                 let (at, order) = (&view.place, drift_order(view, reason.as_deref()));
@@ -125,7 +125,7 @@ impl CommentReader<'_> {
             }
             Command::Adopt { environment, reason } => {
                 let At { strategy, view } = self.place(subject, verb, environment.as_ref())?;
-                if self.drifted_since(comment, view).await? {
+                if self.drifted_since(comment, strategy, view).await? {
                     return Ok(Outcome::Moved { place: view.place.clone() });
                 }
                 let (at, order) = (&view.place, drift_order(view, reason.as_deref()));
@@ -253,11 +253,16 @@ impl CommentReader<'_> {
 
     /// Says whether drift is newer than the comment: its author has not seen it. When it came is told by the
     /// forge's clock, which dates comments too: by our first status on it.
-    async fn drifted_since(&self, comment: &Comment, view: &PlaceView) -> Result<bool, CommandError> {
+    async fn drifted_since(
+        &self,
+        comment: &Comment,
+        strategy: &StrategyId,
+        view: &PlaceView,
+    ) -> Result<bool, CommandError> {
         let Some(drift) = &view.drift else { return Ok(false) };
         let (forge, repository, account) = (&self.context.forge, &self.context.id, self.context.account.id);
         let reports = forge.commit_statuses(repository, drift.newest.as_str()).await?;
-        let key = drift_key(&view.place);
+        let key = drift_key(self.boards[strategy].told_apart(&view.place), &view.place);
         let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(account));
         let came = ours.map(|report| report.reported_at).min();
         // The forge dates in whole seconds.

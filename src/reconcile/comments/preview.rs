@@ -24,7 +24,7 @@ use crate::{
     reconcile::{
         LookError,
         commands::CommandError,
-        context::preview_key,
+        keys::preview_key,
         previews::{PreviewOrder, PreviewWork},
     },
     store::PreviewNote,

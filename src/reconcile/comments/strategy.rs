@@ -17,7 +17,7 @@ use crate::{
     reconcile::{
         LookError,
         commands::CommandError,
-        context::preview_key,
+        keys::preview_key,
         overriding,
         strategy_changes::{self, digest, nothing_stays_out},
         strategy_files::{self, File, InForce},
@@ -61,9 +61,14 @@ impl CommentReader<'_> {
         let before = self.context.shared.store.documents(repository).await?;
         let settled = strategy_files::settle(repository, branch, &preview.dry, &files, before.clone());
         let mut changes = Vec::new();
-        for InForce { strategy, document } in settled.in_force {
+        for InForce { strategy, document, successor } in settled.in_force {
             let id = document.strategy.clone();
-            let is_same = before.iter().any(|known| known.strategy == id && known.text == document.text);
+            // What was renamed is told under the name that it has.
+            let (strategy, document) = match successor {
+                Some(next) => (next.strategy, next.document),
+                None => (strategy, document),
+            };
+            let is_same = before.iter().any(|known| known.strategy == document.strategy && known.text == document.text);
             let outcome = match document.mistake {
                 Some(mistakes) => StrategyOutcome::Mistakes(mistakes),
                 None if is_same => continue,

@@ -156,6 +156,7 @@ impl Past {
             taken_over: BTreeSet::new(),
             is_undivided: true,
             dry_of: Default::default(),
+            others: Default::default(),
         };
         let message = Messages::built_in().commit(&text, &trailers.render())?;
         let commit = compose::compose_commit(&git, &owned, &composition, &message)?.commit;

@@ -2,7 +2,7 @@
 
 use hydromote::{
     domain::{
-        ids::{ActiveSha, EnvironmentName, LaneName},
+        ids::{ActiveSha, EnvironmentName, LaneName, StrategyName},
         rejection::Rejection,
         snapshot::PostedStatus,
     },
@@ -88,6 +88,12 @@ impl World {
         };
         self.service()?.commands.rollback(&self.id, &environment, Some(&lane), &order, DEVELOPER).await?;
         self.settle().await
+    }
+
+    /// Has every command from now on said to another strategy.
+    pub(crate) fn turn_to(&mut self, strategy: &str) -> TestResult {
+        self.id.name = StrategyName::new(strategy)?;
+        Ok(())
     }
 
     /// Holds an environment.

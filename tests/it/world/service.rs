@@ -124,7 +124,9 @@ impl World {
         let dry_branch = details.default_branch.clone();
         let repository = self.id.repository.clone();
         let repository = RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror };
-        Ok(StrategyContext { repository, id: self.id.clone(), dry_branch, strategy, mistake: None, kept_out: None })
+        let others = service.boards.all().into_keys().filter(|id| *id != self.id).map(|id| id.name);
+        let (id, others) = (self.id.clone(), Arc::new(others.collect()));
+        Ok(StrategyContext { repository, id, dry_branch, strategy, others, mistake: None, kept_out: None })
     }
 
     /// Stops the service; what happens now it hears nothing of.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{PromotionStrategy, document::Document, mistake::Report},
-    branches::{Branch, branches},
+    branches::{Branch, Conflict, Role, branches},
 };
 
 /// The documents of a file and the strategies built from them.
@@ -31,54 +31,90 @@ pub(in crate::domain::strategy) fn check_across(found: &[Read], reports: &mut [R
     }
 }
 
-/// The branches of the strategies before.
+/// The branches of the strategies before, by name, with where each is named.
 #[derive(Default)]
-struct Taken {
-    /// Where each branch is named, and whether it is a dry branch.
-    branches: BTreeMap<String, (String, bool)>,
-    /// Folders of `refs/heads` that a branch is in, with that branch.
-    folders: BTreeMap<String, String>,
-}
+struct Taken(BTreeMap<String, (Role, String)>);
 
 impl Taken {
-    /// Returns the branch that is in the way of `branch`, and where it is named.
-    fn conflict(&self, branch: &Branch) -> Option<(&str, &str)> {
-        let find = |name: &str| self.branches.get_key_value(name);
-        let same = find(&branch.name).filter(|(_, (_, is_dry))| !(*is_dry && branch.is_dry()));
-        let (name, (place, _)) =
-            same.or_else(|| folders(&branch.name).find_map(find)).or_else(|| find(self.folders.get(&branch.name)?))?;
-        Some((name, place))
+    /// Returns the branch that is in the way of `branch`, where it is named, and how it is in the way.
+    fn conflict(&self, branch: &Branch) -> Option<(&str, &Role, &str, Conflict)> {
+        let found = |name: &str| self.0.get_key_value(name);
+        let beginning = |with: String| {
+            let next = self.0.range(with.clone()..).next();
+            next.filter(|(name, _)| name.starts_with(&with))
+        };
+        let is_shared = |role: &Role| *role == branch.role && !matches!(role, Role::Proposed(_));
+        let same = found(&branch.name).filter(|(_, (role, _))| !is_shared(role)).map(|other| (other, Conflict::Same));
+        let nested = || {
+            let outer = beginnings(&branch.name, '/').find_map(found);
+            Some((outer.or_else(|| beginning(format!("{}/", branch.name)))?, Conflict::Nested))
+        };
+        let lane = || {
+            let proposed = beginnings(&branch.name, '-').filter_map(found);
+            let mut of = proposed.filter(|(_, (role, _))| matches!(role, Role::Proposed(_)));
+            let of_this = || match branch.role {
+                Role::Proposed(_) => beginning(format!("{}-", branch.name)),
+                Role::Dry | Role::Active => None,
+            };
+            Some((of.next().or_else(of_this)?, Conflict::Lane))
+        };
+        let ((name, (role, place)), conflict) = same.or_else(nested).or_else(lane)?;
+        Some((name, role, place, conflict))
     }
 
     fn add(&mut self, branch: &Branch, path: &str) {
-        for folder in folders(&branch.name) {
-            self.folders.entry(folder.to_owned()).or_insert_with(|| branch.name.clone());
-        }
         let place = format!("{path}:{}", branch.position.line);
-        self.branches.entry(branch.name.clone()).or_insert((place, branch.is_dry()));
+        self.0.entry(branch.name.clone()).or_insert((branch.role.clone(), place));
     }
 }
 
-fn folders(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
+/// Returns what stands before each `separator` of a name.
+fn beginnings(name: &str, separator: char) -> impl Iterator<Item = &str> {
+    name.match_indices(separator).filter_map(|(at, _)| name.get(..at))
 }
 
 fn refuse_shared_branches(document: &Document, taken: &mut Taken, report: &mut Report<'_>) {
     let own = branches(&document.spec);
     let mut last = None;
     for branch in &own {
-        if let Some((other, place)) = taken.conflict(branch)
+        if let Some((other, role, place, conflict)) = taken.conflict(branch)
             && last != Some(branch.position)
         {
             last = Some(branch.position);
-            let message = if other == branch.name {
-                format!("the strategy at {place} uses the branch `{other}` too; sharing one is not yet supported")
-            } else {
-                format!("git cannot hold both `{}` and `{other}`, which the strategy at {place} uses", branch.name)
-            };
-            let help = "give each strategy its own branches, such as `env/shop/dev` and `env/search/dev`";
+            let (message, help) = explain(branch, &document.metadata.name.value, (other, role, place), conflict);
             report.mistake(branch.position, message, help);
         }
     }
     own.iter().for_each(|branch| taken.add(branch, report.path()));
+}
+
+fn explain(
+    branch: &Branch,
+    strategy: &str,
+    (other, role, place): (&str, &Role, &str),
+    conflict: Conflict,
+) -> (String, String) {
+    let of_its_own = || "give each strategy its own branches, such as `env/shop/dev` and `env/search/dev`".to_owned();
+    match (conflict, role, &branch.role) {
+        (Conflict::Same, Role::Proposed(_), Role::Proposed(active)) => (
+            format!("promotions of the strategy at {place} are proposed on `{other}` too"),
+            format!(
+                "strategies share an active branch when each proposes on a branch of its own: name one with \
+                 `proposedBranch`, such as `{active}-{strategy}-next`"
+            ),
+        ),
+        (Conflict::Same, ..) => {
+            (format!("the strategy at {place} uses the branch `{other}` too, for something else"), of_its_own())
+        }
+        (Conflict::Nested, ..) => (
+            format!("git cannot hold both `{}` and `{other}`, which the strategy at {place} uses", branch.name),
+            of_its_own(),
+        ),
+        (Conflict::Lane, ..) => (
+            format!("`{}` and `{other}`, which the strategy at {place} uses, cannot be told apart", branch.name),
+            "rename one of them: a proposed branch with `-` and more behind it is the one of a lane, a rollback or a \
+             restoration"
+                .to_owned(),
+        ),
+    }
 }

@@ -2,36 +2,52 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::strategy::{document::Spec, mistake::Report, position::Position};
+use crate::domain::strategy::{default_proposed, document::Spec, mistake::Report, position::Position};
 
 /// A branch that this strategy reads or writes.
 pub(super) struct Branch {
     pub(super) name: String,
-    role: String,
+    pub(super) role: Role,
     /// Where the branch, or the one that its name is made from, is written.
     pub(super) position: Position,
     /// The environment it is of, as an index; the dry branch has none.
     environment: Option<usize>,
 }
 
+/// What a branch is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// People commit to it.
+    Dry,
+    /// What runs in an environment.
+    Active,
+    /// What is proposed for this active branch; each lane, rollback and restoration has one that begins so.
+    Proposed(String),
+}
+
 impl Branch {
-    /// Says whether people commit to it.
-    pub(super) fn is_dry(&self) -> bool {
-        self.environment.is_none()
+    fn words(&self) -> String {
+        match &self.role {
+            Role::Dry => "the dry branch".to_owned(),
+            Role::Active => format!("the active branch of line {}", self.position.line),
+            Role::Proposed(active) => format!("the proposed branch of `{active}`"),
+        }
     }
 }
 
-/// Reports branches that are the same, or of which git can hold only one.
+/// Reports branches that are the same, or of which git can hold only one, or one of which would be read as a lane.
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     let branches = branches(spec);
     let mut reported = BTreeSet::new();
-    for kind in [Conflict::Same, Conflict::Nested] {
+    for kind in [Conflict::Same, Conflict::Nested, Conflict::Lane] {
+        if kind == Conflict::Lane && !reported.is_empty() {
+            break;
+        }
         for (index, later) in branches.iter().enumerate() {
-            let earlier = branches
-                .iter()
-                .take(index)
-                .filter(|earlier| earlier.environment != later.environment)
-                .find(|earlier| conflict(&earlier.name, &later.name) == Some(kind));
+            let before = branches.iter().take(index);
+            let earlier = before
+                .filter(|earlier| earlier.environment != later.environment || earlier.role == Role::Active)
+                .find(|earlier| conflict(earlier, later) == Some(kind));
             if let Some(earlier) = earlier
                 && reported.insert(later.environment)
             {
@@ -46,25 +62,20 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
 pub(super) fn branches(spec: &Spec) -> Vec<Branch> {
     let dry = spec.dry_branch.iter().map(|branch| Branch {
         name: branch.value.clone(),
-        role: "the dry branch".to_owned(),
+        role: Role::Dry,
         position: branch.position,
         environment: None,
     });
     let active = spec.environments.value.iter().enumerate().map(|(index, environment)| {
         let branch = &environment.value.branch;
-        Branch {
-            name: branch.value.clone(),
-            role: format!("the active branch of line {}", branch.position.line),
-            position: branch.position,
-            environment: Some(index),
-        }
+        Branch { name: branch.value.clone(), role: Role::Active, position: branch.position, environment: Some(index) }
     });
     let proposed = spec.environments.value.iter().enumerate().map(|(index, environment)| {
-        let branch = &environment.value.branch;
+        let (branch, named) = (&environment.value.branch, environment.value.proposed_branch.as_ref());
         Branch {
-            name: format!("{}-next", branch.value),
-            role: format!("the proposed branch of `{}`", branch.value),
-            position: branch.position,
+            name: named.map_or_else(|| default_proposed(&branch.value), |named| named.value.clone()),
+            role: Role::Proposed(branch.value.clone()),
+            position: named.unwrap_or(branch).position,
             environment: Some(index),
         }
     });
@@ -72,19 +83,26 @@ pub(super) fn branches(spec: &Spec) -> Vec<Branch> {
 }
 
 /// How two branches are in each other's way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Conflict {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Conflict {
     Same,
     /// One would be a file and a directory at once in `refs/heads`.
     Nested,
+    /// One is called as a lane of what the other proposes would be.
+    Lane,
 }
 
-fn conflict(a: &str, b: &str) -> Option<Conflict> {
-    let inside = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
-    if a == b {
+/// Says how two branches are in each other's way.
+pub(super) fn conflict(a: &Branch, b: &Branch) -> Option<Conflict> {
+    let begins =
+        |outer: &str, inner: &str, with: char| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(with));
+    let is_lane = |of: &Branch, name: &str| matches!(of.role, Role::Proposed(_)) && begins(&of.name, name, '-');
+    if a.name == b.name {
         Some(Conflict::Same)
-    } else if inside(a, b) || inside(b, a) {
+    } else if begins(&a.name, &b.name, '/') || begins(&b.name, &a.name, '/') {
         Some(Conflict::Nested)
+    } else if is_lane(a, &b.name) || is_lane(b, &a.name) {
+        Some(Conflict::Lane)
     } else {
         None
     }
@@ -92,17 +110,35 @@ fn conflict(a: &str, b: &str) -> Option<Conflict> {
 
 fn explain(earlier: &Branch, later: &Branch, problem: Conflict) -> (String, &'static str) {
     match problem {
-        Conflict::Same if earlier.environment.is_none() => (
+        Conflict::Same if earlier.role == Role::Dry => (
             format!("`{}` is the dry branch too", later.name),
             "give the environment a branch of its own, such as `env/dev`: rendered files are committed there",
         ),
         Conflict::Same => (
-            format!("`{}`, {}, is {} too", later.name, later.role, earlier.role),
-            "give each environment a branch of its own; proposals go to that name with `-next` behind it",
+            format!("`{}`, {}, is {} too", later.name, later.words(), earlier.words()),
+            "give each environment a branch of its own; proposals go to that name with `-next` behind it, unless \
+             `proposedBranch` names another",
         ),
         Conflict::Nested => (
-            format!("git cannot hold both `{}`, {}, and `{}`, {}", earlier.name, earlier.role, later.name, later.role),
+            format!(
+                "git cannot hold both `{}`, {}, and `{}`, {}",
+                earlier.name,
+                earlier.words(),
+                later.name,
+                later.words()
+            ),
             "a branch cannot be a folder of another one: rename one of them, such as `env/dev` and `env/prod`",
+        ),
+        Conflict::Lane => (
+            format!(
+                "`{}`, {}, and `{}`, {}, cannot be told apart",
+                earlier.name,
+                earlier.words(),
+                later.name,
+                later.words()
+            ),
+            "rename one of them: a proposed branch with `-` and more behind it is the one of a lane, a rollback or a \
+             restoration",
         ),
     }
 }

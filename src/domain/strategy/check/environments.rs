@@ -8,7 +8,7 @@ use super::{approvals, identifier, lanes, name_of, permissions, statuses, window
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
-        Environment, Newer, Proposing,
+        Environment, Newer, Proposing, default_proposed,
         document::{DurationText, EnvironmentDocument, RollbackDocument, Spec},
         duration::parse_duration,
         mistake::Report,
@@ -97,10 +97,9 @@ fn environment(
         None => unnamed(&document.branch, report),
     };
     let branch = identifier(&document.branch, BranchName::new, report);
-    if branch.as_ref().is_some_and(|branch| branch.as_str().len() > LONGEST_BRANCH) {
-        let message = format!("the name of the branch is longer than {LONGEST_BRANCH} characters");
-        report.mistake(document.branch.position, message, "choose a shorter one; proposals add to it");
-    }
+    refuse_long(&document.branch, branch.as_ref(), report);
+    let proposed =
+        document.proposed_branch.as_ref().map_or(Some(None), |named| proposed(named, branch.as_ref(), report));
     let statuses = strategy.with(&document.active_commit_statuses, &document.proposed_commit_statuses, report);
     if statuses.active.is_empty() {
         report.warning(
@@ -120,6 +119,7 @@ fn environment(
     Some(Environment {
         name: name?,
         branch: branch?,
+        proposed: proposed?,
         depends_on,
         auto_merge: document.auto_merge.unwrap_or(true),
         soak: soak?,
@@ -135,6 +135,21 @@ fn environment(
         most_open: None,
         proposing: Proposing::default(),
     })
+}
+
+/// Returns the branch on which promotions are proposed, when the document names one of its own.
+fn proposed(named: &At<String>, active: Option<&BranchName>, report: &mut Report<'_>) -> Option<Option<BranchName>> {
+    let proposed = identifier(named, BranchName::new, report)?;
+    refuse_long(named, Some(&proposed), report);
+    let is_default = active.is_some_and(|active| default_proposed(active.as_str()) == proposed.as_str());
+    Some(Some(proposed).filter(|_| !is_default))
+}
+
+fn refuse_long(text: &At<String>, branch: Option<&BranchName>, report: &mut Report<'_>) {
+    if branch.is_some_and(|branch| branch.as_str().len() > LONGEST_BRANCH) {
+        let message = format!("the name of the branch is longer than {LONGEST_BRANCH} characters");
+        report.mistake(text.position, message, "choose a shorter one; proposals add to it");
+    }
 }
 
 /// Returns how long content soaks; so long nothing newer is merged over it.

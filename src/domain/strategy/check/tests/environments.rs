@@ -167,7 +167,7 @@ fn branches_are_not_in_each_others_way() {
   - {name: f, branch: env/dev}
   - {name: g, branch: env/dev-next/x}
 ";
-    insta::assert_snapshot!(said(spec), @r"
+    insta::assert_snapshot!(said(spec), @"
     error: `main` is the dry branch too
       --> hydromote.yaml:10:23
        |
@@ -179,13 +179,19 @@ fn branches_are_not_in_each_others_way() {
        |
     11 |   - {name: b, branch: env}
        |                       ^^^
-       = help: give each environment a branch of its own; proposals go to that name with `-next` behind it
+       = help: give each environment a branch of its own; proposals go to that name with `-next` behind it, unless `proposedBranch` names another
     error: git cannot hold both `env`, the active branch of line 11, and `env/dev`, the active branch of line 12
       --> hydromote.yaml:12:23
        |
     12 |   - {name: c, branch: env/dev}
        |                       ^^^^^^^
        = help: a branch cannot be a folder of another one: rename one of them, such as `env/dev` and `env/prod`
+    error: `env-next`, the proposed branch of `env`, and `env-next-next`, the proposed branch of `env-next`, cannot be told apart
+      --> hydromote.yaml:13:23
+       |
+    13 |   - {name: d, branch: env-next}
+       |                       ^^^^^^^^
+       = help: rename one of them: a proposed branch with `-` and more behind it is the one of a lane, a rollback or a restoration
     error: git cannot hold both `main`, the dry branch, and `main/e`, the active branch of line 14
       --> hydromote.yaml:14:23
        |
@@ -197,7 +203,7 @@ fn branches_are_not_in_each_others_way() {
        |
     15 |   - {name: f, branch: env/dev}
        |                       ^^^^^^^
-       = help: give each environment a branch of its own; proposals go to that name with `-next` behind it
+       = help: give each environment a branch of its own; proposals go to that name with `-next` behind it, unless `proposedBranch` names another
     error: git cannot hold both `env`, the active branch of line 11, and `env/dev-next/x`, the active branch of line 16
       --> hydromote.yaml:16:23
        |

@@ -13,19 +13,19 @@ fn strategies_of_one_repository_have_their_own_names_and_branches() {
     };
     let first = format!("{}---\n{}", document("shop", "env/dev"), document("search", "env/search"));
     let files = [(".hydromote/a.yaml", first), (".hydromote/b.yaml", document("Shop", "env/dev"))];
-    insta::assert_snapshot!(told(&parse_strategies(&files)), @r"
+    insta::assert_snapshot!(told(&parse_strategies(&files)), @"
     error: another strategy, at .hydromote/a.yaml:4, is called `Shop` too
      --> .hydromote/b.yaml:4:9
       |
     4 |   name: Shop
       |         ^^^^
       = help: give each strategy of a repository its own name; upper and lower case count as equal
-    error: the strategy at .hydromote/a.yaml:9 uses the branch `env/dev` too; sharing one is not yet supported
+    error: promotions of the strategy at .hydromote/a.yaml:9 are proposed on `env/dev-next` too
      --> .hydromote/b.yaml:9:13
       |
     9 |   - branch: env/dev
       |             ^^^^^^^
-      = help: give each strategy its own branches, such as `env/shop/dev` and `env/search/dev`
+      = help: strategies share an active branch when each proposes on a branch of its own: name one with `proposedBranch`, such as `env/dev-Shop-next`
     ");
 }
 
@@ -45,8 +45,8 @@ fn strategies_keep_out_of_each_others_proposed_branches() {
         ("d.yaml", document("d", "release", "main")),
         ("e.yaml", document("e", "main", "other")),
     ];
-    insta::assert_snapshot!(told(&parse_strategies(&files)), @r"
-    error: the strategy at a.yaml:8 uses the branch `env/dev-next` too; sharing one is not yet supported
+    insta::assert_snapshot!(told(&parse_strategies(&files)), @"
+    error: the strategy at a.yaml:8 uses the branch `env/dev-next` too, for something else
      --> b.yaml:8:27
       |
     8 |   environments: [{branch: env/dev-next}]
@@ -58,7 +58,7 @@ fn strategies_keep_out_of_each_others_proposed_branches() {
     8 |   environments: [{branch: env}]
       |                           ^^^
       = help: give each strategy its own branches, such as `env/shop/dev` and `env/search/dev`
-    error: the strategy at a.yaml:5 uses the branch `main` too; sharing one is not yet supported
+    error: the strategy at a.yaml:5 uses the branch `main` too, for something else
      --> d.yaml:8:27
       |
     8 |   environments: [{branch: main}]

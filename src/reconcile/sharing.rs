@@ -1,0 +1,70 @@
+//! Which outputs on an active branch are of one strategy: others of the repository may share the branch.
+//!
+//! An output is of the strategy that its metadata names. Where that one is no longer in force, it is of whoever
+//! renders it now, so that a strategy can be renamed; one that nobody renders stays as it is.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    domain::ids::{RootName, StrategyName},
+    git::{history::BranchCommit, trailers::Trailers, tree::Owned},
+};
+
+/// A strategy among those of its repository.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// The strategy itself.
+    pub own: StrategyName,
+    /// The others that are in force.
+    pub others: Arc<BTreeSet<StrategyName>>,
+    /// What it renders now.
+    pub renders: BTreeSet<RootName>,
+}
+
+impl Sharing {
+    fn is_own(&self, root: &RootName, of: &StrategyName) -> bool {
+        *of == self.own || (self.renders.contains(root) && !self.others.contains(of))
+    }
+
+    /// Makes a commit of a strategy that is no longer in force one of this strategy, which has outputs in it: it goes on
+    /// with what ran.
+    pub fn claim(&self, commit: BranchCommit, owned: &Owned) -> BranchCommit {
+        if owned.content.is_empty() {
+            return commit;
+        }
+        let claim = |mut trailers: Trailers| {
+            if !self.others.contains(&trailers.origin.strategy) {
+                trailers.origin.strategy = self.own.clone();
+            }
+            trailers
+        };
+        BranchCommit {
+            trailers: commit.trailers.map(claim),
+            merged_trailers: commit.merged_trailers.map(claim),
+            ..commit
+        }
+    }
+
+    /// Returns what of `owned` is of this strategy.
+    pub fn part(&self, owned: &Arc<Owned>) -> Arc<Owned> {
+        let is_own = |root: &RootName| owned.strategies.get(root).is_some_and(|of| self.is_own(root, of));
+        if owned.strategies.keys().all(is_own) { owned.clone() } else { Arc::new(owned.only(is_own)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_strategy_left_is_of_whoever_renders_it() {
+        let name = |name: &str| StrategyName::new(name).expect("a name");
+        let root = |name: &str| RootName::new(name).expect("a folder");
+        let (others, renders) = (Arc::new([name("search")].into()), [root("web")].into());
+        let sharing = Sharing { own: name("shop"), others, renders };
+        let cases = [("shop", "api", true), ("search", "web", false), ("gone", "web", true), ("gone", "api", false)];
+        for (of, folder, is_own) in cases {
+            assert_eq!(sharing.is_own(&root(folder), &name(of)), is_own, "{folder} of {of}");
+        }
+    }
+}

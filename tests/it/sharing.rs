@@ -1,0 +1,250 @@
+//! Strategies that share the branches of their environments.
+
+use crate::world::{Fallible, Files, TestResult, World, config, everywhere, strategy};
+
+/// A strategy beside the one that every story has, with the same branches.
+fn blog(environments: &[&str]) -> String {
+    let apart = |text: &&str| {
+        let (name, more) = text.split_once(',').unwrap_or((text, ""));
+        let more = if more.is_empty() { String::new() } else { format!(",{more}") };
+        format!("{name}, proposedBranch: env/{name}-blog-next{more}")
+    };
+    let environments: Vec<String> = environments.iter().map(apart).collect();
+    let environments: Vec<&str> = environments.iter().map(String::as_str).collect();
+    strategy(&environments)
+        .replace("name: shop", "name: blog")
+        .replace("output: shop", "output: blog")
+        .replace("apps/", "blog/")
+}
+
+/// A version of the blog for both environments.
+fn posts(version: &str) -> Files {
+    ["dev", "staging"].map(|environment| (format!("blog/{environment}/web.yaml"), config(version))).into()
+}
+
+/// Two strategies whose first content is verified in both environments.
+async fn both() -> Fallible<World> {
+    let mut world = World::empty().await?;
+    let mut files = [everywhere("v1"), posts("v1")].concat();
+    files.push((".hydromote/shop.yaml".to_owned(), strategy(&["dev", "staging"])));
+    files.push((".hydromote/blog.yaml".to_owned(), blog(&["dev", "staging"])));
+    world.push_dry("first", files).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    Ok(world)
+}
+
+#[tokio::test]
+async fn strategies_that_share_branches_promote_side_by_side() -> TestResult {
+    let mut world = both().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, is verified
+    staging  first, is verified
+    [shop]
+    dev      first, is verified
+    staging  first, is verified
+    ");
+    for (branch, file) in [("env/dev", "shop/manifest.yaml"), ("env/staging", "blog/manifest.yaml")] {
+        assert_eq!(world.file(branch, file).await?, Some(config("v1")));
+    }
+    world.push_dry("posts", posts("v2")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      posts, `health` has not been reported
+    staging  first, is verified; wants posts in #6
+             - waits for `health` on dev, which has not been reported
+    [shop]
+    dev      first, is verified; posts changes nothing
+    staging  first, is verified; posts changes nothing
+    ");
+    // A report on a head that the other strategy made counts for both.
+    world.push_dry("shop", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      posts, is verified; shop changes nothing
+    staging  posts, is verified; shop changes nothing
+    [shop]
+    dev      shop, is verified
+    staging  shop, is verified
+    ");
+    assert_eq!(world.file("env/staging", "shop/manifest.yaml").await?, Some(config("v2")));
+    assert_eq!(world.file("env/staging", "blog/manifest.yaml").await?, Some(config("v2")));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_stops_one_strategy_on_a_branch_leaves_the_other_alone() -> TestResult {
+    let mut world = both().await?;
+    world.turn_to("blog")?;
+    world.hold("staging", "a reader complained").await?;
+    world.push_dry("second", [everywhere("v2"), posts("v2")].concat()).await?;
+    world.settle().await?;
+    world.healthy("dev").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      second, is verified
+    staging  first, is verified; wants second in #7
+             - developer holds it: a reader complained
+             = developer holds it: a reader complained (Strict)
+    [shop]
+    dev      second, is verified
+    staging  second, `health` has not been reported
+    ");
+    world.roll_back("dev", "the posts are upside down").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, `health` has not been reported
+             = developer rolled it back: the posts are upside down (Next)
+             ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
+    staging  first, is verified
+             - developer holds it: a reader complained
+             = developer holds it: a reader complained (Strict)
+             ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
+    [shop]
+    dev      second, is verified
+    staging  second, `health` has not been reported
+    #7 was closed: Promote second to staging: second
+    hydromote/staging on (commit): Closed by Hydromote: kept out by the rollback of dev
+    hydromote/verified:blog on (commit): second is no longer verified in dev: it was rolled back
+    ");
+    assert_eq!(world.file("env/dev", "blog/manifest.yaml").await?, Some(config("v1")));
+    assert_eq!(world.file("env/dev", "shop/manifest.yaml").await?, Some(config("v2")));
+    let before = world.board().await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_strategy_that_is_deleted_leaves_its_folders_on_a_shared_branch() -> TestResult {
+    let mut world = both().await?;
+    world.delete_dry("no blog", ".hydromote/blog.yaml").await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, is verified
+    staging  first, is verified
+    mistake: the strategy is no longer in `.hydromote/blog.yaml` on main; put it back to go on
+    [shop]
+    dev      second, is verified
+    staging  second, is verified
+    ");
+    assert_eq!(world.file("env/staging", "blog/manifest.yaml").await?, Some(config("v1")));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_strategy_that_is_renamed_goes_on_with_its_folders() -> TestResult {
+    let mut world = both().await?;
+    let renamed = blog(&["dev", "staging"]).replace("name: blog", "name: journal");
+    let files = [posts("v2"), vec![(".hydromote/blog.yaml".to_owned(), renamed)]].concat();
+    world.push_dry("renamed", files).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      renamed, is verified
+    staging  renamed, is verified
+    [shop]
+    dev      first, is verified; renamed changes nothing
+    staging  first, is verified; renamed changes nothing
+    ");
+    assert_eq!(world.file("env/staging", "blog/manifest.yaml").await?, Some(config("v2")));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_strategy_that_is_renamed_while_it_holds_stays_until_somebody_says_so() -> TestResult {
+    let mut world = both().await?;
+    world.turn_to("blog")?;
+    world.hold("staging", "a reader complained").await?;
+    let renamed = blog(&["dev", "staging"]).replace("name: blog", "name: journal");
+    let files = [posts("v2"), vec![(".hydromote/blog.yaml".to_owned(), renamed)]].concat();
+    world.push_dry("renamed", files).await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    [blog]
+    dev      first, is verified
+    staging  first, is verified
+             - developer holds it: a reader complained
+             = developer holds it: a reader complained (Strict)
+    mistake: `.hydromote/blog.yaml` in renamed drops what is under way, and waits for `/hydromote override` on its pull request, or `hydromote override`
+    mistake:   staging would no longer be held (developer holds it: a reader complained)
+    [shop]
+    dev      first, is verified; renamed changes nothing
+    staging  first, is verified; renamed changes nothing
+    hydromote/strategy/blog on renamed: Not in force without an override: staging would no longer be held (developer holds it: a reader complained)
+    ");
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.unhold("staging").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      renamed, `health` has not been reported
+    staging  first, is verified; wants renamed in #6
+             - waits for `health` on dev, which has not been reported
+    [shop]
+    dev      first, is verified; renamed changes nothing
+    staging  first, is verified; renamed changes nothing
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn outputs_of_strategies_on_one_branch_do_not_meet() -> TestResult {
+    let mut world = both().await?;
+    let inside = blog(&["dev", "staging"]).replace("output: blog", "output: shop/blog");
+    world.push_dry("inside", vec![(".hydromote/blog.yaml".to_owned(), inside)]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, is verified; wants inside
+             - `shop/blog` would stand with `shop` of the strategy `shop`, which shares the branch; give one of them another `output`
+    staging  first, is verified; wants inside
+             - `shop/blog` would stand with `shop` of the strategy `shop`, which shares the branch; give one of them another `output`
+             - waits for dev, which does not run it yet
+    [shop]
+    dev      first, is verified; inside changes nothing
+    staging  first, is verified; inside changes nothing
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_forced_push_is_drift_of_the_strategy_whose_content_it_took_alone() -> TestResult {
+    let mut world = both().await?;
+    world.push_dry("second", [everywhere("v2"), posts("v2")].concat()).await?;
+    world.settle().await?;
+    let before = world.before("env/dev").await?;
+    world.force_push("env/dev", &before).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, is verified; wants second
+             - somebody unknown changed `blog` with a forced push, which took (commit) away
+    staging  first, is verified; wants second in #8
+             - waits for dev, which does not run it yet
+    [shop]
+    dev      second, `health` has not been reported
+    staging  first, is verified; wants second in #7
+             - waits for `health` on dev, which has not been reported
+    hydromote/drift/dev:blog on (commit): somebody unknown changed `blog` with a forced push, which took (commit) away
+    ");
+    world.finish().await
+}
