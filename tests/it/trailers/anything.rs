@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use hydromote::{
     domain::{
+        adoption::TakenOver,
+        bundle::Part,
         decision::{Decision, OpenGate, RollbackCause, SeenStatus, Settled},
         drift::Restore,
         hold::HoldRule,
@@ -66,11 +68,23 @@ fn few_words() -> impl Strategy<Value = String> {
 pub(super) fn trailers() -> impl Strategy<Value = Trailers> {
     let restore = (active(), words(), words(), time()).prop_map(|(of, by, reason, at)| Restore { of, by, reason, at });
     let (rollback, restore) = (prop::option::of(rollback()), prop::option::of(restore));
-    let parts = (dry(), origin(), rollback, restore, prop::option::of(decision()));
-    parts.prop_map(|(dry, origin, rollback, mends, decision)| {
+    let taken_over = prop::option::of(prop::sample::select(vec![TakenOver::AsRendered, TakenOver::Differing]));
+    let all = (dry(), origin(), rollback, restore, prop::option::of(decision()), taken_over, parts());
+    all.prop_map(|(dry, origin, rollback, mends, decision, taken_over, mut parts)| {
         let (restored, cause) = rollback.unzip();
-        Trailers { dry, origin, restored, cause, mends, decision, taken_over: None, parts: Vec::new() }
+        if decision.is_none() {
+            // What was asked of a part stands in what a merge was decided on.
+            parts.iter_mut().for_each(|part| part.gates.clear());
+        }
+        Trailers { dry, origin, restored, cause, mends, decision, taken_over, parts }
     })
+}
+
+/// Returns what lanes could bring into a bundle.
+fn parts() -> impl Strategy<Value = Vec<Part>> {
+    let lane = name().prop_map(|name| LaneName::new(name).expect("a name"));
+    let parts = prop::collection::btree_map(lane, (dry(), prop::collection::vec(gate(), 0..2)), 0..4);
+    parts.prop_map(|parts| parts.into_iter().map(|(lane, (dry, gates))| Part { lane, dry, gates }).collect())
 }
 
 fn id() -> impl Strategy<Value = String> {

@@ -186,12 +186,6 @@ fn branches_are_not_in_each_others_way() {
     12 |   - {name: c, branch: env/dev}
        |                       ^^^^^^^
        = help: a branch cannot be a folder of another one: rename one of them, such as `env/dev` and `env/prod`
-    error: `env-next`, the proposed branch of `env`, and `env-next-next`, the proposed branch of `env-next`, cannot be told apart
-      --> hydromote.yaml:13:23
-       |
-    13 |   - {name: d, branch: env-next}
-       |                       ^^^^^^^^
-       = help: rename one of them: a proposed branch with `-` and more behind it is the one of a lane, a rollback or a restoration
     error: git cannot hold both `main`, the dry branch, and `main/e`, the active branch of line 14
       --> hydromote.yaml:14:23
        |
