@@ -92,6 +92,11 @@ impl EnvironmentReading {
         head.into_iter().flat_map(|(_, owned)| owned.content.iter()).map(|(root, _)| self.lane_of(root)).collect()
     }
 
+    /// Returns the lanes that have had roots on the branch, now or before.
+    pub fn ever(&self) -> BTreeSet<LaneName> {
+        self.of.values().cloned().collect()
+    }
+
     fn lane_of(&self, root: &RootName) -> LaneName {
         self.of.get(root).cloned().unwrap_or_else(LaneName::single)
     }
