@@ -57,6 +57,7 @@ async fn runs(
         trees: store.proposed_trees(&context.id, place).await?,
         commits: store.proposed_commits(&context.id, place).await?,
         hydrations: reading.hydrations_of(&place.lane),
+        redivided: reading.redivided(&place.lane),
         rendered: reading.hydrations.clone(),
         ..KnownProposals::default()
     };

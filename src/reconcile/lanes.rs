@@ -106,6 +106,24 @@ impl EnvironmentReading {
         self.hydrations.iter().map(|(dry, all)| (dry.clone(), all.of_lane(&self.lanes, lane))).collect()
     }
 
+    /// Returns what came of hydrating dry SHAs for one lane, as the branch is divided: only where that is another
+    /// division than their own labels give, since a root has moved.
+    pub fn redivided(&self, lane: &LaneName) -> BTreeMap<DrySha, Hydration> {
+        let by_labels = |root: &RootName, labels: &BTreeMap<String, String>| self.lanes.of(root, labels);
+        let of = |root: &RootName, labels: &BTreeMap<String, String>| match self.of.get(root) {
+            Some(lane) => Ok(lane.clone()),
+            None => by_labels(root, labels),
+        };
+        let moves = |hydration: &EnvironmentHydration| match hydration {
+            EnvironmentHydration::Done(roots) => {
+                roots.labels.iter().any(|(root, labels)| of(root, labels).ok() != by_labels(root, labels).ok())
+            }
+            EnvironmentHydration::Failed(_) => false,
+        };
+        let moved = self.hydrations.iter().filter(|(_, hydration)| moves(hydration));
+        moved.map(|(dry, hydration)| (dry.clone(), hydration.divided(of, lane))).collect()
+    }
+
     /// Returns the part of what is on the branch that is in one lane.
     fn in_lane(&self, lane: &LaneName, content: &Content) -> Content {
         content.only(|root| self.lane_of(root) == *lane)

@@ -171,6 +171,7 @@ async fn observe_place(
         merged_at: merged_at(&pull_requests),
         seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
         hydrations: reading.hydrations_of(&place.lane),
+        redivided: reading.redivided(&place.lane),
         rendered: reading.hydrations.clone(),
         adopted: book.adopted.clone(),
     };

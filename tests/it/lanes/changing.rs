@@ -146,6 +146,24 @@ async fn a_root_that_moves_to_another_lane_stays_until_that_lane_takes_it_over()
 }
 
 #[tokio::test]
+async fn a_root_that_moves_after_the_database_was_lost_leaves_what_its_lane_runs_as_it_is() -> TestResult {
+    let mut world = teams(&["dev"]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.push_dry("cart 2", of_team("shop", "cart", "v2")).await?;
+    world.settle().await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    world.replace_dry("jobs is of money", "teams/shop/jobs", of_team("money", "jobs", "v1")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/money first, is verified; jobs is of money changes nothing
+    dev/shop cart 2, is verified; jobs is of money changes nothing
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
 async fn lanes_are_turned_on_and_off_while_everything_runs() -> TestResult {
     let mut world = World::empty().await?;
     let mut files = [service("cart", "v1"), service("pay", "v1")].concat();
