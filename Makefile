@@ -31,7 +31,7 @@ model:
 		| tee "$$told"; \
 	! grep -q "^make model: it does not hold" "$$told" && grep " mutants caught$$" "$$told"
 
-## make crash       kills the service around every outside act and compares the ends; minutes (ONLY=hold: those points)
+## make crash       kills the service around every outside act and compares the ends; long (ONLY="lanes hold": runs so called)
 crash: tools
 	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/crash-runs.txt"; rm -f "$$result"; \
 	HYDROMOTE_CRASH_ONLY="$(ONLY)" $(CARGO) test --locked --test it crashes::every_fail_point -- --exact --ignored; \

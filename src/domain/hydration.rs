@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     content::Content,
     ids::{LaneName, RootName},
-    lane::Lanes,
+    lane::{Lanes, NoLane},
     selection::RootLabels,
 };
 
@@ -90,13 +90,22 @@ impl EnvironmentHydration {
     /// Returns what of it travels in one lane. A root that is in no lane stops all of them: nobody knows
     /// which one it belongs to.
     pub fn of_lane(&self, lanes: &Lanes, lane: &LaneName) -> Hydration {
+        self.divided(|root, labels| lanes.of(root, labels), lane)
+    }
+
+    /// Returns the same where it is told by `of` which lane a root is in.
+    pub fn divided(
+        &self,
+        of: impl Fn(&RootName, &BTreeMap<String, String>) -> Result<LaneName, NoLane>,
+        lane: &LaneName,
+    ) -> Hydration {
         let roots = match self {
             Self::Done(roots) => roots,
             Self::Failed(failure) => return Hydration::Failed(failure.clone()),
         };
         let mut of_roots = BTreeMap::new();
         for (root, labels) in &roots.labels {
-            match lanes.of(root, labels) {
+            match of(root, labels) {
                 Ok(lane) => of_roots.insert(root, lane),
                 Err(no_lane) => return Hydration::Failed(HydrationFailure::of_author(no_lane.to_string())),
             };

@@ -55,6 +55,8 @@ pub struct KnownProposals {
     pub seen_at: FirstSeen,
     /// What came of hydrating dry SHAs for the place.
     pub hydrations: BTreeMap<DrySha, Hydration>,
+    /// The same as the branch is divided now, of those that were hydrated before a root moved between lanes.
+    pub redivided: BTreeMap<DrySha, Hydration>,
     /// What came of hydrating dry SHAs for all lanes of its environment.
     pub rendered: Arc<BTreeMap<DrySha, EnvironmentHydration>>,
     /// What people adopted, by the commit that brought it.
@@ -232,8 +234,9 @@ fn brought(
     let by_commit = merged.iter().chain(&own).find_map(|sha| known.commits.get(sha));
     let by_tree = by_commit.or_else(|| known.trees.get(&tree));
     let running = runs.last().map(|run| run.content.clone()).unwrap_or_default();
+    let gives = |hydration: &Hydration| hydration.content_over(&running).as_ref() == Some(content);
     let as_hydrated = |dry: &&DrySha| match known.hydrations.get(*dry) {
-        Some(hydration) => hydration.content_over(&running).as_ref() == Some(content),
+        Some(hydration) => gives(hydration) || known.redivided.get(*dry).is_some_and(gives),
         None => true,
     };
     let trailers = merged_trailers.filter(ours).or(commit.trailers.as_ref().filter(ours));

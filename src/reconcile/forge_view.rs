@@ -3,14 +3,14 @@
 //! Webhooks say what to read again; the timer has everything read again, so a lost webhook costs
 //! time and nothing else.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use super::{attention::Attention, context::StrategyContext, reviewing::ReviewMemory};
 use crate::{
     domain::{
-        ids::{BranchName, Place, PullRequestNumber},
+        ids::{BranchName, LaneName, Place, PullRequestNumber},
         status::CommitStatus,
     },
     forge::{ForgeError, PullRequest, PullRequestState},
@@ -22,6 +22,7 @@ pub struct ForgeView {
     pull_requests: HashMap<BranchName, Vec<PullRequest>>,
     statuses: HashMap<String, Vec<CommitStatus>>,
     promotions: HashSet<(Place, String)>,
+    gone: HashSet<Place>,
     /// What was read about reviews.
     pub(super) reviewing: ReviewMemory,
 }
@@ -95,6 +96,21 @@ impl ForgeView {
     /// Notes that the promotion that this commit brought to a place is written down.
     pub fn note_promotion(&mut self, place: &Place, brought_by: &str) {
         self.promotions.insert((place.clone(), brought_by.to_owned()));
+    }
+
+    /// Says whether everything is written down that was promoted to a lane that is gone.
+    pub fn knows_gone(&self, place: &Place) -> bool {
+        self.gone.contains(place)
+    }
+
+    /// Notes that it is.
+    pub fn note_gone(&mut self, place: &Place) {
+        self.gone.insert(place.clone());
+    }
+
+    /// Forgets of the lanes that are there what was noted when they were gone.
+    pub fn note_lanes(&mut self, lanes: &BTreeSet<LaneName>) {
+        self.gone.retain(|place| !lanes.contains(&place.lane));
     }
 
     /// Notes that we merged a pull request.

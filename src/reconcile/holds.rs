@@ -135,11 +135,14 @@ async fn read_back(
 ) -> Result<HoldBook, LookError> {
     let runs = state.branch().map(|branch| branch.runs.clone()).unwrap_or_default();
     let mut book = HoldBook::default();
-    let Some(head) = state.branch().map(|branch| branch.head.clone()).filter(|_| !runs.is_empty()) else {
-        return Ok(book);
-    };
+    let Some(head) = state.branch().map(|branch| branch.head.clone()) else { return Ok(book) };
     let newest = runs.iter().take(RUNS_SEARCHED).flat_map(|run| run.commits.iter().take(COMMITS_SEARCHED));
-    let commits: Vec<ActiveSha> = std::iter::once(head).chain(newest.map(|commit| commit.sha.clone())).collect();
+    let mut commits: Vec<ActiveSha> = newest.map(|commit| commit.sha.clone()).collect();
+    if commits.is_empty() {
+        // A lane may be held before anything runs in it, on a branch that others move.
+        commits = newest_commits(context, environment).await?;
+    }
+    commits.insert(0, head);
     let mut marks = Vec::new();
     for sha in &commits {
         marks.extend(our_marks(context, place, &view.statuses(context, sha.as_str()).await?));
@@ -175,6 +178,14 @@ async fn read_back(
         book.cancelled.extend(run.brought_by().cloned());
     }
     Ok(book)
+}
+
+/// Returns the newest commits of an active branch.
+async fn newest_commits(context: &StrategyContext, environment: &Environment) -> Result<Vec<ActiveSha>, LookError> {
+    let branch = environment.branch.clone();
+    let read = context.repository.mirror.read(move |repository, _| history::active_history(repository, &branch));
+    let newest = read.await?.unwrap_or_default().into_iter().take(COMMITS_SEARCHED);
+    Ok(newest.filter_map(|commit| ActiveSha::new(commit.id.to_string()).ok()).collect())
 }
 
 fn our_marks(context: &StrategyContext, place: &Place, statuses: &[CommitStatus]) -> Vec<CommitStatus> {

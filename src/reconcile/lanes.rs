@@ -95,6 +95,11 @@ impl EnvironmentReading {
         head.into_iter().flat_map(|(_, owned)| owned.content.iter()).map(|(root, _)| self.lane_of(root)).collect()
     }
 
+    /// Returns the lanes that have had roots on the branch, now or before.
+    pub fn ever(&self) -> BTreeSet<LaneName> {
+        self.of.values().cloned().collect()
+    }
+
     fn lane_of(&self, root: &RootName) -> LaneName {
         self.of.get(root).cloned().unwrap_or_else(LaneName::single)
     }
@@ -102,6 +107,24 @@ impl EnvironmentReading {
     /// Returns what came of hydrating dry SHAs for one lane.
     pub fn hydrations_of(&self, lane: &LaneName) -> BTreeMap<DrySha, Hydration> {
         self.hydrations.iter().map(|(dry, all)| (dry.clone(), all.of_lane(&self.lanes, lane))).collect()
+    }
+
+    /// Returns what came of hydrating dry SHAs for one lane, as the branch is divided: only where that is another
+    /// division than their own labels give, since a root has moved.
+    pub fn redivided(&self, lane: &LaneName) -> BTreeMap<DrySha, Hydration> {
+        let by_labels = |root: &RootName, labels: &BTreeMap<String, String>| self.lanes.of(root, labels);
+        let of = |root: &RootName, labels: &BTreeMap<String, String>| match self.of.get(root) {
+            Some(lane) => Ok(lane.clone()),
+            None => by_labels(root, labels),
+        };
+        let moves = |hydration: &EnvironmentHydration| match hydration {
+            EnvironmentHydration::Done(roots) => {
+                roots.labels.iter().any(|(root, labels)| of(root, labels).ok() != by_labels(root, labels).ok())
+            }
+            EnvironmentHydration::Failed(_) => false,
+        };
+        let moved = self.hydrations.iter().filter(|(_, hydration)| moves(hydration));
+        moved.map(|(dry, hydration)| (dry.clone(), hydration.divided(of, lane))).collect()
     }
 
     /// Returns the part of what is on the branch that is in one lane.

@@ -19,6 +19,7 @@ pub mod context;
 pub mod drifts;
 pub mod forge_view;
 mod going_back;
+mod gone_lanes;
 pub mod holds;
 pub mod hub;
 pub mod hydrate;

@@ -12,7 +12,7 @@ use super::{
     context::StrategyContext,
     drifts::{self, DriftBook},
     forge_view::ForgeView,
-    holds,
+    gone_lanes, holds,
     keys::{hydrate_key, own_status_key, verified_key},
     lanes::{self, EnvironmentReading, LaneCommit},
     overriding, proposals, rejected_commits, reviewing,
@@ -78,6 +78,7 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         readings.push(lanes::read(context, environment, &line).await?);
     }
     let lanes = lanes::known(context, view, &readings, &line).await?;
+    gone_lanes::remember(context, view, &readings, &lanes).await?;
     let (mut places, mut bundles) = (BTreeMap::new(), BTreeMap::new());
     for (environment, reading) in context.strategy.environments.iter().zip(&readings) {
         for lane in &lanes {
@@ -171,6 +172,7 @@ async fn observe_place(
         merged_at: merged_at(&pull_requests),
         seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
         hydrations: reading.hydrations_of(&place.lane),
+        redivided: reading.redivided(&place.lane),
         rendered: reading.hydrations.clone(),
         adopted: book.adopted.clone(),
     };
@@ -276,7 +278,7 @@ async fn observe_place(
 }
 
 /// Returns when the pull request with each head was merged.
-fn merged_at(pull_requests: &[PullRequest]) -> BTreeMap<String, Timestamp> {
+pub(super) fn merged_at(pull_requests: &[PullRequest]) -> BTreeMap<String, Timestamp> {
     let merged = pull_requests.iter().filter(|pr| pr.state == PullRequestState::Merged);
     merged.filter_map(|pr| Some((pr.head_sha.clone(), pr.ended_at?))).collect()
 }

@@ -39,6 +39,9 @@ impl Applier<'_> {
         expected_active: &ActiveSha,
         expected_proposed: Option<&ProposedSha>,
     ) -> Result<(), LookError> {
+        if self.is_proposed_already(environment, parts, expected_active).await? {
+            return Ok(());
+        }
         let composed = match self.compose(environment, parts, expected_active).await {
             Ok(composed) => composed,
             Err(LookError::Git(GitError::Obstacle { message })) => {
@@ -49,12 +52,7 @@ impl Applier<'_> {
             }
             Err(error) => return Err(error),
         };
-        let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
-        let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
-        let store = &self.context.repository.shared.store;
-        for (lane, wish) in parts {
-            store.save_proposal(&self.context.id, &place(environment, lane), &proposed, &tree, &wish.dry).await?;
-        }
+        let proposed = self.save_proposal(environment, parts, &composed).await?;
         let proposer = self.proposer(environment, parts);
         let branch = self.proposed_branch(&proposer);
         let expected = expected_proposed.and_then(|sha| git2::Oid::from_str(sha.as_str()).ok());
@@ -69,6 +67,52 @@ impl Applier<'_> {
             "proposed {what} for {proposer}"
         );
         Ok(())
+    }
+
+    /// Says whether what is proposed is what composing these parts gives where it stands, and writes that down.
+    ///
+    /// A store that was lost does not know our proposals any more. While nothing else was merged, composing again
+    /// gives the same commit. Once it was, it would give another one, and take away what people said of this one.
+    async fn is_proposed_already(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+        active: &ActiveSha,
+    ) -> Result<bool, LookError> {
+        let proposal = |(lane, wish): (&LaneName, &Wish)| {
+            let proposal = self.snapshot.places.get(&place(environment, lane))?.proposal.as_ref()?;
+            (proposal.fits && !proposal.composed && proposal.dry == wish.dry).then_some(proposal)
+        };
+        let Some(proposals) = parts.iter().map(proposal).collect::<Option<Vec<_>>>() else { return Ok(false) };
+        let Some(stands) = proposals.first().filter(|stands| stands.parent != *active) else { return Ok(false) };
+        let composed = match self.compose(environment, parts, &stands.parent).await {
+            Ok(composed) => composed,
+            // Then it is made again on the head, where the same is told of or mended.
+            Err(LookError::Git(GitError::Obstacle { .. } | GitError::Missing { .. })) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if composed.commit.to_string() != stands.sha.as_str() {
+            return Ok(false);
+        }
+        let proposed = self.save_proposal(environment, parts, &composed).await?;
+        tracing::info!(environment.name = %environment, proposed.sha = %proposed, "recognised what is proposed");
+        Ok(true)
+    }
+
+    /// Writes down what a proposal of ours stands for.
+    async fn save_proposal(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+        composed: &Composed,
+    ) -> Result<ProposedSha, LookError> {
+        let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
+        let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
+        let store = &self.context.repository.shared.store;
+        for (lane, wish) in parts {
+            store.save_proposal(&self.context.id, &place(environment, lane), &proposed, &tree, &wish.dry).await?;
+        }
+        Ok(proposed)
     }
 
     /// Writes down what is in the way, for the lanes in whose way it is.

@@ -41,27 +41,42 @@ impl PlaceNote for LastDecision {
 
 /// Writes down what is new on the branches.
 pub async fn remember(context: &StrategyContext, view: &mut ForgeView, snapshot: &Snapshot) -> Result<(), LookError> {
-    let store = &context.repository.shared.store;
     for (place, state) in &snapshot.places {
         let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
-        for (age, run) in runs.iter().enumerate().rev() {
-            // What came about beside the lane was no promotion of it.
-            let brought_by = run.brought_by().filter(|_| !run.beside);
-            let Some(brought_by) = brought_by.filter(|sha| !view.knows_promotion(place, sha.as_str())) else {
-                continue;
-            };
-            if !store.knows_run(&context.id, place, brought_by).await? {
-                let reader = Reader { context, place, run, brought_by, age };
-                let Some(merge) = reader.read(view).await? else { continue };
-                match &run.restored {
-                    None => reader.save_promotion(merge).await?,
-                    Some(_) => reader.save_rollback(merge).await?,
-                }
-            }
-            view.note_promotion(place, brought_by.as_str());
-        }
+        remember_runs(context, view, place, runs).await?;
     }
     Ok(())
+}
+
+/// Writes down what is new among the runs of a place; says whether nothing is left to be written down.
+pub(super) async fn remember_runs(
+    context: &StrategyContext,
+    view: &mut ForgeView,
+    place: &Place,
+    runs: &[Run],
+) -> Result<bool, LookError> {
+    let store = &context.repository.shared.store;
+    let mut is_all = true;
+    for (age, run) in runs.iter().enumerate().rev() {
+        // What came about beside the lane was no promotion of it.
+        let brought_by = run.brought_by().filter(|_| !run.beside);
+        let Some(brought_by) = brought_by.filter(|sha| !view.knows_promotion(place, sha.as_str())) else {
+            continue;
+        };
+        if !store.knows_run(&context.id, place, brought_by).await? {
+            let reader = Reader { context, place, run, brought_by, age };
+            let Some(merge) = reader.read(view).await? else {
+                is_all = false;
+                continue;
+            };
+            match &run.restored {
+                None => reader.save_promotion(merge).await?,
+                Some(_) => reader.save_rollback(merge).await?,
+            }
+        }
+        view.note_promotion(place, brought_by.as_str());
+    }
+    Ok(is_all)
 }
 
 /// Reads how one run came onto its branch.

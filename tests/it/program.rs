@@ -252,6 +252,13 @@ impl Served {
         Ok(places.into_iter().find(|place| place["environment"] == name))
     }
 
+    /// Returns what the service says of a place: `dev`, or `dev/cart` where there are lanes.
+    pub(crate) async fn place(&self, name: &str) -> Fallible<Option<Value>> {
+        let strategy = self.strategy().await?.unwrap_or_default();
+        let places = strategy["environments"].as_array().cloned().unwrap_or_default();
+        Ok(places.into_iter().find(|place| place["place"] == name))
+    }
+
     /// Waits until an environment runs a dry SHA.
     pub(crate) async fn runs(&self, environment: &str, dry: &str) -> TestResult {
         let what = format!("{environment} runs {dry}");

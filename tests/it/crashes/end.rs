@@ -1,9 +1,8 @@
 //! The end of a story: what must be the same, however often the service was killed.
 //!
-//! Compared, all as text: each active branch commit by commit with its dry commit, whether a rollback
-//! brought it, its files and what our record says of it; what the service says of each environment
-//! (what runs, what was taken, hold, rollback, pull request, gates, notices); the promotions and
-//! rollbacks that it remembers; the pull requests with their ends; holds on the forge; and that no pull request has two
+//! Compared, all as text: each active branch, as [`branch`](super::branch) reads it; what the service says of each
+//! place (what runs, what was taken, hold, rollback, pull request, gates, notices); the promotions and rollbacks that
+//! it remembers of each lane; the pull requests with their ends; holds on the forge; and that no pull request has two
 //! comments of ours.
 //!
 //! Left out: ids, numbers and times, which nobody promises; commit ids on environment branches, which
@@ -11,12 +10,10 @@
 //! known after a crash is answered otherwise; and how often a status was posted. People's comments are
 //! left out, for they write again when nothing comes of one.
 
-use std::collections::BTreeMap;
-
-use git2::Oid;
 use hydromote::local_forge::{PullState, Repository, StatusState};
 use serde_json::Value;
 
+use super::branch;
 use crate::{
     program::{Served, Site},
     world::{BOT, Fallible, REPOSITORY},
@@ -32,25 +29,15 @@ pub(super) async fn read(
     let forge = site.forge.repository(REPOSITORY).await?;
     let mut facts = Vec::new();
     for environment in environments {
-        facts.extend(branch(site, &forge, environment)?);
-        let shown = served.environment(environment).await?.ok_or("the environment is not shown")?;
-        facts.push(format!("{environment} is shown as {}", standing(&shown)));
-        facts.push(format!("{environment} is held on the forge: {}", is_held(&forge, environment)));
+        facts.extend(branch::read(site, &forge, environment)?);
     }
-    let history = served.api("/strategies/acme/shop/shop/history").await?;
-    let mut promotions: Vec<String> = history["promotions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|one| format!("remembered: {} got {}", one["environment"], one["commit"]["sha"]))
-        .collect();
-    promotions.sort();
-    facts.extend(promotions);
-    let rollbacks = history["rollbacks"].as_array().into_iter().flatten();
-    facts.extend(rollbacks.map(|one| {
-        let (from, to, trigger) = (&one["from"]["sha"], &one["to"]["sha"], &one["trigger"]);
-        format!("remembered: {} went back from {from} to {to}, {trigger}: {}", one["environment"], one["reason"])
-    }));
+    let strategy = served.strategy().await?.ok_or("the strategy is not shown")?;
+    for shown in strategy["environments"].as_array().ok_or("no place is shown")? {
+        let place = shown["place"].as_str().unwrap_or_default();
+        facts.push(format!("{place} is shown as {}", standing(shown)));
+        facts.push(format!("{place} is held on the forge: {}", is_held(&forge, place)));
+    }
+    facts.extend(remembered(&served.api("/strategies/acme/shop/shop/history").await?));
     facts.extend(pulls(&forge));
     Ok(facts.iter().map(|fact| in_words(fact, site.forge.url(), dry)).collect())
 }
@@ -67,36 +54,7 @@ pub(super) fn difference(expected: &[String], end: &[String]) -> Option<String> 
     }
 }
 
-/// Returns the commits of an active branch, oldest first, with what our records say of them.
-fn branch(site: &Site, forge: &Repository, environment: &str) -> Fallible<Vec<String>> {
-    let git = git2::Repository::open_bare(site.forge.git_dir(REPOSITORY))?;
-    let head = forge.branch(&format!("env/{environment}")).ok_or("the branch is gone")?;
-    let mut facts = Vec::new();
-    let mut next = Some(git.find_commit(Oid::from_str(head)?)?);
-    while let Some(commit) = next {
-        let message = String::from_utf8_lossy(commit.message_bytes()).into_owned();
-        let trailer = |key: &str| message.lines().rev().find_map(|line| line.strip_prefix(key)).unwrap_or("none");
-        let record = newest(forge, &commit.id().to_string(), "hydromote/verified");
-        let mut files = BTreeMap::new();
-        commit.tree()?.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
-            if let Ok(blob) = git.find_blob(entry.id()) {
-                let name = format!("{folder}{}", entry.name().unwrap_or_default());
-                files.insert(name, String::from_utf8_lossy(blob.content()).into_owned());
-            }
-            git2::TreeWalkResult::Ok
-        })?;
-        facts.push(format!(
-            "env/{environment} got {}, rolled back from {}, record {record:?}, holds {files:?}",
-            trailer("Hydromote-Dry-Sha: "),
-            trailer("Hydromote-Rollback-From: "),
-        ));
-        next = commit.parent(0).ok();
-    }
-    facts.reverse();
-    Ok(facts.into_iter().enumerate().map(|(at, fact)| format!("{at}: {fact}")).collect())
-}
-
-/// Returns what the service says of an environment, without times and ids.
+/// Returns what the service says of a place, without times and ids.
 fn standing(shown: &Value) -> String {
     let words = |list: &str| -> Vec<String> {
         shown[list].as_array().into_iter().flatten().map(|one| one["words"].to_string()).collect()
@@ -116,16 +74,39 @@ fn standing(shown: &Value) -> String {
     )
 }
 
-/// Says whether our newest status about a hold holds an environment.
-pub(super) fn is_held(forge: &Repository, environment: &str) -> bool {
-    let head = forge.branch(&format!("env/{environment}")).unwrap_or_default();
-    newest(forge, head, &format!("hydromote/hold/{environment}")).is_some_and(|state| state != StatusState::Success)
+/// Returns the promotions and rollbacks that the service remembers.
+fn remembered(history: &Value) -> Vec<String> {
+    let list = |name: &str| history[name].as_array().cloned().unwrap_or_default();
+    let promotions = list("promotions").into_iter().map(|one| {
+        let (environment, lane, commit) = (&one["environment"], &one["lane"], &one["commit"]["sha"]);
+        format!("remembered: {environment} in {lane} got {commit}")
+    });
+    let rollbacks = list("rollbacks").into_iter().map(|one| {
+        let (environment, lane, trigger) = (&one["environment"], &one["lane"], &one["trigger"]);
+        let (from, to, reason) = (&one["from"]["sha"], &one["to"]["sha"], &one["reason"]);
+        format!("remembered: {environment} in {lane} went back from {from} to {to}, {trigger}: {reason}")
+    });
+    let mut facts: Vec<String> = promotions.chain(rollbacks).collect();
+    facts.sort();
+    facts
 }
 
-/// Returns the newest state of a key of ours on a commit.
-fn newest(forge: &Repository, sha: &str, key: &str) -> Option<StatusState> {
-    let mut ours = forge.statuses.iter().rev();
-    ours.find(|status| status.sha == sha && status.context == key && status.creator == BOT).map(|status| status.state)
+/// Says whether our newest status about a hold holds a place.
+pub(super) fn is_held(forge: &Repository, place: &str) -> bool {
+    let head = forge.branch(&format!("env/{}", environment_of(place))).unwrap_or_default();
+    newest_of(forge, &[head], &format!("hydromote/hold/{place}")).is_some_and(|state| state != StatusState::Success)
+}
+
+/// Returns the environment of a place.
+pub(super) fn environment_of(place: &str) -> &str {
+    place.split_once('/').map_or(place, |(environment, _)| environment)
+}
+
+/// Returns the newest state of a key of ours on any of these commits.
+pub(super) fn newest_of(forge: &Repository, commits: &[&str], key: &str) -> Option<StatusState> {
+    let is_it = |sha: &str, context: &str| commits.contains(&sha) && context == key;
+    let mut ours = forge.statuses.iter().rev().filter(|status| status.creator == BOT);
+    ours.find(|status| is_it(&status.sha, &status.context)).map(|status| status.state)
 }
 
 /// Returns the pull requests with their ends, and whether any has two comments of ours.
@@ -140,7 +121,13 @@ fn pulls(forge: &Repository) -> Vec<String> {
                 PullState::Closed => "was closed",
                 PullState::Merged => "was merged",
             };
-            format!("into {} {end}: {}; more than one comment of ours: {}", pull.base, pull.title, ours > 1)
+            format!(
+                "{} into {} {end}: {}; more than one comment of ours: {}",
+                pull.head,
+                pull.base,
+                pull.title,
+                ours > 1
+            )
         })
         .collect();
     facts.sort();
@@ -148,7 +135,7 @@ fn pulls(forge: &Repository) -> Vec<String> {
 }
 
 /// Writes subjects for dry SHAs, and a word for the forge's address.
-fn in_words(text: &str, forge: &str, dry: &[(String, String)]) -> String {
+pub(super) fn in_words(text: &str, forge: &str, dry: &[(String, String)]) -> String {
     dry.iter().fold(text.replace(forge, "(forge)"), |text, (sha, subject)| {
         text.replace(sha, subject).replace(&sha[..7], subject)
     })

@@ -1,81 +1,65 @@
 //! The service is killed before and after each of its outside acts, starts again with and without its
 //! database, and comes to the same end as one that nobody disturbed.
 //!
-//! - Every run plays the story of [`story`] with the real program, which kills itself with SIGKILL at
-//!   one [fail point](hydromote::crash), and is started again without one.
-//! - Which runs there are follows from two undisturbed ones: every act that both of them did, each
-//!   time that it was done, on both sides, with and without the whole data folder.
-//! - [`end`] says what is compared, and what is not.
+//! - Every run plays a story with the real program, [`chain`] or [`lanes`], which kills itself with SIGKILL at
+//!   one [fail point](hydromote::crash), and is started again without one; [`story`] says how it is told.
+//! - [`runs`] says which runs there are, [`end`] and [`branch`] what is compared, and what is not.
 
+mod branch;
+mod chain;
 mod end;
+mod lanes;
+mod runs;
 mod story;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    io::Write as _,
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
-use futures::StreamExt;
 use hydromote::crash::{Act, Moment};
 
-use self::story::{Kept, Length, Story, Told};
+use self::{
+    runs::{Acts, Run, Sum},
+    story::{Kept, Plot, Story},
+};
 use crate::{
     program,
     world::{Fallible, TestResult},
 };
 
-/// How many stories are played at once.
-const AT_ONCE: usize = 2;
-
-/// How many times of an act on one thing are disturbed, from its first to its last. Merges and what is done once
-/// or twice are disturbed each time.
-const TIMES: usize = 3;
-
-/// How often each act was done, by what it was done on.
-type Acts = BTreeMap<(Act, String), usize>;
-
-/// A run: where the service is killed, and what it has left then.
-#[derive(Debug, Clone)]
-struct Run {
-    point: String,
-    kept: Kept,
-}
-
-/// What a run came to.
-struct Outcome {
-    run: Run,
-    /// What differs from the undisturbed run, or went wrong on the way.
-    trouble: Option<String>,
-}
+/// The stories, whole.
+const STORIES: [Plot; 2] = [Plot::Chain(chain::Length::Whole), Plot::Lanes(lanes::Length::Whole)];
 
 #[tokio::test]
 #[ignore = "it takes minutes: `make crash`"]
 async fn every_fail_point() -> TestResult {
-    let (expected, acts) = undisturbed().await?;
-    let points = points(&acts);
-    let runs: Vec<Run> = points.iter().flat_map(|point| both(point)).collect();
-    let (sum, report) = play(&expected, runs, Length::Whole).await?;
-    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash-runs.txt"), &sum)?;
-    if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
+    let mut sum = Sum::default();
+    for plot in STORIES {
+        let (expected, acts) = runs::undisturbed(plot).await?;
+        sum.add(runs::play(plot, &expected, runs::all(plot, &acts)).await);
+    }
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash-runs.txt"), sum.to_string())?;
+    sum.check()
+}
+
+/// Plays the runs of these points.
+async fn play(plot: Plot, points: &[&str]) -> TestResult {
+    let told = Story::play("trace", Kept::Everything, plot, None).await?;
+    let runs = points.iter().flat_map(|point| Run::both(point)).collect();
+    let mut sum = Sum::default();
+    sum.add(runs::play(plot, &told.end, runs).await);
+    sum.check()
 }
 
 /// The three acts that would hurt most, in `make test`.
 #[tokio::test]
 async fn a_kill_around_a_merge_a_proposal_and_a_hold_changes_nothing() -> TestResult {
-    let told = Story::play("trace", Kept::Everything, Length::Beginning, None).await?;
     let points =
         ["after:merge_pull_request:1", "before:push:1:env/dev-next", "after:post_status:1:hydromote/hold/staging"];
-    let runs = points.iter().flat_map(|point| both(point)).collect();
-    let (sum, report) = play(&told.end, runs, Length::Beginning).await?;
-    if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
+    play(Plot::Chain(chain::Length::Beginning), &points).await
 }
 
 /// What a person said of drift is on the forge before it is done.
 #[tokio::test]
 async fn a_kill_while_drift_is_restored_or_adopted_changes_nothing() -> TestResult {
-    let told = Story::play("trace", Kept::Everything, Length::Drifting, None).await?;
     let points = [
         "after:post_status:2:hydromote/drift/dev",
         "after:push:1:env/dev-next-restore",
@@ -83,15 +67,37 @@ async fn a_kill_while_drift_is_restored_or_adopted_changes_nothing() -> TestResu
         "after:merge_pull_request:3",
         "after:post_status:5:hydromote/drift/dev",
     ];
-    let runs = points.iter().flat_map(|point| both(point)).collect();
-    let (sum, report) = play(&told.end, runs, Length::Drifting).await?;
-    if report.is_empty() { Ok(()) } else { Err(format!("{report}{sum}").into()) }
+    play(Plot::Chain(chain::Length::Drifting), &points).await
 }
 
-/// Each point that the program lists is passed in the story, and nothing is written without passing one.
+/// What several lanes share is merged whole, and what was approved is what is merged.
+#[tokio::test]
+async fn a_kill_around_what_lanes_share_and_what_was_approved_changes_nothing() -> TestResult {
+    // The third merge is that of staging for both lanes, the fourth one that was approved.
+    let points = ["before:push:1:env/staging-next", "after:merge_pull_request:3", "after:merge_pull_request:4"];
+    play(Plot::Lanes(lanes::Length::Beginning), &points).await
+}
+
+/// Each point that the program lists is passed in the stories, and nothing is written without passing one.
 #[tokio::test]
 async fn every_write_to_the_forge_is_a_fail_point() -> TestResult {
-    let told = Story::play("trace", Kept::Everything, Length::Whole, None).await?;
+    let mut reached = Acts::new();
+    for plot in STORIES {
+        reached.extend(announced(plot).await?);
+    }
+    let dir = tempfile::tempdir()?;
+    let listed = program::run(dir.path(), &["crash-points"]).await?;
+    for point in listed.lines() {
+        let (_, act) = point.split_once(':').ok_or("a fail point is a place and an act")?;
+        assert!(reached.keys().any(|(done, _)| done.name() == act), "no story reaches {point}");
+    }
+    assert_eq!(listed.lines().count(), Act::ALL.len() * Moment::ALL.len());
+    Ok(())
+}
+
+/// Returns the acts of a story; each write to the forge must be one.
+async fn announced(plot: Plot) -> Fallible<Acts> {
+    let told = Story::play("trace", Kept::Everything, plot, None).await?;
     let sent =
         told.writes.iter().try_fold(BTreeMap::new(), |mut sent: BTreeMap<Act, usize>, (method, path, body)| {
             let act = act_of(method, path, body).ok_or_else(|| format!("no fail point covers {method} {path}"))?;
@@ -103,14 +109,7 @@ async fn every_write_to_the_forge_is_a_fail_point() -> TestResult {
         *announced.entry(*act).or_default() += count;
     }
     assert_eq!(sent, announced);
-    let dir = tempfile::tempdir()?;
-    let listed = program::run(dir.path(), &["crash-points"]).await?;
-    for point in listed.lines() {
-        let (_, act) = point.split_once(':').ok_or("a fail point is a place and an act")?;
-        assert!(told.acts.keys().any(|(done, _)| done.name() == act), "the story does not reach {point}");
-    }
-    assert_eq!(listed.lines().count(), Act::ALL.len() * Moment::ALL.len());
-    Ok(())
+    Ok(told.acts)
 }
 
 /// Pushes are seen by no observer of the forge; the program `git` pushes in one place of the source.
@@ -147,78 +146,4 @@ fn act_of(method: &str, path: &str, body: &serde_json::Value) -> Option<Act> {
         "PATCH" if path.contains("/pulls/") => Some(Act::EditPullRequest),
         _ => None,
     }
-}
-
-/// Plays the story twice without killing anything; returns its end, and what was done both times.
-async fn undisturbed() -> Fallible<(Vec<String>, Acts)> {
-    let (one, two) = futures::join!(
-        Story::play("trace", Kept::Everything, Length::Whole, None),
-        Story::play("trace", Kept::Everything, Length::Whole, None)
-    );
-    let (one, two): (Told, Told) = (one?, two?);
-    assert_eq!(one.end, two.end, "two undisturbed runs come to different ends");
-    let both = |(key, count): (&(Act, String), &usize)| Some((key.clone(), *two.acts.get(key)?.min(count)));
-    Ok((one.end, one.acts.iter().filter_map(both).collect()))
-}
-
-/// Returns every place at which the service can be killed.
-fn points(acts: &Acts) -> Vec<String> {
-    let sides = |act: Act, on: &str, nth: usize| {
-        let on = if on.is_empty() { String::new() } else { format!(":{on}") };
-        Moment::ALL.map(|moment| format!("{}:{}:{nth}{on}", moment.name(), act.name()))
-    };
-    acts.iter()
-        .flat_map(|((act, on), count)| times(*act, *count).into_iter().flat_map(|nth| sides(*act, on, nth)))
-        .filter(|point| is_chosen(point))
-        .collect()
-}
-
-/// Returns which times of so many are disturbed.
-fn times(act: Act, count: usize) -> BTreeSet<usize> {
-    let steps = if act == Act::MergePullRequest { count } else { count.min(TIMES) };
-    (0..steps).map(|step| 1 + step * (count - 1) / (steps - 1).max(1)).collect()
-}
-
-/// `HYDROMOTE_CRASH_ONLY` picks the points whose name holds it.
-fn is_chosen(point: &str) -> bool {
-    std::env::var_os("HYDROMOTE_CRASH_ONLY").is_none_or(|only| point.contains(&*only.to_string_lossy()))
-}
-
-/// Returns the runs of a point.
-fn both(point: &str) -> [Run; 2] {
-    [Kept::Everything, Kept::Nothing].map(|kept| Run { point: point.to_owned(), kept })
-}
-
-/// Plays runs; returns their sum, and what is wrong with each that ends otherwise than `expected`.
-async fn play(expected: &[String], runs: Vec<Run>, length: Length) -> Fallible<(String, String)> {
-    let outcomes: Vec<Outcome> = futures::stream::iter(runs)
-        .map(|run| disturbed(expected, run, length))
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    let mut report = String::new();
-    for Outcome { run, trouble } in &outcomes {
-        if let Some(trouble) = trouble {
-            writeln!(report, "{} with {:?}:\n{trouble}\n", run.point, run.kept)?;
-        }
-    }
-    let name = |point: &str| point.splitn(3, ':').take(2).collect::<Vec<_>>().join(":");
-    let points: BTreeSet<String> = outcomes.iter().map(|outcome| name(&outcome.run.point)).collect();
-    let equal = outcomes.iter().filter(|outcome| outcome.trouble.is_none()).count();
-    let sum = format!("{} fail points, {} runs, {equal} equal\n", points.len(), outcomes.len());
-    Ok((sum, report))
-}
-
-async fn disturbed(expected: &[String], run: Run, length: Length) -> Outcome {
-    let begun = tokio::time::Instant::now();
-    let trouble = match Story::play(&run.point, run.kept, length, Some(expected)).await {
-        Err(error) => Some(error.to_string()),
-        Ok(told) if told.deaths == 0 => Some("the point was never reached".to_owned()),
-        Ok(told) => end::difference(expected, &told.end),
-    };
-    let word = if trouble.is_none() { "equal" } else { "NOT EQUAL" };
-    // Not by a macro, whose output is shown at the end only: somebody waits for minutes.
-    let line = format!("{} keeping {:?}: {word}, {} s\n", run.point, run.kept, begun.elapsed().as_secs());
-    drop(std::io::stderr().write_all(line.as_bytes()));
-    Outcome { run, trouble }
 }

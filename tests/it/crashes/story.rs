@@ -1,8 +1,10 @@
-//! The story that every run plays: a first hydration, promotions, a hold, a rollback, a rejection, a fix, and what
-//! somebody else does to a branch.
+//! What every story is told with: who acts in it, and what they wait for.
 //!
-//! Whoever acts in it behaves like people and machines do: health is reported by what runs, a command
-//! that was not acknowledged is given again, and a service that died is started again.
+//! They behave like people and machines do: health is reported by what runs, a command that was not acknowledged is
+//! given again, and a service that died is started again. An approval is given once: the forge has it, and whoever
+//! gave it has gone.
+//!
+//! A *place* is an environment, or one lane of it: `dev`, `dev/shop`.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -14,19 +16,16 @@ use std::{
 use git2::{Oid, Signature, Time, build::TreeUpdateBuilder};
 use hydromote::{
     crash::Act,
-    local_forge::{CommitFiles, Observed, Observer, PullRequest, PullState, StatusState},
+    local_forge::{Observed, Observer, PullRequest, PullState, ReviewState, StatusState},
 };
 use serde_json::{Value, json};
 
-use super::{Acts, end};
+use super::{chain, end, lanes, runs::Acts};
 use crate::{
     program::{Served, Site, Start},
-    world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult, config, everywhere, strategy},
+    world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult, config},
 };
 
-/// The environments: what fails in dev goes back by itself; a person promotes to staging.
-const ENVIRONMENTS: [&str; 2] = ["dev", "staging"];
-const STRATEGY: [&str; 2] = ["dev, rollback: {automatic: true}", "staging, autoMerge: false"];
 /// The strategy's routes.
 const ROUTES: &str = "/strategies/acme/shop/shop";
 /// When the first dry commit was made, seconds; the same in every run, so that dry SHAs are.
@@ -50,14 +49,30 @@ pub(super) enum Kept {
     Nothing,
 }
 
-/// How much of the story is played.
+/// Which story is played, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
-    Whole,
-    /// Up to the hold, which stays.
-    Beginning,
-    /// The beginning, and then what somebody else does to a branch.
-    Drifting,
+pub(super) enum Plot {
+    Chain(chain::Length),
+    Lanes(lanes::Length),
+}
+
+impl Plot {
+    /// Returns its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Chain(_) => "chain",
+            Self::Lanes(_) => "lanes",
+        }
+    }
+
+    /// Returns how many times of an act on one thing are disturbed, where more were done. A long story, in which each
+    /// lane has its own branches and keys, does everything on many things.
+    pub(super) fn times(self) -> usize {
+        match self {
+            Self::Chain(_) => 3,
+            Self::Lanes(_) => 2,
+        }
+    }
 }
 
 /// A story that was played to its end.
@@ -71,7 +86,7 @@ pub(super) struct Told {
 
 /// A story while it is played.
 pub(super) struct Story<'a> {
-    site: Site,
+    pub(super) site: Site,
     served: Served,
     point: &'a str,
     kept: Kept,
@@ -83,17 +98,12 @@ pub(super) struct Story<'a> {
 
 impl<'a> Story<'a> {
     /// Plays the story; the service is killed at `point`, and started again with what is kept.
-    pub(super) async fn play(
-        point: &'a str,
-        kept: Kept,
-        length: Length,
-        expected: Option<&[String]>,
-    ) -> Fallible<Told> {
+    pub(super) async fn play(point: &'a str, kept: Kept, plot: Plot, expected: Option<&[String]>) -> Fallible<Told> {
         let writes = Arc::new(Mutex::new(Vec::new()));
         let site = Site::observed(Some(recorder(writes.clone()))).await?;
         let served = start(&site, Some(point)).await?;
         let mut story = Self { site, served, point, kept, deaths: 0, log: String::new(), dry: Vec::new() };
-        match story.tell(length, expected).await {
+        match story.tell(plot, expected).await {
             Ok(end) => {
                 let (_, log) = story.served.terminate().await?;
                 story.site.forge.shutdown().await?;
@@ -106,108 +116,22 @@ impl<'a> Story<'a> {
         }
     }
 
-    async fn tell(&mut self, length: Length, expected: Option<&[String]>) -> Fallible<Vec<String>> {
-        self.begin().await?;
-        if length == Length::Whole {
-            self.go_back().await?;
-            self.mend().await?;
-        }
-        if length != Length::Beginning {
-            self.drift().await?;
-        }
-        self.come_to_rest(expected).await
-    }
-
-    /// Two environments are hydrated for the first time; a person promotes before it is time. Then one is held.
-    async fn begin(&mut self) -> TestResult {
-        let mut first = everywhere("v1");
-        first.push(("hydromote.yaml".to_owned(), strategy(&STRATEGY)));
-        self.push("first", first).await?;
-        self.runs("dev", "v1").await?;
-        self.promote("first").await?;
-        self.is_fine("dev", "first").await?;
-        self.runs("staging", "v1").await?;
-        self.is_fine("staging", "first").await?;
-        self.command("hold/staging", &json!({"reason": "the database is being moved", "by": "ada"})).await?;
-        self.until("the hold is shown", async |_: &Site, served: &Served| {
-            let shown = served.environment("staging").await?.unwrap_or_default();
-            Ok(shown["hold"].is_object().then_some(()))
-        })
-        .await
-    }
-
-    /// A commit fails after it was fine: it is revoked, goes back by itself, and is closed where it waits. The hold
-    /// is taken back.
-    async fn go_back(&mut self) -> TestResult {
-        self.push("second", everywhere("v2")).await?;
-        self.runs("dev", "v2").await?;
-        self.is_fine("dev", "second").await?;
-        self.is_proposed("staging", "second").await?;
-        self.report("dev", StatusState::Failure).await?;
-        self.runs("dev", "v1").await?;
-        self.nothing_is_open("staging").await?;
-        self.is_fine("dev", "first").await?;
-        self.command("unhold/staging", &json!({"by": "ada"})).await?;
-        self.is_free("staging").await
-    }
-
-    /// A fix is proposed, rejected and taken back, and overtaken by another commit before anybody promotes it.
-    async fn mend(&mut self) -> TestResult {
-        self.push("third", everywhere("v3")).await?;
-        self.runs("dev", "v3").await?;
-        self.is_fine("dev", "third").await?;
-        self.is_free("dev").await?;
-        self.is_proposed("staging", "third").await?;
-        let third = self.dry.last().map(|(sha, _)| sha.clone()).unwrap_or_default();
-        self.command("reject", &json!({"sha": third, "reason": "it loses orders", "by": "ada"})).await?;
-        self.nothing_is_open("staging").await?;
-        self.command("unreject", &json!({"sha": third, "by": "ada"})).await?;
-        self.is_proposed("staging", "third").await?;
-        self.push("fourth", everywhere("v4")).await?;
-        self.runs("dev", "v4").await?;
-        self.is_fine("dev", "fourth").await?;
-        self.promote("fourth").await?;
-        self.runs("staging", "v4").await?;
-        self.is_fine("staging", "fourth").await
-    }
-
-    /// Somebody changes what runs in dev: it is restored. They do it again: it is adopted.
-    async fn drift(&mut self) -> TestResult {
-        let was = self.site.file("dev", "shop/manifest.yaml").await?;
-        self.change_by_hand("by-hand").await?;
-        self.command("restore/dev", &json!({"reason": "nobody asked for it", "by": "ada"})).await?;
-        self.until("dev is restored", async |site: &Site, served: &Served| {
-            let shown = served.environment("dev").await?.unwrap_or_default();
-            let is_back = site.file("dev", "shop/manifest.yaml").await? == was;
-            Ok((is_back && shown["drift"].is_null() && shown["restoredBy"].is_null()).then_some(()))
-        })
-        .await?;
-        self.change_by_hand("hotfix").await?;
-        self.command("adopt/dev", &json!({"reason": "it is a hotfix", "by": "ada"})).await?;
-        self.until("what is in dev is adopted", async |_: &Site, served: &Served| {
-            let shown = served.environment("dev").await?.ok_or("not shown yet")?;
-            Ok(shown["drift"].is_null().then_some(()))
-        })
-        .await
-    }
-
-    /// Pushes somebody's change of what runs in dev, and waits until it is shown, here and on the forge.
-    async fn change_by_hand(&mut self, version: &str) -> TestResult {
-        let files = vec![("shop/manifest.yaml".to_owned(), config(version))];
-        let commit = CommitFiles { branch: "env/dev".to_owned(), message: version.to_owned(), files };
-        self.site.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
-        let head = self.site.branch("dev").await?.ok_or("dev is gone")?;
-        self.until(&format!("`{version}` is shown as drift"), async |site: &Site, served: &Served| {
-            let shown = served.environment("dev").await?.unwrap_or_default();
-            let told = site.forge.statuses(REPOSITORY, &head).await?;
-            let is_told = told.iter().any(|status| status.context == "hydromote/drift/dev");
-            Ok((shown["driftSha"] == head.as_str() && is_told).then_some(()))
-        })
-        .await
+    async fn tell(&mut self, plot: Plot, expected: Option<&[String]>) -> Fallible<Vec<String>> {
+        let environments: &[&str] = match plot {
+            Plot::Chain(length) => {
+                chain::tell(self, length).await?;
+                &chain::ENVIRONMENTS
+            }
+            Plot::Lanes(length) => {
+                lanes::tell(self, length).await?;
+                &lanes::ENVIRONMENTS
+            }
+        };
+        self.come_to_rest(environments, expected).await
     }
 
     /// Asks until there is an answer; starts the service again when it was killed.
-    async fn until<T>(
+    pub(super) async fn until<T>(
         &mut self,
         what: &str,
         mut ask: impl AsyncFnMut(&Site, &Served) -> Fallible<Option<T>>,
@@ -244,8 +168,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Pushes a commit to the dry branch.
-    async fn push(&mut self, subject: &str, files: Vec<(String, String)>) -> TestResult {
+    /// Pushes a commit to the dry branch that changes these files; what has no text is deleted.
+    pub(super) async fn push<T: Into<Option<String>>>(&mut self, subject: &str, files: Vec<(String, T)>) -> TestResult {
         let sha = {
             let git = git2::Repository::open_bare(self.site.forge.git_dir(REPOSITORY))?;
             let parent = match self.dry.last() {
@@ -258,7 +182,10 @@ impl<'a> Story<'a> {
             };
             let mut change = TreeUpdateBuilder::new();
             for (path, text) in files {
-                change.upsert(path, git.blob(text.as_bytes())?, git2::FileMode::Blob);
+                match text.into() {
+                    Some(text) => change.upsert(path, git.blob(text.as_bytes())?, git2::FileMode::Blob),
+                    None => change.remove(path),
+                };
             }
             let tree = git.find_tree(change.create_updated(&git, &base)?)?;
             let minutes = i64::try_from(self.dry.len())?;
@@ -272,26 +199,51 @@ impl<'a> Story<'a> {
         Ok(self.site.forge.refresh(REPOSITORY, DEVELOPER).await?)
     }
 
-    /// Reports that an environment is healthy, and waits until that is recorded of what it runs.
-    async fn is_fine(&mut self, environment: &str, subject: &str) -> TestResult {
-        self.report(environment, StatusState::Success).await?;
-        self.until(&format!("{subject} is verified in {environment}"), async |_: &Site, served: &Served| {
-            let running = &served.environment(environment).await?.unwrap_or_default()["running"];
+    /// Returns the dry SHA of a commit, by its subject.
+    pub(super) fn dry_sha(&self, subject: &str) -> Fallible<String> {
+        let found = self.dry.iter().find(|(_, other)| other == subject);
+        Ok(found.ok_or_else(|| format!("no commit is called {subject}"))?.0.clone())
+    }
+
+    /// Waits until a place runs what came with a commit.
+    pub(super) async fn place_runs(&mut self, place: &str, subject: &str) -> TestResult {
+        self.until(&format!("{place} runs {subject}"), async |_: &Site, served: &Served| {
+            let running = &served.place(place).await?.unwrap_or_default()["running"];
+            Ok((running["commit"]["subject"] == subject).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until a place has taken a commit, also as one that changes nothing.
+    pub(super) async fn has_taken(&mut self, place: &str, subject: &str) -> TestResult {
+        self.until(&format!("{place} has taken {subject}"), async |_: &Site, served: &Served| {
+            let shown = served.place(place).await?.unwrap_or_default();
+            Ok((shown["taken"]["subject"] == subject).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until it is recorded of what a place runs that it is verified.
+    pub(super) async fn is_verified(&mut self, place: &str, subject: &str) -> TestResult {
+        self.until(&format!("{subject} is verified in {place}"), async |_: &Site, served: &Served| {
+            let running = &served.place(place).await?.unwrap_or_default()["running"];
             Ok((running["commit"]["subject"] == subject && running["verified"] == true).then_some(()))
         })
         .await
     }
 
-    async fn runs(&mut self, environment: &str, version: &str) -> TestResult {
-        let wanted = Some(config(version));
-        self.until(&format!("{environment} runs {version}"), async |site: &Site, _: &Served| {
-            Ok((site.file(environment, "shop/manifest.yaml").await? == wanted).then_some(()))
+    /// Waits until a file stands on an environment's branch with this version, or is gone.
+    pub(super) async fn has(&mut self, environment: &str, path: &str, version: Option<&str>) -> TestResult {
+        let wanted = version.map(config);
+        self.until(&format!("{environment} has {version:?} of {path}"), async |site: &Site, _: &Served| {
+            let exists = site.branch(environment).await?.is_some();
+            Ok((exists && site.file(environment, path).await? == wanted).then_some(()))
         })
         .await
     }
 
     /// Reports `health` on what runs now, through the service, until it stands on the forge.
-    async fn report(&mut self, environment: &str, state: StatusState) -> TestResult {
+    pub(super) async fn report(&mut self, environment: &str, state: StatusState) -> TestResult {
         let head = self.site.branch(environment).await?.ok_or("nothing runs")?;
         let word = if state == StatusState::Success { "success" } else { "failure" };
         let report = json!({"key": "health", "state": word, "sha": head, "by": "the deployer"});
@@ -308,7 +260,7 @@ impl<'a> Story<'a> {
     }
 
     /// Gives a command until it is acknowledged. One that the service took before it died is refused.
-    async fn command(&mut self, command: &str, body: &Value) -> TestResult {
+    pub(super) async fn command(&mut self, command: &str, body: &Value) -> TestResult {
         let mut given = 0;
         self.until(&format!("`{command}` is acknowledged"), async |_: &Site, served: &Served| {
             given += 1;
@@ -319,46 +271,59 @@ impl<'a> Story<'a> {
         .await
     }
 
-    /// Waits until an environment is neither held nor rolled back, here and on the forge.
-    async fn is_free(&mut self, environment: &str) -> TestResult {
-        self.until(&format!("{environment} is free"), async |site: &Site, served: &Served| {
-            let shown = served.environment(environment).await?.ok_or("not shown yet")?;
-            let held = end::is_held(&site.forge.repository(REPOSITORY).await?, environment);
+    /// Waits until a hold of a place is shown.
+    pub(super) async fn is_held(&mut self, place: &str) -> TestResult {
+        self.until(&format!("the hold of {place} is shown"), async |_: &Site, served: &Served| {
+            let shown = served.place(place).await?.unwrap_or_default();
+            Ok(shown["hold"].is_object().then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until a place is neither held nor rolled back, here and on the forge.
+    pub(super) async fn is_free(&mut self, place: &str) -> TestResult {
+        self.until(&format!("{place} is free"), async |site: &Site, served: &Served| {
+            let shown = served.place(place).await?.ok_or("not shown yet")?;
+            let held = end::is_held(&site.forge.repository(REPOSITORY).await?, place);
             Ok((shown["hold"].is_null() && shown["rollback"].is_null() && !held).then_some(()))
         })
         .await
     }
 
-    /// Waits until the pull request of an environment promotes a dry commit, and our status is on its head.
-    async fn is_proposed(&mut self, environment: &str, subject: &str) -> Fallible<PullRequest> {
-        let key = format!("hydromote/{environment}");
-        self.until(&format!("{subject} is proposed for {environment}"), async |site: &Site, _: &Served| {
+    /// Waits until a pull request in a place's name says this in its title, and our status is on its head.
+    pub(super) async fn is_proposed(&mut self, place: &str, title: &str) -> Fallible<PullRequest> {
+        let key = format!("hydromote/{place}");
+        let dry = self.dry.clone();
+        self.until(&format!("{title} is proposed for {place}"), async |site: &Site, _: &Served| {
             let forge = site.forge.repository(REPOSITORY).await?;
-            let Some(pull) = forge.pulls.values().find(|pull| is_open(pull, environment)) else { return Ok(None) };
+            let Some(pull) = forge.pulls.values().find(|pull| is_open(pull, place)) else { return Ok(None) };
             let has_status = forge.statuses.iter().any(|one| one.sha == pull.head_sha && one.context == key);
-            Ok((has_status && pull.title.contains(subject)).then(|| pull.clone()))
+            let says = end::in_words(&pull.title, site.forge.url(), &dry).contains(title);
+            Ok((has_status && says).then(|| pull.clone()))
         })
         .await
     }
 
-    async fn nothing_is_open(&mut self, environment: &str) -> TestResult {
-        self.until(&format!("nothing is open for {environment}"), async |site: &Site, _: &Served| {
+    /// Waits until no pull request is open in a place's name.
+    pub(super) async fn nothing_is_open(&mut self, place: &str) -> TestResult {
+        self.until(&format!("nothing is open for {place}"), async |site: &Site, _: &Served| {
             let pulls = site.forge.pull_requests(REPOSITORY).await?;
-            Ok((!pulls.iter().any(|pull| is_open(pull, environment))).then_some(()))
+            Ok((!pulls.iter().any(|pull| is_open(pull, place))).then_some(()))
         })
         .await
     }
 
-    /// Promotes to staging by a comment, until that is accepted: again to each service that has not heard of it.
-    async fn promote(&mut self, subject: &str) -> TestResult {
-        let pull = self.is_proposed("staging", subject).await?;
+    /// Promotes to a place by a comment, until that is accepted: again to each service that has not heard of it.
+    pub(super) async fn promote(&mut self, place: &str, title: &str) -> TestResult {
+        let pull = self.is_proposed(place, title).await?;
+        let key = format!("hydromote/promote/{place}");
         let mut told = None;
-        self.until(&format!("{subject} is accepted for staging"), async |site: &Site, served: &Served| {
+        self.until(&format!("{title} is accepted for {place}"), async |site: &Site, served: &Served| {
             let statuses = site.forge.statuses(REPOSITORY, &pull.head_sha).await?;
-            if statuses.iter().any(|one| one.context == "hydromote/promote/staging") {
+            if statuses.iter().any(|one| one.context == key) {
                 return Ok(Some(()));
             }
-            if told.as_ref() != Some(&served.url) && served.environment("staging").await?.is_some() {
+            if told.as_ref() != Some(&served.url) && served.strategy().await?.is_some() {
                 site.forge.as_user(DEVELOPER).comment(REPOSITORY, pull.number, "/promote").await?;
                 told = Some(served.url.clone());
             }
@@ -367,8 +332,26 @@ impl<'a> Story<'a> {
         .await
     }
 
+    /// Approves what is proposed in a place's name.
+    pub(super) async fn approve(&mut self, place: &str, title: &str) -> TestResult {
+        let pull = self.is_proposed(place, title).await?;
+        self.site.forge.as_user(DEVELOPER).review(REPOSITORY, pull.number, ReviewState::Approved, "").await?;
+        Ok(())
+    }
+
+    /// Waits until a place waits for this kind of gate alone, with this commit.
+    pub(super) async fn waits_for(&mut self, place: &str, gate: &str, subject: &str) -> TestResult {
+        self.until(&format!("{subject} waits for {gate} in {place}"), async |_: &Site, served: &Served| {
+            let shown = served.place(place).await?.unwrap_or_default();
+            let gates: Vec<&str> =
+                shown["gates"].as_array().into_iter().flatten().filter_map(|one| one["gate"].as_str()).collect();
+            Ok((shown["wanted"]["subject"] == subject && gates == [gate]).then_some(()))
+        })
+        .await
+    }
+
     /// Waits until nothing is left to do, and the end is the expected one or stays another; returns it.
-    async fn come_to_rest(&mut self, expected: Option<&[String]>) -> Fallible<Vec<String>> {
+    async fn come_to_rest(&mut self, environments: &[&str], expected: Option<&[String]>) -> Fallible<Vec<String>> {
         let dry = self.dry.clone();
         let (mut last, mut since) = (Vec::new(), tokio::time::Instant::now());
         // Without its database the service leaves what it said on pull requests that have ended.
@@ -381,7 +364,7 @@ impl<'a> Story<'a> {
             let at_rest = strategy["next"].as_array().is_some_and(Vec::is_empty) && strategy["trouble"].is_null();
             let open = forge.pulls.values().any(|pull| pull.state == PullState::Open);
             let end = if at_rest && answered && !open {
-                end::read(site, served, &ENVIRONMENTS, &dry).await?
+                end::read(site, served, environments, &dry).await?
             } else {
                 Vec::new()
             };
@@ -396,8 +379,11 @@ impl<'a> Story<'a> {
     }
 }
 
-fn is_open(pull: &PullRequest, environment: &str) -> bool {
-    pull.state == PullState::Open && pull.base == format!("env/{environment}")
+/// Says whether a pull request is open and promotes in a place's name.
+fn is_open(pull: &PullRequest, place: &str) -> bool {
+    let (environment, lane) = place.split_once('/').unwrap_or((place, ""));
+    let of_lane = if lane.is_empty() { String::new() } else { format!("-{lane}") };
+    pull.state == PullState::Open && pull.head == format!("env/{environment}-next{of_lane}")
 }
 
 /// Starts the service, and has the forge tell it what happens.

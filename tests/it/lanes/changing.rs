@@ -58,6 +58,44 @@ async fn a_lane_appears_with_its_first_root_and_goes_with_its_last() -> TestResu
     world.finish().await
 }
 
+/// Returns what was promoted to a lane of an environment, and with which pull request.
+async fn promoted(world: &World, environment: &str, lane: &str) -> Fallible<Vec<(u64, String)>> {
+    let history = world.history().await?;
+    let promotions = history["promotions"].as_array().ok_or("a list")?.iter();
+    let of_lane = promotions.filter(|promotion| promotion["environment"] == environment && promotion["lane"] == lane);
+    let mut promoted: Vec<_> = of_lane
+        .map(|promotion| {
+            let number = promotion["pullRequest"]["number"].as_u64().unwrap_or_default();
+            (number, world.in_words(promotion["commit"]["sha"].as_str().unwrap_or_default()))
+        })
+        .collect();
+    promoted.sort();
+    Ok(promoted)
+}
+
+#[tokio::test]
+async fn what_was_promoted_to_a_lane_stays_in_the_history_when_the_lane_is_gone() -> TestResult {
+    let mut world = world(&["dev", "prod"]).await?;
+    world.healthy_all(&["dev", "prod"]).await?;
+    world.delete_dry("drop pay", "services/pay").await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "prod"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart first, is verified; drop pay changes nothing
+    prod/cart first, is verified; drop pay changes nothing
+    ");
+    let in_prod = promoted(&world, "prod", "pay").await?;
+    assert_eq!(in_prod, [(4, "first".to_owned()), (6, "drop pay".to_owned())]);
+    let in_dev = promoted(&world, "dev", "pay").await?;
+    assert_eq!(in_dev, [(2, "first".to_owned()), (5, "drop pay".to_owned())]);
+    world.restart_without_database().await?;
+    world.settle().await?;
+    assert_eq!(promoted(&world, "prod", "pay").await?, in_prod);
+    assert_eq!(promoted(&world, "dev", "pay").await?, in_dev);
+    world.board().await?;
+    world.finish().await
+}
+
 #[tokio::test]
 async fn a_root_that_moves_to_another_lane_stays_until_that_lane_takes_it_over() -> TestResult {
     let mut world = teams(&["dev", "prod"]).await?;
@@ -103,6 +141,24 @@ async fn a_root_that_moves_to_another_lane_stays_until_that_lane_takes_it_over()
     prod/money first, is verified; jobs is of money changes nothing; wants jobs 2 in #8
              - waits for `health` on dev, which has not been reported
     prod/shop first, is verified; jobs 2 changes nothing
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_root_that_moves_after_the_database_was_lost_leaves_what_its_lane_runs_as_it_is() -> TestResult {
+    let mut world = teams(&["dev"]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.push_dry("cart 2", of_team("shop", "cart", "v2")).await?;
+    world.settle().await?;
+    world.restart_without_database().await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    world.replace_dry("jobs is of money", "teams/shop/jobs", of_team("money", "jobs", "v1")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/money first, is verified; jobs is of money changes nothing
+    dev/shop cart 2, is verified; jobs is of money changes nothing
     ");
     world.finish().await
 }

@@ -1,5 +1,6 @@
 //! Lanes: services that travel through the environments side by side.
 
+mod approved;
 mod bundle;
 mod changing;
 mod side_by_side;

@@ -114,6 +114,17 @@ impl World {
         self.move_dry(subject, &parent, &mut change).await
     }
 
+    /// Pushes a commit that takes a file or a folder away, and brings others.
+    pub(crate) async fn replace_dry(&mut self, subject: &str, path: &str, files: Files) -> TestResult {
+        let parent = self.branch("main").await?;
+        let mut change = TreeUpdateBuilder::new();
+        change.remove(path);
+        for (path, text) in files {
+            change.upsert(path, self.git()?.blob(text.as_bytes())?, git2::FileMode::Blob);
+        }
+        self.move_dry(subject, &parent, &mut change).await
+    }
+
     /// Throws away what came after the commit with the subject `onto`, and pushes another commit on it.
     pub(crate) async fn force_push_dry(&mut self, onto: &str, subject: &str, files: Files) -> TestResult {
         let parent = self.dry_sha(onto)?;
