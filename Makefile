@@ -15,18 +15,16 @@ demo: tools
 
 ## make test        every test but the long ones
 test: tools
-	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace
+	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked
 
 ## make test-long   the property tests with many more histories, of an optimised build
-test-long: tools
-	PROPTEST_CASES=20000 $(CARGO) test --locked --workspace --lib \
-		--config "profile.test.package.hydromote.opt-level=2" properties
+test-long:
+	PROPTEST_CASES=20000 $(CARGO) test --locked --package model properties
 
 ## make model       tries every state of small worlds, and rules broken on purpose; minutes (ONLY=lanes: those alone)
 model:
 	@told="$(or $(CARGO_TARGET_DIR),target)/model.txt"; mkdir -p "$$(dirname "$$told")"; \
-	{ HYDROMOTE_MODEL_ONLY="$(ONLY)" $(CARGO) test --locked --lib \
-		--config "profile.test.package.hydromote.opt-level=2" \
+	{ HYDROMOTE_MODEL_ONLY="$(ONLY)" $(CARGO) test --locked --package model \
 		domain::model::everything -- --exact --ignored --nocapture 2>&1 || echo "make model: it does not hold"; } \
 		| tee "$$told"; \
 	! grep -q "^make model: it does not hold" "$$told" && grep " mutants caught$$" "$$told"
