@@ -15,7 +15,7 @@ demo: tools
 
 ## make test        every test but the long ones
 test: tools
-	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked
+	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --exclude model
 
 ## make test-long   the property tests with many more histories, of an optimised build
 test-long:

@@ -4,9 +4,12 @@
 //! credentials travel in the environment only. Each run has a time limit; it is killed with it.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,16 @@ pub fn started() -> u64 {
     STARTED.load(Ordering::Relaxed)
 }
 
+/// Where git, and what it starts itself, is looked for.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Returns the program. By its path it is started without a copy of this process's page tables, which takes longer
+/// the larger the process is; by its name, with a `PATH` of its own, it would not be.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| which::which_in("git", Some(PATH), "/").unwrap_or_else(|_| "git".into()))
+}
+
 /// What a run of git printed and how it ended.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -46,10 +59,10 @@ pub(super) async fn run(
 ) -> Result<Run, GitError> {
     let transfer = |words: String| GitError::Transfer { what: what.to_owned(), words };
     #[expect(clippy::disallowed_methods, reason = "this is the wrapper around git")]
-    let mut command = Command::new("git");
+    let mut command = Command::new(program());
     command
         .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("PATH", PATH)
         .env("HOME", "/nonexistent")
         .env("LC_ALL", "C")
         .env("GIT_TERMINAL_PROMPT", "0")

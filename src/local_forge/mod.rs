@@ -158,7 +158,8 @@ impl LocalForge {
         let hub = Arc::new(Hub {
             urls,
             dir,
-            git_program: options.git,
+            // By its path it is started without a copy of this process's page tables.
+            git_program: which::which(&options.git).unwrap_or(options.git),
             outbox,
             faults: faults::Faults::default(),
             rate_limit: rate_limit::RateLimit::default(),

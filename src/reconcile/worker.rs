@@ -37,6 +37,8 @@ pub struct StrategyWorker {
     view: ForgeView,
     /// The branches on which changes are proposed, as of the last look.
     heads: BTreeMap<BranchName, Place>,
+    /// Every place, as of the last look: lanes that share a pull request share its branch.
+    places: BTreeSet<Place>,
     /// What was drawn attention to since the last look.
     heeded: Vec<Attention>,
     resumed: bool,
@@ -63,6 +65,7 @@ impl StrategyWorker {
         for _ in 0..ROUNDS_LIMIT {
             let snapshot = Arc::new(observe::observe(context, &mut self.view).await?);
             self.heads = context.heads(snapshot.places.keys());
+            self.places = snapshot.places.keys().cloned().collect();
             let plan = plan(&context.strategy, &snapshot);
             self.remember(context, &snapshot, &plan).await?;
             boards.publish(board(context, &snapshot, &plan).await?);
@@ -89,8 +92,7 @@ impl StrategyWorker {
     /// Ends the pause after a refused merge when something has changed on its pull request or head.
     async fn retry_refused(&mut self, context: &StrategyContext) -> Result<(), LookError> {
         let store = &context.repository.shared.store;
-        let places: BTreeSet<Place> = self.heads.values().cloned().collect();
-        for place in places {
+        for place in self.places.clone() {
             let Some(environment) = context.strategy.environment(&place.environment) else { continue };
             let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
             let head = environment.proposed_branch(&place.lane);

@@ -8,8 +8,17 @@ pub(super) const PATTERN: &str = "^([0-9]{1,6}[dhms])+$";
 /// The longest duration that can be meant: a year.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366);
 
-/// Returns the duration that `text` spells, or nothing when it spells none.
+/// Returns the duration that `text` spells, or nothing when it spells none, or a longer one than can be meant.
 pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
+    spelled(text).filter(|duration| *duration <= LONGEST)
+}
+
+/// Says whether `text` spells a duration that is longer than can be meant.
+pub(super) fn is_too_long(text: &str) -> bool {
+    spelled(text).is_some_and(|duration| duration > LONGEST)
+}
+
+fn spelled(text: &str) -> Option<SignedDuration> {
     let mut total = SignedDuration::ZERO;
     let mut rest = text;
     if rest.is_empty() {
@@ -28,7 +37,7 @@ pub(crate) fn parse_duration(text: &str) -> Option<SignedDuration> {
         total = total.checked_add(SignedDuration::from_secs(number.checked_mul(seconds)?))?;
         rest = rest.get(digits + 1..)?;
     }
-    (total <= LONGEST).then_some(total)
+    Some(total)
 }
 
 #[cfg(test)]
@@ -46,5 +55,6 @@ mod tests {
         for bad in ["", "30", "m", "1w", "-5m", "1.5h", "1h 30m", "99999999999999999999s", "400d", "5ms"] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
+        assert!(is_too_long("400d") && !is_too_long("366d") && !is_too_long("1w"));
     }
 }

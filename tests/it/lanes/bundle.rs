@@ -359,3 +359,84 @@ async fn lanes_are_bundled_and_taken_apart_while_pull_requests_are_open() -> Tes
     ");
     world.finish().await
 }
+
+#[tokio::test]
+async fn a_bundle_that_the_forge_refused_to_merge_is_tried_again_when_something_is_reported_on_it() -> TestResult {
+    let mut world = world(&["dev", ALL]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.refuse_merges(1);
+    world.promote("prod").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart first, is verified
+    dev/pay  first, is verified
+    prod/cart nothing; wants first in #3
+             - the forge does not merge it: Server Error
+    prod/pay nothing; wants first in #3
+             - the forge does not merge it: Server Error
+    ");
+    let head = world.branch("env/prod-next").await?;
+    world.report_on(&head, "scan", StatusState::Success).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart first, is verified
+    dev/pay  first, is verified
+    prod/cart first, `health` has not been reported
+    prod/pay first, `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_others_push_onto_a_bundle_or_its_branch_is_restored() -> TestResult {
+    let mut world = world(&["dev", ALL]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.push_to("env/prod-next", vec![("cart/manifest.yaml".to_owned(), config("by hand"))]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart first, is verified
+    dev/pay  first, is verified
+    prod/cart nothing; wants first
+             - stranger pushed (commit) onto the proposal, which changes `cart`; `restore` proposes anew
+    prod/pay nothing; wants first
+             - stranger pushed (commit) onto the proposal; `restore` proposes anew
+    #3 is open: Promote cart first, pay first to prod
+    ");
+    world.restore_lane("prod", "cart", "nobody may write there").await?;
+    world.settle().await?;
+    world.promote("prod").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart first, is verified
+    dev/pay  first, is verified
+    prod/cart first, `health` has not been reported
+    prod/pay first, `health` has not been reported
+    ");
+    world.push_to("env/prod", vec![("pay/manifest.yaml".to_owned(), config("by hand"))]).await?;
+    world.push_dry("second", both("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart second, is verified
+    dev/pay  second, is verified
+    prod/cart first, `health` has not been reported; wants second
+             - what runs here is not settled: `health` has not been reported
+    prod/pay first, `health` has not been reported; wants second
+             - stranger changed `pay` on the branch in (commit)
+             - what runs here is not settled: `health` has not been reported
+    hydromote/drift/prod/pay on (commit): stranger changed `pay` on the branch in (commit)
+    ");
+    world.restore_lane("prod", "pay", "it was a test").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart second, is verified
+    dev/pay  second, is verified
+    prod/cart first, `health` has not been reported; wants second
+             - what runs here is not settled: `health` has not been reported
+    prod/pay first, `health` has not been reported; wants second
+             - what runs here is not settled: `health` has not been reported
+    ");
+    assert_eq!(world.file("env/prod", "pay/manifest.yaml").await?, Some(config("v1")));
+    world.finish().await
+}

@@ -160,6 +160,14 @@ impl World {
         Ok(())
     }
 
+    /// Has what was promoted last to a lane restored.
+    pub(crate) async fn restore_lane(&mut self, environment: &str, lane: &str, reason: &str) -> TestResult {
+        let (environment, lane) = (EnvironmentName::new(environment)?, LaneName::new(lane)?);
+        let order = DriftOrder { seen: None, reason: reason.to_owned() };
+        self.service()?.commands.restore(&self.id, &environment, Some(&lane), &order, DEVELOPER).await?;
+        Ok(())
+    }
+
     /// Has what was promoted last to an environment restored.
     pub(crate) async fn restore(&mut self, environment: &str, reason: &str) -> TestResult {
         self.restore_over(environment, None, reason).await

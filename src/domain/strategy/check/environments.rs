@@ -10,7 +10,7 @@ use crate::domain::{
     strategy::{
         Environment, Newer, Proposing, default_proposed,
         document::{DurationText, EnvironmentDocument, RollbackDocument, Spec},
-        duration::parse_duration,
+        duration::{is_too_long, parse_duration},
         mistake::Report,
         position::At,
     },
@@ -204,7 +204,10 @@ pub(super) fn deadline(text: &At<DurationText>, report: &mut Report<'_>) -> Opti
 /// Returns the duration that `text` spells, or reports a mistake.
 pub(super) fn duration(text: &At<DurationText>, report: &mut Report<'_>) -> Option<SignedDuration> {
     let duration = parse_duration(&text.value.0);
-    if duration.is_none() {
+    if is_too_long(&text.value.0) {
+        let message = format!("`{}` is longer than a year", text.value.0);
+        report.mistake(text.position, message, "write a shorter time, such as `10m` or `2d`");
+    } else if duration.is_none() {
         report.mistake(
             text.position,
             format!("`{}` is not a duration", text.value.0),
