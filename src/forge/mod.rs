@@ -110,11 +110,23 @@ pub trait Forge: Send + Sync + fmt::Debug {
         body: &str,
     ) -> Result<u64, ForgeError>;
 
-    /// Replaces the text of a comment.
-    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError>;
+    /// Replaces the text of a comment on this pull request.
+    async fn edit_comment(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        comment: u64,
+        body: &str,
+    ) -> Result<(), ForgeError>;
 
-    /// Reacts to a comment; says whether we had reacted so before.
-    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError>;
+    /// Reacts to a comment on this pull request; says whether we had reacted so before.
+    async fn react(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Reacted, ForgeError>;
 
     /// Returns the reviews of a pull request that have a verdict, oldest first.
     async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError>;

@@ -328,11 +328,23 @@ impl Forge for GitHub {
         comments::post(&*self.client(repository).await?, repository, number, body).await
     }
 
-    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError> {
+    async fn edit_comment(
+        &self,
+        repository: &RepositoryId,
+        _: PullRequestNumber,
+        comment: u64,
+        body: &str,
+    ) -> Result<(), ForgeError> {
         comments::edit(&*self.client(repository).await?, repository, comment, body).await
     }
 
-    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError> {
+    async fn react(
+        &self,
+        repository: &RepositoryId,
+        _: PullRequestNumber,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Reacted, ForgeError> {
         comments::react(&*self.client(repository).await?, repository, comment, reaction).await
     }
 
