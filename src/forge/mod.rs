@@ -4,6 +4,7 @@
 //! time limit, and every write can be repeated: a pull request is found by head and base, and one
 //! that is merged already is a success.
 
+mod calls;
 pub mod crashing;
 pub mod github;
 pub mod webhook;
@@ -324,10 +325,25 @@ pub struct NewStatus {
     pub key: StatusKey,
     /// The state.
     pub state: StatusState,
-    /// At most 140 characters; longer texts are cut by the adapter at a character boundary.
+    /// What people read beside the key; see [`NewStatus::short_description`].
     pub description: String,
     /// A page about it.
     pub target_url: Option<String>,
+}
+
+/// The longest description that every forge takes and shows, in characters.
+const MAX_DESCRIPTION: usize = 140;
+
+impl NewStatus {
+    /// Returns the description as it is sent: at most 140 characters, the last an ellipsis when something was cut.
+    pub fn short_description(&self) -> String {
+        let text = &self.description;
+        if text.chars().count() <= MAX_DESCRIPTION {
+            return text.clone();
+        }
+        let kept: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
+        format!("{}…", kept.trim_end())
+    }
 }
 
 /// A comment on a pull request.
@@ -424,4 +440,22 @@ pub enum ForgeError {
         #[source]
         source: anyhow::Error,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_descriptions_are_cut_between_characters() {
+        let shortened = |description: String| {
+            let key = StatusKey::new("hydromote/dev").expect("because it is a key");
+            NewStatus { key, state: StatusState::Pending, description, target_url: None }.short_description()
+        };
+        assert_eq!(shortened("é".repeat(140)), "é".repeat(140));
+        let cut = shortened("é".repeat(141));
+        assert_eq!(cut.chars().count(), 140);
+        assert!(cut.ends_with("é…"));
+        assert_eq!(shortened(format!("{} {}", "a".repeat(138), "b".repeat(9))), format!("{}…", "a".repeat(138)));
+    }
 }
