@@ -6,7 +6,10 @@
 
 mod calls;
 pub mod crashing;
+pub mod gitea;
 pub mod github;
+#[cfg(test)]
+mod tests;
 pub mod webhook;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -14,6 +17,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     approvals::Review,
@@ -215,6 +219,42 @@ pub struct Repository {
     pub default_branch: BranchName,
     /// The page that people open.
     pub web_url: String,
+    /// Where its things are shown.
+    pub pages: Pages,
+}
+
+/// Where a forge shows the things of a repository, below the repository's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pages {
+    /// As GitHub does.
+    #[default]
+    GitHub,
+    /// As Gitea does.
+    Gitea,
+}
+
+impl Pages {
+    /// Returns the page of a commit.
+    pub fn commit(self, repository: &str, sha: &str) -> String {
+        format!("{repository}/commit/{sha}")
+    }
+
+    /// Returns the page of a branch.
+    pub fn branch(self, repository: &str, branch: &BranchName) -> String {
+        match self {
+            Self::GitHub => format!("{repository}/tree/{branch}"),
+            Self::Gitea => format!("{repository}/src/branch/{branch}"),
+        }
+    }
+
+    /// Returns the page of a pull request.
+    pub fn pull_request(self, repository: &str, number: PullRequestNumber) -> String {
+        match self {
+            Self::GitHub => format!("{repository}/pull/{}", number.0),
+            Self::Gitea => format!("{repository}/pulls/{}", number.0),
+        }
+    }
 }
 
 /// Where git finds a repository, and the credentials for it.
@@ -440,22 +480,4 @@ pub enum ForgeError {
         #[source]
         source: anyhow::Error,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_descriptions_are_cut_between_characters() {
-        let shortened = |description: String| {
-            let key = StatusKey::new("hydromote/dev").expect("because it is a key");
-            NewStatus { key, state: StatusState::Pending, description, target_url: None }.short_description()
-        };
-        assert_eq!(shortened("é".repeat(140)), "é".repeat(140));
-        let cut = shortened("é".repeat(141));
-        assert_eq!(cut.chars().count(), 140);
-        assert!(cut.ends_with("é…"));
-        assert_eq!(shortened(format!("{} {}", "a".repeat(138), "b".repeat(9))), format!("{}…", "a".repeat(138)));
-    }
 }

@@ -153,6 +153,7 @@ pub(crate) fn board() -> StrategyBoard {
         dry_branch: BranchName::new("main").expect("a branch"),
         dry_head: Some(dry_sha(NEWEST)),
         repository_url: "https://github.example.com/acme/shop".into(),
+        pages: Pages::GitHub,
         mistake: None,
         kept_out: None,
         trouble: None,

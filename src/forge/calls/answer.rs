@@ -71,7 +71,13 @@ impl Answer {
             401 | 403 => ForgeError::Unauthorised { what, words },
             404 | 410 => ForgeError::NotFound { what },
             409 => ForgeError::Moved { words },
-            400 | 405 | 422 | 451 => ForgeError::Refused { what, words },
+            // No redirect is followed here: credentials are for one address, and a repeated write is another one.
+            301 | 302 | 303 | 307 | 308 => {
+                let words = "it is at another address by now; was it renamed, or is the API's address another?".into();
+                ForgeError::Refused { what, words }
+            }
+            // 412: not in its present state; 423: the repository is archived.
+            400 | 405 | 412 | 422 | 423 | 451 => ForgeError::Refused { what, words },
             status => ForgeError::Unavailable { what, source: anyhow::anyhow!("status {status}: {words}") },
         }
     }

@@ -36,8 +36,8 @@ use self::{
 };
 pub use super::calls::Limits;
 use super::{
-    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest,
-    Reacted, Reaction, RecentComments, Repository, Reviews,
+    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
+    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
     calls::{Call, CredentialState, encoded, named},
 };
 use crate::domain::{
@@ -202,7 +202,7 @@ impl Forge for GitHub {
             what: format!("show the repository `{repository}`"),
             source: error.into(),
         })?;
-        Ok(Repository { default_branch, web_url: body.html_url })
+        Ok(Repository { default_branch, web_url: body.html_url, pages: Pages::GitHub })
     }
 
     async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
