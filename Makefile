@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-long model crash tools lint fmt docs references image-check bench-replay bench-plan bench-recovery
+.PHONY: help demo test test-gitea test-long model crash tools lint fmt docs references image-check bench-replay bench-plan bench-recovery
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -16,6 +16,11 @@ demo: tools
 ## make test        every test but the long ones
 test: tools
 	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --exclude model
+
+## make test-gitea  the adapter and the whole story on a real Gitea, built once from its Go module into .tools; minutes
+test-gitea: tools
+	@tools/fetch-gitea.sh
+	$(CARGO) test --locked --test it gitea:: -- --ignored --test-threads 2
 
 ## make test-long   the property tests with many more histories, of an optimised build
 test-long:

@@ -27,8 +27,9 @@ use crate::{
     forge::{
         SharedForge,
         crashing::Crashing,
-        github::{Credentials, GitHub, GitHubOptions},
-        webhook::HintKind,
+        gitea::{Gitea, GiteaOptions},
+        github::{Credentials, GitHub, GitHubOptions, Limits},
+        webhook::{Dialect, HintKind},
     },
     git::mirror::{self, Mirror},
     messages::Messages,
@@ -49,7 +50,7 @@ use crate::{
         site::Site,
         webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
     },
-    settings::{Database, ForgeCredentials, ForgeSettings, RepositoryPattern, ServedRepositories, Settings},
+    settings::{Database, ForgeCredentials, ForgeKind, ForgeSettings, RepositoryPattern, ServedRepositories, Settings},
     store::{self, NewDelivery, Store},
 };
 
@@ -70,6 +71,8 @@ pub struct Parts {
     pub forge: SharedForge,
     /// Its name, in the webhook's path and in the store.
     pub forge_name: String,
+    /// How its deliveries are signed and what they are called.
+    pub webhook_dialect: Dialect,
     /// The secrets of its webhook.
     pub webhook_secrets: Vec<SecretString>,
     /// The largest webhook body, bytes.
@@ -271,7 +274,11 @@ fn commands(forge: &SharedForge, shared: &Shared, hub: &Hub, boards: &Boards) ->
 }
 
 fn receiver(parts: &Parts, hub: Hub) -> Receiver {
-    let source = WebhookSource { secrets: parts.webhook_secrets.clone(), repositories: parts.repositories.clone() };
+    let source = WebhookSource {
+        dialect: parts.webhook_dialect,
+        secrets: parts.webhook_secrets.clone(),
+        repositories: parts.repositories.clone(),
+    };
     let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
     let (wake, mut woken) = tokio::sync::mpsc::channel::<RepositoryId>(WAKES);
     tokio::spawn(async move {
@@ -365,8 +372,12 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         public_url: Some(settings.public_url.to_string()),
         store,
         data: settings.data.clone(),
-        forge: Arc::new(github(forge, settings)?),
+        forge: adapter(forge, settings)?,
         forge_name: name.clone(),
+        webhook_dialect: match forge.kind {
+            ForgeKind::GitHub => Dialect::GitHub,
+            ForgeKind::Gitea => Dialect::Gitea,
+        },
         webhook_secrets: forge.webhook_secrets.clone(),
         webhook_body: settings.limits.webhook_body,
         repositories: forge.repositories.clone(),
@@ -385,18 +396,24 @@ pub fn messages(templates: Option<&Path>) -> anyhow::Result<Messages> {
     Ok(templates.map_or_else(|| Ok(Messages::built_in()), Messages::with_overrides)?)
 }
 
-fn github(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<GitHub> {
-    let credentials = match &forge.credentials {
-        ForgeCredentials::Token(token) => Credentials::Token(token.clone()),
-        ForgeCredentials::App { id, private_key } => Credentials::App { id: *id, private_key: private_key.clone() },
-    };
-    let limits = crate::forge::github::Limits {
+fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedForge> {
+    let limits = Limits {
         call: settings.limits.forge_timeout,
         write_interval: settings.limits.forge_write_interval,
-        ..crate::forge::github::Limits::default()
+        ..Limits::default()
     };
-    let api_url = forge.api_url.to_string();
-    Ok(GitHub::new(&GitHubOptions { api_url: api_url.trim_end_matches('/').to_owned(), credentials, limits })?)
+    let api_url = forge.api_url.as_str().trim_end_matches('/').to_owned();
+    let credentials = match (forge.kind, &forge.credentials) {
+        (ForgeKind::Gitea, ForgeCredentials::Token(token)) => {
+            return Ok(Arc::new(Gitea::new(&GiteaOptions { api_url, token: token.clone(), limits })?));
+        }
+        (ForgeKind::Gitea, ForgeCredentials::App { .. }) => anyhow::bail!("a Gitea is reached with a token"),
+        (ForgeKind::GitHub, ForgeCredentials::Token(token)) => Credentials::Token(token.clone()),
+        (ForgeKind::GitHub, ForgeCredentials::App { id, private_key }) => {
+            Credentials::App { id: *id, private_key: private_key.clone() }
+        }
+    };
+    Ok(Arc::new(GitHub::new(&GitHubOptions { api_url, credentials, limits })?))
 }
 
 /// Finds the renderers, in `folders` first and then in `PATH`.

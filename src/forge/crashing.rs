@@ -131,12 +131,24 @@ impl Forge for Crashing {
         self.points.around(Act::PostComment, ANY, self.forge.post_comment(repository, number, body)).await
     }
 
-    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError> {
-        self.points.around(Act::EditComment, ANY, self.forge.edit_comment(repository, comment, body)).await
+    async fn edit_comment(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        comment: u64,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        self.points.around(Act::EditComment, ANY, self.forge.edit_comment(repository, number, comment, body)).await
     }
 
-    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError> {
-        self.points.around(Act::React, ANY, self.forge.react(repository, comment, reaction)).await
+    async fn react(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Reacted, ForgeError> {
+        self.points.around(Act::React, ANY, self.forge.react(repository, number, comment, reaction)).await
     }
 
     async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {

@@ -4,8 +4,12 @@
 //! time limit, and every write can be repeated: a pull request is found by head and base, and one
 //! that is merged already is a success.
 
+mod calls;
 pub mod crashing;
+pub mod gitea;
 pub mod github;
+#[cfg(test)]
+mod tests;
 pub mod webhook;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -13,6 +17,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     approvals::Review,
@@ -110,11 +115,23 @@ pub trait Forge: Send + Sync + fmt::Debug {
         body: &str,
     ) -> Result<u64, ForgeError>;
 
-    /// Replaces the text of a comment.
-    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError>;
+    /// Replaces the text of a comment on this pull request.
+    async fn edit_comment(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        comment: u64,
+        body: &str,
+    ) -> Result<(), ForgeError>;
 
-    /// Reacts to a comment; says whether we had reacted so before.
-    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError>;
+    /// Reacts to a comment on this pull request; says whether we had reacted so before.
+    async fn react(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Reacted, ForgeError>;
 
     /// Returns the reviews of a pull request that have a verdict, oldest first.
     async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError>;
@@ -202,6 +219,42 @@ pub struct Repository {
     pub default_branch: BranchName,
     /// The page that people open.
     pub web_url: String,
+    /// Where its things are shown.
+    pub pages: Pages,
+}
+
+/// Where a forge shows the things of a repository, below the repository's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pages {
+    /// As GitHub does.
+    #[default]
+    GitHub,
+    /// As Gitea does.
+    Gitea,
+}
+
+impl Pages {
+    /// Returns the page of a commit.
+    pub fn commit(self, repository: &str, sha: &str) -> String {
+        format!("{repository}/commit/{sha}")
+    }
+
+    /// Returns the page of a branch.
+    pub fn branch(self, repository: &str, branch: &BranchName) -> String {
+        match self {
+            Self::GitHub => format!("{repository}/tree/{branch}"),
+            Self::Gitea => format!("{repository}/src/branch/{branch}"),
+        }
+    }
+
+    /// Returns the page of a pull request.
+    pub fn pull_request(self, repository: &str, number: PullRequestNumber) -> String {
+        match self {
+            Self::GitHub => format!("{repository}/pull/{}", number.0),
+            Self::Gitea => format!("{repository}/pulls/{}", number.0),
+        }
+    }
 }
 
 /// Where git finds a repository, and the credentials for it.
@@ -312,10 +365,25 @@ pub struct NewStatus {
     pub key: StatusKey,
     /// The state.
     pub state: StatusState,
-    /// At most 140 characters; longer texts are cut by the adapter at a character boundary.
+    /// What people read beside the key; see [`NewStatus::short_description`].
     pub description: String,
     /// A page about it.
     pub target_url: Option<String>,
+}
+
+/// The longest description that every forge takes and shows, in characters.
+const MAX_DESCRIPTION: usize = 140;
+
+impl NewStatus {
+    /// Returns the description as it is sent: at most 140 characters, the last an ellipsis when something was cut.
+    pub fn short_description(&self) -> String {
+        let text = &self.description;
+        if text.chars().count() <= MAX_DESCRIPTION {
+            return text.clone();
+        }
+        let kept: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
+        format!("{}…", kept.trim_end())
+    }
 }
 
 /// A comment on a pull request.

@@ -1,9 +1,12 @@
-//! Webhook payloads of the forges, reduced to hints. Pure.
+//! Webhook deliveries of the forges, verified and reduced to hints. Pure.
 //!
 //! A hint says where to look again, never what is there: deliveries are lost, repeated and come in
 //! any order, so the truth is read from git and the forge. Nothing of a payload is echoed in errors.
 
+mod gitea;
+
 use hmac::{Hmac, Mac};
+use http::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -74,7 +77,7 @@ pub enum SignatureError {
     #[error("the delivery has no signature: set a secret on the forge's webhook")]
     Missing,
     /// The signature has another form.
-    #[error("the delivery's signature has another form than `sha256=<hex>`")]
+    #[error("the delivery's signature has another form than an HMAC-SHA256 in hexadecimal digits")]
     Malformed,
     /// The signature was made with another secret, or over another body.
     #[error("the delivery's signature does not fit any active secret")]
@@ -98,16 +101,63 @@ pub enum PayloadError {
     },
 }
 
-/// Checks GitHub's signature `sha256=<hex>` over the raw body against each active secret.
+/// How a kind of forge signs, names and numbers its deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// GitHub's.
+    GitHub,
+    /// Gitea's and Forgejo's.
+    Gitea,
+}
+
+impl Dialect {
+    /// Returns the signature's hexadecimal digits, before the body is read.
+    ///
+    /// # Errors
+    /// When there is none, or it has another form.
+    pub fn signature(self, headers: &HeaderMap) -> Result<&str, SignatureError> {
+        let prefixed = text(headers, "x-hub-signature-256");
+        // Without a secret Gitea sends empty ones.
+        let bare = ["x-gitea-signature", "x-forgejo-signature"].into_iter().find_map(|name| text(headers, name));
+        match (self, bare.filter(|bare| !bare.is_empty()), prefixed) {
+            (Self::Gitea, Some(bare), _) => Ok(bare),
+            (Self::Gitea, None, Some("sha256=")) | (_, _, None) => Err(SignatureError::Missing),
+            (_, _, Some(prefixed)) => prefixed.strip_prefix("sha256=").ok_or(SignatureError::Malformed),
+        }
+    }
+
+    /// Returns the names of the headers that say the event and the delivery's id, the forge's own first.
+    pub fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::GitHub => &[("x-github-event", "x-github-delivery")],
+            Self::Gitea => &[("x-gitea-event", "x-gitea-delivery"), ("x-forgejo-event", "x-forgejo-delivery")],
+        }
+    }
+
+    /// Returns where a delivery tells us to look; none when it names no repository.
+    ///
+    /// # Errors
+    /// When the body is no JSON, or lacks what an event that we need must have.
+    pub fn reduce(self, event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadError> {
+        match self {
+            Self::GitHub => reduce_github(event, body),
+            Self::Gitea => gitea::reduce(event, body),
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Checks a signature, the digits of an HMAC-SHA256 over the raw body, against each active secret.
 ///
 /// Every secret is tried in constant time, so that the answer's delay says nothing about them.
 ///
 /// # Errors
 /// When nobody who knows an active secret sent exactly this body.
-pub fn verify_github(secrets: &[SecretString], signature: Option<&str>, body: &[u8]) -> Result<(), SignatureError> {
-    let signature = signature.ok_or(SignatureError::Missing)?;
-    let digits = signature.strip_prefix("sha256=").ok_or(SignatureError::Malformed)?;
-    let signature = hex::decode(digits).map_err(|_| SignatureError::Malformed)?;
+pub fn verify(secrets: &[SecretString], signature: &str, body: &[u8]) -> Result<(), SignatureError> {
+    let signature = hex::decode(signature).map_err(|_| SignatureError::Malformed)?;
     let fits = |secret: &SecretString| {
         let key = secret.expose_secret().as_bytes();
         Hmac::<Sha256>::new_from_slice(key)
@@ -121,7 +171,7 @@ pub fn verify_github(secrets: &[SecretString], signature: Option<&str>, body: &[
 ///
 /// # Errors
 /// When the body is no JSON, or lacks what an event that we need must have.
-pub fn reduce_github(event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadError> {
+fn reduce_github(event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadError> {
     let payload: Value = serde_json::from_slice(body).map_err(|_| PayloadError::NotJson)?;
     let about = match event {
         "push" => branch(read(event, &payload)?),
@@ -275,6 +325,19 @@ mod tests {
     const BODY: &[u8] = b"Hello, World!";
     const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 
+    fn verified(
+        dialect: Dialect,
+        secrets: &[SecretString],
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Result<(), SignatureError> {
+        let mut headers = HeaderMap::new();
+        if let Some(signature) = signature {
+            headers.insert("x-hub-signature-256", signature.parse().expect("because it is plain text"));
+        }
+        verify(secrets, dialect.signature(&headers)?, body)
+    }
+
     fn about(event: &str, body: &[u8]) -> HintKind {
         reduce_github(event, body).expect("because the sample is genuine").expect("because it names a repository").about
     }
@@ -286,7 +349,7 @@ mod tests {
     #[test]
     fn a_signature_fits_one_of_the_active_secrets() {
         let secrets = |texts: &[&str]| texts.iter().map(|text| SecretString::from(*text)).collect::<Vec<_>>();
-        let verify = |texts: &[&str], signature| verify_github(&secrets(texts), signature, BODY);
+        let verify = |texts: &[&str], signature| verified(Dialect::GitHub, &secrets(texts), signature, BODY);
         assert_eq!(verify(&[SECRET], Some(SIGNATURE)), Ok(()));
         assert_eq!(verify(&["new", SECRET], Some(SIGNATURE)), Ok(()));
         assert_eq!(verify(&["new", "old"], Some(SIGNATURE)), Err(SignatureError::Mismatch));
@@ -298,14 +361,17 @@ mod tests {
         for short in ["sha256=", &SIGNATURE[..20]] {
             assert!(verify(&[SECRET], Some(short)).is_err(), "{short}");
         }
-        assert_eq!(verify_github(&secrets(&[SECRET]), Some(SIGNATURE), b"hello"), Err(SignatureError::Mismatch));
+        assert_eq!(
+            verified(Dialect::GitHub, &secrets(&[SECRET]), Some(SIGNATURE), b"hello"),
+            Err(SignatureError::Mismatch)
+        );
     }
 
     #[test]
     fn an_empty_secret_never_fits() {
         let mac = Hmac::<Sha256>::new_from_slice(b"").expect("because any length is a key").chain_update(BODY);
         let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-        assert_eq!(verify_github(&["".into()], Some(&signature), BODY), Err(SignatureError::Mismatch));
+        assert_eq!(verified(Dialect::GitHub, &["".into()], Some(&signature), BODY), Err(SignatureError::Mismatch));
     }
 
     #[test]

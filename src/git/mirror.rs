@@ -273,7 +273,7 @@ impl Mirror {
         let what = format!("push {names}");
         let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
         if !run.ok {
-            return Err(refusal(&run.stdout).unwrap_or(GitError::Transfer { what, words: run.stderr }));
+            return Err(refusal(&run.stdout, &run.stderr).unwrap_or(GitError::Transfer { what, words: run.stderr }));
         }
         Ok(())
     }
@@ -309,8 +309,12 @@ fn local_name(branch: &str) -> String {
     format!("{LOCAL}{branch}")
 }
 
-/// Reads from `git push --porcelain` which ref was refused, and whether because it had moved.
-pub(crate) fn refusal(porcelain: &str) -> Option<GitError> {
+/// The most that is told of what the remote's hooks say, in characters.
+const MAX_HOOK_WORDS: usize = 300;
+
+/// Reads from `git push --porcelain` which ref was refused, and whether because it had moved; the remote's own words
+/// stand beside it.
+pub(crate) fn refusal(porcelain: &str, stderr: &str) -> Option<GitError> {
     let refused = |line: &&str| line.starts_with('!');
     // With `--atomic` the other refs fail along; the one with its own reason says why.
     let line = porcelain
@@ -325,8 +329,16 @@ pub(crate) fn refusal(porcelain: &str) -> Option<GitError> {
     if moved.iter().any(|sign| words.contains(sign)) {
         Some(GitError::Moved { reference })
     } else {
-        Some(GitError::Refused { reference, words })
+        Some(GitError::Refused { reference, words: words + &hook_words(stderr) })
     }
+}
+
+/// Returns what the remote's hooks say: git itself only knows that they declined.
+fn hook_words(stderr: &str) -> String {
+    let lines = stderr.lines().filter_map(|line| line.trim().strip_prefix("remote:")).map(str::trim);
+    let said: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    let said: String = said.join(" ").chars().filter(|c| !c.is_control()).take(MAX_HOOK_WORDS).collect();
+    if said.is_empty() { said } else { format!(": {said}") }
 }
 
 #[cfg(test)]
@@ -334,11 +346,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_hook_says_stands_beside_its_refusal() {
+        let declined = "!\ta:refs/heads/env/dev-next\t[remote rejected] (pre-receive hook declined)";
+        let said =
+            "remote: \nremote: branch env/dev-next is protected from force push\nerror: failed to push some refs";
+        let Some(GitError::Refused { words, .. }) = refusal(declined, said) else { panic!("it was refused") };
+        let expected =
+            "[remote rejected] (pre-receive hook declined): branch env/dev-next is protected from force push";
+        assert_eq!(words, expected);
+    }
+
+    #[test]
     fn a_stale_lease_is_told_from_a_refusal() {
         let stale = "To x\n!\tabc:refs/heads/env/dev\t[rejected] (stale info)\nDone";
-        assert!(matches!(refusal(stale), Some(GitError::Moved { reference }) if reference == "env/dev"));
+        assert!(matches!(refusal(stale, ""), Some(GitError::Moved { reference }) if reference == "env/dev"));
         let denied =
             "!\ta:refs/heads/a\t[rejected] (atomic push failed)\n!\tb:refs/heads/b\t[remote rejected] (protected)";
-        assert!(matches!(refusal(denied), Some(GitError::Refused { reference, .. }) if reference == "b"));
+        assert!(matches!(refusal(denied, ""), Some(GitError::Refused { reference, .. }) if reference == "b"));
     }
 }

@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::strategy_changes::KeptOut;
-use crate::domain::{
-    fate::{Fate, fate},
-    ids::{BranchName, DrySha, Place, RepositoryId, StrategyId, StrategyName},
-    ledger::Ledger,
-    plan::PlaceView,
-    snapshot::Snapshot,
-    strategy::PromotionStrategy,
+use crate::{
+    domain::{
+        fate::{Fate, fate},
+        ids::{BranchName, DrySha, Place, RepositoryId, StrategyId, StrategyName},
+        ledger::Ledger,
+        plan::PlaceView,
+        snapshot::Snapshot,
+        strategy::PromotionStrategy,
+    },
+    forge::Pages,
 };
 
 /// One strategy as it was last looked at.
@@ -28,6 +31,9 @@ pub struct StrategyBoard {
     pub dry_head: Option<DrySha>,
     /// The repository's page on the forge.
     pub repository_url: String,
+    /// Where the forge shows its things.
+    #[serde(default)]
+    pub pages: Pages,
     /// What is wrong with the newest strategy document; the one before it is in force.
     pub mistake: Option<String>,
     /// The newest strategy, when it has no mistake and stays out until a person lets it in.

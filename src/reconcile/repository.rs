@@ -464,6 +464,7 @@ impl RepositoryWorker {
             dry_branch: context.details.default_branch.clone(),
             dry_head: Some(head.clone()),
             repository_url: context.details.web_url.clone(),
+            pages: context.details.pages,
             mistake: None,
             kept_out: None,
             trouble: None,

@@ -181,6 +181,7 @@ async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan)
         dry_branch: context.dry_branch.clone(),
         dry_head: snapshot.line.head().cloned(),
         repository_url: context.repository.details.web_url.clone(),
+        pages: context.repository.details.pages,
         mistake: context.mistake.clone(),
         kept_out: context.kept_out.clone(),
         trouble: None,

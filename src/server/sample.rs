@@ -153,6 +153,7 @@ pub(crate) fn board() -> StrategyBoard {
         dry_branch: BranchName::new("main").expect("a branch"),
         dry_head: Some(dry_sha(NEWEST)),
         repository_url: "https://github.example.com/acme/shop".into(),
+        pages: Pages::GitHub,
         mistake: None,
         kept_out: None,
         trouble: None,
@@ -313,10 +314,10 @@ impl Forge for Recorder {
     async fn post_comment(&self, _: &RepositoryId, _: PullRequestNumber, _: &str) -> Result<u64, ForgeError> {
         absent()
     }
-    async fn edit_comment(&self, _: &RepositoryId, _: u64, _: &str) -> Result<(), ForgeError> {
+    async fn edit_comment(&self, _: &RepositoryId, _: PullRequestNumber, _: u64, _: &str) -> Result<(), ForgeError> {
         absent()
     }
-    async fn react(&self, _: &RepositoryId, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
+    async fn react(&self, _: &RepositoryId, _: PullRequestNumber, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
         absent()
     }
     async fn reviews(&self, _: &RepositoryId, _: PullRequestNumber) -> Result<Reviews, ForgeError> {

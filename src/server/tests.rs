@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::ids::RepositoryId,
-    forge::webhook::HintKind,
+    forge::webhook::{Dialect, HintKind},
     settings::{RepositoryPattern, ServedRepositories},
 };
 
@@ -69,14 +69,17 @@ impl World {
         let inbox = Arc::new(inbox);
         let (wake, woken) = mpsc::channel(1);
         let (readiness, ready) = watch::channel(Readiness::Starting);
-        let source = WebhookSource {
+        let source = |dialect| WebhookSource {
+            dialect,
             secrets: secrets.iter().map(|secret| (*secret).into()).collect(),
             repositories: ServedRepositories(
                 repositories.iter().filter_map(|text| RepositoryPattern::parse(text)).collect(),
             ),
         };
         let store = Arc::clone(&inbox) as Arc<dyn DeliveryInbox>;
-        let receiver = Receiver::new([("github".to_owned(), source)].into(), store, wake, LIMIT);
+        let sources = [("github", Dialect::GitHub), ("gitea", Dialect::Gitea)];
+        let sources = sources.map(|(name, dialect)| (name.to_owned(), source(dialect)));
+        let receiver = Receiver::new(sources.into(), store, wake, LIMIT);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let metrics = Some(recorder.handle());
         let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics, site: None };
@@ -130,6 +133,33 @@ async fn a_genuine_delivery_is_written_down_before_the_queue_wakes() {
     assert_eq!((&*written[0].forge, &*written[0].id, &*written[0].event), ("github", "id-1", "status"));
     assert!(matches!(&written[0].hint.about, HintKind::Commit { sha, .. } if sha.starts_with("6113728")));
     assert_eq!(world.woken.try_recv().map(|repository| repository.to_string()), Ok("Codertocat/Hello-World".into()));
+}
+
+#[tokio::test]
+async fn each_forge_is_understood_by_its_own_headers() {
+    let world = World::serving(Memory::default(), &["acme/*"], &["new", "old"]);
+    let body = include_bytes!("../../tests/data/webhooks-gitea/push.json").as_slice();
+    let signature = signature("old", body);
+    let digits = signature.trim_start_matches("sha256=");
+    let send = |headers: &[(&'static str, &str)]| {
+        let mut request = Request::post("/webhooks/gitea");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        world.status_of(request.body(Body::from(body)).expect("because the headers are plain"))
+    };
+    let gitea = [("x-gitea-signature", digits), ("x-gitea-event", "push"), ("x-gitea-delivery", "1")];
+    assert_eq!(send(&gitea).await, 202);
+    assert_eq!(send(&gitea).await, 200, "it is known already");
+    let forgejo = [("x-forgejo-signature", digits), ("x-forgejo-event", "push"), ("x-forgejo-delivery", "2")];
+    assert_eq!(send(&forgejo).await, 202);
+    let as_github = [("x-hub-signature-256", &*signature), ("x-github-event", "push"), ("x-github-delivery", "3")];
+    assert_eq!(send(&as_github).await, 400);
+    assert_eq!(send(&[("x-gitea-event", "push"), ("x-gitea-delivery", "4")]).await, 401);
+    let guessed = [("x-gitea-signature", "00"), ("x-gitea-event", "push"), ("x-gitea-delivery", "5")];
+    assert_eq!(send(&guessed).await, 401);
+    let events: Vec<_> = world.deliveries().into_iter().map(|delivery| (delivery.forge, delivery.event)).collect();
+    assert_eq!(events, [("gitea".into(), "push".to_owned()), ("gitea".into(), "push".to_owned())]);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::{
     domain::ids::RepositoryId,
-    forge::webhook::{Hint, HintKind, PayloadError, SignatureError, reduce_github, verify_github},
+    forge::webhook::{self, Dialect, Hint, HintKind, PayloadError, SignatureError},
     settings::ServedRepositories,
 };
 
@@ -69,6 +69,8 @@ pub trait DeliveryInbox: Send + Sync {
 /// One forge as the receiver sees it.
 #[derive(Debug, Clone)]
 pub struct WebhookSource {
+    /// How it signs and what its events are called.
+    pub dialect: Dialect,
     /// The active secrets; with none every delivery is refused.
     pub secrets: Vec<SecretString>,
     /// The repositories that are served.
@@ -146,18 +148,13 @@ async fn deliver(
 ) -> Result<Outcome, Outcome> {
     let headers = request.headers().clone();
     let unsigned = |error: SignatureError| Outcome::new(StatusCode::UNAUTHORIZED, "unsigned", error.to_string());
-    let signature = text(&headers, "x-hub-signature-256").ok_or_else(|| unsigned(SignatureError::Missing))?;
+    let signature = source.dialect.signature(&headers).map_err(unsigned)?;
     let busy = |_| Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many deliveries at once");
     let _turn = receiver.turns.acquire().await.map_err(busy)?;
     let body = read_body(request).await?;
-    verify_github(&source.secrets, Some(signature), &body).map_err(unsigned)?;
-    let required = |name: &'static str| {
-        text(&headers, name).filter(|text| !text.is_empty() && text.len() <= MAX_HEADER).ok_or_else(|| {
-            Outcome::new(StatusCode::BAD_REQUEST, "malformed", format!("the header `{name}` is missing"))
-        })
-    };
-    let (event, id) = (required("x-github-event")?, required("x-github-delivery")?);
-    let hint = reduce(event, &body)?;
+    webhook::verify(&source.secrets, signature, &body).map_err(unsigned)?;
+    let (event, id) = named(source.dialect, &headers)?;
+    let hint = reduce(source.dialect, event, &body)?;
     if !source.repositories.contains(&hint.repository) {
         tracing::debug!(forge.name = forge, repository = %hint.repository, "ignored a delivery for a repository that is not served");
         return Ok(Outcome::ignored("the repository is not served"));
@@ -174,9 +171,22 @@ async fn read_body(request: Request) -> Result<Bytes, Outcome> {
     })
 }
 
+/// Returns the event and the id of a delivery, from the first pair of headers of which there is one.
+fn named(dialect: Dialect, headers: &HeaderMap) -> Result<(&str, &str), Outcome> {
+    let pairs = dialect.headers();
+    let there = pairs.iter().find(|(event, _)| headers.contains_key(*event));
+    let (event, id) = there.or(pairs.first()).copied().unwrap_or_default();
+    let required = |name: &'static str| {
+        text(headers, name).filter(|text| !text.is_empty() && text.len() <= MAX_HEADER).ok_or_else(|| {
+            Outcome::new(StatusCode::BAD_REQUEST, "malformed", format!("the header `{name}` is missing"))
+        })
+    };
+    Ok((required(event)?, required(id)?))
+}
+
 /// Returns where to look; what is genuine and nothing to us ends here.
-fn reduce(event: &str, body: &[u8]) -> Result<Hint, Outcome> {
-    match reduce_github(event, body) {
+fn reduce(dialect: Dialect, event: &str, body: &[u8]) -> Result<Hint, Outcome> {
+    match dialect.reduce(event, body) {
         Ok(Some(Hint { about: HintKind::Ping, .. })) => Err(Outcome::new(StatusCode::OK, "ping", "pong")),
         Ok(Some(Hint { about: HintKind::Other, .. }) | None) => Err(Outcome::ignored("nothing to do for this event")),
         Ok(Some(hint)) => Ok(hint),

@@ -93,20 +93,52 @@ fn forges(
 fn forge(key: &str, section: ForgeSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<ForgeSettings> {
     let kind = match section.kind.as_deref() {
         Some("github") => Some(ForgeKind::GitHub),
+        Some("gitea" | "forgejo") => Some(ForgeKind::Gitea),
         Some(_) => {
-            mistakes.add(&format!("{key}.kind"), "is no kind of forge that is known; use `github`");
+            let remedy = "is no kind of forge that is known; use `github`, `gitea` or `forgejo`";
+            mistakes.add(&format!("{key}.kind"), remedy);
             None
         }
         None => {
-            mistakes.add(&format!("{key}.kind"), "is missing; use `kind = \"github\"`");
+            mistakes.add(&format!("{key}.kind"), "is missing; use `kind = \"github\"`, `\"gitea\"` or `\"forgejo\"`");
             None
         }
     };
-    let api_url = http_url(&format!("{key}.api_url"), section.api_url.as_deref().unwrap_or(GITHUB_API), mistakes);
+    let api_url = api_url(key, kind, section.api_url.as_deref(), mistakes);
+    if kind == Some(ForgeKind::Gitea) {
+        not_of_gitea(key, &section, mistakes);
+    }
     let webhook_secrets = webhook_secrets(key, &section.webhook_secret_files, folder, mistakes);
     let repositories = repositories(key, &section.repositories, mistakes);
     let credentials = credentials(key, section, folder, mistakes);
     Some(ForgeSettings { kind: kind?, api_url, credentials: credentials?, webhook_secrets, repositories })
+}
+
+/// Returns where the API is; only GitHub's has a place of its own.
+fn api_url(key: &str, kind: Option<ForgeKind>, text: Option<&str>, mistakes: &mut Mistakes<'_>) -> Url {
+    let key = format!("{key}.api_url");
+    let url = http_url(&key, text.unwrap_or(GITHUB_API), mistakes);
+    if kind == Some(ForgeKind::Gitea) {
+        let remedy = "write it like `https://git.example.com/api/v1`";
+        if text.is_none() {
+            mistakes.add(&key, format!("is missing; {remedy}"));
+        } else if !url.path().trim_end_matches('/').ends_with("/api/v1") {
+            mistakes.add(&key, format!("is not the address of Gitea's API; {remedy}"));
+        }
+    }
+    url
+}
+
+/// Refuses what only GitHub has.
+fn not_of_gitea(key: &str, section: &ForgeSection, mistakes: &mut Mistakes<'_>) {
+    for (name, is_set) in
+        [("app_id", section.app_id.is_some()), ("private_key_file", section.private_key_file.is_some())]
+    {
+        if is_set {
+            let remedy = "is of GitHub Apps alone; use `token_file` with the token of an account for the service";
+            mistakes.add(&format!("{key}.{name}"), remedy);
+        }
+    }
 }
 
 fn credentials(

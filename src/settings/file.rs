@@ -56,13 +56,14 @@ pub struct StoreSection {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForgeSection {
-    /// The kind of forge; `github`, also for Enterprise servers.
+    /// The kind of forge: `github`, also for Enterprise servers; `gitea` or `forgejo`.
     pub kind: Option<String>,
     /// The address of its API; `https://api.github.com` unless set, `https://HOST/api/v3` on Enterprise servers.
+    /// `https://HOST/api/v1` of a Gitea or Forgejo, where it must be set; git uses the same address.
     pub api_url: Option<String>,
-    /// A file that holds a personal access token and nothing else.
+    /// A file that holds an access token and nothing else.
     pub token_file: Option<PathBuf>,
-    /// A personal access token; only in the environment, as `HYDROMOTE__FORGES__<NAME>__TOKEN`.
+    /// An access token; only in the environment, as `HYDROMOTE__FORGES__<NAME>__TOKEN`.
     #[serde(deserialize_with = "secret")]
     #[schemars(with = "Option<String>")]
     pub token: Option<SecretString>,

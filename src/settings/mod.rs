@@ -84,6 +84,8 @@ pub struct ForgeSettings {
 pub enum ForgeKind {
     /// GitHub, and GitHub Enterprise Server.
     GitHub,
+    /// Gitea, and Forgejo.
+    Gitea,
 }
 
 /// As whom the service acts on a forge.

@@ -160,7 +160,7 @@ ca_bundle = 'missing.pem'
     insta::assert_snapshot!(told, @"
     hydromote.toml:5:9: `forges.hub` is a second forge, which is not yet supported; run a service for each
     hydromote.toml:10:9: `forges.Other` is no name for a forge; use lower-case letters, digits and single `_`
-    hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`
+    hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`, `gitea` or `forgejo`
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names more than two files; keep the secret in use and the one before it
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/a`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/b`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
@@ -186,6 +186,26 @@ fn credentials_are_one_of_token_and_app() {
     insta::assert_snapshot!(with("app_id = 1\nprivate_key_file = 'k'\ntoken_file = 't'\n"), @"hydromote.toml:1:9: `forges.github` has two kinds of credentials; keep the token (in one place), or the App");
     insta::assert_snapshot!(with("token = 's3cret'\n"), @"hydromote.toml:4:1: `forges.github.token` must not stand in this file; write the token into a file of its own and name it with `token_file`, or set HYDROMOTE__FORGES__GITHUB__TOKEN");
     insta::assert_snapshot!(told("", &[]), @"hydromote.toml: `forges` names no forge; add a section such as `[forges.github]`");
+}
+
+#[test]
+fn a_gitea_needs_its_address_and_a_token() {
+    let with = |keys: &str| {
+        let text = format!("[forges.hub]\nkind = \"forgejo\"\nrepositories = [\"acme/*\"]\n{keys}");
+        told(&text, &[("HYDROMOTE__FORGES__HUB__TOKEN", "s3cret")])
+    };
+    insta::assert_snapshot!(with(""), @"hydromote.toml:1:9: `forges.hub.api_url` is missing; write it like `https://git.example.com/api/v1`");
+    insta::assert_snapshot!(with("api_url = 'https://git.example.com'\n"), @"hydromote.toml:4:1: `forges.hub.api_url` is not the address of Gitea's API; write it like `https://git.example.com/api/v1`");
+    insta::assert_snapshot!(with("api_url = 'https://git.example.com/api/v1'\napp_id = 1\nprivate_key_file = 'k'\n"), @"
+    hydromote.toml:5:1: `forges.hub.app_id` is of GitHub Apps alone; use `token_file` with the token of an account for the service
+    hydromote.toml:6:1: `forges.hub.private_key_file` is of GitHub Apps alone; use `token_file` with the token of an account for the service
+    hydromote.toml:1:9: `forges.hub` has two kinds of credentials; keep the token (in one place), or the App
+    ");
+    let text =
+        "[forges.hub]\nkind = 'gitea'\napi_url = 'https://git.example.com/sub/api/v1/'\nrepositories = ['acme/*']\n";
+    let token = [("HYDROMOTE__FORGES__HUB__TOKEN".to_owned(), "s3cret".to_owned())];
+    let settings = Settings::parse("hydromote.toml", text, std::path::Path::new("/nowhere"), token);
+    assert_eq!(settings.map(|settings| settings.forges["hub"].kind).ok(), Some(ForgeKind::Gitea));
 }
 
 #[test]

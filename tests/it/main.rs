@@ -15,6 +15,7 @@ mod failures;
 mod faults;
 mod fences;
 mod gates;
+mod gitea;
 mod lanes;
 mod local_forge;
 mod merges;

@@ -390,7 +390,12 @@ fn serve_command(dir: &Path, largest_file: Option<u64>) -> Command {
 }
 
 async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fallible<Served> {
-    std::fs::write(dir.join("hydromote.toml"), settings(api, start))?;
+    serve_with(dir, &settings(api, start), client, start).await
+}
+
+/// Starts the service with these settings in a folder, and waits until it listens.
+pub(crate) async fn serve_with(dir: &Path, settings: &str, client: &Client, start: Start<'_>) -> Fallible<Served> {
+    std::fs::write(dir.join("hydromote.toml"), settings)?;
     let mut command = serve_command(dir, start.largest_file);
     if let Some(log) = start.log {
         command.env("RUST_LOG", log);

@@ -21,10 +21,15 @@ use tokio::{
 
 use super::{
     Limits,
-    answer::Answer,
-    client::{Call, Client, CredentialState, count, lock},
+    client::{Client, Octo},
 };
-use crate::{domain::ids::RepositoryId, forge::ForgeError};
+use crate::{
+    domain::ids::RepositoryId,
+    forge::{
+        ForgeError,
+        calls::{Answer, Call, CredentialState, count, lock},
+    },
+};
 
 /// Installation tokens live for an hour; a renewed one has at least ten minutes left for git.
 const INSTALLATION_TOKEN_AGE: Duration = Duration::from_secs(50 * 60);
@@ -91,7 +96,7 @@ impl Credential {
 
 impl App {
     pub(super) fn new(octocrab: Octocrab, limits: Limits) -> Self {
-        let client = Client::new(octocrab.clone(), Arc::new(CredentialState::new(limits)));
+        let client = Client::new(Octo(octocrab.clone()), Arc::new(CredentialState::new(limits)));
         Self {
             octocrab,
             client,
@@ -182,7 +187,7 @@ impl App {
             }
         };
         count(&Method::POST, TOKEN_ROUTE, "201");
-        let access = Access { client: Arc::new(Client::new(octocrab, Arc::clone(&state))), token };
+        let access = Access { client: Arc::new(Client::new(Octo(octocrab), Arc::clone(&state))), token };
         let current = Some((access.clone(), Instant::now()));
         lock(&self.installations).insert(id, Installation { state, current });
         Ok(access)

@@ -8,16 +8,18 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    client::{Call, Client, parse},
+    client::Client,
     model::{CommentBody, CreatedBody, PermissionBody},
-    pulls::encoded,
 };
 use crate::{
     domain::{
         ids::{PullRequestNumber, RepositoryId},
         permission::Permission,
     },
-    forge::{Account, COMMENTS_AT_ONCE, Comment, ForgeError, Reacted, Reaction, RecentComments},
+    forge::{
+        Account, COMMENTS_AT_ONCE, Comment, ForgeError, Reacted, Reaction, RecentComments,
+        calls::{Call, encoded, parse},
+    },
 };
 
 /// The most pages read of a list.

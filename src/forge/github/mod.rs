@@ -5,10 +5,8 @@
 //! - Tokens and keys never appear in errors, logs or `Debug`.
 
 mod access;
-mod answer;
 mod client;
 mod comments;
-mod etags;
 mod model;
 mod people;
 mod pulls;
@@ -21,7 +19,6 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -34,12 +31,14 @@ use tokio::sync::OnceCell;
 
 use self::{
     access::{Access, App, Credential},
-    client::{Call, Client, CredentialState},
+    client::{Client, Octo},
     model::{AppBody, RepositoryBody, UserBody},
 };
+pub use super::calls::Limits;
 use super::{
-    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest,
-    Reacted, Reaction, RecentComments, Repository, Reviews,
+    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
+    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
+    calls::{Call, CredentialState, encoded, named},
 };
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
@@ -75,23 +74,6 @@ pub enum Credentials {
         /// The RSA private key, PEM.
         private_key: SecretString,
     },
-}
-
-/// How long to wait for what.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For a connection.
-    pub connect: Duration,
-    /// For a whole request with its answer.
-    pub call: Duration,
-    /// Between two writes of one credential; GitHub asks for a second.
-    pub write_interval: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), call: Duration::from_secs(30), write_interval: Duration::from_secs(1) }
-    }
 }
 
 impl fmt::Debug for Credentials {
@@ -164,7 +146,7 @@ impl GitHub {
         let credential = match &options.credentials {
             Credentials::Token(token) => {
                 let octocrab = builder.personal_token(token.clone()).build().map_err(client_error)?;
-                let client = Arc::new(Client::new(octocrab, Arc::new(CredentialState::new(limits))));
+                let client = Arc::new(Client::new(Octo(octocrab), Arc::new(CredentialState::new(limits))));
                 Credential::Token(Access { client, token: token.clone() })
             }
             Credentials::App { id, private_key } => {
@@ -189,7 +171,7 @@ impl GitHub {
             }
             Credential::App(app) => {
                 let body: AppBody = app.client().get(&call("/app", "/app".into(), "say which App this is")).await?;
-                let path = format!("/users/{}%5Bbot%5D", pulls::encoded(&body.slug));
+                let path = format!("/users/{}%5Bbot%5D", encoded(&body.slug));
                 let call = call("/users/{username}", path, "find the App's account");
                 app.any_access().await?.client.get(&call).await?
             }
@@ -208,14 +190,6 @@ async fn read_repository(client: &Client, repository: &RepositoryId) -> Result<R
     client.get(&call).await.map_err(|error| named(error, || format!("the repository `{repository}`")))
 }
 
-/// Says what was not found as a thing, not as an attempt.
-fn named(error: ForgeError, what: impl FnOnce() -> String) -> ForgeError {
-    match error {
-        ForgeError::NotFound { .. } => ForgeError::NotFound { what: what() },
-        other => other,
-    }
-}
-
 #[async_trait]
 impl Forge for GitHub {
     async fn account(&self) -> Result<Account, ForgeError> {
@@ -228,7 +202,7 @@ impl Forge for GitHub {
             what: format!("show the repository `{repository}`"),
             source: error.into(),
         })?;
-        Ok(Repository { default_branch, web_url: body.html_url })
+        Ok(Repository { default_branch, web_url: body.html_url, pages: Pages::GitHub })
     }
 
     async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
@@ -328,11 +302,23 @@ impl Forge for GitHub {
         comments::post(&*self.client(repository).await?, repository, number, body).await
     }
 
-    async fn edit_comment(&self, repository: &RepositoryId, comment: u64, body: &str) -> Result<(), ForgeError> {
+    async fn edit_comment(
+        &self,
+        repository: &RepositoryId,
+        _: PullRequestNumber,
+        comment: u64,
+        body: &str,
+    ) -> Result<(), ForgeError> {
         comments::edit(&*self.client(repository).await?, repository, comment, body).await
     }
 
-    async fn react(&self, repository: &RepositoryId, comment: u64, reaction: Reaction) -> Result<Reacted, ForgeError> {
+    async fn react(
+        &self,
+        repository: &RepositoryId,
+        _: PullRequestNumber,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Reacted, ForgeError> {
         comments::react(&*self.client(repository).await?, repository, comment, reaction).await
     }
 

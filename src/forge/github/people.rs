@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use super::{
-    client::{Call, Client},
-    pulls::encoded,
-};
+use super::client::Client;
 use crate::{
     domain::{ids::RepositoryId, permission::Grantee},
-    forge::{Account, Among, ForgeError},
+    forge::{
+        Account, Among, ForgeError,
+        calls::{Call, encoded},
+    },
 };
 
 #[derive(Deserialize)]

@@ -1,34 +1,27 @@
 //! Pull requests: find, open, edit, close, merge. Each write can be repeated by its caller.
 
 use http::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::{
-    client::{Call, Client, parse},
+    client::Client,
     model::{MergedBody, PullBody},
-    named,
 };
 use crate::{
     domain::{
         ids::{BranchName, PullRequestNumber, RepositoryId},
         strategy::MergeMethod,
     },
-    forge::{ForgeError, Merge, NewPullRequest, PullRequest, PullRequestState},
+    forge::{
+        ForgeError, Merge, NewPullRequest, PullRequest, PullRequestState,
+        calls::{Call, encoded, named, parse},
+    },
 };
 
 /// The route of one pull request.
 const PULL_ROUTE: &str = "/repos/{owner}/{repo}/pulls/{pull_number}";
 /// The route of all of them.
 const PULLS_ROUTE: &str = "/repos/{owner}/{repo}/pulls";
-/// What stays readable in a path segment or a query's value.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// Returns `text` for use as one path segment or one value of a query.
-pub(super) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, PLAIN).to_string()
-}
-
 fn one(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
     Call {
         route: PULL_ROUTE,

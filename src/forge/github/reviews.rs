@@ -4,16 +4,18 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    client::{Call, Client, Page},
+    client::{Client, Page},
     model::UserBody,
-    pulls::encoded,
 };
 use crate::{
     domain::{
         approvals::{Opinion, Review, Reviewer},
         ids::{PullRequestNumber, RepositoryId},
     },
-    forge::{Account, COMMITS_AT_ONCE, CommitAuthor, ForgeError, Reviews},
+    forge::{
+        Account, COMMITS_AT_ONCE, CommitAuthor, ForgeError, Reviews,
+        calls::{Call, encoded},
+    },
 };
 
 /// The most pages of reviews that are read: they come oldest first, so the last page must be among them.

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    client::{Call, Client},
+    client::Client,
     model::{CheckRunBody, CheckRunsBody, StatusBody},
-    pulls::encoded,
 };
 use crate::{
     domain::{ids::RepositoryId, status::CommitStatus},
-    forge::{ForgeError, NewStatus},
+    forge::{
+        ForgeError, NewStatus,
+        calls::{Call, encoded},
+    },
 };
 
 /// The most pages read of each list: 1,000 reports, as many as the forge keeps per key.
 const MAX_PAGES: usize = 10;
-/// The longest description that the forge takes, in characters.
-const MAX_DESCRIPTION: usize = 140;
 
 #[derive(Serialize)]
 struct StatusRequest<'a> {
@@ -87,33 +87,15 @@ pub(super) async fn post(
     let request = StatusRequest {
         state: status.state.word(),
         context: status.key.as_str(),
-        description: shortened(&status.description),
+        description: status.short_description(),
         target_url: status.target_url.as_deref(),
     };
     client.write(Method::POST, &call, &request).await.map(drop)
 }
 
-/// Returns at most [`MAX_DESCRIPTION`] characters, the last an ellipsis when something was cut.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= MAX_DESCRIPTION {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
-    format!("{}…", kept.trim_end())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_descriptions_are_cut_between_characters() {
-        assert_eq!(shortened(&"é".repeat(140)), "é".repeat(140));
-        let cut = shortened(&"é".repeat(141));
-        assert_eq!(cut.chars().count(), 140);
-        assert!(cut.ends_with("é…"));
-        assert_eq!(shortened(&format!("{} {}", "a".repeat(138), "b".repeat(9))), format!("{}…", "a".repeat(138)));
-    }
 
     #[test]
     fn a_run_that_waits_for_its_turn_is_newer_than_the_run_before() {

@@ -255,7 +255,7 @@ impl CommentReader<'_> {
         let is_new = known.is_none();
         let mut commanded = known.unwrap_or_else(|| new(comment));
         self.save(&mut commanded, Progress::Claiming).await?;
-        match self.context.forge.react(self.repository(), comment.id, Reaction::Eyes).await {
+        match self.context.forge.react(self.repository(), comment.pull_request, comment.id, Reaction::Eyes).await {
             Ok(Reacted::Before) if is_new => {
                 // Where our comment has said all there is to say, it may say so for good.
                 let outcome = Some(Outcome::Forgotten).filter(|_| !self.is_over(subject));

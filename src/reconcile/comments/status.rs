@@ -144,7 +144,7 @@ impl CommentReader<'_> {
             None => self.find(pull_request).await?,
         };
         let comment = match known {
-            Some(comment) => match forge.edit_comment(repository, comment, &body).await {
+            Some(comment) => match forge.edit_comment(repository, pull_request, comment, &body).await {
                 Ok(()) => comment,
                 Err(ForgeError::NotFound { .. }) => {
                     // Somebody deleted it: it is posted anew.

@@ -343,7 +343,7 @@ impl CommitView {
             short: dry.short().to_owned(),
             subject: text.map(|text| text.subject.clone()),
             author: text.map(|text| text.author.clone()),
-            url: format!("{}/commit/{dry}", board.repository_url),
+            url: board.pages.commit(&board.repository_url, dry.as_str()),
         }
     }
 }
@@ -360,7 +360,7 @@ impl EnvironmentView {
             state,
             state_words: state.words().to_owned(),
             branch: view.branch.clone(),
-            branch_url: format!("{}/tree/{}", board.repository_url, view.branch),
+            branch_url: board.pages.branch(&board.repository_url, &view.branch),
             active_sha: view.active.clone(),
             tree: view.tree.clone(),
             dry_sha: view.running.as_ref().map(|running| running.dry.clone()),
@@ -423,7 +423,7 @@ impl RunningDocument {
 impl PullRequestView {
     /// Makes the document of a pull request.
     pub fn of(board: &StrategyBoard, number: PullRequestNumber) -> Self {
-        Self { number, url: format!("{}/pull/{}", board.repository_url, number.0) }
+        Self { number, url: board.pages.pull_request(&board.repository_url, number) }
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::world::Fallible;
 
 /// Returns a path of the project.
-fn project(path: &str) -> PathBuf {
+pub(crate) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 

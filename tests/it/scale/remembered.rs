@@ -170,11 +170,11 @@ impl Forge for Remembered {
         refused("comment")
     }
 
-    async fn edit_comment(&self, _: &RepositoryId, _: u64, _: &str) -> Result<(), ForgeError> {
+    async fn edit_comment(&self, _: &RepositoryId, _: PullRequestNumber, _: u64, _: &str) -> Result<(), ForgeError> {
         refused("edit a comment")
     }
 
-    async fn react(&self, _: &RepositoryId, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
+    async fn react(&self, _: &RepositoryId, _: PullRequestNumber, _: u64, _: Reaction) -> Result<Reacted, ForgeError> {
         refused("react to a comment")
     }
 

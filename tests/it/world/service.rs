@@ -10,6 +10,7 @@ use hydromote::{
     forge::{
         Forge,
         github::{Credentials, GitHub, GitHubOptions, Limits},
+        webhook::Dialect,
     },
     git::mirror::{self, Mirror},
     reconcile::{
@@ -69,6 +70,7 @@ impl World {
             data,
             forge: Arc::new(self.adapter()?),
             forge_name: "github".to_owned(),
+            webhook_dialect: Dialect::GitHub,
             webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),

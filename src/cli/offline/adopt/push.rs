@@ -50,7 +50,7 @@ pub(super) async fn push(
     if output.status.success() {
         return Ok(());
     }
-    match mirror::refusal(&String::from_utf8_lossy(&output.stdout)) {
+    match mirror::refusal(&String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr)) {
         Some(GitError::Moved { .. }) => {
             bail!("`{branch}` has moved since it was fetched; `git fetch {remote}`, and run this again")
         }

@@ -85,9 +85,9 @@ async fn a_comment_is_posted_edited_and_listed() -> TestResult {
     .await?;
     let forge = server.forge();
     assert_eq!(forge.post_comment(&shop(), ONE, "Text").await?, 9);
-    forge.edit_comment(&shop(), 9, "New").await?;
+    forge.edit_comment(&shop(), ONE, 9, "New").await?;
     assert_eq!(forge.comments(&shop(), ONE).await?.len(), 1);
-    assert!(matches!(forge.edit_comment(&shop(), 9, "Newer").await, Err(ForgeError::NotFound { .. })));
+    assert!(matches!(forge.edit_comment(&shop(), ONE, 9, "Newer").await, Err(ForgeError::NotFound { .. })));
     let seen = server.seen();
     assert_eq!(seen[0].line, "POST /api/v3/repos/acme/shop/issues/1/comments");
     assert_eq!(seen[0].body, json!({"body": "Text"}));
@@ -102,9 +102,9 @@ async fn a_reaction_says_whether_it_is_new() -> TestResult {
     let server =
         Scripted::start(vec![Reply::json(201, json!({})), Reply::json(200, json!({})), Reply::empty(502)]).await?;
     let forge = server.forge();
-    assert_eq!(forge.react(&shop(), 9, Reaction::Eyes).await?, Reacted::Now);
-    assert_eq!(forge.react(&shop(), 9, Reaction::Eyes).await?, Reacted::Before);
-    assert!(matches!(forge.react(&shop(), 9, Reaction::Eyes).await, Err(ForgeError::Unavailable { .. })));
+    assert_eq!(forge.react(&shop(), ONE, 9, Reaction::Eyes).await?, Reacted::Now);
+    assert_eq!(forge.react(&shop(), ONE, 9, Reaction::Eyes).await?, Reacted::Before);
+    assert!(matches!(forge.react(&shop(), ONE, 9, Reaction::Eyes).await, Err(ForgeError::Unavailable { .. })));
     let seen = server.seen();
     assert_eq!(seen[0].line, "POST /api/v3/repos/acme/shop/issues/comments/9/reactions");
     assert_eq!(seen[0].body, json!({"content": "eyes"}));

@@ -89,7 +89,7 @@ async fn writes_go_out_one_after_another_with_a_pause() -> TestResult {
     let server = Scripted::start(replies).await?;
     let limits = Limits { write_interval: Duration::from_millis(150), ..Limits::default() };
     let credentials = Credentials::Token("t".into());
-    let forge = GitHub::new(&GitHubOptions { api_url: server.url.clone(), credentials, limits })?;
+    let forge = GitHub::new(&GitHubOptions { api_url: format!("{}/api/v3", server.url), credentials, limits })?;
     let begun = Instant::now();
     let repository = shop();
     let edit = || forge.edit_pull_request(&repository, PullRequestNumber(1), "t", "b");

@@ -7,14 +7,30 @@ mod people;
 mod pulls;
 mod reads;
 mod reviews;
-mod scripted;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::forge::{Mergeable, PullRequestState};
-use scripted::{Reply, Scripted, TestResult};
+use crate::forge::{
+    Mergeable, PullRequestState,
+    tests::scripted::{Reply, Scripted, TestResult},
+};
+
+impl Scripted {
+    /// Returns an adapter with a token and short time limits.
+    fn forge(&self) -> GitHub {
+        self.forge_with(Credentials::Token("s3cret-token".into()), Duration::from_secs(20))
+    }
+
+    fn forge_with(&self, credentials: Credentials, call: Duration) -> GitHub {
+        let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO };
+        GitHub::new(&GitHubOptions { api_url: format!("{}/api/v3", self.url), credentials, limits })
+            .expect("because the address and the credentials are well formed")
+    }
+}
 
 fn shop() -> RepositoryId {
     RepositoryId::new("acme/shop").expect("because it is an owner and a name")

@@ -1,4 +1,4 @@
-//! What an answer of GitHub means for the caller: an error by reaction, and how long to wait.
+//! What an answer means for the caller: an error by reaction, and how long to wait.
 
 use std::time::Duration;
 
@@ -18,22 +18,22 @@ const MAX_WORDS: usize = 300;
 
 /// An answer whose body was read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(in crate::forge) struct Answer {
+    pub(in crate::forge) status: StatusCode,
+    pub(in crate::forge) headers: HeaderMap,
+    pub(in crate::forge) body: String,
 }
 
 #[derive(Deserialize)]
 struct ErrorBody {
     message: Option<String>,
     #[serde(default)]
-    errors: Vec<serde_json::Value>,
+    errors: Option<Vec<serde_json::Value>>,
 }
 
 impl Answer {
     /// Returns how long nothing more may be sent; `strikes` counts the limits in a row before this one.
-    pub(super) fn wait(&self, strikes: u32) -> Option<Duration> {
+    pub(in crate::forge) fn wait(&self, strikes: u32) -> Option<Duration> {
         let exhausted = self.header("x-ratelimit-remaining") == Some("0");
         if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
             return exhausted.then(|| self.until_reset()).flatten();
@@ -64,14 +64,20 @@ impl Answer {
     }
 
     /// Returns the error that an unsuccessful answer, which is no rate limit, means for the caller.
-    pub(super) fn error(&self, what: &str) -> ForgeError {
+    pub(in crate::forge) fn error(&self, what: &str) -> ForgeError {
         let what = what.to_owned();
         let words = self.words();
         match self.status.as_u16() {
             401 | 403 => ForgeError::Unauthorised { what, words },
             404 | 410 => ForgeError::NotFound { what },
             409 => ForgeError::Moved { words },
-            400 | 405 | 422 | 451 => ForgeError::Refused { what, words },
+            // No redirect is followed here: credentials are for one address, and a repeated write is another one.
+            301 | 302 | 303 | 307 | 308 => {
+                let words = "it is at another address by now; was it renamed, or is the API's address another?".into();
+                ForgeError::Refused { what, words }
+            }
+            // 412: not in its present state; 423: the repository is archived.
+            400 | 405 | 412 | 422 | 423 | 451 => ForgeError::Refused { what, words },
             status => ForgeError::Unavailable { what, source: anyhow::anyhow!("status {status}: {words}") },
         }
     }
@@ -80,7 +86,7 @@ impl Answer {
     fn words(&self) -> String {
         let words = match serde_json::from_str::<ErrorBody>(&self.body) {
             Ok(body) => {
-                let details = body.errors.iter().filter_map(detail);
+                let details = body.errors.iter().flatten().filter_map(detail);
                 body.message.into_iter().chain(details).collect::<Vec<_>>().join(": ")
             }
             Err(_) => self.body.trim().to_owned(),

@@ -1,9 +1,11 @@
-//! Answers kept for conditional requests: GitHub answers 304 for free while nothing changed.
+//! Answers kept for conditional requests: a forge that tags them answers 304 while nothing changed.
 //!
 //! Bounded in entries and bytes; the entry that was asked for longest ago goes first. An answer is
 //! kept only after its whole body was read, and only for the credential that read it.
 
 use std::{collections::HashMap, sync::Arc};
+
+use super::Answer;
 
 /// The most answers kept per credential.
 const MAX_ENTRIES: usize = 512;
@@ -14,14 +16,14 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// One answer with the tag that the forge gave it.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
-    pub(super) etag: String,
-    pub(super) body: Arc<str>,
+pub(in crate::forge) struct Kept {
+    pub(in crate::forge) etag: String,
+    pub(in crate::forge) answer: Arc<Answer>,
 }
 
 /// The answers of one credential by path and query.
 #[derive(Debug, Default)]
-pub(super) struct Etags {
+pub(in crate::forge) struct Etags {
     entries: HashMap<String, (Kept, u64)>,
     bytes: usize,
     clock: u64,
@@ -29,7 +31,7 @@ pub(super) struct Etags {
 
 impl Etags {
     /// Returns what was kept for `path`, and marks it as used.
-    pub(super) fn get(&mut self, path: &str) -> Option<Kept> {
+    pub(in crate::forge) fn get(&mut self, path: &str) -> Option<Kept> {
         self.clock += 1;
         let (kept, used) = self.entries.get_mut(path)?;
         *used = self.clock;
@@ -37,14 +39,14 @@ impl Etags {
     }
 
     /// Keeps an answer unless it is too large.
-    pub(super) fn put(&mut self, path: &str, etag: &str, body: &Arc<str>) {
+    pub(in crate::forge) fn put(&mut self, path: &str, etag: &str, answer: &Arc<Answer>) {
         self.remove(path);
-        if body.len() > MAX_BODY_BYTES {
+        if answer.body.len() > MAX_BODY_BYTES {
             return;
         }
         self.clock += 1;
-        self.bytes += body.len();
-        let kept = Kept { etag: etag.to_owned(), body: Arc::clone(body) };
+        self.bytes += answer.body.len();
+        let kept = Kept { etag: etag.to_owned(), answer: Arc::clone(answer) };
         self.entries.insert(path.to_owned(), (kept, self.clock));
         while self.entries.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
             let Some(oldest) = self.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(path, _)| path.clone())
@@ -57,7 +59,7 @@ impl Etags {
 
     fn remove(&mut self, path: &str) {
         if let Some((kept, _)) = self.entries.remove(path) {
-            self.bytes -= kept.body.len();
+            self.bytes -= kept.answer.body.len();
         }
     }
 }
@@ -66,8 +68,9 @@ impl Etags {
 mod tests {
     use super::*;
 
-    fn body(text: &str) -> Arc<str> {
-        Arc::from(text)
+    fn body(text: &str) -> Arc<Answer> {
+        let (status, headers) = (http::StatusCode::OK, http::HeaderMap::new());
+        Arc::new(Answer { status, headers, body: text.to_owned() })
     }
 
     #[test]

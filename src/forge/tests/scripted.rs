@@ -14,12 +14,10 @@ use axum::{
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::{Credentials, GitHub, GitHubOptions, Limits};
-
-pub(super) type TestResult = Result<(), Box<dyn std::error::Error>>;
+pub(in crate::forge) type TestResult = Result<(), Box<dyn std::error::Error>>;
 
 /// One scripted answer.
-pub(super) struct Reply {
+pub(in crate::forge) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
@@ -27,39 +25,39 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn json(status: u16, body: Value) -> Self {
+    pub(in crate::forge) fn json(status: u16, body: Value) -> Self {
         Self { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
     }
 
-    pub(super) fn message(status: u16, message: &str) -> Self {
+    pub(in crate::forge) fn message(status: u16, message: &str) -> Self {
         Self::json(status, serde_json::json!({ "message": message }))
     }
 
-    pub(super) fn empty(status: u16) -> Self {
+    pub(in crate::forge) fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO }
     }
 
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(in crate::forge) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// Returns the answer held back for longer than the tests' clients wait.
-    pub(super) fn too_late(mut self) -> Self {
+    pub(in crate::forge) fn too_late(mut self) -> Self {
         self.delay = Duration::from_secs(30);
         self
     }
 }
 
 /// One request as it came in.
-pub(super) struct Seen {
-    pub(super) line: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub(in crate::forge) struct Seen {
+    pub(in crate::forge) line: String,
+    pub(in crate::forge) headers: HeaderMap,
+    pub(in crate::forge) body: Value,
 }
 
 impl Seen {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::forge) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
@@ -71,39 +69,29 @@ struct Script {
 }
 
 /// The server; it answers in the order of the script, whatever it is asked, and 599 after its end.
-pub(super) struct Scripted {
+pub(in crate::forge) struct Scripted {
     script: Arc<Mutex<Script>>,
-    pub(super) url: String,
+    /// Its address, without a slash at its end.
+    pub(in crate::forge) url: String,
 }
 
 impl Scripted {
-    pub(super) async fn start(replies: Vec<Reply>) -> Result<Self, std::io::Error> {
+    pub(in crate::forge) async fn start(replies: Vec<Reply>) -> Result<Self, std::io::Error> {
         let script = Arc::new(Mutex::new(Script { replies: replies.into(), seen: Vec::new() }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}/api/v3", listener.local_addr()?);
+        let url = format!("http://{}", listener.local_addr()?);
         let app = axum::Router::new().fallback(answer).with_state(Arc::clone(&script));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { script, url })
     }
 
-    /// Returns an adapter with a token and short time limits.
-    pub(super) fn forge(&self) -> GitHub {
-        self.forge_with(Credentials::Token("s3cret-token".into()), Duration::from_secs(20))
-    }
-
-    pub(super) fn forge_with(&self, credentials: Credentials, call: Duration) -> GitHub {
-        let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO };
-        GitHub::new(&GitHubOptions { api_url: self.url.clone(), credentials, limits })
-            .expect("because the address and the credentials are well formed")
-    }
-
     /// Returns the requests so far, and forgets them.
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(in crate::forge) fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.script.lock().expect("because no test panics inside the server").seen)
     }
 
     /// Returns method, path and query of the requests so far, and forgets them.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(in crate::forge) fn lines(&self) -> Vec<String> {
         self.seen().into_iter().map(|seen| seen.line).collect()
     }
 }

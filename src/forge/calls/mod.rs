@@ -1,0 +1,89 @@
+//! What every adapter needs to speak with an HTTP API: time limits, pacing, waits that the forge asks for,
+//! conditional reads, and answers by the reaction that they ask for.
+//!
+//! - A read may run beside others; writes go out one after another with a pause between them.
+//! - No request is ever repeated here: a write has its read-back rule, a read its next look.
+//! - After the forge asked to wait nothing is sent until then; callers get [`ForgeError::RateLimited`].
+//!
+//! How bytes travel is the adapter's: it brings a [`Transport`]. So are pages, which every forge numbers its own way.
+
+mod answer;
+mod client;
+mod etags;
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+
+pub(super) use self::{
+    answer::Answer,
+    client::{Client, CredentialState, Request, Transport},
+};
+use super::ForgeError;
+
+/// What stays readable in a path segment or a query's value.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// How long to wait for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a whole request with its answer.
+    pub call: Duration,
+    /// Between two writes of one credential; GitHub asks for a second.
+    pub write_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), call: Duration::from_secs(30), write_interval: Duration::from_secs(1) }
+    }
+}
+
+/// One kind of request: its place in the API, as metrics name it, and what it is for, as errors name it.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// The path with placeholders.
+    pub(super) route: &'static str,
+    /// The path with its query, without a page.
+    pub(super) path: String,
+    /// What is attempted, completing "was asked to …".
+    pub(super) what: String,
+}
+
+/// Returns `text` for use as one path segment or one value of a query.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+/// Says what was not found as a thing, not as an attempt.
+pub(super) fn named(error: ForgeError, what: impl FnOnce() -> String) -> ForgeError {
+    match error {
+        ForgeError::NotFound { .. } => ForgeError::NotFound { what: what() },
+        other => other,
+    }
+}
+
+/// Reads the body of a successful answer.
+pub(super) fn parse<T: DeserializeOwned>(body: &str, what: &str) -> Result<T, ForgeError> {
+    serde_json::from_str(body)
+        .map_err(|error| ForgeError::Unavailable { what: what.to_owned(), source: anyhow::Error::new(error) })
+}
+
+/// Counts one request by its route, not by its path.
+pub(super) fn count(method: &Method, route: &'static str, status: &str) {
+    let (method, status) = (method.as_str().to_owned(), status.to_owned());
+    metrics::counter!("hydromote_forge_requests_total", "method" => method, "route" => route, "status" => status)
+        .increment(1);
+}
+
+/// Locks; a panic elsewhere leaves plain values behind that stay usable.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,286 @@
+//! Gitea, and Forgejo, which speaks the same API.
+//!
+//! - No call repeats a write whose answer was lost; it is settled by reading back.
+//! - What an answer means is decided by what the thing is afterwards, not by the text: Gitea has one text for several
+//!   reasons, and one code for many.
+//! - The token is sent to the configured address alone, also by git.
+//!
+//! What the API really does is told where it is worked around.
+
+mod client;
+mod comments;
+mod heads;
+mod merge;
+mod model;
+mod people;
+mod pulls;
+mod reviews;
+mod statuses;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use self::{
+    client::{Client, Http},
+    heads::Heads,
+    merge::Merging,
+    model::{RepositoryBody, UserBody},
+};
+pub use super::calls::Limits;
+use super::{
+    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
+    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
+    calls::{Call, CredentialState, named},
+};
+use crate::domain::{
+    ids::{BranchName, PullRequestNumber, RepositoryId},
+    permission::{Grantee, Permission},
+    status::CommitStatus,
+};
+
+/// Where the API is below the address that people open.
+pub const API_PATH: &str = "/api/v1";
+/// How long a merge waits for the forge's own check of the pull request: its queue is looked at every two seconds by
+/// default, and a push is in two of them, one after the other.
+const MERGE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Where the API is and how to speak with it.
+#[derive(Debug, Clone)]
+pub struct GiteaOptions {
+    /// The API's address, such as `https://git.example.com/api/v1`.
+    pub api_url: String,
+    /// An access token.
+    pub token: SecretString,
+    /// Time limits.
+    pub limits: Limits,
+}
+
+/// Why the adapter could not be made; the operator must act.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The address is none of Gitea's API.
+    #[error("`{url}` is not the address of Gitea's API; write it like `https://git.example.com/api/v1`")]
+    Address {
+        /// What was configured.
+        url: String,
+    },
+    /// No client could be made: the token holds what no header can, or root certificates are missing.
+    #[error("could not set up the client for the forge's API")]
+    Client {
+        /// What went wrong.
+        #[source]
+        source: anyhow::Error,
+    },
+}
+
+/// A forge with Gitea's API.
+pub struct Gitea {
+    client: Client,
+    /// The address that people open and git uses, without a slash at its end.
+    site: String,
+    token: SecretString,
+    heads: Heads,
+    account: OnceCell<Account>,
+    merge_patience: Duration,
+}
+
+impl fmt::Debug for Gitea {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gitea").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+impl Gitea {
+    /// Returns the adapter; sends nothing yet.
+    ///
+    /// # Errors
+    /// When address or token cannot be used.
+    pub fn new(options: &GiteaOptions) -> Result<Self, SetupError> {
+        let address = || SetupError::Address { url: options.api_url.clone() };
+        let url = url::Url::parse(&options.api_url).map_err(|_| address())?;
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+            return Err(address());
+        }
+        let api = url.as_str().trim_end_matches('/');
+        let site = api.strip_suffix(API_PATH).ok_or_else(address)?;
+        let transport = Http::new(api, &options.token, options.limits);
+        let transport = transport.map_err(|source| SetupError::Client { source })?;
+        Ok(Self {
+            client: Client::new(transport, Arc::new(CredentialState::new(options.limits))),
+            site: site.to_owned(),
+            token: options.token.clone(),
+            heads: Heads::default(),
+            account: OnceCell::new(),
+            merge_patience: MERGE_PATIENCE,
+        })
+    }
+
+    async fn read_account(&self) -> Result<Account, ForgeError> {
+        let what = "say whose token this is";
+        let call = Call { route: "/user", path: "/user".to_owned(), what: what.to_owned() };
+        let user: UserBody = self.client.get(&call).await?;
+        user.account().ok_or_else(|| ForgeError::Unavailable {
+            what: what.to_owned(),
+            source: anyhow::anyhow!("it is the token of an account that is gone"),
+        })
+    }
+}
+
+#[async_trait]
+impl Forge for Gitea {
+    async fn account(&self) -> Result<Account, ForgeError> {
+        self.account.get_or_try_init(|| self.read_account()).await.cloned()
+    }
+
+    async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {
+        let what = format!("show the repository `{repository}`");
+        let call = Call { route: "/repos/{owner}/{repo}", path: format!("/repos/{repository}"), what: what.clone() };
+        let body: Result<RepositoryBody, _> = self.client.get(&call).await;
+        let body = body.map_err(|error| named(error, || format!("the repository `{repository}`")))?;
+        let default_branch = BranchName::new(body.default_branch)
+            .map_err(|error| ForgeError::Unavailable { what, source: error.into() })?;
+        Ok(Repository { default_branch, web_url: body.html_url, pages: Pages::Gitea })
+    }
+
+    async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
+        // Any user name does beside a token. The address that the forge tells may be another, as its people see it:
+        // the token is not for that.
+        let pair = BASE64_STANDARD.encode(format!("hydromote:{}", self.token.expose_secret()));
+        let authorization = Some(format!("Basic {pair}").into());
+        Ok(GitRemote { url: format!("{}/{repository}.git", self.site), authorization })
+    }
+
+    async fn pull_requests(
+        &self,
+        repository: &RepositoryId,
+        head: &BranchName,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        pulls::list(&self.client, &self.heads, repository, head, base).await
+    }
+
+    async fn pull_requests_into(
+        &self,
+        repository: &RepositoryId,
+        base: &BranchName,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        pulls::list_into(&self.client, &self.heads, repository, base).await
+    }
+
+    async fn pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+    ) -> Result<PullRequest, ForgeError> {
+        pulls::read(&self.client, &self.heads, repository, number).await
+    }
+
+    async fn open_pull_request(
+        &self,
+        repository: &RepositoryId,
+        new: &NewPullRequest,
+    ) -> Result<PullRequest, ForgeError> {
+        pulls::open(&self.client, repository, new).await
+    }
+
+    async fn edit_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        title: &str,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        pulls::edit(&self.client, repository, number, title, body).await
+    }
+
+    async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError> {
+        pulls::close(&self.client, repository, number).await
+    }
+
+    async fn merge_pull_request(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        merge: &Merge,
+    ) -> Result<String, ForgeError> {
+        Merging { client: &self.client, repository, number, merge }.run(self.merge_patience).await
+    }
+
+    async fn commit_statuses(&self, repository: &RepositoryId, sha: &str) -> Result<Vec<CommitStatus>, ForgeError> {
+        statuses::read(&self.client, repository, sha).await
+    }
+
+    async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError> {
+        statuses::post(&self.client, repository, sha, status).await
+    }
+
+    async fn comments_since(&self, repository: &RepositoryId, since: Timestamp) -> Result<RecentComments, ForgeError> {
+        comments::since(&self.client, repository, since).await
+    }
+
+    async fn comments(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Vec<Comment>, ForgeError> {
+        comments::list(&self.client, repository, number).await
+    }
+
+    async fn post_comment(
+        &self,
+        repository: &RepositoryId,
+        number: PullRequestNumber,
+        body: &str,
+    ) -> Result<u64, ForgeError> {
+        comments::post(&self.client, repository, number, body).await
+    }
+
+    async fn edit_comment(
+        &self,
+        repository: &RepositoryId,
+        _: PullRequestNumber,
+        comment: u64,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        comments::edit(&self.client, repository, comment, body).await
+    }
+
+    async fn react(
+        &self,
+        repository: &RepositoryId,
+        _: PullRequestNumber,
+        comment: u64,
+        reaction: Reaction,
+    ) -> Result<Reacted, ForgeError> {
+        comments::react(&self.client, repository, comment, reaction).await
+    }
+
+    async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {
+        reviews::list(&self.client, repository, number).await
+    }
+
+    async fn authors(
+        &self,
+        repository: &RepositoryId,
+        base: Option<&str>,
+        head: &str,
+    ) -> Result<Vec<CommitAuthor>, ForgeError> {
+        reviews::authors(&self.client, repository, base, head).await
+    }
+
+    async fn permission(&self, repository: &RepositoryId, account: &Account) -> Result<Permission, ForgeError> {
+        people::permission(&self.client, repository, account).await
+    }
+
+    async fn is_among(
+        &self,
+        repository: &RepositoryId,
+        people: &Grantee,
+        account: &Account,
+    ) -> Result<Among, ForgeError> {
+        people::is_among(&self.client, repository, people, account).await
+    }
+}
