@@ -11,6 +11,7 @@ use super::{
 };
 use crate::domain::{
     comment::{Answer, Outcome, Verb},
+    gate::ClosedGate,
     ids::{DrySha, Place, ProposedSha},
     permission::OVERRIDE_NEEDS,
     plan::PlaceView,
@@ -41,6 +42,8 @@ pub enum Standing {
 pub struct StatusText<'a> {
     /// The place that the pull request promotes to.
     pub place: &'a PlaceView,
+    /// The lanes that it promotes together; empty where one goes by itself.
+    pub bundle: &'a [&'a PlaceView],
     /// Every place of its strategy: commands may name another one.
     pub places: &'a [PlaceView],
     /// Whether it is open.
@@ -106,25 +109,57 @@ pub(super) fn answered(answers: &[(&Answer, String)]) -> Vec<Value> {
 /// Returns what a status comment may say, with answers in words.
 pub(super) fn status_context(text: &StatusText<'_>, answers: &[(&Answer, String)]) -> Value {
     let place = text.place;
-    let gates: Vec<_> = place
-        .gates
-        .iter()
-        .map(|closed| {
-            let since = closed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-            let remedy = remedy::of(&closed.gate, &place.place);
-            json!({"words": cell(&closed.to_string()), "since": since, "remedy": cell(&remedy)})
-        })
-        .collect();
+    let proposed = |view: &PlaceView| view.wanted.clone().filter(|_| view.proposed.is_some());
+    let short = |dry: DrySha| dry.short().to_owned();
+    let running = |view: &PlaceView| view.running.as_ref().map(|running| running.dry.short().to_owned());
+    let lane = |view: &&PlaceView| {
+        let (lane, wanted) = (view.place.lane.as_str(), proposed(view).map(short));
+        json!({"lane": cell(lane), "running": running(view), "wanted": wanted})
+    };
+    let notices: Vec<_> = match text.bundle {
+        [] => place.notices.iter().map(|notice| cell(&notice.to_string())).collect(),
+        lanes => {
+            let of = |view: &&PlaceView| {
+                let lane = view.place.lane.clone();
+                view.notices.iter().map(|notice| cell(&format!("{lane}: {notice}"))).collect::<Vec<_>>()
+            };
+            lanes.iter().flat_map(of).collect()
+        }
+    };
     json!({
         "standing": text.standing,
-        "place": place.place.to_string(),
-        "running": place.running.as_ref().map(|running| running.dry.short()),
-        "wanted": place.wanted.as_ref().filter(|_| place.proposed.is_some()).map(|dry| dry.short()),
-        "gates": gates,
-        "notices": place.notices.iter().map(|notice| cell(&notice.to_string())).collect::<Vec<_>>(),
+        "place": if text.bundle.is_empty() { place.place.to_string() } else { place.place.environment.to_string() },
+        "running": running(place),
+        "wanted": std::iter::once(&place).chain(text.bundle).find_map(|view| proposed(view)).map(short),
+        "lanes": text.bundle.iter().map(lane).collect::<Vec<_>>(),
+        "gates": gates(text),
+        "notices": notices,
         "answers": answered(answers),
         "status_url": text.status_url,
     })
+}
+
+/// Returns the closed gates of what is promoted; one that keeps only some lanes of a bundle names them.
+fn gates(text: &StatusText<'_>) -> Vec<Value> {
+    let views = if text.bundle.is_empty() { std::slice::from_ref(&text.place) } else { text.bundle };
+    let mut closed: Vec<(String, &ClosedGate, Vec<&PlaceView>)> = Vec::new();
+    for view in views {
+        for gate in &view.gates {
+            let words = gate.to_string();
+            match closed.iter_mut().find(|(known, ..)| *known == words) {
+                Some((.., of)) => of.push(view),
+                None => closed.push((words, gate, vec![view])),
+            }
+        }
+    }
+    let row = |(words, closed, of): (String, &ClosedGate, Vec<&PlaceView>)| {
+        let lanes: Vec<&str> = of.iter().map(|view| view.place.lane.as_str()).collect();
+        let words = if of.len() < views.len() { format!("{}: {words}", lanes.join(", ")) } else { words };
+        let since = closed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let place = of.first().map_or(&text.place.place, |view| &view.place);
+        json!({"words": cell(&words), "since": since, "remedy": cell(&remedy::of(&closed.gate, place))})
+    };
+    closed.into_iter().map(row).collect()
 }
 
 /// Returns what the answer to one command may say.
@@ -279,7 +314,7 @@ mod tests {
 
     fn render(place: &PlaceView, answers: &[Answer]) -> String {
         let (places, standing) = (std::slice::from_ref(place), Standing::Open);
-        let text = StatusText { place, places, standing, answers, bot: "hydro[bot]", status_url: None };
+        let text = StatusText { place, bundle: &[], places, standing, answers, bot: "hydro[bot]", status_url: None };
         Messages::built_in().status_comment(&text).expect("is rendered")
     }
 

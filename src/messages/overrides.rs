@@ -283,7 +283,7 @@ mod tests {
         readme.md:1: cannot be rendered: unknown filter: filter shout is unknown
         rollback_commit.txt:1: uses `from.sha.first`, which is not there; its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic`, `roots` and `reason`
         rollback_title.txt:1: uses `plac`, which is not there (did you mean `place`?); its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic`, `roots` and `reason`
-        status_comment.md:2: cannot be rendered: undefined value: `gate.word` is undefined; its variables are `standing`, `place`, `running`, `wanted`, `gates[].words`, `gates[].since`, `gates[].remedy`, `notices`, `answers[].line`, `answers[].by`, `answers[].text` and `status_url`
+        status_comment.md:2: cannot be rendered: undefined value: `gate.word` is undefined; its variables are `standing`, `place`, `running`, `wanted`, `lanes[].lane`, `lanes[].running`, `lanes[].wanted`, `gates[].words`, `gates[].since`, `gates[].remedy`, `notices`, `answers[].line`, `answers[].by`, `answers[].text` and `status_url`
         ");
         Ok(())
     }
@@ -340,6 +340,7 @@ mod tests {
             .collect();
         let text = StatusText {
             place: &place,
+            bundle: &[],
             places: std::slice::from_ref(&place),
             standing: Standing::Open,
             answers: &answers,

@@ -80,6 +80,7 @@ fn comments() -> Vec<(&'static str, Value)> {
     let places = std::slice::from_ref(&busy);
     let text = |place, standing, status_url| StatusText {
         place,
+        bundle: &[],
         places,
         standing,
         answers: &answers,
@@ -95,6 +96,7 @@ fn comments() -> Vec<(&'static str, Value)> {
         (STATUS, status_context(&text(&busy, Standing::Ended, None), &said)),
         (STATUS, status_context(&text(&idle, Standing::Open, None), &[])),
         (STATUS, status_context(&text(&idle, Standing::Ended, PAGE), &[])),
+        (STATUS, status_context(&StatusText { bundle: &[&busy, &idle], ..open }, &said)),
     ]);
     all.extend(dry_comments(&busy, &idle, &said));
     all.extend(

@@ -15,11 +15,12 @@ use crate::{
     domain::{
         comment::Answer,
         ids::{HeadSha, PullRequestNumber},
+        plan::PlaceView,
         preview::Preview,
     },
     forge::ForgeError,
     messages::{DryStage, DryStatusText, MessageError, StatusText, StrategySection, is_status_comment},
-    reconcile::LookError,
+    reconcile::{LookError, board::StrategyBoard},
     store::StatusComment,
 };
 
@@ -95,9 +96,12 @@ impl CommentReader<'_> {
     fn promotion_text(&self, promotion: &Promotion, answers: &[Answer]) -> Result<String, MessageError> {
         let page =
             self.context.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", promotion.strategy));
+        let board = self.boards.get(&promotion.strategy);
+        let bundle: Vec<&PlaceView> = board.map(|board| bundled_with(board, &promotion.place)).unwrap_or_default();
         self.context.shared.messages.status_comment(&StatusText {
             place: &promotion.place,
-            places: self.boards.get(&promotion.strategy).map_or(&[], |board| &board.places),
+            bundle: &bundle,
+            places: board.map_or(&[], |board| &board.places),
             standing: promotion.standing,
             answers,
             bot: &self.context.account.login,
@@ -168,4 +172,14 @@ impl CommentReader<'_> {
         });
         Ok(ours.map(|comment| comment.id))
     }
+}
+
+/// Returns the lanes that go together with a place, it among them; none where it goes by itself.
+fn bundled_with<'b>(board: &'b StrategyBoard, view: &PlaceView) -> Vec<&'b PlaceView> {
+    let proposer = board.proposer(&view.place);
+    if proposer == view.place {
+        return Vec::new();
+    }
+    let is_in_it = |other: &&PlaceView| other.proposed == view.proposed || view.proposed.is_none();
+    board.places.iter().filter(|other| board.proposer(&other.place) == proposer).filter(is_in_it).collect()
 }

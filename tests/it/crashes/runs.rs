@@ -44,8 +44,8 @@ impl Run {
 
     /// Says whether its name has every word of `HYDROMOTE_CRASH_ONLY`.
     fn is_chosen(&self, plot: Plot) -> bool {
-        let (name, only) = (self.name(plot), std::env::var("HYDROMOTE_CRASH_ONLY").unwrap_or_default());
-        only.split_whitespace().all(|word| name.contains(word))
+        let (name, only) = (self.name(plot), std::env::var_os("HYDROMOTE_CRASH_ONLY").unwrap_or_default());
+        only.to_string_lossy().split_whitespace().all(|word| name.contains(word))
     }
 }
 

@@ -3,7 +3,7 @@
 use hydromote::local_forge::StatusState;
 
 use super::{divided, service, strategy, world};
-use crate::world::{Fallible, Files, TestResult, World, config};
+use crate::world::{BOT, DEVELOPER, Fallible, Files, TestResult, World, config};
 
 const ALL: &str = "prod, lanes: all, autoMerge: false";
 
@@ -438,5 +438,32 @@ async fn what_others_push_onto_a_bundle_or_its_branch_is_restored() -> TestResul
              - what runs here is not settled: `health` has not been reported
     ");
     assert_eq!(world.file("env/prod", "pay/manifest.yaml").await?, Some(config("v1")));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn the_comment_on_a_bundle_tells_how_each_lane_stands() -> TestResult {
+    let mut world = world(&["dev", ALL]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.comment_by(DEVELOPER, "prod", "/hydromote diff").await?;
+    world.settle().await?;
+    world.hold_lane("prod", "pay", "the bank is away").await?;
+    world.settle().await?;
+    world.board().await?;
+    let forge = world.on_forge().await?;
+    let ours: Vec<_> = forge.comments.iter().filter(|comment| comment.author == BOT).collect();
+    assert_eq!(ours.len(), 1);
+    let told = world.in_words(&ours[0].body);
+    insta::assert_snapshot!(told.split("`/hydromote diff`").next().unwrap_or_default(), @"
+    Several lanes go to **prod** together.
+
+    | lane of prod | runs | proposed |
+    |---|---|---|
+    | cart | nothing | first |
+
+    | closed gate | since | who opens it |
+    |---|---|---|
+    | waits for a person to promote it | (time) | whoever may promote: `promote`, or a merge by hand |
+    ");
     world.finish().await
 }
