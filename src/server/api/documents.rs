@@ -138,6 +138,8 @@ pub struct EnvironmentView {
     pub drift_sha: Option<ActiveSha>,
     /// Who has it restored.
     pub restored_by: Option<String>,
+    /// Whether `restore` has something to bring back, or to propose anew.
+    pub restorable: bool,
     /// What somebody else pushed onto the proposed branch, in words; it is neither promoted nor pushed over.
     pub foreign_work: Option<String>,
     /// The hold in force.
@@ -373,6 +375,8 @@ impl EnvironmentView {
             drift: view.drift.as_ref().map(ToString::to_string),
             drift_sha: view.drift.as_ref().map(|drift| drift.newest.clone()),
             restored_by: view.restore.as_ref().map(|restore| restore.by.clone()),
+            restorable: view.restore.is_none()
+                && (view.foreign.is_some() || view.drift.as_ref().is_some_and(|drift| drift.promoted.is_some())),
             foreign_work: view.foreign.as_ref().map(ToString::to_string),
             hold: view.hold.as_ref().map(HoldView::of),
             rollback: view.rollback.as_ref().map(|rollback| RollbackView {

@@ -107,6 +107,7 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
       "drift": null,
       "driftSha": null,
       "restoredBy": null,
+      "restorable": false,
       "foreignWork": null,
       "hold": null,
       "rollback": null,
