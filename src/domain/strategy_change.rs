@@ -82,6 +82,15 @@ pub enum Effect {
         /// The new branch.
         to: BranchName,
     },
+    /// Promotions are proposed on another branch.
+    ProposedOn {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The branch.
+        branch: BranchName,
+        /// Its pull requests, which nobody looks after any more.
+        open: Vec<PullRequestNumber>,
+    },
     /// An environment waits for others than before.
     Order {
         /// The environment.
@@ -224,13 +233,10 @@ impl fmt::Display for Effect {
                 write!(f, "{environment} is new, on `{branch}`, and comes after {}", names(after))
             }
             Self::Removed { environment, branch, open } => {
-                write!(f, "{environment} goes; `{branch}` stays as it is")?;
-                let open: Vec<String> = open.iter().map(ToString::to_string).collect();
-                match open.as_slice() {
-                    [] => Ok(()),
-                    [one] => write!(f, ", and nobody looks after {one} any more"),
-                    many => write!(f, ", and nobody looks after {} any more", many.join(", ")),
-                }
+                write!(f, "{environment} goes; `{branch}` stays as it is{}", left(open))
+            }
+            Self::ProposedOn { environment, branch, open } => {
+                write!(f, "what is promoted to {environment} is proposed on `{branch}`{}", left(open))
             }
             Self::Renamed { from, to, branch, verified } => {
                 write!(f, "{from} is called {to}, still on `{branch}`: it begins anew")?;
@@ -288,4 +294,10 @@ fn until(at: Timestamp) -> String {
 fn names(environments: &[EnvironmentName]) -> String {
     let names: Vec<&str> = environments.iter().map(EnvironmentName::as_str).collect();
     list(&names, "and")
+}
+
+/// Says which pull requests are left behind.
+fn left(open: &[PullRequestNumber]) -> String {
+    let open: Vec<String> = open.iter().map(ToString::to_string).collect();
+    if open.is_empty() { String::new() } else { format!(", and nobody looks after {} any more", open.join(", ")) }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Readiness, ServerState, access::Access, router, sessions::Sessions, site::Site, webhooks::*};
 use crate::{
     domain::{
-        drift::Drift,
+        drift::{Drift, LastPromoted},
         gate::{ClosedGate, Gate, StatusWait, Verdict},
         ids::*,
         permission::{Grantee, Permission},
@@ -136,7 +136,8 @@ pub(crate) fn board() -> StrategyBoard {
     let mut canary = view("canary", Some((OLD, 200, Verdict::Soak { until: ahead(20) })));
     canary.wanted = Some(dry_sha(NEW));
     let (author, outputs) = ("somebody <script>alert(1)</script>".into(), vec!["web".into(), "worker".into()]);
-    let drift = Drift::of_commit(active_sha('b', 77), author, outputs, None);
+    let promoted = LastPromoted { commit: active_sha('a', 14), dry: dry_sha(OLD) };
+    let drift = Drift { promoted: Some(promoted), ..Drift::of_commit(active_sha('b', 77), author, outputs, None) };
     canary.drift = Some(drift.clone());
     canary.gates = vec![
         closed(drift.into(), 9, None),

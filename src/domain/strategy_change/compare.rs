@@ -7,7 +7,7 @@ use crate::domain::{
     block::BlockCause,
     evidence,
     gate::{ClosedGate, Gate, StatusWait, Verdict},
-    ids::{EnvironmentName, Place},
+    ids::{EnvironmentName, LaneName, Place, PullRequestNumber},
     ledger::Ledger,
     plan::{PlaceView, plan},
     snapshot::{Record, Snapshot},
@@ -69,6 +69,8 @@ impl<'a> Comparison<'a> {
             self.old.name == self.new.name
                 && after.name == before.name
                 && after.branch == before.branch
+                // What is recorded on the branch says so.
+                && after.proposed == before.proposed
                 && after.proposing == before.proposing
                 && self.old.lanes == self.new.lanes
         })
@@ -83,11 +85,10 @@ impl<'a> Comparison<'a> {
             effects.extend(self.of_environment(after));
         }
         for before in self.old.environments.iter().filter(|before| self.successor(before).is_none()) {
-            let here = self.standing.iter().filter(|view| view.place.environment == before.name);
             effects.push(Effect::Removed {
                 environment: before.name.clone(),
                 branch: before.branch.clone(),
-                open: here.filter_map(|view| view.pull_request).collect(),
+                open: self.open_in(before),
             });
         }
         if self.old.lanes != self.new.lanes {
@@ -98,6 +99,12 @@ impl<'a> Comparison<'a> {
             effects.push(Effect::Permissions);
         }
         effects
+    }
+
+    /// Returns the open pull requests into an environment.
+    fn open_in(&self, environment: &Environment) -> Vec<PullRequestNumber> {
+        let here = self.standing.iter().filter(|view| view.place.environment == environment.name);
+        here.filter_map(|view| view.pull_request).collect()
     }
 
     fn of_environment(&self, after: &Environment) -> Vec<Effect> {
@@ -117,6 +124,9 @@ impl<'a> Comparison<'a> {
         } else if before.branch != after.branch {
             let (from, to) = (before.branch.clone(), after.branch.clone());
             effects.push(Effect::Moved { environment: environment.clone(), from, to });
+        } else if before.proposed != after.proposed {
+            let branch = after.branch_of_lane(&LaneName::single());
+            effects.push(Effect::ProposedOn { environment: environment.clone(), branch, open: self.open_in(before) });
         }
         let waited: Vec<_> = before
             .depends_on

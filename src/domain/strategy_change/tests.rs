@@ -237,3 +237,31 @@ fn what_waits_counts_before_the_newest_commit_is_rendered() {
     let told = told_of(&world, |new| new.environments[1].soak = SignedDuration::ZERO);
     assert!(told.contains("would no longer wait for the soak of staging"), "{told}");
 }
+
+#[test]
+fn another_proposed_branch_leaves_pull_requests_behind_and_takes_no_hold_away_freely() {
+    let mut world = soaking();
+    let apart = |new: &mut PromotionStrategy| {
+        new.environments[2].proposed = Some(BranchName::new("env/prod-shop-next").expect("a branch"));
+    };
+    insta::assert_snapshot!(told_of(&world, apart), @"what is promoted to prod is proposed on `env/prod-shop-next`, and nobody looks after #10 any more");
+    world.hold(&World::name("prod"), None);
+    world.settle();
+    insta::assert_snapshot!(told_of(&world, apart), @"
+    what is promoted to prod is proposed on `env/prod-shop-next`, and nobody looks after #10 any more
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
+}
+
+#[test]
+fn a_strategy_under_another_name_goes_on_and_takes_no_hold_away_freely() {
+    let mut world = everything_runs();
+    let called = |new: &mut PromotionStrategy| new.name = StrategyName::new("store").expect("a name");
+    insta::assert_snapshot!(told_of(&world, called), @"`shop` is called `store` and goes on with what runs; holds, records and blocks begin anew");
+    world.hold(&World::name("prod"), None);
+    world.settle();
+    insta::assert_snapshot!(told_of(&world, called), @"
+    `shop` is called `store` and goes on with what runs; holds, records and blocks begin anew
+    - prod would no longer be held (ada holds it: a look at it)
+    ");
+}
