@@ -154,14 +154,14 @@ pub enum Loss {
         /// The rollback.
         rollback: Box<Rollback>,
     },
-    /// What a rollback keeps out.
+    /// What a rollback, or a person's no, keeps out.
     Block {
         /// Where it is kept out.
         place: Place,
         /// What.
         dry: DrySha,
-        /// The environment that was rolled back.
-        environment: EnvironmentName,
+        /// What keeps it out, in words.
+        by: String,
     },
     /// A closed gate for which something waits.
     Gate {
@@ -277,9 +277,8 @@ impl fmt::Display for Loss {
                 let (to, by) = (rollback.target.dry.short(), &rollback.by);
                 write!(f, "the rollback of {place} to {to}, which {by} asked for, would not be finished")
             }
-            Self::Block { place, dry, environment } => {
-                let dry = dry.short();
-                write!(f, "{dry} would no longer be kept out of {place} by the rollback of {environment}")
+            Self::Block { place, dry, by } => {
+                write!(f, "{} would no longer be kept out of {place} by {by}", dry.short())
             }
             Self::Gate { place, dry, what } => write!(f, "{}, which waits in {place}, {what}", dry.short()),
         }

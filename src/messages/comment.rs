@@ -24,6 +24,9 @@ const MARKER: &str = "<!-- hydromote:status-comment -->";
 /// The most characters of one gate or notice.
 pub(super) const WORDS_LIMIT: usize = 400;
 
+/// How many lanes are named that one gate keeps.
+const LANES_NAMED: usize = 3;
+
 /// The fence around differences; nothing in them may end it.
 const FENCE: &str = "````";
 
@@ -154,7 +157,11 @@ fn gates(text: &StatusText<'_>) -> Vec<Value> {
     }
     let row = |(words, closed, of): (String, &ClosedGate, Vec<&PlaceView>)| {
         let lanes: Vec<&str> = of.iter().map(|view| view.place.lane.as_str()).collect();
-        let words = if of.len() < views.len() { format!("{}: {words}", lanes.join(", ")) } else { words };
+        let named = match lanes.len().checked_sub(LANES_NAMED) {
+            Some(more @ 1..) => format!("{} and {more} more", lanes[..LANES_NAMED].join(", ")),
+            _ => lanes.join(", "),
+        };
+        let words = if of.len() < views.len() { format!("{named}: {words}") } else { words };
         let since = closed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         let place = of.first().map_or(&text.place.place, |view| &view.place);
         json!({"words": cell(&words), "since": since, "remedy": cell(&remedy::of(&closed.gate, place))})

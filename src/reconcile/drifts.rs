@@ -254,13 +254,14 @@ pub async fn find_foreign_work(
         return Ok(None);
     }
     let (ours, trees) = (known.commits.clone(), known.trees.clone());
-    let origin = context.origin(&context.proposer(at.place));
+    let (origin, whose) = (context.origin(&context.proposer(at.place)), at.reading.sharing.clone());
     let (pushed, active) = (Oid::from_str(proposal.sha.as_str()).map_err(GitError::from)?, head.commit.id);
     let find = context.repository.mirror.read(move |repository, cache| {
         let is_ours = |commit: &BranchCommit| {
             let known = ProposedSha::new(commit.id.to_string()).is_ok_and(|sha| ours.contains_key(&sha));
             let same = TreeId::new(commit.tree.to_string()).is_ok_and(|tree| trees.contains_key(&tree));
-            known || same || commit.composed_by_us && commit.trailers.as_ref().is_some_and(|t| t.origin == origin)
+            let by_words = || whose.claim(commit.clone()).trailers.is_some_and(|trailers| trailers.origin == origin);
+            known || same || commit.composed_by_us && by_words()
         };
         let Some(work) = history::work_of_others(repository, pushed, active, is_ours)? else { return Ok(None) };
         let base = work.base.map(|tree| cache.read(repository, tree)).transpose()?;

@@ -61,6 +61,8 @@ pub struct At<'a> {
     pub mirror: &'a Path,
     /// The strategy.
     pub strategy: &'a StrategyId,
+    /// The one in force: by where it proposes it is known in trees in which it has another name.
+    pub in_force: &'a PromotionStrategy,
     /// The environment.
     pub environment: &'a EnvironmentName,
 }
@@ -104,7 +106,7 @@ impl Hydrator {
     ) -> Result<Outcome, LookError> {
         let mirror = context.repository.mirror.path();
         let tree = open_tree(mirror, dry).await?;
-        let (at, of) = (At { mirror, strategy: &context.id, environment }, dry.short());
+        let (at, of) = (At { mirror, strategy: &context.id, in_force: &context.strategy, environment }, dry.short());
         self.hydrate_tree(at, tree, of, context.now()).await
     }
 
@@ -118,8 +120,8 @@ impl Hydrator {
         of: &str,
         now: Timestamp,
     ) -> Result<Outcome, LookError> {
-        let At { mirror, strategy: id, environment } = at;
-        let strategy = match strategy_in(mirror, id, tree.id()).await? {
+        let At { mirror, strategy: id, in_force, environment } = at;
+        let strategy = match strategy_in(mirror, id, in_force, tree.id()).await? {
             Ok(strategy) => strategy,
             Err(mistake) => return Ok(failed(mistake)),
         };
@@ -215,11 +217,12 @@ pub async fn open_merged(mirror: &Path, tree: Oid) -> Result<Arc<CommitTree>, Gi
 pub async fn strategy_in(
     mirror: &Path,
     id: &StrategyId,
+    in_force: &PromotionStrategy,
     tree: Oid,
 ) -> Result<Result<PromotionStrategy, HydrationFailure>, GitError> {
     let mirror = mirror.to_owned();
     let files = blocking(move || strategy_files::read_tree(&Repository::open_bare(&mirror)?, tree)).await?;
-    Ok(strategy_files::strategy_at(&id.repository, &files, &id.name)
+    Ok(strategy_files::strategy_at(&id.repository, &files, in_force)
         .map_err(|(file, line, message)| HydrationFailure { file, line, message, retry_at: None }))
 }
 

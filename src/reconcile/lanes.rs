@@ -73,7 +73,9 @@ pub async fn read(
         let Some(commits) = history::active_history(repository, &branch)? else { return Ok((None, BTreeMap::new())) };
         let read = commits.into_iter().map(|commit| {
             let owned = whose.part(&cache.read(repository, commit.tree)?);
-            Ok::<_, GitError>((whose.claim(commit, &owned), owned))
+            // Where it has nothing, what others did there is not its own.
+            let commit = if owned.content.is_empty() { commit } else { whose.claim(commit) };
+            Ok::<_, GitError>((commit, owned))
         });
         let history = read.collect::<Result<Vec<_>, _>>()?;
         let unlike = history.iter().filter_map(|(commit, owned)| Some((commit.id, unlike(repository, commit, owned)?)));
@@ -195,8 +197,8 @@ pub async fn known(
         known.insert(LaneName::single());
     }
     for environment in &context.strategy.environments {
-        let prefix = environment.branch.clone();
-        let heads = context.repository.mirror.branches_starting_with(&format!("{prefix}-next")).await?;
+        let proposed = environment.branch_of_lane(&LaneName::single());
+        let heads = context.repository.mirror.branches_starting_with(proposed.as_str()).await?;
         for branch in heads {
             let lane = match environment.lane_of_branch(&branch) {
                 // What all lanes propose together is of none of them.

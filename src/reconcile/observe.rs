@@ -331,7 +331,7 @@ async fn read_heads(
                 _ => cache.landed(repository, active, commit.id)?,
             };
             let (owned, landed) = (whose.part(&owned), landed.map(|landed| whose.part(&landed)));
-            let commit = whose.claim(commit, &owned);
+            let commit = whose.claim(commit);
             Ok::<_, crate::git::GitError>(Some(Head { commit, owned, landed }))
         };
         Ok(Heads { proposal: head(&proposed)?, restoration: head(&rollback)?, restoring: head(&restore)? })

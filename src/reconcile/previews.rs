@@ -161,8 +161,8 @@ async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> 
     let after = open_merged(mirror, tree).await?;
     let (mut environments, mut compared) = (Vec::new(), Vec::new());
     for (id, in_force) in &order.strategies {
-        let there = strategy_in(mirror, id, tree).await?;
-        let pair = Pair { context, order, id, before: &before, after: &after };
+        let there = strategy_in(mirror, id, in_force, tree).await?;
+        let pair = Pair { context, order, id, in_force, before: &before, after: &after };
         for environment in names(in_force, there.as_ref().ok()) {
             let is_there = |strategy: &PromotionStrategy| strategy.environment(&environment).is_some();
             let (result, resources) = match &there {
@@ -241,6 +241,7 @@ struct Pair<'a> {
     context: &'a RepositoryContext,
     order: &'a PreviewOrder,
     id: &'a StrategyId,
+    in_force: &'a PromotionStrategy,
     before: &'a Arc<CommitTree>,
     after: &'a Arc<CommitTree>,
 }
@@ -290,7 +291,8 @@ impl Pair<'_> {
         of: &str,
     ) -> Result<Hydration, LookError> {
         let hydrator = &self.context.shared.hydrator;
-        let at = At { mirror: self.context.mirror.path(), strategy: self.id, environment };
+        let mirror = self.context.mirror.path();
+        let at = At { mirror, strategy: self.id, in_force: self.in_force, environment };
         let now = (self.context.shared.clock)();
         let (hydration, _) = hydrator.hydrate_tree(at, tree.clone(), of, now).await?;
         Ok(hydration.of_lane(&Lanes::default(), &LaneName::single()))

@@ -72,7 +72,8 @@ pub async fn read(context: &StrategyContext, head: &ProposedSha) -> Result<Branc
         mirror.fetch_commit(&context.remote().await?, head.as_str()).await?;
     }
     let id = head.as_str().to_owned();
-    Ok(mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?)
+    let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+    Ok(context.sharing([]).claim(commit))
 }
 
 /// Returns the dry SHA that a commit of ours says it proposes, and writes it down.

@@ -26,12 +26,9 @@ impl Sharing {
         *of == self.own || (self.renders.contains(root) && !self.others.contains(of))
     }
 
-    /// Makes a commit of a strategy that is no longer in force one of this strategy, which has outputs in it: it goes on
-    /// with what ran.
-    pub fn claim(&self, commit: BranchCommit, owned: &Owned) -> BranchCommit {
-        if owned.content.is_empty() {
-            return commit;
-        }
+    /// Makes a commit of a strategy that is no longer in force one of this strategy: it goes on with what ran, and with
+    /// what was proposed.
+    pub fn claim(&self, commit: BranchCommit) -> BranchCommit {
         let claim = |mut trailers: Trailers| {
             if !self.others.contains(&trailers.origin.strategy) {
                 trailers.origin.strategy = self.own.clone();

@@ -154,27 +154,31 @@ pub fn last_good(repository: &RepositoryId, document: Document) -> Option<InForc
     Some(InForce { strategy, document, successor: None })
 }
 
-/// Returns the strategy of that name at a dry SHA, or why there is none.
+/// Returns what the strategy in force is at a dry SHA, by its name, else by where it proposes; or why there is none.
 pub fn strategy_at(
     repository: &RepositoryId,
     files: &[File],
-    name: &StrategyName,
+    in_force: &PromotionStrategy,
 ) -> Result<PromotionStrategy, (Option<String>, Option<u64>, String)> {
-    let mut mistake = None;
+    let (mut mistake, mut by_branch) = (None, None);
     for read in parse_strategies_of(repository, files) {
         match read.strategies {
             Ok(strategies) => {
-                if let Some(found) = strategies.into_iter().find(|strategy| strategy.name == *name) {
-                    return Ok(found);
+                for strategy in strategies {
+                    if strategy.name == in_force.name {
+                        return Ok(strategy);
+                    }
+                    by_branch = by_branch.or_else(|| strategy.proposes_as(in_force).then_some(strategy));
                 }
             }
             Err(found) => mistake = mistake.or(found.into_iter().next()),
         }
     }
-    Err(match mistake {
-        Some(mistake) => (Some(mistake.file), Some(mistake.line), mistake.message),
-        None => (None, None, format!("the strategy `{name}` is not in this commit")),
-    })
+    match (by_branch, mistake) {
+        (_, Some(mistake)) => Err((Some(mistake.file), Some(mistake.line), mistake.message)),
+        (Some(other_name), None) => Ok(other_name),
+        (None, None) => Err((None, None, format!("the strategy `{}` is not in this commit", in_force.name))),
+    }
 }
 
 /// Returns what is wrong, where, and below each what would be right.

@@ -83,19 +83,21 @@ async fn what_stops_one_strategy_on_a_branch_leaves_the_other_alone() -> TestRes
     let mut world = both().await?;
     world.turn_to("blog")?;
     world.hold("staging", "a reader complained").await?;
-    world.push_dry("second", [everywhere("v2"), posts("v2")].concat()).await?;
+    world.push_dry("second", posts("v2")).await?;
+    world.settle().await?;
+    world.push_dry("third", everywhere("v2")).await?;
     world.settle().await?;
     world.healthy("dev").await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     [blog]
-    dev      second, is verified
-    staging  first, is verified; wants second in #7
+    dev      second, is verified; third changes nothing
+    staging  first, is verified; wants second in #6
              - developer holds it: a reader complained
              = developer holds it: a reader complained (Strict)
     [shop]
-    dev      second, is verified
-    staging  second, `health` has not been reported
+    dev      third, is verified
+    staging  third, `health` has not been reported
     ");
     world.roll_back("dev", "the posts are upside down").await?;
     world.settle().await?;
@@ -103,15 +105,17 @@ async fn what_stops_one_strategy_on_a_branch_leaves_the_other_alone() -> TestRes
     [blog]
     dev      first, `health` has not been reported
              = developer rolled it back: the posts are upside down (Next)
+             ! third is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
              ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
     staging  first, is verified
              - developer holds it: a reader complained
              = developer holds it: a reader complained (Strict)
+             ! third is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
              ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
     [shop]
-    dev      second, is verified
-    staging  second, `health` has not been reported
-    #7 was closed: Promote second to staging: second
+    dev      third, is verified
+    staging  third, `health` has not been reported
+    #6 was closed: Promote second to staging: second
     hydromote/staging on (commit): Closed by Hydromote: kept out by the rollback of dev
     hydromote/verified:blog on (commit): second is no longer verified in dev: it was rolled back
     ");
@@ -163,6 +167,49 @@ async fn a_strategy_that_is_renamed_goes_on_with_its_folders() -> TestResult {
     staging  first, is verified; renamed changes nothing
     ");
     assert_eq!(world.file("env/staging", "blog/manifest.yaml").await?, Some(config("v2")));
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_strategy_that_is_renamed_goes_on_with_what_is_proposed_and_what_people_refused() -> TestResult {
+    let mut world = both().await?;
+    world.push_dry("refused", posts("v2")).await?;
+    world.settle().await?;
+    let pull = world.on_forge().await?.pulls.values().map(|pull| pull.number).max().ok_or("nothing is proposed")?;
+    world.close_pull(pull).await?;
+    world.push_dry("fixed", posts("v3")).await?;
+    world.settle().await?;
+    let renamed = blog(&["dev", "staging"]).replace("name: blog", "name: journal");
+    world.push_dry("renamed", vec![(".hydromote/blog.yaml".to_owned(), renamed)]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      refused, `health` has not been reported; wants fixed in #7
+             - what runs here is not settled: `health` has not been reported
+    staging  first, is verified; wants fixed in #8
+             - waits for dev, which does not run it yet
+             ! refused was rejected by closing #6; reopen it to take that back
+    [shop]
+    dev      first, is verified; renamed changes nothing
+    staging  first, is verified; renamed changes nothing
+    #6 was closed: Promote refused to staging: refused
+    ");
+    world.push_dry("again", posts("v2")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      refused, `health` has not been reported; again changes nothing
+    staging  first, is verified; wants fixed in #8
+             - waits for dev, which does not run it yet
+             ! again was rejected by closing #6; reopen it to take that back
+             ! refused was rejected by closing #6; reopen it to take that back
+    [shop]
+    dev      first, is verified; again changes nothing
+    staging  first, is verified; again changes nothing
+    #6 was closed: Promote refused to staging: refused
+    #7 was closed: Promote fixed to dev: fixed
+    hydromote/dev on (commit): Closed by Hydromote: nothing is left to promote
+    ");
     world.finish().await
 }
 
@@ -229,20 +276,22 @@ async fn outputs_of_strategies_on_one_branch_do_not_meet() -> TestResult {
 #[tokio::test]
 async fn a_forced_push_is_drift_of_the_strategy_whose_content_it_took_alone() -> TestResult {
     let mut world = both().await?;
-    world.push_dry("second", [everywhere("v2"), posts("v2")].concat()).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.push_dry("third", posts("v2")).await?;
     world.settle().await?;
     let before = world.before("env/dev").await?;
     world.force_push("env/dev", &before).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     [blog]
-    dev      first, is verified; wants second
+    dev      first, is verified; second changes nothing; wants third
              - somebody unknown changed `blog` with a forced push, which took (commit) away
-    staging  first, is verified; wants second in #8
+    staging  first, is verified; second changes nothing; wants third in #8
              - waits for dev, which does not run it yet
     [shop]
-    dev      second, `health` has not been reported
-    staging  first, is verified; wants second in #7
+    dev      second, `health` has not been reported; third changes nothing
+    staging  first, is verified; wants second in #6
              - waits for `health` on dev, which has not been reported
     hydromote/drift/dev:blog on (commit): somebody unknown changed `blog` with a forced push, which took (commit) away
     ");

@@ -8,7 +8,7 @@ use crate::domain::{
     evidence,
     gate::{ClosedGate, Gate, StatusWait, Verdict},
     ids::{EnvironmentName, LaneName, Place, PullRequestNumber},
-    ledger::Ledger,
+    ledger::{Blocked, Ledger},
     plan::{PlaceView, plan},
     snapshot::{Record, Snapshot},
     strategy::{Environment, PromotionStrategy, StatusRule},
@@ -172,7 +172,7 @@ impl<'a> Comparison<'a> {
         losses
     }
 
-    /// Returns the first dry SHA that a rollback keeps out of a place, and would not any more.
+    /// Returns the first dry SHA that is kept out of a place, and would not be any more.
     fn block(&self, view: &PlaceView) -> Option<Loss> {
         let (place, state) = self.snapshot.places.get_key_value(&view.place)?;
         let before = self.old.environment(&place.environment)?;
@@ -180,11 +180,31 @@ impl<'a> Comparison<'a> {
         let ledger = Ledger::new(self.old, self.snapshot);
         let newer = self.snapshot.line.newer_than(ledger.running_position(state));
         newer.into_iter().find_map(|dry| {
-            let blocked = ledger.blocked(before, place, dry).filter(|blocked| blocked.cause == BlockCause::Rollback)?;
-            let at = Place { environment: blocked.environment.clone(), lane: place.lane.clone() };
-            let stays = self.kept(&at).is_some_and(|there| there.name == after.name || self.comes_after(after, there));
-            (!stays).then(|| Loss::Block { place: place.clone(), dry: dry.clone(), environment: blocked.environment })
+            let is_rejected = self.old.name != self.new.name && self.snapshot.rejections.contains_key(dry);
+            let by = match ledger.blocked(before, place, dry) {
+                Some(blocked) => self.lifted(&blocked, before, after, place),
+                None => is_rejected.then(|| "a person's rejection".to_owned()),
+            };
+            by.map(|by| Loss::Block { place: place.clone(), dry: dry.clone(), by })
         })
+    }
+
+    /// Says what keeps something out of a place and would not any more.
+    fn lifted(&self, blocked: &Blocked, before: &Environment, after: &Environment, place: &Place) -> Option<String> {
+        match blocked.cause {
+            BlockCause::Rollback => {
+                let at = Place { environment: blocked.environment.clone(), lane: place.lane.clone() };
+                let is_after = |there: &Environment| there.name == after.name || self.comes_after(after, there);
+                let stays = self.kept(&at).is_some_and(is_after);
+                (!stays).then(|| format!("the rollback of {}", blocked.environment))
+            }
+            // It is known by the branch that it came from.
+            BlockCause::ClosedPullRequest(number) if before.proposed != after.proposed => {
+                Some(format!("closing {number}"))
+            }
+            BlockCause::RejectedCommit if self.old.name != self.new.name => Some("a person's rejection".to_owned()),
+            BlockCause::ClosedPullRequest(_) | BlockCause::RejectedCommit => None,
+        }
     }
 
     /// Says whether an environment of the new strategy waits for another, be it through others.

@@ -347,8 +347,13 @@ impl World {
     /// Closes the open pull request of an environment; returns its number.
     pub(crate) async fn close_by_hand(&mut self, environment: &str) -> Fallible<u64> {
         let pull = self.open_pull(environment).await?;
-        self.forge.as_user(DEVELOPER).close(REPOSITORY, pull.number).await?;
+        self.close_pull(pull.number).await?;
         Ok(pull.number)
+    }
+
+    /// Closes a pull request.
+    pub(crate) async fn close_pull(&mut self, number: u64) -> TestResult {
+        Ok(self.forge.as_user(DEVELOPER).close(REPOSITORY, number).await?)
     }
 
     /// Opens a closed pull request again.

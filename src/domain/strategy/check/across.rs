@@ -7,6 +7,9 @@ use super::{
     branches::{Branch, Conflict, Role, branches},
 };
 
+/// The longest branch that is compared with others, in bytes: git holds none that is longer.
+const LONGEST_NAME: usize = 255;
+
 /// The documents of a file and the strategies built from them.
 type Read = (Vec<Document>, Vec<Option<PromotionStrategy>>);
 
@@ -76,7 +79,8 @@ fn beginnings(name: &str, separator: char) -> impl Iterator<Item = &str> {
 fn refuse_shared_branches(document: &Document, taken: &mut Taken, report: &mut Report<'_>) {
     let own = branches(&document.spec);
     let mut last = None;
-    for branch in &own {
+    // Longer ones are refused by themselves.
+    for branch in own.iter().filter(|branch| branch.name.len() <= LONGEST_NAME) {
         if let Some((other, role, place, conflict)) = taken.conflict(branch)
             && last != Some(branch.position)
         {
@@ -85,7 +89,7 @@ fn refuse_shared_branches(document: &Document, taken: &mut Taken, report: &mut R
             report.mistake(branch.position, message, help);
         }
     }
-    own.iter().for_each(|branch| taken.add(branch, report.path()));
+    own.iter().filter(|branch| branch.name.len() <= LONGEST_NAME).for_each(|branch| taken.add(branch, report.path()));
 }
 
 fn explain(
