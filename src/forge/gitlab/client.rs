@@ -1,76 +1,36 @@
-//! How requests travel to GitLab, how they are described, and how its lists are paged.
+//! A client of GitLab, how requests are described, and how its lists are paged.
 //!
 //! What can be asked is described by the endpoints of GitLab's SDK. The SDK's own clients are not used: they speak to
 //! the server when they are made, wait for ever, hide an answer's headers, and repeat nothing that we could decide on.
 
 use std::collections::BTreeMap;
 
-use anyhow::ensure;
 use async_trait::async_trait;
 use gitlab::api::Endpoint;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use secrecy::{ExposeSecret, SecretString};
+use http::{HeaderName, Method};
 use serde::de::DeserializeOwned;
 use url::{Url, form_urlencoded};
 
 use crate::forge::{
     ForgeError,
-    calls::{self, Answer, Call, Limits, Request, Transport, parse},
+    calls::{self, Answer, Call, Http, Request, Transport, parse},
 };
 
 /// Entries per page, the most that GitLab gives.
 pub(super) const PAGE_SIZE: usize = 100;
-/// The largest answer that is read, bytes.
-const MAX_ANSWER: usize = 32 << 20;
 /// The header of personal, project and group access tokens alike.
-const TOKEN_HEADER: HeaderName = HeaderName::from_static("private-token");
+pub(super) const TOKEN_HEADER: HeaderName = HeaderName::from_static("private-token");
 
 /// A client with one token.
-pub(super) type Client = calls::Client<Http>;
+pub(super) type Client = calls::Client<Api>;
 
-/// Plain HTTP with one token, to one address.
-pub(super) struct Http {
-    client: reqwest::Client,
-    base: String,
-}
-
-impl Http {
-    /// Returns the transport to the API at `base`, which has no slash at its end.
-    ///
-    /// Redirects are not followed: the token is for this address alone, and a redirected write is another one.
-    pub(super) fn new(base: &str, token: &SecretString, limits: Limits) -> anyhow::Result<Self> {
-        let mut token = HeaderValue::from_str(token.expose_secret())?;
-        token.set_sensitive(true);
-        let accept = HeaderValue::from_static("application/json");
-        let client = reqwest::Client::builder()
-            .default_headers(HeaderMap::from_iter([(TOKEN_HEADER, token), (header::ACCEPT, accept)]))
-            .user_agent("hydromote")
-            .connect_timeout(limits.connect)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()?;
-        Ok(Self { client, base: base.to_owned() })
-    }
-}
+/// The way to the API, a type of its own because every forge pages its lists otherwise.
+pub(super) struct Api(pub(super) Http);
 
 #[async_trait]
-impl Transport for Http {
+impl Transport for Api {
     async fn exchange(&self, request: Request) -> anyhow::Result<Answer> {
-        let mut outgoing = self.client.request(request.method, format!("{}{}", self.base, request.path));
-        if let Some(etag) = request.if_none_match {
-            outgoing = outgoing.header(header::IF_NONE_MATCH, etag);
-        }
-        if let Some(body) = &request.body {
-            outgoing = outgoing.json(body);
-        }
-        let mut response = outgoing.send().await.map_err(reqwest::Error::without_url)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-            ensure!(body.len() + chunk.len() <= MAX_ANSWER, "the answer is larger than {} MiB", MAX_ANSWER >> 20);
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+        self.0.exchange(request).await
     }
 }
 

@@ -32,14 +32,15 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
 use self::{
-    client::{Client, Http, reading},
+    client::{Api, Client, TOKEN_HEADER, reading},
     merge::Merging,
     model::{MergeRequestBody, UserBody},
 };
 pub use super::calls::Limits;
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
-    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews, calls::CredentialState,
+    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
+    calls::{CredentialState, Http},
 };
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
@@ -110,10 +111,10 @@ impl GitLab {
         }
         let api = url.as_str().trim_end_matches('/');
         let site = api.strip_suffix(API_PATH).ok_or_else(address)?;
-        let transport = Http::new(api, &options.token, options.limits);
+        let transport = Http::new(api, (TOKEN_HEADER, &options.token), options.limits);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
-            client: Client::new(transport, Arc::new(CredentialState::new(options.limits))),
+            client: Client::new(Api(transport), Arc::new(CredentialState::new(options.limits))),
             site: site.to_owned(),
             token: options.token.clone(),
             account: OnceCell::new(),

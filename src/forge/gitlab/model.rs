@@ -455,6 +455,15 @@ mod tests {
     }
 
     #[test]
+    fn genuine_reactions_are_read() {
+        let awards: Vec<AwardBody> =
+            serde_json::from_str(sample!("award_emoji.list_on_note")).expect("because the sample is as expected");
+        let told: Vec<_> =
+            awards.iter().map(|award| (award.name.as_str(), award.user.as_ref().map(|u| u.id))).collect();
+        assert_eq!(told, [("1234", Some(1))]);
+    }
+
+    #[test]
     fn genuine_members_have_their_level() {
         let member: MemberBody = serde_json::from_str(sample!("member.all_get")).expect("because it is as expected");
         assert_eq!(member.permission(), Permission::Write);
