@@ -29,6 +29,7 @@ use crate::{
         crashing::Crashing,
         gitea::{Gitea, GiteaOptions},
         github::{Credentials, GitHub, GitHubOptions, Limits},
+        gitlab::{GitLab, GitLabOptions},
         webhook::{Dialect, HintKind},
     },
     git::mirror::{self, Mirror},
@@ -286,7 +287,8 @@ fn receiver(parts: &Parts, hub: Hub) -> Receiver {
             hub.wake(&repository);
         }
     });
-    Receiver::new(BTreeMap::from([(parts.forge_name.clone(), source)]), Arc::new(inbox), wake, parts.webhook_body)
+    let sources = BTreeMap::from([(parts.forge_name.clone(), source)]);
+    Receiver::new(sources, Arc::new(inbox), wake, parts.webhook_body, parts.clock.clone())
 }
 
 /// How many wakes may wait to be passed on.
@@ -377,6 +379,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         webhook_dialect: match forge.kind {
             ForgeKind::GitHub => Dialect::GitHub,
             ForgeKind::Gitea => Dialect::Gitea,
+            ForgeKind::GitLab => Dialect::GitLab,
         },
         webhook_secrets: forge.webhook_secrets.clone(),
         webhook_body: settings.limits.webhook_body,
@@ -407,7 +410,12 @@ fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedF
         (ForgeKind::Gitea, ForgeCredentials::Token(token)) => {
             return Ok(Arc::new(Gitea::new(&GiteaOptions { api_url, token: token.clone(), limits })?));
         }
-        (ForgeKind::Gitea, ForgeCredentials::App { .. }) => anyhow::bail!("a Gitea is reached with a token"),
+        (ForgeKind::GitLab, ForgeCredentials::Token(token)) => {
+            return Ok(Arc::new(GitLab::new(&GitLabOptions { api_url, token: token.clone(), limits })?));
+        }
+        (ForgeKind::Gitea | ForgeKind::GitLab, ForgeCredentials::App { .. }) => {
+            anyhow::bail!("only GitHub has Apps: this forge is reached with a token")
+        }
         (ForgeKind::GitHub, ForgeCredentials::Token(token)) => Credentials::Token(token.clone()),
         (ForgeKind::GitHub, ForgeCredentials::App { id, private_key }) => {
             Credentials::App { id: *id, private_key: private_key.clone() }

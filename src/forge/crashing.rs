@@ -37,6 +37,10 @@ impl Forge for Crashing {
         self.forge.account().await
     }
 
+    fn takes_bare_commands(&self) -> bool {
+        self.forge.takes_bare_commands()
+    }
+
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {
         self.forge.repository(repository).await
     }

@@ -8,6 +8,7 @@ mod calls;
 pub mod crashing;
 pub mod gitea;
 pub mod github;
+pub mod gitlab;
 #[cfg(test)]
 mod tests;
 pub mod webhook;
@@ -32,6 +33,12 @@ use crate::domain::{
 pub trait Forge: Send + Sync + fmt::Debug {
     /// Returns the account that the service acts as.
     async fn account(&self) -> Result<Account, ForgeError>;
+
+    /// Says whether comments reach us in which a command stands alone, like `/promote`; one behind `/hydromote` does
+    /// everywhere.
+    fn takes_bare_commands(&self) -> bool {
+        true
+    }
 
     /// Returns the repository's default branch and addresses.
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError>;
@@ -232,12 +239,17 @@ pub enum Pages {
     GitHub,
     /// As Gitea does.
     Gitea,
+    /// As GitLab does.
+    GitLab,
 }
 
 impl Pages {
     /// Returns the page of a commit.
     pub fn commit(self, repository: &str, sha: &str) -> String {
-        format!("{repository}/commit/{sha}")
+        match self {
+            Self::GitHub | Self::Gitea => format!("{repository}/commit/{sha}"),
+            Self::GitLab => format!("{repository}/-/commit/{sha}"),
+        }
     }
 
     /// Returns the page of a branch.
@@ -245,6 +257,7 @@ impl Pages {
         match self {
             Self::GitHub => format!("{repository}/tree/{branch}"),
             Self::Gitea => format!("{repository}/src/branch/{branch}"),
+            Self::GitLab => format!("{repository}/-/tree/{branch}"),
         }
     }
 
@@ -253,6 +266,7 @@ impl Pages {
         match self {
             Self::GitHub => format!("{repository}/pull/{}", number.0),
             Self::Gitea => format!("{repository}/pulls/{}", number.0),
+            Self::GitLab => format!("{repository}/-/merge_requests/{}", number.0),
         }
     }
 }

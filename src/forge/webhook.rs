@@ -4,9 +4,11 @@
 //! any order, so the truth is read from git and the forge. Nothing of a payload is echoed in errors.
 
 mod gitea;
+mod gitlab;
 
 use hmac::{Hmac, Mac};
 use http::HeaderMap;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -82,6 +84,11 @@ pub enum SignatureError {
     /// The signature was made with another secret, or over another body.
     #[error("the delivery's signature does not fit any active secret")]
     Mismatch,
+    /// The signature fits, and is too old or from the future.
+    #[error(
+        "the delivery was signed more than five minutes from now: compare the clocks of the forge and of the service"
+    )]
+    Stale,
 }
 
 /// Why a genuine delivery says nothing to us.
@@ -108,14 +115,49 @@ pub enum Dialect {
     GitHub,
     /// Gitea's and Forgejo's.
     Gitea,
+    /// GitLab's.
+    GitLab,
+}
+
+/// What a delivery brings to show that it is genuine.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    /// The hexadecimal digits of a signature over the body.
+    Signature(&'a str),
+    /// GitLab's token, or its signature.
+    GitLab(gitlab::Proof<'a>),
+}
+
+impl Proof<'_> {
+    /// Checks the proof against each active secret; `now` tells the age of those that have one.
+    ///
+    /// # Errors
+    /// When nobody who knows an active secret sent exactly this body.
+    pub fn check(&self, secrets: &[SecretString], body: &[u8], now: Timestamp) -> Result<(), SignatureError> {
+        match self {
+            Self::Signature(signature) => verify(secrets, signature, body),
+            Self::GitLab(proof) => proof.check(secrets, body, now),
+        }
+    }
 }
 
 impl Dialect {
+    /// Returns what a delivery brings to show that it is genuine, before the body is read.
+    ///
+    /// # Errors
+    /// When it brings nothing, or something of another form.
+    pub fn proof(self, headers: &HeaderMap) -> Result<Proof<'_>, SignatureError> {
+        match self {
+            Self::GitHub | Self::Gitea => self.signature(headers).map(Proof::Signature),
+            Self::GitLab => gitlab::Proof::read(headers).map(Proof::GitLab),
+        }
+    }
+
     /// Returns the signature's hexadecimal digits, before the body is read.
     ///
     /// # Errors
     /// When there is none, or it has another form.
-    pub fn signature(self, headers: &HeaderMap) -> Result<&str, SignatureError> {
+    fn signature(self, headers: &HeaderMap) -> Result<&str, SignatureError> {
         let prefixed = text(headers, "x-hub-signature-256");
         // Without a secret Gitea sends empty ones.
         let bare = ["x-gitea-signature", "x-forgejo-signature"].into_iter().find_map(|name| text(headers, name));
@@ -131,6 +173,12 @@ impl Dialect {
         match self {
             Self::GitHub => &[("x-github-event", "x-github-delivery")],
             Self::Gitea => &[("x-gitea-event", "x-gitea-delivery"), ("x-forgejo-event", "x-forgejo-delivery")],
+            // The first is part of what is signed, and the second the same; older releases have the last alone.
+            Self::GitLab => &[
+                ("x-gitlab-event", "webhook-id"),
+                ("x-gitlab-event", "idempotency-key"),
+                ("x-gitlab-event", "x-gitlab-event-uuid"),
+            ],
         }
     }
 
@@ -142,6 +190,7 @@ impl Dialect {
         match self {
             Self::GitHub => reduce_github(event, body),
             Self::Gitea => gitea::reduce(event, body),
+            Self::GitLab => gitlab::reduce(event, body),
         }
     }
 }
@@ -156,7 +205,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 ///
 /// # Errors
 /// When nobody who knows an active secret sent exactly this body.
-pub fn verify(secrets: &[SecretString], signature: &str, body: &[u8]) -> Result<(), SignatureError> {
+fn verify(secrets: &[SecretString], signature: &str, body: &[u8]) -> Result<(), SignatureError> {
     let signature = hex::decode(signature).map_err(|_| SignatureError::Malformed)?;
     let fits = |secret: &SecretString| {
         let key = secret.expose_secret().as_bytes();

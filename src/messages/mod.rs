@@ -619,7 +619,7 @@ mod tests {
         | changed | `shop` |
         | removed | `old` |
 
-        Hydromote merges it when its gates are open and a person promotes it: comment `/promote` here, run `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
+        Hydromote merges it when its gates are open and a person promotes it: comment `/hydromote promote` here, run `hydromote promote dev`, or merge it by hand. What it waits for stands in the commit status `hydromote/dev` and on [the status page](http://localhost/x).
 
         The branch holds exactly what dev will hold: any merge method gives the same files. Please do not push to it; it is made anew when something newer is to be promoted.
         ");

@@ -76,7 +76,7 @@ impl Sample {
         let data = tempfile::tempdir().expect("because the folder for temporary files is there");
         let changes = Changes::new(data.path().to_owned());
         let site = Site { commands, access, sessions: Sessions::default(), changes, readiness: ready.clone() };
-        let receiver = Receiver::new(Default::default(), Arc::new(NoInbox), mpsc::channel(1).0, 1 << 20);
+        let receiver = Receiver::new(Default::default(), Arc::new(NoInbox), mpsc::channel(1).0, 1 << 20, Arc::new(now));
         let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics: None, site: Some(site) };
         let sample = Self { boards, store, router: router(state), forge, woken, readiness, _data: data };
         sample.fill().await;

@@ -79,7 +79,7 @@ impl World {
         let store = Arc::clone(&inbox) as Arc<dyn DeliveryInbox>;
         let sources = [("github", Dialect::GitHub), ("gitea", Dialect::Gitea)];
         let sources = sources.map(|(name, dialect)| (name.to_owned(), source(dialect)));
-        let receiver = Receiver::new(sources.into(), store, wake, LIMIT);
+        let receiver = Receiver::new(sources.into(), store, wake, LIMIT, Arc::new(super::sample::now));
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let metrics = Some(recorder.handle());
         let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics, site: None };

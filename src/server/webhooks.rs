@@ -23,7 +23,8 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::{
     domain::ids::RepositoryId,
-    forge::webhook::{self, Dialect, Hint, HintKind, PayloadError, SignatureError},
+    forge::webhook::{Dialect, Hint, HintKind, PayloadError, SignatureError},
+    reconcile::context::Clock,
     settings::ServedRepositories,
 };
 
@@ -83,6 +84,7 @@ pub struct Receiver {
     inbox: Arc<dyn DeliveryInbox>,
     wake: mpsc::Sender<RepositoryId>,
     body_limit: usize,
+    clock: Clock,
     turns: Semaphore,
 }
 
@@ -95,8 +97,9 @@ impl Receiver {
         inbox: Arc<dyn DeliveryInbox>,
         wake: mpsc::Sender<RepositoryId>,
         body_limit: usize,
+        clock: Clock,
     ) -> Self {
-        Self { sources, inbox, wake, body_limit, turns: Semaphore::new(MAX_AT_ONCE) }
+        Self { sources, inbox, wake, body_limit, clock, turns: Semaphore::new(MAX_AT_ONCE) }
     }
 }
 
@@ -148,11 +151,11 @@ async fn deliver(
 ) -> Result<Outcome, Outcome> {
     let headers = request.headers().clone();
     let unsigned = |error: SignatureError| Outcome::new(StatusCode::UNAUTHORIZED, "unsigned", error.to_string());
-    let signature = source.dialect.signature(&headers).map_err(unsigned)?;
+    let proof = source.dialect.proof(&headers).map_err(unsigned)?;
     let busy = |_| Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many deliveries at once");
     let _turn = receiver.turns.acquire().await.map_err(busy)?;
     let body = read_body(request).await?;
-    webhook::verify(&source.secrets, signature, &body).map_err(unsigned)?;
+    proof.check(&source.secrets, &body, (receiver.clock)()).map_err(unsigned)?;
     let (event, id) = named(source.dialect, &headers)?;
     let hint = reduce(source.dialect, event, &body)?;
     if !source.repositories.contains(&hint.repository) {
@@ -174,7 +177,7 @@ async fn read_body(request: Request) -> Result<Bytes, Outcome> {
 /// Returns the event and the id of a delivery, from the first pair of headers of which there is one.
 fn named(dialect: Dialect, headers: &HeaderMap) -> Result<(&str, &str), Outcome> {
     let pairs = dialect.headers();
-    let there = pairs.iter().find(|(event, _)| headers.contains_key(*event));
+    let there = pairs.iter().find(|(event, id)| headers.contains_key(*event) && headers.contains_key(*id));
     let (event, id) = there.or(pairs.first()).copied().unwrap_or_default();
     let required = |name: &'static str| {
         text(headers, name).filter(|text| !text.is_empty() && text.len() <= MAX_HEADER).ok_or_else(|| {

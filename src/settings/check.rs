@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -22,6 +23,8 @@ use super::{
 
 /// Where GitHub's API is.
 const GITHUB_API: &str = "https://api.github.com";
+/// Where GitLab's API is.
+const GITLAB_API: &str = "https://gitlab.com/api/v4";
 /// One of it is active; a second only while the secret is being changed.
 const MAX_WEBHOOK_SECRETS: usize = 2;
 /// Bytes.
@@ -94,35 +97,45 @@ fn forge(key: &str, section: ForgeSection, folder: &Path, mistakes: &mut Mistake
     let kind = match section.kind.as_deref() {
         Some("github") => Some(ForgeKind::GitHub),
         Some("gitea" | "forgejo") => Some(ForgeKind::Gitea),
+        Some("gitlab") => Some(ForgeKind::GitLab),
         Some(_) => {
-            let remedy = "is no kind of forge that is known; use `github`, `gitea` or `forgejo`";
+            let remedy = "is no kind of forge that is known; use `github`, `gitea`, `forgejo` or `gitlab`";
             mistakes.add(&format!("{key}.kind"), remedy);
             None
         }
         None => {
-            mistakes.add(&format!("{key}.kind"), "is missing; use `kind = \"github\"`, `\"gitea\"` or `\"forgejo\"`");
+            let remedy = "is missing; use `kind = \"github\"`, `\"gitea\"`, `\"forgejo\"` or `\"gitlab\"`";
+            mistakes.add(&format!("{key}.kind"), remedy);
             None
         }
     };
     let api_url = api_url(key, kind, section.api_url.as_deref(), mistakes);
-    if kind == Some(ForgeKind::Gitea) {
-        not_of_gitea(key, &section, mistakes);
+    if matches!(kind, Some(ForgeKind::Gitea | ForgeKind::GitLab)) {
+        no_app(key, &section, mistakes);
     }
     let webhook_secrets = webhook_secrets(key, &section.webhook_secret_files, folder, mistakes);
+    if kind == Some(ForgeKind::GitLab) {
+        signing_tokens(key, &webhook_secrets, mistakes);
+    }
     let repositories = repositories(key, &section.repositories, mistakes);
     let credentials = credentials(key, section, folder, mistakes);
     Some(ForgeSettings { kind: kind?, api_url, credentials: credentials?, webhook_secrets, repositories })
 }
 
-/// Returns where the API is; only GitHub's has a place of its own.
+/// Returns where the API is; only GitHub's and GitLab's have a place of their own.
 fn api_url(key: &str, kind: Option<ForgeKind>, text: Option<&str>, mistakes: &mut Mistakes<'_>) -> Url {
     let key = format!("{key}.api_url");
-    let url = http_url(&key, text.unwrap_or(GITHUB_API), mistakes);
+    let default = if kind == Some(ForgeKind::GitLab) { GITLAB_API } else { GITHUB_API };
+    let url = http_url(&key, text.unwrap_or(default), mistakes);
+    let ends_with = |path: &str| url.path().trim_end_matches('/').ends_with(path);
+    if kind == Some(ForgeKind::GitLab) && !ends_with("/api/v4") {
+        mistakes.add(&key, "is not the address of GitLab's API; write it like `https://gitlab.example.com/api/v4`");
+    }
     if kind == Some(ForgeKind::Gitea) {
         let remedy = "write it like `https://git.example.com/api/v1`";
         if text.is_none() {
             mistakes.add(&key, format!("is missing; {remedy}"));
-        } else if !url.path().trim_end_matches('/').ends_with("/api/v1") {
+        } else if !ends_with("/api/v1") {
             mistakes.add(&key, format!("is not the address of Gitea's API; {remedy}"));
         }
     }
@@ -130,7 +143,7 @@ fn api_url(key: &str, kind: Option<ForgeKind>, text: Option<&str>, mistakes: &mu
 }
 
 /// Refuses what only GitHub has.
-fn not_of_gitea(key: &str, section: &ForgeSection, mistakes: &mut Mistakes<'_>) {
+fn no_app(key: &str, section: &ForgeSection, mistakes: &mut Mistakes<'_>) {
     for (name, is_set) in
         [("app_id", section.app_id.is_some()), ("private_key_file", section.private_key_file.is_some())]
     {
@@ -190,6 +203,15 @@ fn webhook_secrets(key: &str, files: &[String], folder: &Path, mistakes: &mut Mi
         mistakes.add(&key, "names more than two files; keep the secret in use and the one before it");
     }
     files.iter().filter_map(|path| secret(&key, Path::new(path), folder, mistakes)).collect()
+}
+
+/// Refuses a signing token that was not copied whole: no delivery would ever fit it.
+fn signing_tokens(key: &str, secrets: &[SecretString], mistakes: &mut Mistakes<'_>) {
+    let keys = secrets.iter().filter_map(|secret| secret.expose_secret().strip_prefix("whsec_"));
+    for _ in keys.filter(|key| BASE64_STANDARD.decode(key).map_or(true, |key| key.is_empty())) {
+        let remedy = "names a signing token that is not whole; copy it from GitLab with everything after `whsec_`";
+        mistakes.add(&format!("{key}.webhook_secret_files"), remedy);
+    }
 }
 
 fn repositories(key: &str, texts: &[String], mistakes: &mut Mistakes<'_>) -> ServedRepositories {

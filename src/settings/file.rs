@@ -56,10 +56,11 @@ pub struct StoreSection {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ForgeSection {
-    /// The kind of forge: `github`, also for Enterprise servers; `gitea` or `forgejo`.
+    /// The kind of forge: `github`, also for Enterprise servers; `gitea` or `forgejo`; `gitlab`.
     pub kind: Option<String>,
     /// The address of its API; `https://api.github.com` unless set, `https://HOST/api/v3` on Enterprise servers.
-    /// `https://HOST/api/v1` of a Gitea or Forgejo, where it must be set; git uses the same address.
+    /// `https://HOST/api/v1` of a Gitea or Forgejo, where it must be set, and of a GitLab
+    /// `https://HOST/api/v4`, `https://gitlab.com/api/v4` unless set; git uses the same address.
     pub api_url: Option<String>,
     /// A file that holds an access token and nothing else.
     pub token_file: Option<PathBuf>,

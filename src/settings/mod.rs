@@ -86,6 +86,8 @@ pub enum ForgeKind {
     GitHub,
     /// Gitea, and Forgejo.
     Gitea,
+    /// GitLab, hosted or self-managed.
+    GitLab,
 }
 
 /// As whom the service acts on a forge.

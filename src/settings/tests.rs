@@ -160,7 +160,7 @@ ca_bundle = 'missing.pem'
     insta::assert_snapshot!(told, @"
     hydromote.toml:5:9: `forges.hub` is a second forge, which is not yet supported; run a service for each
     hydromote.toml:10:9: `forges.Other` is no name for a forge; use lower-case letters, digits and single `_`
-    hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`, `gitea` or `forgejo`
+    hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`, `gitea`, `forgejo` or `gitlab`
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names more than two files; keep the secret in use and the one before it
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/a`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/b`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
@@ -206,6 +206,28 @@ fn a_gitea_needs_its_address_and_a_token() {
     let token = [("HYDROMOTE__FORGES__HUB__TOKEN".to_owned(), "s3cret".to_owned())];
     let settings = Settings::parse("hydromote.toml", text, std::path::Path::new("/nowhere"), token);
     assert_eq!(settings.map(|settings| settings.forges["hub"].kind).ok(), Some(ForgeKind::Gitea));
+}
+
+#[test]
+fn a_gitlab_is_the_hosted_one_unless_its_api_is_named() {
+    let parsed = |keys: &str| {
+        let text = format!("[forges.hub]\nkind = 'gitlab'\nrepositories = ['acme/*']\n{keys}");
+        let token = [("HYDROMOTE__FORGES__HUB__TOKEN".to_owned(), "s3cret".to_owned())];
+        Settings::parse("hydromote.toml", &text, std::path::Path::new("/nowhere"), token)
+    };
+    let hub = parsed("").expect("because nothing is missing").forges.remove("hub").expect("because it is there");
+    assert_eq!((hub.kind, hub.api_url.as_str()), (ForgeKind::GitLab, "https://gitlab.com/api/v4"));
+    let told = |keys: &str| parsed(keys).expect_err("because there is a mistake").to_string();
+    assert!(told("api_url = 'https://gitlab.example.com'\n").contains("is not the address of GitLab's API"));
+    assert!(told("app_id = 1\nprivate_key_file = 'k'\n").contains("is of GitHub Apps alone"));
+    let folder = tempfile::tempdir().expect("because the folder for temporary files is there");
+    let path = folder.path().join("key");
+    let with_key = |key: &str| {
+        std::fs::write(&path, key).expect("because the folder is there");
+        parsed(&format!("webhook_secret_files = ['{}']\n", path.display())).is_ok()
+    };
+    assert!(with_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") && with_key("anything else"));
+    assert!(!with_key("whsec_MfKQ9r8GKYq") && !with_key("whsec_"));
 }
 
 #[test]

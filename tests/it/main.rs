@@ -16,6 +16,7 @@ mod faults;
 mod fences;
 mod gates;
 mod gitea;
+mod gitlab;
 mod lanes;
 mod local_forge;
 mod merges;

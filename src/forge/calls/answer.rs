@@ -26,7 +26,11 @@ pub(in crate::forge) struct Answer {
 
 #[derive(Deserialize)]
 struct ErrorBody {
-    message: Option<String>,
+    /// A text; of GitLab also a list of them, or an object of lists by field.
+    message: Option<serde_json::Value>,
+    /// GitLab's other place for a text.
+    error: Option<String>,
+    error_description: Option<String>,
     #[serde(default)]
     errors: Option<Vec<serde_json::Value>>,
 }
@@ -34,7 +38,7 @@ struct ErrorBody {
 impl Answer {
     /// Returns how long nothing more may be sent; `strikes` counts the limits in a row before this one.
     pub(in crate::forge) fn wait(&self, strikes: u32) -> Option<Duration> {
-        let exhausted = self.header("x-ratelimit-remaining") == Some("0");
+        let exhausted = self.limit("remaining") == Some("0");
         if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
             return exhausted.then(|| self.until_reset()).flatten();
         }
@@ -53,10 +57,15 @@ impl Answer {
 
     /// Returns the time from the answer's own date until the limit is reset, so that a wrong clock here does no harm.
     fn until_reset(&self) -> Option<Duration> {
-        let reset: i64 = self.header("x-ratelimit-reset")?.parse().ok()?;
+        let reset: i64 = self.limit("reset")?.parse().ok()?;
         let now = rfc2822::parse(self.header("date")?).ok()?.timestamp();
         let wait = Timestamp::from_second(reset).ok()?.duration_since(now);
         Some(Duration::try_from(wait).unwrap_or_default().max(Duration::from_secs(1)))
+    }
+
+    /// Returns what the forge says of its limit; GitLab's headers have no `x-`.
+    fn limit(&self, what: &str) -> Option<&str> {
+        self.header(&format!("x-ratelimit-{what}")).or_else(|| self.header(&format!("ratelimit-{what}")))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -76,8 +85,8 @@ impl Answer {
                 let words = "it is at another address by now; was it renamed, or is the API's address another?".into();
                 ForgeError::Refused { what, words }
             }
-            // 412: not in its present state; 423: the repository is archived.
-            400 | 405 | 412 | 422 | 423 | 451 => ForgeError::Refused { what, words },
+            // 406: a conflict, on older GitLabs; 412: not in its present state; 423: the repository is archived.
+            400 | 405 | 406 | 412 | 422 | 423 | 451 => ForgeError::Refused { what, words },
             status => ForgeError::Unavailable { what, source: anyhow::anyhow!("status {status}: {words}") },
         }
     }
@@ -87,12 +96,27 @@ impl Answer {
         let words = match serde_json::from_str::<ErrorBody>(&self.body) {
             Ok(body) => {
                 let details = body.errors.iter().flatten().filter_map(detail);
-                body.message.into_iter().chain(details).collect::<Vec<_>>().join(": ")
+                let message = body.message.as_ref().map(flat).filter(|words| !words.is_empty());
+                let texts = message.into_iter().chain(body.error).chain(body.error_description).chain(details);
+                texts.collect::<Vec<_>>().join(": ")
             }
             Err(_) => self.body.trim().to_owned(),
         };
         let words = if words.is_empty() { self.status.to_string() } else { words };
         words.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
+    }
+}
+
+/// Returns the texts of a message in their order, with the fields that they are about.
+fn flat(message: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match message {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(flat).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            fields.iter().map(|(field, texts)| format!("{field}: {}", flat(texts))).collect::<Vec<_>>().join("; ")
+        }
+        _ => String::new(),
     }
 }
 
@@ -133,6 +157,8 @@ mod tests {
         ];
         assert_eq!(seconds(&answer(403, &reset, ""), 0), Some(100));
         assert_eq!(seconds(&answer(200, &reset, ""), 0), Some(100));
+        let of_gitlab = [("ratelimit-remaining", "0"), ("ratelimit-reset", "1700000100"), reset[2]];
+        assert_eq!(seconds(&answer(429, &of_gitlab, ""), 0), Some(100));
         assert_eq!(seconds(&answer(429, &[], ""), 0), Some(60));
         assert_eq!(seconds(&answer(429, &[], ""), 2), Some(240));
         assert_eq!(seconds(&answer(429, &[], ""), 99), Some(960));
@@ -151,6 +177,17 @@ mod tests {
             "Validation Failed: field `head` is invalid: No commits between a and b: plain"
         );
         assert_eq!(answer(502, &[], "").words(), "502 Bad Gateway");
+        let of = |body: &str| answer(400, &[], body).words();
+        assert_eq!(
+            of(r#"{"message":["Another open merge request already exists: !7"]}"#),
+            "Another open merge request already exists: !7"
+        );
+        assert_eq!(of(r#"{"message":{"name":["is too long","is odd"]}}"#), "name: is too long, is odd");
+        assert_eq!(
+            of(r#"{"error":"insufficient_scope","error_description":"More is needed"}"#),
+            "insufficient_scope: More is needed"
+        );
+        assert_eq!(of(r#"{"message":{}}"#), "400 Bad Request");
         assert_eq!(answer(502, &[], &"é".repeat(900)).words().chars().count(), MAX_WORDS);
     }
 }

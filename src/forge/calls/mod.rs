@@ -5,11 +5,12 @@
 //! - No request is ever repeated here: a write has its read-back rule, a read its next look.
 //! - After the forge asked to wait nothing is sent until then; callers get [`ForgeError::RateLimited`].
 //!
-//! How bytes travel is the adapter's: it brings a [`Transport`]. So are pages, which every forge numbers its own way.
+//! How bytes travel is the adapter's: it brings a [`Transport`], or takes [`Http`]. So are pages, which every forge numbers its own way.
 
 mod answer;
 mod client;
 mod etags;
+mod http_transport;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 pub(super) use self::{
     answer::Answer,
     client::{Client, CredentialState, Request, Transport},
+    http_transport::Http,
 };
 use super::ForgeError;
 

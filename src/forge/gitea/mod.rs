@@ -23,12 +23,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::header;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
 use self::{
-    client::{Client, Http},
+    client::Client,
     heads::Heads,
     merge::Merging,
     model::{RepositoryBody, UserBody},
@@ -37,7 +38,7 @@ pub use super::calls::Limits;
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Call, CredentialState, named},
+    calls::{Call, CredentialState, Http, named},
 };
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
@@ -110,7 +111,8 @@ impl Gitea {
         }
         let api = url.as_str().trim_end_matches('/');
         let site = api.strip_suffix(API_PATH).ok_or_else(address)?;
-        let transport = Http::new(api, &options.token, options.limits);
+        let token = format!("token {}", options.token.expose_secret());
+        let transport = Http::new(api, (header::AUTHORIZATION, &SecretString::from(token)), options.limits);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
             client: Client::new(transport, Arc::new(CredentialState::new(options.limits))),

@@ -332,7 +332,11 @@ impl CommentReader<'_> {
 
     /// Returns how commands may be written where a comment stands.
     fn spelling(&self, comment: &Comment) -> Spelling {
-        if self.is_ours(comment.pull_request) { Spelling::Bare } else { Spelling::Own }
+        match self.context.forge.takes_bare_commands() {
+            false => Spelling::Prefixed,
+            true if self.is_ours(comment.pull_request) => Spelling::Bare,
+            true => Spelling::Own,
+        }
     }
 
     fn repository(&self) -> &RepositoryId {

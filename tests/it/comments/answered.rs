@@ -236,7 +236,7 @@ async fn help_and_diff_are_answered() -> TestResult {
     | `restore [environment] [reason="…"]` | brings back what was promoted last, over what others changed on the branch | maintain |
     | `adopt [environment] [reason="…"]` | takes what others changed on the branch as what runs | maintain |
 
-    Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `promote`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`.
+    Write each on a line of its own, as `/hydromote …` or `@hydromote …`. `promote`, `reject`, `unreject`, `rollback` may also stand alone: `/promote`; on GitLab nothing does.
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 

@@ -5,5 +5,5 @@
 mod adapter;
 mod lab;
 mod rules;
-mod shop;
+pub(crate) mod shop;
 mod story;

@@ -8,10 +8,10 @@ use crate::{documents::project, world::Fallible};
 const FOLDER: &str = "examples/shop";
 
 /// Files to commit: path and text.
-pub(super) type Files = Vec<(String, String)>;
+pub(crate) type Files = Vec<(String, String)>;
 
 /// Returns every file of the shop.
-pub(super) fn all() -> Fallible<Files> {
+pub(crate) fn all() -> Fallible<Files> {
     let root = project(FOLDER);
     let mut files = Vec::new();
     collect(&root, &root, &mut files)?;
@@ -41,17 +41,17 @@ fn changed(path: &str, from: &str, to: &str) -> Fallible<(String, String)> {
 }
 
 /// Returns the change that brings another image of the web front end.
-pub(super) fn web(version: &str) -> Fallible<Files> {
+pub(crate) fn web(version: &str) -> Fallible<Files> {
     Ok(vec![changed("charts/web/values.yaml", "web:1.0.0", &format!("web:{version}"))?])
 }
 
 /// Returns the change that brings another image of the API.
-pub(super) fn api(version: &str) -> Fallible<Files> {
+pub(crate) fn api(version: &str) -> Fallible<Files> {
     Ok(vec![changed("deploy/base/kustomization.yaml", "newTag: 1.0.0", &format!("newTag: {version}"))?])
 }
 
 /// Returns a change that touches dev and prod, and nothing in staging.
-pub(super) fn beside_staging() -> Fallible<Files> {
+pub(crate) fn beside_staging() -> Fallible<Files> {
     let with = |place: &str, line: &str| -> Fallible<(String, String)> {
         let path = format!("environments/{place}/web.yaml");
         let text = std::fs::read_to_string(project(FOLDER).join(&path))?;

@@ -1,0 +1,173 @@
+//! The demo's story over this server: commits go from dev to production, a person holds and promotes, a bad one goes
+//! back. Every step follows from a webhook, since nothing is polled for.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{
+    face::{Face, token},
+    hooks::{Hook, Proof},
+};
+use crate::{
+    gitea::shop,
+    program::{API_TOKEN, Served, Start, WEBHOOK_SECRET, serve_with, until},
+    world::{BOT, DEVELOPER, Fallible, READER, REPOSITORY, TestResult},
+};
+
+/// The key of signed webhooks.
+const KEY: &[u8] = b"a key of twenty-four byt";
+
+/// A server and the service beside it.
+struct Telling {
+    face: Face,
+    served: Served,
+}
+
+impl Telling {
+    async fn begin(proof: Proof) -> Fallible<Self> {
+        let face = Face::start().await?;
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        let served = serve_with(face.dir.path(), &settings(&face)?, &client, Start::default()).await?;
+        face.tell(Hook { url: format!("{}/webhooks/acme_hub", served.url), proof });
+        Ok(Self { face, served })
+    }
+
+    async fn report(&self, environment: &str, state: &str) -> TestResult {
+        let head = self.face.world().git.head(&format!("env/{environment}")).ok_or("nothing runs there")?;
+        let body = json!({"name": "health", "state": state});
+        self.face.ask(DEVELOPER, Method::POST, &format!("/statuses/{head}"), body).await.map(drop)
+    }
+
+    /// Waits until an environment runs a dry SHA, and reports that it is healthy.
+    async fn goes_through(&self, environment: &str, dry: &str) -> TestResult {
+        self.served.runs(environment, dry).await.map_err(|error| format!("{error}\n{}", self.served.log()))?;
+        self.report(environment, "success").await?;
+        self.waits_for(environment, "verified", |place| place["running"]["verified"] == true).await.map(drop)
+    }
+
+    /// Waits until the service says something of an environment.
+    async fn waits_for(&self, environment: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Fallible<Value> {
+        let what = format!("{environment} is {what}");
+        let asked = until(&what, async || Ok(self.served.environment(environment).await?.filter(&is_so)));
+        match asked.await {
+            Ok(place) => Ok(place),
+            Err(error) => {
+                let place = self.served.environment(environment).await?.unwrap_or_default();
+                Err(format!("{error}\n{place:#}\n{}", self.served.log()).into())
+            }
+        }
+    }
+
+    /// Waits until prod waits for a person with this dry SHA; returns its merge request.
+    async fn prod_waits(&self, dry: &str) -> Fallible<u64> {
+        let is_so = |place: &Value| place["state"] == "needsPerson" && place["wanted"]["sha"] == dry;
+        let place = self.waits_for("prod", "waiting for a person", is_so).await?;
+        Ok(place["pullRequest"]["number"].as_u64().ok_or("it has a pull request")?)
+    }
+
+    async fn comment(&self, login: &str, number: u64, text: &str) -> TestResult {
+        let path = format!("/merge_requests/{number}/notes");
+        self.face.ask(login, Method::POST, &path, json!({"body": text})).await.map(drop)
+    }
+
+    async fn promote_prod(&self, dry: &str) -> TestResult {
+        let number = self.prod_waits(dry).await?;
+        self.comment(DEVELOPER, number, "/hydromote promote").await?;
+        self.goes_through("prod", dry).await
+    }
+
+    async fn everywhere(&self, dry: &str) -> TestResult {
+        self.goes_through("dev", dry).await?;
+        self.goes_through("staging", dry).await?;
+        self.promote_prod(dry).await
+    }
+
+    /// Waits until a comment on a merge request holds this.
+    async fn is_answered(&self, words: &str) -> TestResult {
+        let what = format!("somebody is told of `{words}`");
+        let answered = until(&what, async || {
+            Ok(self.face.world().notes.iter().any(|note| note.body.contains(words)).then_some(()))
+        });
+        answered.await.map_err(|error| format!("{error}\n{}", self.served.log()).into())
+    }
+}
+
+fn settings(face: &Face) -> Fallible<String> {
+    let write = |name: &str, text: &str| std::fs::write(face.dir.path().join(name), text);
+    write("token", &token(BOT))?;
+    write("webhook-secret", WEBHOOK_SECRET)?;
+    write("webhook-key", &format!("whsec_{}", BASE64_STANDARD.encode(KEY)))?;
+    write("api-token", API_TOKEN)?;
+    Ok(format!(
+        "[server]
+listen = '127.0.0.1:0'
+[forges.acme_hub]
+kind = 'gitlab'
+api_url = '{}/api/v4'
+token_file = 'token'
+webhook_secret_files = ['webhook-secret', 'webhook-key']
+repositories = ['{REPOSITORY}']
+[limits]
+poll_interval = '1h'
+forge_write_interval = '0s'
+[service]
+api_token_file = 'api-token'
+",
+        face.url
+    ))
+}
+
+#[tokio::test]
+async fn the_story_is_told_to_its_end() -> TestResult {
+    let telling = Telling::begin(Proof::Key(KEY.to_vec())).await?;
+    let first = telling.face.push("main", "Begin", &shop::all()?)?;
+    telling.everywhere(&first).await?;
+
+    let files = [shop::web("1.1.0")?, shop::api("1.1.0")?].concat();
+    let image = telling.face.push("main", "Bring image 1.1.0", &files)?;
+    telling.goes_through("dev", &image).await?;
+    telling.goes_through("staging", &image).await?;
+    let number = telling.prod_waits(&image).await?;
+    // GitLab keeps the bare word for itself; who may only read is told so; a hold keeps what was asked for waiting.
+    telling.comment(DEVELOPER, number, "/promote").await?;
+    telling.comment(READER, number, "/hydromote promote").await?;
+    telling.is_answered("needs").await?;
+    telling.comment(DEVELOPER, number, "/hydromote hold prod reason=\"a party\"").await?;
+    telling.waits_for("prod", "held", |place| !place["hold"].is_null()).await?;
+    telling.comment(DEVELOPER, number, &format!("@{BOT} unhold prod")).await?;
+    telling.waits_for("prod", "held no more", |place| place["hold"].is_null()).await?;
+    telling.promote_prod(&image).await?;
+
+    // A bad image goes back by itself, and what works again goes everywhere.
+    let before = telling.served.environment("staging").await?.ok_or("there is a staging")?;
+    let bad = telling.face.push("main", "Bring image 1.2.0", &shop::web("1.2.0")?)?;
+    telling.goes_through("dev", &bad).await?;
+    telling.served.runs("staging", &bad).await?;
+    telling.report("staging", "failed").await?;
+    let is_back = |place: &Value| place["tree"] == before["tree"] && place["rollback"].is_null();
+    telling.waits_for("staging", "rolled back", is_back).await?;
+    telling.report("staging", "success").await?;
+    let fixed = telling.face.push("main", "Bring image 1.2.1", &shop::web("1.2.1")?)?;
+    telling.everywhere(&fixed).await?;
+
+    let place = telling.served.environment("prod").await?.ok_or("there is a prod")?;
+    assert_eq!(place["branchUrl"], "https://gitlab.example.com/acme/shop/-/tree/env/prod");
+    let world = telling.face.world();
+    assert!(world.requests.iter().all(|request| request.state != "opened"));
+    assert_eq!(world.obeyed, ["/promote"], "nothing that the service wrote was obeyed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn deliveries_are_proven_by_a_token_as_well() -> TestResult {
+    let telling = Telling::begin(Proof::Token(WEBHOOK_SECRET.to_owned())).await?;
+    let first = telling.face.push("main", "Begin", &shop::all()?)?;
+    telling.goes_through("dev", &first).await?;
+    let (_, metrics) = telling.served.get("/metrics").await?;
+    assert!(metrics.contains("outcome=\"accepted\"") && !metrics.contains("outcome=\"unsigned\""), "{metrics}");
+    Ok(())
+}
