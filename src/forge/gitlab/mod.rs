@@ -4,7 +4,7 @@
 //! - What a refusal means is decided by what the thing is afterwards: one code has many reasons here, and the texts are
 //!   the same.
 //! - The token is sent to the configured address alone, also by git.
-//! - Nothing that we write is obeyed by GitLab: see [`quick_actions`].
+//! - Nothing that we write is obeyed by GitLab: see `quick_actions.rs`.
 //!
 //! What the API really does is told where it is worked around.
 
