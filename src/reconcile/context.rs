@@ -16,6 +16,7 @@ use crate::{
     },
     forge::{Account, Repository, SharedForge},
     git::{
+        history::BranchCommit,
         metadata::Origin,
         mirror::{Mirror, Remote, Watched},
     },
@@ -71,8 +72,8 @@ pub struct StrategyContext {
     pub dry_branch: BranchName,
     /// The strategy in force: the last one without mistakes.
     pub strategy: Arc<PromotionStrategy>,
-    /// The other strategies of the repository that are in force.
-    pub others: Arc<BTreeSet<StrategyName>>,
+    /// The other strategies of the repository that are in force, each with its active branches.
+    pub others: Arc<BTreeMap<StrategyName, BTreeSet<BranchName>>>,
     /// What is wrong with the newest one, when that is another.
     pub mistake: Option<String>,
     /// The newest one, when it has no mistake and stays out.
@@ -102,10 +103,18 @@ impl StrategyContext {
         Origin { strategy: self.id.name.clone(), environment: place.environment.clone(), lane: place.lane.clone() }
     }
 
-    /// Returns which outputs on a branch are of this strategy, which `renders` these now.
-    pub fn sharing<'r>(&self, renders: impl IntoIterator<Item = &'r RootName>) -> Sharing {
+    /// Returns which outputs on the branch of an environment are of this strategy, which `renders` these now.
+    pub fn sharing<'r>(&self, environment: &Environment, renders: impl IntoIterator<Item = &'r RootName>) -> Sharing {
         let renders = renders.into_iter().cloned().collect();
-        Sharing { own: self.id.name.clone(), others: self.others.clone(), renders }
+        let here = self.others.iter().filter(|(_, branches)| branches.contains(&environment.branch));
+        let others = here.map(|(name, _)| name.clone()).collect();
+        Sharing { own: self.id.name.clone(), others: Arc::new(others), renders }
+    }
+
+    /// Makes a commit of a strategy that is no longer in force one of this strategy.
+    pub fn claim(&self, commit: BranchCommit) -> BranchCommit {
+        let others = Arc::new(self.others.keys().cloned().collect());
+        Sharing { own: self.id.name.clone(), others, renders: BTreeSet::new() }.claim(commit)
     }
 
     /// Says whether everything on the branch of an environment travels together: then a file at its root names the

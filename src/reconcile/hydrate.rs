@@ -121,7 +121,7 @@ impl Hydrator {
         now: Timestamp,
     ) -> Result<Outcome, LookError> {
         let At { mirror, strategy: id, in_force, environment } = at;
-        let strategy = match strategy_in(mirror, id, in_force, tree.id()).await? {
+        let strategy = match strategy_in(mirror, id, in_force, Some(environment), tree.id()).await? {
             Ok(strategy) => strategy,
             Err(mistake) => return Ok(failed(mistake)),
         };
@@ -218,11 +218,12 @@ pub async fn strategy_in(
     mirror: &Path,
     id: &StrategyId,
     in_force: &PromotionStrategy,
+    environment: Option<&EnvironmentName>,
     tree: Oid,
 ) -> Result<Result<PromotionStrategy, HydrationFailure>, GitError> {
     let mirror = mirror.to_owned();
     let files = blocking(move || strategy_files::read_tree(&Repository::open_bare(&mirror)?, tree)).await?;
-    Ok(strategy_files::strategy_at(&id.repository, &files, in_force)
+    Ok(strategy_files::strategy_at(&id.repository, &files, in_force, environment)
         .map_err(|(file, line, message)| HydrationFailure { file, line, message, retry_at: None }))
 }
 

@@ -67,15 +67,13 @@ pub async fn read(
     let hydrations = context.repository.shared.store.hydrations(&context.id, &environment.name).await?;
     let lanes = context.strategy.lanes.clone();
     let rendered = newest_rendered(&hydrations, line).unwrap_or_default();
-    let (branch, sharing) = (environment.branch.clone(), context.sharing(rendered.keys()));
+    let (branch, sharing) = (environment.branch.clone(), context.sharing(environment, rendered.keys()));
     let whose = sharing.clone();
     let read = context.repository.mirror.read(move |repository, cache| {
         let Some(commits) = history::active_history(repository, &branch)? else { return Ok((None, BTreeMap::new())) };
         let read = commits.into_iter().map(|commit| {
             let owned = whose.part(&cache.read(repository, commit.tree)?);
-            // Where it has nothing, what others did there is not its own.
-            let commit = if owned.content.is_empty() { commit } else { whose.claim(commit) };
-            Ok::<_, GitError>((commit, owned))
+            Ok::<_, GitError>((whose.claim_where_it_stood(commit, &owned), owned))
         });
         let history = read.collect::<Result<Vec<_>, _>>()?;
         let unlike = history.iter().filter_map(|(commit, owned)| Some((commit.id, unlike(repository, commit, owned)?)));

@@ -161,7 +161,7 @@ async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> 
     let after = open_merged(mirror, tree).await?;
     let (mut environments, mut compared) = (Vec::new(), Vec::new());
     for (id, in_force) in &order.strategies {
-        let there = strategy_in(mirror, id, in_force, tree).await?;
+        let there = strategy_in(mirror, id, in_force, None, tree).await?;
         let pair = Pair { context, order, id, in_force, before: &before, after: &after };
         for environment in names(in_force, there.as_ref().ok()) {
             let is_there = |strategy: &PromotionStrategy| strategy.environment(&environment).is_some();

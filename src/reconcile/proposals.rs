@@ -73,7 +73,7 @@ pub async fn read(context: &StrategyContext, head: &ProposedSha) -> Result<Branc
     }
     let id = head.as_str().to_owned();
     let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
-    Ok(context.sharing([]).claim(commit))
+    Ok(context.claim(commit))
 }
 
 /// Returns the dry SHA that a commit of ours says it proposes, and writes it down.

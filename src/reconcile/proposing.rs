@@ -198,7 +198,10 @@ impl Applier<'_> {
             .iter()
             .map(|(lane, wish)| (self.running_content(&place(environment, lane)), wish.content.clone()))
             .collect();
-        let sharing = self.context.sharing(composition.content.iter().map(|(root, _)| root));
+        let sharing = self.context.sharing(
+            self.environment(&self.proposer(environment, parts)),
+            composition.content.iter().map(|(root, _)| root),
+        );
         let has_lanes = self.context.strategy.lanes.label().is_some();
         let composed = self.context.repository.mirror.read(move |repository, cache| {
             let base = match composition.parent {

@@ -73,6 +73,8 @@ pub struct RepositoryWorker {
 struct State {
     context: Option<RepositoryContext>,
     strategies: BTreeMap<StrategyId, Found>,
+    /// Strategies that are new, and not in force yet.
+    newcomers: BTreeMap<StrategyId, (Arc<PromotionStrategy>, Document)>,
     /// The dry head whose strategy files were read last.
     read_at: Option<DrySha>,
     workers: HashMap<StrategyId, StrategyWorker>,
@@ -268,6 +270,7 @@ impl RepositoryWorker {
         }
         let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before.clone());
         state.strategies.clear();
+        state.newcomers.clear();
         for InForce { mut strategy, document, successor } in settled.in_force {
             if let Some(successor) = successor {
                 let InForce { strategy: mut next, document: renamed, .. } = *successor;
@@ -285,6 +288,10 @@ impl RepositoryWorker {
             }
             let found = match self.in_force(&before, &document) {
                 Some(in_force) => self.found_changed(context, &head, in_force, strategy, document).await?,
+                None if before.iter().all(|other| other.strategy != id) => {
+                    state.newcomers.insert(id, (Arc::new(strategy), document));
+                    continue;
+                }
                 None => {
                     self.shared.store.save_document(&document).await?;
                     let mistake = document.mistake;
@@ -294,7 +301,8 @@ impl RepositoryWorker {
             state.strategies.insert(id, found);
         }
         let broken = settled.broken.iter().map(|broken| broken.id.clone());
-        let there: Vec<StrategyId> = state.strategies.keys().cloned().chain(broken).collect();
+        let there: Vec<StrategyId> =
+            state.strategies.keys().chain(state.newcomers.keys()).cloned().chain(broken).collect();
         self.boards.keep_only(&self.repository, &there);
         for Broken { id, mistake } in settled.broken {
             tracing::warn!(strategy = %id, mistake, "there is no strategy without mistakes");
@@ -352,48 +360,88 @@ impl RepositoryWorker {
     async fn admit(&self, state: &mut State, context: &RepositoryContext) -> Result<bool, LookError> {
         let changed: Vec<StrategyId> =
             state.strategies.iter().filter(|(_, found)| found.candidate.is_some()).map(|(id, _)| id.clone()).collect();
-        let mut any = false;
-        for mut id in changed {
+        let mut admitted = BTreeMap::new();
+        for id in changed {
             let Some(found) = state.strategies.get(&id).cloned() else { continue };
-            let Some(candidate) = &found.candidate else { continue };
+            let Some(candidate) = found.candidate.clone() else { continue };
             let under =
                 self.strategy_context(context, &id, &Found { mistake: None, ..found.clone() }, &state.strategies);
             let snapshot = state.workers.entry(id.clone()).or_default().observe(&under).await?;
-            let judged = strategy_changes::judge(context, &found.strategy, candidate, &snapshot).await?;
-            let found = match judged {
+            match strategy_changes::judge(context, &found.strategy, &candidate, &snapshot).await? {
                 None => {
-                    let named = candidate.document.strategy.clone();
-                    if named != id {
-                        tracing::info!(strategy = %id, "{named} takes the place of {id}");
-                        // First: whoever finds both in the store takes neither for the other's successor.
-                        self.shared.store.forget_document(&id).await?;
-                        state.strategies.remove(&id);
-                        state.workers.remove(&id);
-                        self.boards.remove(&id);
-                        id = named;
-                    }
-                    self.shared.store.save_document(&candidate.document).await?;
-                    any = true;
-                    Found { strategy: candidate.strategy.clone(), mistake: None, candidate: None, kept_out: None }
+                    admitted.insert(id, candidate);
                 }
                 Some(kept_out) => {
                     let words = kept_out.words(&candidate.document.path);
-                    if found.mistake.as_ref() != Some(&words) {
-                        tracing::warn!(strategy = %id, words, "the newest strategy stays out");
-                    }
-                    let mistake = Some(words);
-                    let document = Document { mistake: mistake.clone(), ..candidate.before.clone() };
-                    self.shared.store.save_document(&document).await?;
-                    Found { mistake, kept_out: Some(kept_out), ..found }
+                    self.keep_out(state, id, found, &candidate, (words, Some(kept_out))).await?;
                 }
-            };
-            state.strategies.insert(id, found);
+            }
         }
+        // Only one strategy proposes on a branch: what stays in force as it was keeps others out.
+        while let Some((id, rival)) = rival(&admitted, &state.strategies) {
+            let Some(candidate) = admitted.remove(&id) else { break };
+            let Some(found) = state.strategies.get(&id).cloned() else { continue };
+            let words = waits_for(&candidate.document, &rival);
+            self.keep_out(state, id, found, &candidate, (words, None)).await?;
+        }
+        let mut any = !admitted.is_empty();
+        for (id, candidate) in admitted {
+            let named = candidate.document.strategy.clone();
+            if named != id {
+                tracing::info!(strategy = %id, "{named} takes the place of {id}");
+                // First: whoever finds both in the store takes neither for the other's successor.
+                self.shared.store.forget_document(&id).await?;
+                state.strategies.remove(&id);
+                state.workers.remove(&id);
+                self.boards.remove(&id);
+            }
+            self.shared.store.save_document(&candidate.document).await?;
+            let found = Found { strategy: candidate.strategy, mistake: None, candidate: None, kept_out: None };
+            state.strategies.insert(named, found);
+        }
+        any |= self.admit_newcomers(state, context).await?;
         if any {
             let now_known: Vec<Watched> =
                 state.strategies.values().flat_map(|found| watched(&found.strategy)).collect();
             let remote = context.remote().await?;
             context.mirror.refresh(&remote, &context.details.default_branch, &now_known).await?;
+        }
+        Ok(any)
+    }
+
+    /// Leaves a strategy in force as it is, and says why.
+    async fn keep_out(
+        &self,
+        state: &mut State,
+        id: StrategyId,
+        found: Found,
+        candidate: &Candidate,
+        (words, kept_out): (String, Option<KeptOut>),
+    ) -> Result<(), LookError> {
+        if found.mistake.as_ref() != Some(&words) {
+            tracing::warn!(strategy = %id, words, "the newest strategy stays out");
+        }
+        let mistake = Some(words);
+        let document = Document { mistake: mistake.clone(), ..candidate.before.clone() };
+        self.shared.store.save_document(&document).await?;
+        state.strategies.insert(id, Found { mistake, kept_out, ..found });
+        Ok(())
+    }
+
+    /// Puts new strategies in force, but for those that propose on a branch of one that is; says whether there were any.
+    async fn admit_newcomers(&self, state: &mut State, context: &RepositoryContext) -> Result<bool, LookError> {
+        let mut any = false;
+        for (id, (strategy, document)) in std::mem::take(&mut state.newcomers) {
+            let rival = state.strategies.iter().find(|(_, found)| found.strategy.proposes_as(&strategy));
+            if let Some((rival, _)) = rival {
+                let mistake = Some(waits_for(&document, rival));
+                self.boards.publish(StrategyBoard { mistake, ..self.empty_board(context, id.clone(), &document.dry) });
+                state.newcomers.insert(id, (strategy, document));
+                continue;
+            }
+            self.shared.store.save_document(&document).await?;
+            state.strategies.insert(id, Found { strategy, mistake: None, candidate: None, kept_out: None });
+            any = true;
         }
         Ok(any)
     }
@@ -405,7 +453,9 @@ impl RepositoryWorker {
         found: &Found,
         all: &BTreeMap<StrategyId, Found>,
     ) -> StrategyContext {
-        let others = all.keys().filter(|other| *other != id).map(|other| other.name.clone());
+        let branches = |found: &Found| found.strategy.environments.iter().map(|one| one.branch.clone()).collect();
+        let others = all.iter().filter(|(other, _)| *other != id);
+        let others = others.map(|(other, found)| (other.name.clone(), branches(found)));
         StrategyContext {
             repository: context.clone(),
             id: id.clone(),
@@ -476,6 +526,26 @@ impl RepositoryWorker {
             commits: BTreeMap::new(),
         }
     }
+}
+
+/// Returns a candidate that would propose on a branch of a strategy which stays in force as it is, and that one.
+fn rival(
+    admitted: &BTreeMap<StrategyId, Candidate>,
+    in_force: &BTreeMap<StrategyId, Found>,
+) -> Option<(StrategyId, StrategyId)> {
+    admitted.iter().find_map(|(id, candidate)| {
+        let stays = in_force.iter().filter(|(other, _)| !admitted.contains_key(*other));
+        let mut rivals = stays.filter(|(_, found)| found.strategy.proposes_as(&candidate.strategy));
+        Some((id.clone(), rivals.next()?.0.clone()))
+    })
+}
+
+/// Says why a strategy is not in force beside another one.
+fn waits_for(document: &Document, rival: &StrategyId) -> String {
+    format!(
+        "`{}` proposes on a branch of the strategy `{}`, which is in force as it was; it waits for that to end",
+        document.path, rival.name
+    )
 }
 
 /// Returns the text of an error with its causes.

@@ -114,7 +114,8 @@ impl Applier<'_> {
             seconds: restore.at.as_second(),
             is_undivided: self.context.is_undivided(self.environment(place)),
         };
-        let sharing = self.context.sharing(self.running_content(place).iter().map(|(root, _)| root));
+        let sharing =
+            self.context.sharing(self.environment(place), self.running_content(place).iter().map(|(root, _)| root));
         let own = move |owned: Arc<Owned>| sharing.part(&owned);
         let composed = self.context.repository.mirror.read(move |repository, cache| {
             restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree).map(&own), &message)

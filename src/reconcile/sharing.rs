@@ -42,6 +42,17 @@ impl Sharing {
         }
     }
 
+    /// The same of a commit on an active branch, which holds `owned` of this strategy: only where what it has there was of
+    /// the strategy that made the commit.
+    pub fn claim_where_it_stood(&self, commit: BranchCommit, owned: &Owned) -> BranchCommit {
+        let was_its = |trailers: &Option<Trailers>| {
+            let of = trailers.as_ref().map(|trailers| &trailers.origin.strategy);
+            of.is_some_and(|of| owned.strategies.values().any(|strategy| strategy == of))
+        };
+        let is_claimed = was_its(&commit.trailers) || was_its(&commit.merged_trailers);
+        if is_claimed { self.claim(commit) } else { commit }
+    }
+
     /// Returns what of `owned` is of this strategy.
     pub fn part(&self, owned: &Arc<Owned>) -> Arc<Owned> {
         let is_own = |root: &RootName| owned.strategies.get(root).is_some_and(|of| self.is_own(root, of));

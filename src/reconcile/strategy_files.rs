@@ -10,7 +10,7 @@ use git2::{Oid, Repository};
 
 use crate::{
     domain::{
-        ids::{BranchName, DrySha, RepositoryId, StrategyId, StrategyName},
+        ids::{BranchName, DrySha, EnvironmentName, LaneName, RepositoryId, StrategyId, StrategyName},
         strategy::{Mistake, PromotionStrategy, parse_strategies_of},
     },
     git::GitError,
@@ -34,6 +34,12 @@ pub struct InForce {
     pub document: Document,
     /// The one under another name that is to take its place, when it is no longer in the files.
     pub successor: Option<Box<InForce>>,
+}
+
+impl InForce {
+    fn successor_id(&self) -> Option<StrategyId> {
+        Some(self.successor.as_ref()?.document.strategy.clone())
+    }
 }
 
 /// A file that has mistakes and never had a strategy in force.
@@ -108,6 +114,7 @@ pub fn settle(
         }
     }
     let known: BTreeSet<StrategyId> = before.iter().map(|document| document.strategy.clone()).collect();
+    let in_files = settled.in_force.clone();
     for mut document in before {
         if settled.in_force.iter().any(|other| other.document.strategy == document.strategy) {
             continue;
@@ -116,12 +123,16 @@ pub fn settle(
         let broken = mistakes.iter().find(|(path, _)| *path == document.path).map(|(_, mistake)| mistake.clone());
         document.mistake = Some(broken.clone().unwrap_or_else(gone));
         let Some(mut last) = last_good(repository, document) else { continue };
-        let successor = settled.in_force.iter().position(|other| {
-            broken.is_none() && !known.contains(&other.document.strategy) && last.strategy.proposes_as(&other.strategy)
-        });
-        last.successor = successor.map(|at| Box::new(settled.in_force.remove(at)));
+        if broken.is_none() {
+            let successor = in_files.iter().find(|other| last.strategy.proposes_as(&other.strategy));
+            last.successor = successor.cloned().map(Box::new);
+        }
         settled.in_force.push(last);
     }
+    let successors: BTreeSet<StrategyId> = settled.in_force.iter().filter_map(InForce::successor_id).collect();
+    settled
+        .in_force
+        .retain(|one| known.contains(&one.document.strategy) || !successors.contains(&one.document.strategy));
     for (path, mistake) in mistakes {
         if !settled.in_force.iter().any(|other| other.document.path == path) {
             let id = StrategyId { repository: repository.clone(), name: name_of(&path) };
@@ -154,13 +165,21 @@ pub fn last_good(repository: &RepositoryId, document: Document) -> Option<InForc
     Some(InForce { strategy, document, successor: None })
 }
 
-/// Returns what the strategy in force is at a dry SHA, by its name, else by where it proposes; or why there is none.
+/// Returns what the strategy in force is at a dry SHA, by its name, else by where it proposes, or one environment of it;
+/// or why there is none.
 pub fn strategy_at(
     repository: &RepositoryId,
     files: &[File],
     in_force: &PromotionStrategy,
+    environment: Option<&EnvironmentName>,
 ) -> Result<PromotionStrategy, (Option<String>, Option<u64>, String)> {
     let (mut mistake, mut by_branch) = (None, None);
+    let proposed =
+        |strategy: &PromotionStrategy| Some(strategy.environment(environment?)?.branch_of_lane(&LaneName::single()));
+    let is_it = |other: &PromotionStrategy| match proposed(in_force) {
+        Some(branch) => proposed(other) == Some(branch),
+        None => other.proposes_as(in_force),
+    };
     for read in parse_strategies_of(repository, files) {
         match read.strategies {
             Ok(strategies) => {
@@ -168,7 +187,7 @@ pub fn strategy_at(
                     if strategy.name == in_force.name {
                         return Ok(strategy);
                     }
-                    by_branch = by_branch.or_else(|| strategy.proposes_as(in_force).then_some(strategy));
+                    by_branch = by_branch.or_else(|| is_it(&strategy).then_some(strategy));
                 }
             }
             Err(found) => mistake = mistake.or(found.into_iter().next()),

@@ -297,3 +297,61 @@ async fn a_forced_push_is_drift_of_the_strategy_whose_content_it_took_alone() ->
     ");
     world.finish().await
 }
+
+#[tokio::test]
+async fn an_environment_goes_to_another_strategy_when_its_own_has_let_it_go() -> TestResult {
+    let mut world = both().await?;
+    world.turn_to("blog")?;
+    world.hold("staging", "a reader complained").await?;
+    let files = [("shop", strategy(&["dev"])), ("blog", blog(&["dev"]))]
+        .map(|(name, text)| (format!(".hydromote/{name}.yaml"), text));
+    let stage = blog(&["staging"]).replace("name: blog", "name: stage");
+    world.push_dry("moved", files.into_iter().chain([(".hydromote/stage.yaml".to_owned(), stage)]).collect()).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, is verified
+    staging  first, is verified
+             - developer holds it: a reader complained
+             = developer holds it: a reader complained (Strict)
+    mistake: `.hydromote/blog.yaml` in moved drops what is under way, and waits for `/hydromote override` on its pull request, or `hydromote override`
+    mistake:   staging would no longer be held (developer holds it: a reader complained)
+    [shop]
+    dev      first, is verified; moved changes nothing
+    [stage]
+    mistake: `.hydromote/stage.yaml` proposes on a branch of the strategy `blog`, which is in force as it was; it waits for that to end
+    hydromote/strategy/blog on moved: Not in force without an override: staging would no longer be held (developer holds it: a reader complained)
+    ");
+    world.unhold("staging").await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [blog]
+    dev      first, is verified; moved changes nothing
+    [shop]
+    dev      first, is verified; moved changes nothing
+    [stage]
+    staging  nothing; wants moved
+             - `blog` would stand with `blog` of the strategy `blog`, which shares the branch; give one of them another `output`
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn one_strategy_takes_the_place_of_two() -> TestResult {
+    let mut world = both().await?;
+    let one = strategy(&["dev", "staging, proposedBranch: env/staging-blog-next"]).replace("name: shop", "name: all");
+    world.delete_dry("no blog", ".hydromote/blog.yaml").await?;
+    world.delete_dry("no shop", ".hydromote/shop.yaml").await?;
+    world.push_dry("joined", vec![(".hydromote/all.yaml".to_owned(), one)]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      nothing; wants joined
+             - the merge of #2 by hydromote gave `shop` other than proposed, in (commit)
+    staging  nothing; wants joined
+             - hydromote changed `shop` on the branch in (commit)
+             - waits for dev, which does not run it yet
+    hydromote/drift/dev on (commit): the merge of #2 by hydromote gave `shop` other than proposed, in (commit)
+    hydromote/drift/staging:all on (commit): hydromote changed `shop` on the branch in (commit)
+    ");
+    world.finish().await
+}

@@ -1,6 +1,12 @@
 //! The service of a world: started, stopped, and waited for.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use hydrators::Launcher;
 use hydromote::{
@@ -126,7 +132,7 @@ impl World {
         let dry_branch = details.default_branch.clone();
         let repository = self.id.repository.clone();
         let repository = RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror };
-        let others = service.boards.all().into_keys().filter(|id| *id != self.id).map(|id| id.name);
+        let others = service.boards.all().into_keys().filter(|id| *id != self.id).map(|id| (id.name, BTreeSet::new()));
         let (id, others) = (self.id.clone(), Arc::new(others.collect()));
         Ok(StrategyContext { repository, id, dry_branch, strategy, others, mistake: None, kept_out: None })
     }
