@@ -330,8 +330,7 @@ async fn an_environment_goes_to_another_strategy_when_its_own_has_let_it_go() ->
     [shop]
     dev      first, is verified; moved changes nothing
     [stage]
-    staging  nothing; wants moved
-             - `blog` would stand with `blog` of the strategy `blog`, which shares the branch; give one of them another `output`
+    staging  first, is verified; moved changes nothing
     ");
     world.finish().await
 }
@@ -345,13 +344,11 @@ async fn one_strategy_takes_the_place_of_two() -> TestResult {
     world.push_dry("joined", vec![(".hydromote/all.yaml".to_owned(), one)]).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
-    dev      nothing; wants joined
-             - the merge of #2 by hydromote gave `shop` other than proposed, in (commit)
+    dev      first, is verified; joined changes nothing
     staging  nothing; wants joined
              - hydromote changed `shop` on the branch in (commit)
-             - waits for dev, which does not run it yet
-    hydromote/drift/dev on (commit): the merge of #2 by hydromote gave `shop` other than proposed, in (commit)
     hydromote/drift/staging:all on (commit): hydromote changed `shop` on the branch in (commit)
+    hydromote/hydrate on no shop: dev: the strategy `all` is not in this commit
     ");
     world.finish().await
 }
