@@ -161,7 +161,7 @@ fn name_of(world: &World, index: usize) -> EnvironmentName {
 
 pub(super) fn happen(world: &mut World, event: &Event, number: usize) -> Result<(), TestCaseError> {
     match event {
-        Event::Push(changes) => world.push_changes(&format!("dry-{number}"), changes),
+        Event::Push(changes) => world.push_changes(&format!("dry-{number:02}"), changes),
         Event::DropDry(count) => world.drop_dry(*count),
         Event::Health(which, state) => world.report_health(&name_of(world, *which), *state),
         Event::HealthOnOldHead(which, state) => {
