@@ -3,7 +3,7 @@
 //! The three commit types are never mixed: a dry SHA is something people committed, a proposed
 //! SHA is a commit that wants to run, an active SHA is a commit that runs.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,14 +98,12 @@ fn is_folder(text: &str) -> bool {
     !text.is_empty() && text.split('/').all(|s| !s.is_empty() && s != "." && s != ".." && s != ".git")
 }
 
-/// Says whether `text` has the form `owner/name`.
+/// Says whether `text` has the form `owner/name`; GitLab's owners are groups in groups: `group/subgroup/name`.
 fn is_repository(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(owner, name)| {
-        let part = |s: &str| {
-            !s.is_empty() && !s.starts_with('.') && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        };
-        part(owner) && part(name)
-    })
+    let part = |s: &str| {
+        !s.is_empty() && !s.starts_with('.') && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    text.contains('/') && text.split('/').all(part)
 }
 
 id!(
@@ -155,7 +153,7 @@ id!(
     BranchName, "a branch name", is_branch_name
 );
 id!(
-    /// A repository on the forge, as `owner/name`.
+    /// A repository on the forge, as `owner/name`; the owner may be a group in a group.
     RepositoryId, "a repository as `owner/name`", is_repository
 );
 id!(
@@ -199,14 +197,19 @@ impl HeadSha {
 }
 
 impl RepositoryId {
-    /// Returns the account that owns the repository.
+    /// Returns the account or group that owns the repository.
     pub fn owner(&self) -> &str {
-        self.0.split_once('/').map_or("", |(owner, _)| owner)
+        self.0.rsplit_once('/').map_or("", |(owner, _)| owner)
     }
 
     /// Returns the repository's name without its owner.
     pub fn name(&self) -> &str {
-        self.0.split_once('/').map_or("", |(_, name)| name)
+        self.0.rsplit_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// Says whether the owner is a group in a group, which only GitLab has.
+    pub fn is_in_subgroup(&self) -> bool {
+        self.owner().contains('/')
     }
 }
 
@@ -249,6 +252,24 @@ pub struct StrategyId {
     pub name: StrategyName,
 }
 
+impl StrategyId {
+    /// Returns what it is called in the paths of pages and of the API: three segments, whatever the owner is.
+    ///
+    /// The slashes of `group/subgroup` are written as `%2F`, as in GitLab's own API.
+    pub fn path(&self) -> String {
+        format!("{}/{}/{}", self.repository.owner().replace('/', "%2F"), self.repository.name(), self.name)
+    }
+}
+
+impl FromStr for StrategyId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (repository, name) = text.rsplit_once('/').unwrap_or((text, ""));
+        Ok(Self { repository: RepositoryId::new(repository)?, name: StrategyName::new(name)? })
+    }
+}
+
 impl fmt::Display for StrategyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.repository, self.name)
@@ -266,6 +287,18 @@ mod tests {
         }
         for bad in ["", "-x", "a..b", "a b", "a~", "env//dev", ".a", "a/.b", "x.lock", "a.", "@", "a@{b"] {
             assert!(BranchName::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_owner_may_be_a_group_in_a_group() {
+        let id: StrategyId = "acme/web/shop/default".parse().expect("a strategy");
+        assert_eq!((id.repository.owner(), id.repository.name(), id.name.as_str()), ("acme/web", "shop", "default"));
+        assert_eq!((id.to_string().as_str(), id.path().as_str()), ("acme/web/shop/default", "acme%2Fweb/shop/default"));
+        let plain: StrategyId = "acme/shop/default".parse().expect("a strategy");
+        assert_eq!((plain.path(), plain.repository.is_in_subgroup()), (plain.to_string(), false));
+        for bad in ["acme", "acme/", "/shop", "acme//shop", "acme/../shop", "acme/web/.git"] {
+            assert!(RepositoryId::new(bad).is_err(), "{bad}");
         }
     }
 

@@ -201,7 +201,7 @@ fn pages(text: &DryStatusText<'_>) -> Vec<Value> {
         1 => "Status page".to_owned(),
         _ => format!("Status page of {}", id.name),
     };
-    strategies.iter().map(|id| json!({"name": name(id), "url": format!("{url}/strategies/{id}")})).collect()
+    strategies.iter().map(|id| json!({"name": name(id), "url": format!("{url}/strategies/{}", id.path())})).collect()
 }
 
 #[cfg(test)]

@@ -227,7 +227,7 @@ impl Commands {
         key: StatusKey,
         status: &PostedStatus,
     ) -> Result<(), CommandError> {
-        let target_url = self.public_url.as_ref().map(|url| format!("{url}/strategies/{strategy}"));
+        let target_url = self.public_url.as_ref().map(|url| format!("{url}/strategies/{}", strategy.path()));
         let new = NewStatus { key, state: status.state, description: status.description.clone(), target_url };
         Ok(self.forge.post_status(&strategy.repository, sha, &new).await?)
     }

@@ -135,7 +135,7 @@ impl StrategyContext {
 
     /// Returns the page of the strategy.
     pub fn page(&self) -> Option<String> {
-        self.repository.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", self.id))
+        self.repository.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", self.id.path()))
     }
 
     /// Returns the time.

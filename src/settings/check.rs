@@ -117,7 +117,7 @@ fn forge(key: &str, section: ForgeSection, folder: &Path, mistakes: &mut Mistake
     if kind == Some(ForgeKind::GitLab) {
         signing_tokens(key, &webhook_secrets, mistakes);
     }
-    let repositories = repositories(key, &section.repositories, mistakes);
+    let repositories = repositories(key, kind, &section.repositories, mistakes);
     let credentials = credentials(key, section, folder, mistakes);
     Some(ForgeSettings { kind: kind?, api_url, credentials: credentials?, webhook_secrets, repositories })
 }
@@ -214,7 +214,12 @@ fn signing_tokens(key: &str, secrets: &[SecretString], mistakes: &mut Mistakes<'
     }
 }
 
-fn repositories(key: &str, texts: &[String], mistakes: &mut Mistakes<'_>) -> ServedRepositories {
+fn repositories(
+    key: &str,
+    kind: Option<ForgeKind>,
+    texts: &[String],
+    mistakes: &mut Mistakes<'_>,
+) -> ServedRepositories {
     let key = format!("{key}.repositories");
     if texts.is_empty() {
         mistakes.add(&key, "is empty; name what may be served as `owner/name` or `owner/*`");
@@ -222,6 +227,10 @@ fn repositories(key: &str, texts: &[String], mistakes: &mut Mistakes<'_>) -> Ser
     let mut served = Vec::new();
     for text in texts {
         match RepositoryPattern::parse(text) {
+            Some(pattern) if pattern.has_subgroups() && kind != Some(ForgeKind::GitLab) => {
+                let remedy = "which names groups in groups; only GitLab has those: write `owner/name` or `owner/*`";
+                mistakes.add(&key, format!("holds `{text}`, {remedy}"));
+            }
             Some(pattern) => served.push(pattern),
             None => mistakes.add(&key, format!("holds `{text}`, which is neither `owner/name` nor `owner/*`")),
         }

@@ -77,7 +77,8 @@ pub struct ForgeSection {
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub webhook_secret_files: Vec<String>,
-    /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner. The former are looked at
+    /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner. On
+    /// GitLab also `group/subgroup/name`, and `group/**` for all of a group and the groups in it. The former are looked at
     /// from the start on, the latter from their first webhook on.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]

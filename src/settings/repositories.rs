@@ -4,38 +4,70 @@ use std::fmt;
 
 use crate::domain::ids::RepositoryId;
 
-/// `owner/name`, or `owner/*`. Forges do not tell upper from lower case in names, so neither does this.
+/// `owner/name`, `owner/*`, or `group/**`: those of the group and of every group in it.
+///
+/// Forges do not tell upper from lower case in names, so neither does this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryPattern {
     owner: String,
-    name: Option<String>,
+    which: Which,
+}
+
+/// Which repositories of an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Which {
+    /// The one of this name.
+    One(String),
+    /// All of its own.
+    Own,
+    /// All of its own, and all of the groups in it.
+    Below,
 }
 
 impl RepositoryPattern {
     /// Returns the pattern that `text` spells.
     pub fn parse(text: &str) -> Option<Self> {
-        if let Some(owner) = text.strip_suffix("/*") {
-            let any = RepositoryId::new(format!("{owner}/any")).ok()?;
-            return Some(Self { owner: any.owner().to_lowercase(), name: None });
+        for (ending, which) in [("/*", Which::Own), ("/**", Which::Below)] {
+            if let Some(owner) = text.strip_suffix(ending) {
+                let any = RepositoryId::new(format!("{owner}/any")).ok()?;
+                return Some(Self { owner: any.owner().to_lowercase(), which });
+            }
         }
         let one = RepositoryId::new(text).ok()?;
-        Some(Self { owner: one.owner().to_lowercase(), name: Some(one.name().to_lowercase()) })
+        Some(Self { owner: one.owner().to_lowercase(), which: Which::One(one.name().to_lowercase()) })
     }
 
     fn matches(&self, repository: &RepositoryId) -> bool {
-        repository.owner().eq_ignore_ascii_case(&self.owner)
-            && self.name.as_ref().is_none_or(|name| repository.name().eq_ignore_ascii_case(name))
+        let owner = repository.owner().to_ascii_lowercase();
+        match &self.which {
+            Which::One(name) => owner == self.owner && repository.name().eq_ignore_ascii_case(name),
+            Which::Own => owner == self.owner,
+            Which::Below => {
+                owner.strip_prefix(&self.owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+        }
+    }
+
+    /// Says whether it names groups in groups, which only GitLab has.
+    pub fn has_subgroups(&self) -> bool {
+        self.owner.contains('/') || self.which == Which::Below
     }
 
     /// Returns the one repository that it names.
     pub fn exact(&self) -> Option<RepositoryId> {
-        RepositoryId::new(format!("{}/{}", self.owner, self.name.as_ref()?)).ok()
+        let Which::One(name) = &self.which else { return None };
+        RepositoryId::new(format!("{}/{name}", self.owner)).ok()
     }
 }
 
 impl fmt::Display for RepositoryPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.owner, self.name.as_deref().unwrap_or("*"))
+        let which = match &self.which {
+            Which::One(name) => name,
+            Which::Own => "*",
+            Which::Below => "**",
+        };
+        write!(f, "{}/{which}", self.owner)
     }
 }
 
@@ -65,8 +97,25 @@ mod tests {
         for no in ["acme/shop2", "acme/other", "toolsy/a", "evil/shop"] {
             assert!(!is_served(no), "{no}");
         }
-        for bad in ["", "*", "*/*", "acme", "acme/", "/shop", "acme/sh*", "a/b/c", "a/b/*", "../x", "acme/../*"] {
+        for bad in ["", "*", "*/*", "acme", "acme/", "/shop", "acme/sh*", "**", "a/**/b", "../x", "acme/../*"] {
             assert_eq!(RepositoryPattern::parse(bad), None, "{bad}");
+        }
+    }
+    #[test]
+    fn groups_in_groups_are_named_one_by_one_or_all() {
+        let is_served = |pattern: &str, repository: &str| {
+            let pattern = RepositoryPattern::parse(pattern).expect("a pattern");
+            pattern.matches(&RepositoryId::new(repository).expect("a repository"))
+        };
+        for (pattern, yes, no) in [
+            ("acme/*", "acme/shop", "acme/web/shop"),
+            ("acme/web/*", "Acme/Web/shop", "acme/shop"),
+            ("acme/web/shop", "acme/web/Shop", "acme/web/shop2"),
+            ("acme/**", "acme/web/shop", "acmes/shop"),
+            ("acme/**", "acme/shop", "other/acme/shop"),
+        ] {
+            assert!(is_served(pattern, yes), "{pattern}: {yes}");
+            assert!(!is_served(pattern, no), "{pattern}: {no}");
         }
     }
 }

@@ -48,18 +48,25 @@ fn window(key: &str, section: &WindowSection, mistakes: &mut Mistakes<'_>) -> Op
             mistakes.add(&key, format!("is wrong: {}; {}", wrong.message, wrong.help));
         }
     });
-    let repositories = patterns(&format!("{key}.repositories"), &section.repositories, 1, mistakes);
-    let environments = patterns(&format!("{key}.environments"), &section.environments, 0, mistakes);
+    let repositories = patterns(&format!("{key}.repositories"), &section.repositories, Of::Repositories, mistakes);
+    let environments = patterns(&format!("{key}.environments"), &section.environments, Of::Environments, mistakes);
     Some(PolicyWindow { window: window.ok()?, repositories, environments })
 }
 
-/// Reads patterns of names with so many slashes: with more or fewer they would silently match nothing.
-fn patterns(key: &str, texts: &[String], slashes: usize, mistakes: &mut Mistakes<'_>) -> Vec<GlobMatcher> {
+/// What patterns are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Repositories,
+    Environments,
+}
+
+/// Reads patterns of repositories, or of environments: with a slash too few or too many they would silently match nothing.
+fn patterns(key: &str, texts: &[String], of: Of, mistakes: &mut Mistakes<'_>) -> Vec<GlobMatcher> {
     let mut patterns = Vec::new();
     for text in texts {
         match PolicyWindow::pattern(text) {
-            Some(pattern) if text.matches('/').count() == slashes => patterns.push(pattern),
-            Some(_) if slashes == 0 => {
+            Some(pattern) if text.contains('/') == (of == Of::Repositories) => patterns.push(pattern),
+            Some(_) if of == Of::Environments => {
                 mistakes.add(key, format!("holds `{text}`; write names of environments, which have no `/`"));
             }
             Some(_) => mistakes.add(

@@ -9,7 +9,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Target, discovery};
-use crate::server::{api::documents::StrategiesView, problem::ProblemDocument};
+use crate::{
+    domain::ids::StrategyId,
+    server::{api::documents::StrategiesView, problem::ProblemDocument},
+};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,13 +71,13 @@ impl Service {
     /// Reads `path` of the strategy.
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let strategy = self.strategy().await?;
-        self.get(&format!("/strategies/{strategy}{path}")).await
+        self.get(&format!("/strategies/{}{path}", strategy.path())).await
     }
 
     /// Acts on `path` of the strategy.
     pub(super) async fn act<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
         let strategy = self.strategy().await?;
-        self.call(Method::POST, &format!("/strategies/{strategy}{path}"), Some(body)).await
+        self.call(Method::POST, &format!("/strategies/{}{path}", strategy.path()), Some(body)).await
     }
 
     /// Says whether a strategy was asked for.
@@ -83,19 +86,19 @@ impl Service {
     }
 
     /// Returns the strategy that is meant: the one that was asked for, else the only one.
-    async fn strategy(&self) -> Result<String, Failure> {
+    async fn strategy(&self) -> Result<StrategyId, Failure> {
         let asked = self.strategy.as_deref().unwrap_or_default().trim_matches('/');
-        if asked.split('/').count() == 3 {
-            return Ok(asked.to_owned());
-        }
         let all: StrategiesView = self.get("/strategies").await?;
         let unknown =
             all.troubles.first().map(|one| format!("{} could not be looked at: {}", one.repository, one.trouble));
         let all: Vec<String> = all.strategies.into_iter().map(|board| board.strategy).collect();
         let fits = |id: &&String| asked.is_empty() || id.starts_with(&format!("{asked}/"));
-        let found: Vec<&String> = all.iter().filter(fits).collect();
+        let whole = all.iter().find(|id| *id == asked);
+        let found: Vec<&String> = whole.map_or_else(|| all.iter().filter(fits).collect(), |one| vec![one]);
         match found.as_slice() {
-            [one] => Ok((*one).clone()),
+            [one] => {
+                Ok(one.parse().with_context(|| format!("the service at {} names a strategy wrongly", self.url))?)
+            }
             [] if all.is_empty() && unknown.is_some() => Err(anyhow!(unknown.unwrap_or_default()).into()),
             [] if all.is_empty() => Err(anyhow!("the service at {} has found no strategy yet", self.url).into()),
             [] => Err(anyhow!("there is no strategy `{asked}`; there is {}", all.join(", ")).into()),

@@ -39,14 +39,14 @@ impl ServerWindows {
 }
 
 impl PolicyWindow {
-    /// Returns what matches names like `text`, in which `*` stands for anything but `/`; upper and lower
-    /// case are the same, as they are to forges.
+    /// Returns what matches names like `text`, in which `*` stands for anything, also for groups in groups;
+    /// upper and lower case are the same, as they are to forges.
     pub fn pattern(text: &str) -> Option<GlobMatcher> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '*');
         if text.is_empty() || !text.chars().all(plain) {
             return None;
         }
-        let glob = GlobBuilder::new(text).literal_separator(true).case_insensitive(true).build();
+        let glob = GlobBuilder::new(text).case_insensitive(true).build();
         glob.ok().map(|glob| glob.compile_matcher())
     }
 

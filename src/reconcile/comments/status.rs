@@ -94,8 +94,12 @@ impl CommentReader<'_> {
     }
 
     fn promotion_text(&self, promotion: &Promotion, answers: &[Answer]) -> Result<String, MessageError> {
-        let page =
-            self.context.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", promotion.strategy));
+        let page = self
+            .context
+            .shared
+            .public_url
+            .as_ref()
+            .map(|url| format!("{url}/strategies/{}", promotion.strategy.path()));
         let board = self.boards.get(&promotion.strategy);
         let bundle: Vec<&PlaceView> = board.map(|board| bundled_with(board, &promotion.place)).unwrap_or_default();
         self.context.shared.messages.status_comment(&StatusText {

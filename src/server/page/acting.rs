@@ -112,7 +112,7 @@ pub(super) async fn act(
             site.sessions.say(&visitor.cookie, words);
             // Whether it is shown already or not, it is done.
             drop(tokio::time::timeout(SHOWN_WITHIN, boards.changed()).await);
-            go_to(&format!("/strategies/{}", board.id))
+            go_to(&format!("/strategies/{}", board.id.path()))
         }
         Err(refused) => {
             let to = Some(given.to.clone()).filter(|to| !to.is_empty());

@@ -11,7 +11,7 @@ use super::{
     past::{self, Happened},
 };
 use crate::{
-    domain::plan::PlaceView,
+    domain::{ids::StrategyId, plan::PlaceView},
     reconcile::board::StrategyBoard,
     server::{
         api::{
@@ -38,6 +38,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.add_filter("time", time);
     templates.add_filter("words", words);
+    templates.add_filter("path", |strategy: String| path(&strategy));
     templates.add_filter("short", |sha: String| sha.chars().take(7).collect::<String>());
     for (name, source) in [
         ("layout.html", include_str!("../../../templates/page/layout.html")),
@@ -144,7 +145,7 @@ impl Page for Look {
     }
 
     fn events(&self) -> String {
-        format!("/strategies/{}/events", self.board.strategy)
+        format!("/strategies/{}/events", path(&self.board.strategy))
     }
 }
 
@@ -201,6 +202,11 @@ fn render(name: &str, context: &impl Serialize) -> Result<String, Problem> {
         let status = http::StatusCode::INTERNAL_SERVER_ERROR;
         Problem::new(status, "This page could not be made.", "The service's log says more.")
     })
+}
+
+/// Writes a strategy as a path.
+fn path(strategy: &str) -> String {
+    strategy.parse().map_or_else(|_| strategy.to_owned(), |id: StrategyId| id.path())
 }
 
 /// Writes a time: in UTC as it stands, and for scripts.

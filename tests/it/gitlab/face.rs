@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use super::{git::Git, hooks::Hook, notes::Note, requests::MergeRequest, statuses::Reports};
 use crate::world::{BOT, DEVELOPER, Fallible, READER, REPOSITORY, TestResult};
 
+/// The project, in a group in a group.
+pub(super) const PATH: &str = "acme/web/shop";
 /// The project's id.
 pub(super) const PROJECT: u64 = 5;
 /// Accounts with their access levels; an account's id is its place, from 1 on.
@@ -77,7 +79,7 @@ pub(super) struct Rules {
 }
 
 impl Face {
-    /// Starts a server with `acme/shop`, which is empty, and its people.
+    /// Starts a server with [`PATH`], which is empty, and its people.
     pub(super) async fn start() -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
@@ -139,7 +141,10 @@ impl Face {
 
     /// Asks the API as somebody; fails unless it is a success.
     pub(super) async fn ask(&self, login: &str, method: Method, path: &str, body: Value) -> Fallible<Value> {
-        let request = self.shared.client.request(method, format!("{}/api/v4/projects/acme%2Fshop{path}", self.url));
+        let request = self
+            .shared
+            .client
+            .request(method, format!("{}/api/v4/projects/{}{path}", self.url, PATH.replace('/', "%2F")));
         let answer = request.header("private-token", token(login)).json(&body).send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
         if status.is_success() {
@@ -211,8 +216,8 @@ impl World {
 
     /// Returns the project as it is shown.
     fn project(&self) -> Value {
-        json!({"id": PROJECT, "path_with_namespace": REPOSITORY, "default_branch": "main", "visibility": "private",
-            "web_url": format!("https://gitlab.example.com/{REPOSITORY}"), "merge_method": self.rules.merge_method,
+        json!({"id": PROJECT, "path_with_namespace": PATH, "default_branch": "main", "visibility": "private",
+            "web_url": format!("https://gitlab.example.com/{PATH}"), "merge_method": self.rules.merge_method,
             "squash_option": "default_off"})
     }
 
@@ -235,9 +240,7 @@ impl World {
             ("GET", ["users", id]) => {
                 id.parse().map_or_else(|_| error(404, "404 User Not Found"), |id| (200, user(id)))
             }
-            (_, ["projects", project, rest @ ..]) if *project == REPOSITORY => {
-                self.of_project(by, method, rest, query, body)
-            }
+            (_, ["projects", project, rest @ ..]) if *project == PATH => self.of_project(by, method, rest, query, body),
             _ => error(404, "404 Project Not Found"),
         }
     }
@@ -339,7 +342,7 @@ async fn by_git(shared: &Shared, parts: &axum::http::request::Parts, body: Bytes
         return refused(401);
     }
     let before = shared.world().git.heads().unwrap_or_default();
-    let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path_and_query = parts.uri.path_and_query().map_or("/", |path| path.as_str()).replace(PATH, REPOSITORY);
     let mut request = shared.client.request(parts.method.clone(), format!("{}{path_and_query}", shared.forge.url()));
     for name in ["content-type", "accept", "git-protocol", "content-encoding"] {
         if let Some(value) = parts.headers.get(name) {

@@ -64,7 +64,7 @@ impl World {
         for name in moved {
             let at = |heads: &BTreeMap<String, String>| heads.get(name).map_or(NONE, String::as_str).to_owned();
             let mut payload = sample(include_str!("../../data/webhooks-gitlab/push.json"));
-            payload["project"]["path_with_namespace"] = json!("acme/shop");
+            payload["project"]["path_with_namespace"] = json!("acme/web/shop");
             payload["ref"] = json!(format!("refs/heads/{name}"));
             (payload["before"], payload["after"]) = (json!(at(before)), json!(at(after)));
             self.deliveries.push(("Push Hook".to_owned(), payload));

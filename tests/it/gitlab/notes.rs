@@ -78,7 +78,7 @@ impl World {
         let shown = note.shown();
         self.notes.push(note);
         let mut payload = sample(include_str!("../../data/webhooks-gitlab/note_merge_request.json"));
-        payload["project"]["path_with_namespace"] = json!("acme/shop");
+        payload["project"]["path_with_namespace"] = json!("acme/web/shop");
         payload["user"] = user(by);
         payload["merge_request"]["iid"] = json!(iid);
         payload["object_attributes"]["id"] = json!(id);

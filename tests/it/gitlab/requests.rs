@@ -214,7 +214,7 @@ impl World {
             "source_project_id": PROJECT, "target_project_id": PROJECT, "author": user(request.author),
             "created_at": request.created_at, "merged_at": ended("merged"), "closed_at": ended("closed"),
             "merge_user": request.merged_by.map(user), "merged_by": null, "merge_commit_sha": request.merge_commit,
-            "web_url": format!("https://gitlab.example.com/acme/shop/-/merge_requests/{}", request.iid),
+            "web_url": format!("https://gitlab.example.com/acme/web/shop/-/merge_requests/{}", request.iid),
             "detailed_merge_status": self.merge_status(index), "pipeline": null, "head_pipeline": null,
             "user": by.map(|by| json!({"can_merge": by != 1 || self.rules.bot_may_merge})),
         });
@@ -248,7 +248,7 @@ impl World {
     fn tell_of(&mut self, index: usize, action: &str) {
         let request = &self.requests[index];
         let mut payload = sample(include_str!("../../data/webhooks-gitlab/merge_request.json"));
-        payload["project"]["path_with_namespace"] = json!("acme/shop");
+        payload["project"]["path_with_namespace"] = json!("acme/web/shop");
         let fields = json!({"iid": request.iid, "state": request.state, "action": action,
             "source_branch": request.source, "target_branch": request.target, "last_commit": {"id": request.sha}});
         let attributes = payload["object_attributes"].as_object_mut().expect("because the sample has them");

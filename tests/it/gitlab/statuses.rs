@@ -139,7 +139,7 @@ impl World {
             }
         };
         let mut payload = sample(include_str!("../../data/webhooks-gitlab/pipeline.json"));
-        payload["project"]["path_with_namespace"] = json!("acme/shop");
+        payload["project"]["path_with_namespace"] = json!("acme/web/shop");
         payload["object_attributes"]["sha"] = json!(sha);
         self.deliveries.push(("Pipeline Hook".to_owned(), payload));
         (201, report)

@@ -9,13 +9,13 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{
-    face::{Face, token},
+    face::{Face, PATH, token},
     hooks::{Hook, Proof},
 };
 use crate::{
     gitea::shop,
     program::{API_TOKEN, Served, Start, WEBHOOK_SECRET, serve_with, until},
-    world::{BOT, DEVELOPER, Fallible, READER, REPOSITORY, TestResult},
+    world::{BOT, DEVELOPER, Fallible, READER, TestResult},
 };
 
 /// The key of signed webhooks.
@@ -110,7 +110,7 @@ kind = 'gitlab'
 api_url = '{}/api/v4'
 token_file = 'token'
 webhook_secret_files = ['webhook-secret', 'webhook-key']
-repositories = ['{REPOSITORY}']
+repositories = ['acme/**', '{PATH}']
 [limits]
 poll_interval = '1h'
 forge_write_interval = '0s'
@@ -155,7 +155,13 @@ async fn the_story_is_told_to_its_end() -> TestResult {
     telling.everywhere(&fixed).await?;
 
     let place = telling.served.environment("prod").await?.ok_or("there is a prod")?;
-    assert_eq!(place["branchUrl"], "https://gitlab.example.com/acme/shop/-/tree/env/prod");
+    assert_eq!(place["branchUrl"], "https://gitlab.example.com/acme/web/shop/-/tree/env/prod");
+    // In paths, too, the project is in a group in a group.
+    let strategy = "/strategies/acme%2Fweb/shop/shop";
+    assert_eq!(telling.served.api(&format!("{strategy}/history")).await?["strategy"], "acme/web/shop/shop");
+    let (_, page) = telling.served.get(strategy).await?;
+    let whole = format!("href=\"{}/history\"", strategy.replacen("/shop", "&#x2f;shop", 2));
+    assert!(page.contains(&whole), "{whole} is not in {page}");
     let world = telling.face.world();
     assert!(world.requests.iter().all(|request| request.state != "opened"));
     assert_eq!(world.obeyed, ["/promote"], "nothing that the service wrote was obeyed");

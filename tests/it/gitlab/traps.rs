@@ -14,14 +14,14 @@ use hydromote::{
 };
 use serde_json::json;
 
-use super::face::Face;
-use crate::world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult};
+use super::face::{Face, PATH};
+use crate::world::{BOT, DEVELOPER, Fallible, TestResult};
 
 const BASE: &str = "env/dev";
 const HEAD: &str = "env/dev-next";
 
 fn shop() -> RepositoryId {
-    RepositoryId::new(REPOSITORY).expect("because it is an owner and a name")
+    RepositoryId::new(PATH).expect("because it is an owner and a name")
 }
 
 fn branch(name: &str) -> BranchName {
