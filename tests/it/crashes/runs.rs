@@ -130,9 +130,9 @@ async fn disturbed(plot: Plot, expected: &[String], run: Run) -> Outcome {
         Ok(told) if told.deaths == 0 => Some("the point was never reached".to_owned()),
         Ok(told) => end::difference(expected, &told.end),
     };
-    let word = if trouble.is_none() { "equal" } else { "NOT EQUAL" };
+    let word = trouble.as_ref().map_or_else(|| "equal".to_owned(), |trouble| format!("NOT EQUAL: {trouble}"));
     // Not by a macro, whose output is shown at the end only: somebody waits for minutes.
-    let line = format!("{}: {word}, {} s\n", run.name(plot), begun.elapsed().as_secs());
+    let line = format!("{}, after {} s: {word}\n", run.name(plot), begun.elapsed().as_secs());
     drop(std::io::stderr().write_all(line.as_bytes()));
     Outcome { plot, run, trouble }
 }
