@@ -5,6 +5,8 @@
 
 mod gitea;
 mod gitlab;
+#[cfg(test)]
+mod hostile;
 
 use hmac::{Hmac, Mac};
 use http::HeaderMap;
