@@ -8,7 +8,9 @@ mod calls;
 pub mod crashing;
 pub mod gitea;
 pub mod github;
+mod github_like;
 pub mod gitlab;
+mod setup;
 #[cfg(test)]
 mod tests;
 pub mod webhook;
@@ -20,6 +22,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use self::setup::SetupError;
 use crate::domain::{
     approvals::Review,
     ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},

@@ -11,6 +11,7 @@ mod answer;
 mod client;
 mod etags;
 mod http_transport;
+mod read_back;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -25,6 +26,7 @@ pub(super) use self::{
     answer::Answer,
     client::{Client, CredentialState, Request, Transport},
     http_transport::Http,
+    read_back::{is_worth_reading_back, settle_close},
 };
 use super::ForgeError;
 
@@ -57,6 +59,11 @@ pub(super) struct Call {
     pub(super) path: String,
     /// What is attempted, completing "was asked to …".
     pub(super) what: String,
+}
+
+/// Returns the call that asks whose token it is; every forge answers it at the same path.
+pub(super) fn whose_token() -> Call {
+    Call { route: "/user", path: "/user".to_owned(), what: "say whose token this is".to_owned() }
 }
 
 /// Returns `text` for use as one path segment or one value of a query.

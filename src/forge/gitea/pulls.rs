@@ -1,4 +1,4 @@
-//! Pull requests: find, open, edit, close. Each write can be repeated by its caller.
+//! Pull requests: find, open. Each write can be repeated by its caller.
 //!
 //! Gitea has a route that finds a pull request by base and head. It is not used: it asks neither for the state nor
 //! for an order, and returns a merged one while another is open. Its lists know no head, so that is compared here.
@@ -10,28 +10,16 @@ use super::{client::Client, heads::Heads, model::PullBody};
 use crate::{
     domain::ids::{BranchName, PullRequestNumber, RepositoryId},
     forge::{
-        ForgeError, NewPullRequest, PullRequest, PullRequestState,
+        ForgeError, NewPullRequest, PullRequest,
         calls::{Call, encoded, named, parse},
+        github_like::pulls::{PULLS_ROUTE, one},
     },
 };
 
-/// The route of one pull request.
-const PULL_ROUTE: &str = "/repos/{owner}/{repo}/pulls/{index}";
-/// The route of all of them.
-const PULLS_ROUTE: &str = "/repos/{owner}/{repo}/pulls";
 /// The most that are returned of a list.
 const MOST: usize = 100;
 /// How far back is looked for those of one head: the lists hold those of every head into the same base.
 const LOOKED_THROUGH: usize = 1_000;
-
-/// Returns the call about one pull request.
-pub(super) fn one(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
-    Call {
-        route: PULL_ROUTE,
-        path: format!("/repos/{repository}/pulls/{}", number.0),
-        what: format!("{verb} pull request {number} of `{repository}`"),
-    }
-}
 
 /// Returns the pull requests from `head` into `base` in every state, newest first, at most 100.
 pub(super) async fn list(
@@ -141,38 +129,4 @@ pub(super) async fn open(
 fn of_an_open_one(body: PullBody) -> PullRequest {
     let head = body.head.sha.clone();
     body.pull_request(head)
-}
-
-/// Replaces title and body.
-pub(super) async fn edit(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-    title: &str,
-    body: &str,
-) -> Result<(), ForgeError> {
-    let call = one(repository, number, "edit");
-    client.write(Method::PATCH, &call, &json!({"title": title, "body": body})).await.map(drop)
-}
-
-/// Closes without merging; closing a closed one is a success.
-pub(super) async fn close(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-) -> Result<(), ForgeError> {
-    let call = one(repository, number, "close");
-    let error = match client.write(Method::PATCH, &call, &json!({"state": "closed"})).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    match error {
-        ForgeError::Refused { .. } | ForgeError::Moved { .. } | ForgeError::Unavailable { .. } => {
-            match read_body(client, repository, number).await {
-                Ok(body) if body.state() != PullRequestState::Open => Ok(()),
-                _ => Err(error),
-            }
-        }
-        error => Err(error),
-    }
 }

@@ -1,7 +1,5 @@
 //! Commit statuses, read and written. Gitea has no check runs.
 
-use http::Method;
-use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::{client::Client, model::StatusBody};
@@ -10,21 +8,12 @@ use crate::{
     forge::{
         ForgeError, NewStatus,
         calls::{Call, encoded},
+        github_like,
     },
 };
 
 /// The most reports that are read of one commit.
 const MOST: usize = 1_000;
-
-/// What is posted; the forge tells it back with `status` in place of `state`.
-#[derive(Serialize)]
-struct StatusRequest<'a> {
-    state: &'static str,
-    context: &'a str,
-    description: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_url: Option<&'a str>,
-}
 
 /// Returns every report about `sha`, newest first.
 pub(super) async fn read(
@@ -57,24 +46,13 @@ pub(super) async fn post(
     sha: &str,
     status: &NewStatus,
 ) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/statuses/{sha}",
-        path: format!("/repos/{repository}/statuses/{}", encoded(sha)),
-        what: format!("post the status `{}` on `{sha}` of `{repository}`", status.key),
-    };
-    let request = StatusRequest {
-        state: status.state.word(),
-        context: status.key.as_str(),
-        description: status.short_description(),
-        target_url: status.target_url.as_deref(),
-    };
-    match client.write(Method::POST, &call, &request).await {
+    match github_like::statuses::post(client, repository, sha, status).await {
         // A commit that is not there is a 500, like a forge in trouble.
         Err(error @ ForgeError::Unavailable { .. }) => match find_commit(client, repository, sha).await {
             Err(not_found @ ForgeError::NotFound { .. }) => Err(not_found),
             _ => Err(error),
         },
-        posted => posted.map(drop),
+        posted => posted,
     }
 }
 

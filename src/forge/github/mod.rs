@@ -34,12 +34,14 @@ use self::{
     client::{Client, Octo},
     model::{AppBody, RepositoryBody, UserBody},
 };
-pub use super::calls::Limits;
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Call, CredentialState, encoded, named},
+    calls::{Call, CredentialState, encoded, whose_token},
+    github_like,
+    setup::api_address,
 };
+pub use super::{SetupError, calls::Limits};
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
     permission::{Grantee, Permission},
@@ -48,6 +50,8 @@ use crate::domain::{
 
 /// The version of the API that we speak: <https://docs.github.com/rest/about-the-rest-api/api-versions>.
 const API_VERSION: &str = "2022-11-28";
+/// What an address of the API looks like.
+const EXAMPLE: &str = "https://api.github.com";
 /// The media type that the API asks for.
 const MEDIA_TYPE: &str = "application/vnd.github+json";
 
@@ -85,31 +89,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why the adapter could not be made; the operator must act.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The address is none.
-    #[error("`{url}` is not the address of an API; write it like `https://api.github.com`")]
-    Address {
-        /// What was configured.
-        url: String,
-    },
-    /// The key is none.
-    #[error("the App's private key is not an RSA key in PEM")]
-    PrivateKey {
-        /// What the reader of keys said.
-        #[source]
-        source: anyhow::Error,
-    },
-    /// No client could be made, for lack of root certificates most likely.
-    #[error("could not set up the client for the forge's API")]
-    Client {
-        /// What went wrong.
-        #[source]
-        source: anyhow::Error,
-    },
-}
-
 /// A forge with GitHub's API.
 #[derive(Debug)]
 pub struct GitHub {
@@ -125,11 +104,7 @@ impl GitHub {
     /// # Errors
     /// When address or key cannot be used.
     pub fn new(options: &GitHubOptions) -> Result<Self, SetupError> {
-        let address = || SetupError::Address { url: options.api_url.clone() };
-        let url = url::Url::parse(&options.api_url).map_err(|_| address())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(address());
-        }
+        let api = api_address(&options.api_url, EXAMPLE)?;
         let limits = options.limits;
         let builder = Octocrab::builder()
             .add_retry_config(RetryConfig::None)
@@ -140,8 +115,8 @@ impl GitHub {
             .set_write_timeout(None)
             .add_header(header::ACCEPT, MEDIA_TYPE.to_owned())
             .add_header(HeaderName::from_static("x-github-api-version"), API_VERSION.to_owned())
-            .base_uri(url.as_str().trim_end_matches('/'))
-            .map_err(|_| address())?;
+            .base_uri(api.as_str())
+            .map_err(|_| SetupError::Address { url: api, example: EXAMPLE })?;
         let client_error = |error: octocrab::Error| SetupError::Client { source: error.into() };
         let credential = match &options.credentials {
             Credentials::Token(token) => {
@@ -166,9 +141,7 @@ impl GitHub {
     async fn read_account(&self) -> Result<Account, ForgeError> {
         let call = |route, path, what: &str| Call { route, path, what: what.to_owned() };
         let user: UserBody = match &self.credential {
-            Credential::Token(access) => {
-                access.client.get(&call("/user", "/user".into(), "say whose token this is")).await?
-            }
+            Credential::Token(access) => access.client.get(&whose_token()).await?,
             Credential::App(app) => {
                 let body: AppBody = app.client().get(&call("/app", "/app".into(), "say which App this is")).await?;
                 let path = format!("/users/{}%5Bbot%5D", encoded(&body.slug));
@@ -180,16 +153,6 @@ impl GitHub {
     }
 }
 
-/// Reads what the forge says about a repository.
-async fn read_repository(client: &Client, repository: &RepositoryId) -> Result<RepositoryBody, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}",
-        path: format!("/repos/{repository}"),
-        what: format!("show the repository `{repository}`"),
-    };
-    client.get(&call).await.map_err(|error| named(error, || format!("the repository `{repository}`")))
-}
-
 #[async_trait]
 impl Forge for GitHub {
     async fn account(&self) -> Result<Account, ForgeError> {
@@ -197,7 +160,7 @@ impl Forge for GitHub {
     }
 
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {
-        let body = read_repository(&*self.client(repository).await?, repository).await?;
+        let body: RepositoryBody = github_like::repository(&*self.client(repository).await?, repository).await?;
         let default_branch = BranchName::new(body.default_branch).map_err(|error| ForgeError::Unavailable {
             what: format!("show the repository `{repository}`"),
             source: error.into(),
@@ -211,7 +174,8 @@ impl Forge for GitHub {
         let url = match known {
             Some(url) => url,
             None => {
-                let url = read_repository(&access.client, repository).await?.clone_url;
+                let body: RepositoryBody = github_like::repository(&access.client, repository).await?;
+                let url = body.clone_url;
                 let mut urls = self.clone_urls.lock().unwrap_or_else(PoisonError::into_inner);
                 urls.entry(repository.clone()).or_insert(url).clone()
             }
@@ -261,11 +225,13 @@ impl Forge for GitHub {
         title: &str,
         body: &str,
     ) -> Result<(), ForgeError> {
-        pulls::edit(&*self.client(repository).await?, repository, number, title, body).await
+        github_like::pulls::edit(&*self.client(repository).await?, repository, number, title, body).await
     }
 
     async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError> {
-        pulls::close(&*self.client(repository).await?, repository, number).await
+        let client = self.client(repository).await?;
+        let state = async { pulls::read(&client, repository, number).await.map(|pull| pull.state) };
+        github_like::pulls::close(&client, repository, number, state).await
     }
 
     async fn merge_pull_request(
@@ -282,7 +248,7 @@ impl Forge for GitHub {
     }
 
     async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError> {
-        statuses::post(&*self.client(repository).await?, repository, sha, status).await
+        github_like::statuses::post(&*self.client(repository).await?, repository, sha, status).await
     }
 
     async fn comments_since(&self, repository: &RepositoryId, since: Timestamp) -> Result<RecentComments, ForgeError> {
@@ -299,7 +265,7 @@ impl Forge for GitHub {
         number: PullRequestNumber,
         body: &str,
     ) -> Result<u64, ForgeError> {
-        comments::post(&*self.client(repository).await?, repository, number, body).await
+        github_like::comments::post(&*self.client(repository).await?, repository, number, body).await
     }
 
     async fn edit_comment(
@@ -309,7 +275,7 @@ impl Forge for GitHub {
         comment: u64,
         body: &str,
     ) -> Result<(), ForgeError> {
-        comments::edit(&*self.client(repository).await?, repository, comment, body).await
+        github_like::comments::edit(&*self.client(repository).await?, repository, comment, body).await
     }
 
     async fn react(
@@ -319,7 +285,7 @@ impl Forge for GitHub {
         comment: u64,
         reaction: Reaction,
     ) -> Result<Reacted, ForgeError> {
-        comments::react(&*self.client(repository).await?, repository, comment, reaction).await
+        github_like::comments::react(&*self.client(repository).await?, repository, comment, reaction).await
     }
 
     async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {

@@ -15,7 +15,6 @@ use super::{
     client::{Client, reading, writing},
     model::StatusBody,
     pipelines::{self, Target},
-    requests::is_worth_reading_back,
 };
 use crate::{
     domain::{
@@ -24,7 +23,7 @@ use crate::{
     },
     forge::{
         ForgeError, NewStatus,
-        calls::{Call, encoded, named},
+        calls::{Call, encoded, is_worth_reading_back, named},
     },
 };
 
