@@ -7,7 +7,7 @@ use crate::{
     domain::ids::{PullRequestNumber, RepositoryId},
     forge::{
         COMMENTS_AT_ONCE, Comment, ForgeError, RecentComments,
-        calls::{Call, encoded},
+        calls::{Call, Importance, encoded},
         github_like::comments::on_pull_request,
     },
 };
@@ -25,11 +25,12 @@ pub(super) async fn since(
     since: Timestamp,
 ) -> Result<RecentComments, ForgeError> {
     let second = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments",
-        path: format!("/repos/{repository}/issues/comments?since={}", encoded(&second)),
-        what: format!("list the comments of `{repository}` since {second}"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/issues/comments",
+        format!("/repos/{repository}/issues/comments?since={}", encoded(&second)),
+        format!("list the comments of `{repository}` since {second}"),
+    )
+    .of(Importance::Comment);
     let mut bodies = client.pages(&call, |all: &[CommentBody]| all.len() > LOOKED_THROUGH).await?;
     if bodies.len() > LOOKED_THROUGH {
         let source = anyhow::anyhow!("more than {LOOKED_THROUGH} have changed since then");

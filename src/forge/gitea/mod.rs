@@ -37,7 +37,7 @@ use self::{
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{CredentialState, Http, whose_token},
+    calls::{Breaker, CredentialState, Http, Outgoing, whose_token},
     github_like,
     setup::api_and_site,
 };
@@ -92,10 +92,11 @@ impl Gitea {
     pub fn new(options: &GiteaOptions) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
         let token = format!("token {}", options.token.expose_secret());
-        let transport = Http::new(&api, (header::AUTHORIZATION, &SecretString::from(token)), options.limits);
+        let outgoing = Outgoing::new(options.limits).map_err(|source| SetupError::Client { source })?;
+        let transport = Http::new(&api, (header::AUTHORIZATION, &SecretString::from(token)), outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
-            client: Client::new(transport, Arc::new(CredentialState::new(options.limits))),
+            client: Client::new(transport, Arc::new(CredentialState::new(options.limits, &Breaker::of(&api), "token"))),
             site,
             token: options.token.clone(),
             heads: Heads::default(),

@@ -46,11 +46,11 @@ async fn from(
     base: &BranchName,
     state: &str,
 ) -> Result<Vec<PullBody>, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state={state}&base_branch={}", encoded(base.as_str())),
-        what: format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state={state}&base_branch={}", encoded(base.as_str())),
+        format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
+    );
     let wanted = |body: &PullBody| body.is_from(head.as_str()) && body.base.label == base.as_str();
     let enough = |all: &[PullBody]| {
         all.len() >= LOOKED_THROUGH || all.iter().filter(|body| wanted(body)).take(MOST).count() >= MOST
@@ -66,11 +66,11 @@ pub(super) async fn list_into(
     repository: &RepositoryId,
     base: &BranchName,
 ) -> Result<Vec<PullRequest>, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state=all&sort=recentupdate&base_branch={}", encoded(base.as_str())),
-        what: format!("list pull requests into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state=all&sort=recentupdate&base_branch={}", encoded(base.as_str())),
+        format!("list pull requests into `{base}` of `{repository}`"),
+    );
     let mut bodies = client.pages(&call, |all: &[PullBody]| all.len() >= MOST).await?;
     bodies.retain(|body| body.base.label == base.as_str());
     bodies.truncate(MOST);
@@ -105,11 +105,11 @@ pub(super) async fn open(
     repository: &RepositoryId,
     new: &NewPullRequest,
 ) -> Result<PullRequest, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls"),
-        what: format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls"),
+        format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
+    );
     let request = json!({"title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base.as_str()});
     let opened = client.write(Method::POST, &call, &request).await;
     let error = match opened.and_then(|answer| parse::<PullBody>(&answer, &call.what)) {

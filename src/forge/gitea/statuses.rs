@@ -21,13 +21,12 @@ pub(super) async fn read(
     repository: &RepositoryId,
     sha: &str,
 ) -> Result<Vec<CommitStatus>, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/statuses/{sha}",
-        // By its name this sorting begins with the lowest index; it begins with the highest. Those by time leave the
+    let call = Call::new(
+        "/repos/{owner}/{repo}/statuses/{sha}", // By its name this sorting begins with the lowest index; it begins with the highest. Those by time leave the
         // order within a second to chance.
-        path: format!("/repos/{repository}/statuses/{}?sort=leastindex", encoded(sha)),
-        what: format!("list the reports about `{sha}` of `{repository}`"),
-    };
+        format!("/repos/{repository}/statuses/{}?sort=leastindex", encoded(sha)),
+        format!("list the reports about `{sha}` of `{repository}`"),
+    );
     let mut bodies = client.pages(&call, |all: &[StatusBody]| all.len() >= MOST).await?;
     if bodies.is_empty() {
         // The same is said of a commit that was never pushed.
@@ -58,11 +57,11 @@ pub(super) async fn post(
 
 /// Fails when the forge has no such commit.
 async fn find_commit(client: &Client, repository: &RepositoryId, sha: &str) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/git/commits/{sha}",
-        path: format!("/repos/{repository}/git/commits/{}?stat=false&verification=false&files=false", encoded(sha)),
-        what: format!("show the commit `{sha}` of `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/git/commits/{sha}",
+        format!("/repos/{repository}/git/commits/{}?stat=false&verification=false&files=false", encoded(sha)),
+        format!("show the commit `{sha}` of `{repository}`"),
+    );
     match client.get::<IgnoredAny>(&call).await {
         Ok(_) => Ok(()),
         Err(ForgeError::NotFound { .. } | ForgeError::Refused { .. }) => {

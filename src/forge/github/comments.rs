@@ -13,7 +13,7 @@ use crate::{
     },
     forge::{
         Account, COMMENTS_AT_ONCE, Comment, ForgeError, RecentComments,
-        calls::{Call, encoded},
+        calls::{Call, Importance, encoded},
         github_like::comments::on_pull_request,
     },
 };
@@ -28,11 +28,12 @@ pub(super) async fn since(
     since: Timestamp,
 ) -> Result<RecentComments, ForgeError> {
     let since = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments",
-        path: format!("/repos/{repository}/issues/comments?sort=updated&direction=asc&since={}", encoded(&since)),
-        what: format!("list the comments of `{repository}` since {since}"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/issues/comments",
+        format!("/repos/{repository}/issues/comments?sort=updated&direction=asc&since={}", encoded(&since)),
+        format!("list the comments of `{repository}` since {since}"),
+    )
+    .of(Importance::Comment);
     let bodies = client.pages::<Vec<CommentBody>>(&call, MAX_PAGES).await?;
     Ok(RecentComments {
         read_to: bodies.last().map(|body| body.updated_at),
@@ -58,11 +59,11 @@ pub(super) async fn permission(
     repository: &RepositoryId,
     account: &Account,
 ) -> Result<Permission, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/collaborators/{username}/permission",
-        path: format!("/repos/{repository}/collaborators/{}/permission", encoded(&account.login)),
-        what: format!("say what `{}` may do in `{repository}`", account.login),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/collaborators/{username}/permission",
+        format!("/repos/{repository}/collaborators/{}/permission", encoded(&account.login)),
+        format!("say what `{}` may do in `{repository}`", account.login),
+    );
     match client.get::<PermissionBody>(&call).await {
         Ok(body) if body.user.as_ref().is_some_and(|user| user.id == account.id) => Ok(body.permission()),
         Ok(_) | Err(ForgeError::NotFound { .. }) => Ok(Permission::None),

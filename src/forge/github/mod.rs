@@ -11,6 +11,7 @@ mod model;
 mod people;
 mod pulls;
 mod reviews;
+mod sdk;
 mod statuses;
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,9 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderName, header};
+use http::Uri;
 use jiff::Timestamp;
-use octocrab::{Octocrab, models::AppId, service::middleware::retry::RetryConfig};
+use octocrab::{AuthState, EncodingKey, auth::AppAuth, models::AppId};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
@@ -33,11 +34,12 @@ use self::{
     access::{Access, App, Credential},
     client::{Client, Octo},
     model::{AppBody, RepositoryBody, UserBody},
+    sdk::sdk,
 };
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Call, CredentialState, encoded, whose_token},
+    calls::{Breaker, Call, CredentialState, Outgoing, encoded, whose_token},
     github_like,
     setup::api_address,
 };
@@ -48,13 +50,8 @@ use crate::domain::{
     status::CommitStatus,
 };
 
-/// The version of the API that we speak: <https://docs.github.com/rest/about-the-rest-api/api-versions>.
-const API_VERSION: &str = "2022-11-28";
 /// What an address of the API looks like.
 const EXAMPLE: &str = "https://api.github.com";
-/// The media type that the API asks for.
-const MEDIA_TYPE: &str = "application/vnd.github+json";
-
 /// Where the API is and how to speak with it.
 #[derive(Debug, Clone)]
 pub struct GitHubOptions {
@@ -106,29 +103,21 @@ impl GitHub {
     pub fn new(options: &GitHubOptions) -> Result<Self, SetupError> {
         let api = api_address(&options.api_url, EXAMPLE)?;
         let limits = options.limits;
-        let builder = Octocrab::builder()
-            .add_retry_config(RetryConfig::None)
-            .set_connect_timeout(Some(limits.connect))
-            // Every call has a limit of its own; these would count while a connection is idle, and fail
-            // the call that happens to use it then.
-            .set_read_timeout(None)
-            .set_write_timeout(None)
-            .add_header(header::ACCEPT, MEDIA_TYPE.to_owned())
-            .add_header(HeaderName::from_static("x-github-api-version"), API_VERSION.to_owned())
-            .base_uri(api.as_str())
-            .map_err(|_| SetupError::Address { url: api, example: EXAMPLE })?;
-        let client_error = |error: octocrab::Error| SetupError::Client { source: error.into() };
+        let breaker = Breaker::of(&api);
+        let base: Uri = api.parse().map_err(|_| SetupError::Address { url: api, example: EXAMPLE })?;
+        let outgoing = Outgoing::new(limits).map_err(|source| SetupError::Client { source })?;
         let credential = match &options.credentials {
             Credentials::Token(token) => {
-                let octocrab = builder.personal_token(token.clone()).build().map_err(client_error)?;
-                let client = Arc::new(Client::new(Octo(octocrab), Arc::new(CredentialState::new(limits))));
+                let auth = AuthState::AccessToken { token: token.clone() };
+                let state = Arc::new(CredentialState::new(limits, &breaker, "token"));
+                let client = Arc::new(Client::new(Octo(sdk(base, auth, outgoing)), state));
                 Credential::Token(Access { client, token: token.clone() })
             }
             Credentials::App { id, private_key } => {
-                let builder = builder
-                    .app_from_rsa_pem(AppId(*id), private_key.expose_secret())
+                let key = EncodingKey::from_rsa_pem(private_key.expose_secret().as_bytes())
                     .map_err(|error| SetupError::PrivateKey { source: error.into() })?;
-                Credential::App(Box::new(App::new(builder.build().map_err(client_error)?, limits)))
+                let auth = AuthState::App(AppAuth { app_id: AppId(*id), key });
+                Credential::App(Box::new(App::new(sdk(base, auth, outgoing), limits, breaker)))
             }
         };
         Ok(Self { credential, account: OnceCell::new(), clone_urls: Mutex::default() })
@@ -139,7 +128,7 @@ impl GitHub {
     }
 
     async fn read_account(&self) -> Result<Account, ForgeError> {
-        let call = |route, path, what: &str| Call { route, path, what: what.to_owned() };
+        let call = |route, path, what: &str| Call::new(route, path, what.to_owned());
         let user: UserBody = match &self.credential {
             Credential::Token(access) => access.client.get(&whose_token()).await?,
             Credential::App(app) => {

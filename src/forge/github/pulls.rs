@@ -26,11 +26,11 @@ pub(super) async fn list(
     // Without its owner the head is ignored, and every pull request would be listed.
     let from = encoded(&format!("{}:{head}", repository.owner()));
     let into = encoded(base.as_str());
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state=all&head={from}&base={into}&sort=created&direction=desc"),
-        what: format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state=all&head={from}&base={into}&sort=created&direction=desc"),
+        format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
+    );
     let bodies = client.pages::<Vec<PullBody>>(&call, 1).await?;
     let wanted = |body: &PullBody| body.head.branch == head.as_str() && body.base.branch == base.as_str();
     Ok(bodies.into_iter().filter(wanted).map(PullBody::pull_request).collect())
@@ -43,11 +43,11 @@ pub(super) async fn list_into(
     base: &BranchName,
 ) -> Result<Vec<PullRequest>, ForgeError> {
     let into = encoded(base.as_str());
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state=all&base={into}&sort=updated&direction=desc"),
-        what: format!("list pull requests into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state=all&base={into}&sort=updated&direction=desc"),
+        format!("list pull requests into `{base}` of `{repository}`"),
+    );
     let bodies = client.pages::<Vec<PullBody>>(&call, 1).await?;
     Ok(bodies.into_iter().filter(|body| body.base.branch == base.as_str()).map(PullBody::pull_request).collect())
 }
@@ -69,11 +69,11 @@ pub(super) async fn open(
     repository: &RepositoryId,
     new: &NewPullRequest,
 ) -> Result<PullRequest, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls"),
-        what: format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls"),
+        format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
+    );
     let request = json!({"title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base.as_str()});
     let opened = client.write(Method::POST, &call, &request).await;
     let error = match opened.and_then(|answer| parse::<PullBody>(&answer, &call.what)) {

@@ -26,7 +26,7 @@ pub(super) async fn read(
     sha: &str,
 ) -> Result<Vec<CommitStatus>, ForgeError> {
     let commit = format!("/repos/{repository}/commits/{}", encoded(sha));
-    let call = |route, path| Call { route, path, what: format!("list the reports about `{sha}` of `{repository}`") };
+    let call = |route, path| Call::new(route, path, format!("list the reports about `{sha}` of `{repository}`"));
     // A commit that was never pushed is a 404 for one of the lists, and a 422 for the other.
     let not_found = |error| match error {
         ForgeError::NotFound { .. } | ForgeError::Refused { .. } => {

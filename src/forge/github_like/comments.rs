@@ -11,7 +11,7 @@ use crate::{
     domain::ids::{PullRequestNumber, RepositoryId},
     forge::{
         ForgeError, Reacted, Reaction,
-        calls::{Call, Client, Transport, parse},
+        calls::{Call, Client, Importance, Transport, parse},
     },
 };
 
@@ -22,11 +22,12 @@ struct CreatedBody {
 
 /// Returns the call about the comments on a pull request.
 pub(in crate::forge) fn on_pull_request(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
-    Call {
-        route: "/repos/{owner}/{repo}/issues/{issue_number}/comments",
-        path: format!("/repos/{repository}/issues/{}/comments", number.0),
-        what: format!("{verb} pull request {number} of `{repository}`"),
-    }
+    Call::new(
+        "/repos/{owner}/{repo}/issues/{issue_number}/comments",
+        format!("/repos/{repository}/issues/{}/comments", number.0),
+        format!("{verb} pull request {number} of `{repository}`"),
+    )
+    .of(Importance::Comment)
 }
 
 /// Comments on a pull request; returns the comment's id.
@@ -48,11 +49,12 @@ pub(in crate::forge) async fn edit<T: Transport>(
     comment: u64,
     body: &str,
 ) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments/{comment_id}",
-        path: format!("/repos/{repository}/issues/comments/{comment}"),
-        what: format!("edit the comment {comment} in `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/issues/comments/{comment_id}",
+        format!("/repos/{repository}/issues/comments/{comment}"),
+        format!("edit the comment {comment} in `{repository}`"),
+    )
+    .of(Importance::Comment);
     client.write(Method::PATCH, &call, &json!({"body": body})).await.map(drop)
 }
 
@@ -63,11 +65,12 @@ pub(in crate::forge) async fn react<T: Transport>(
     comment: u64,
     reaction: Reaction,
 ) -> Result<Reacted, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
-        path: format!("/repos/{repository}/issues/comments/{comment}/reactions"),
-        what: format!("react to the comment {comment} in `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
+        format!("/repos/{repository}/issues/comments/{comment}/reactions"),
+        format!("react to the comment {comment} in `{repository}`"),
+    )
+    .of(Importance::Comment);
     let word = match reaction {
         Reaction::Eyes => "eyes",
         Reaction::Confused => "confused",

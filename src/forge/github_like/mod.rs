@@ -20,10 +20,10 @@ pub(super) async fn repository<T: Transport, B: DeserializeOwned>(
     client: &Client<T>,
     repository: &RepositoryId,
 ) -> Result<B, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}",
-        path: format!("/repos/{repository}"),
-        what: format!("show the repository `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}",
+        format!("/repos/{repository}"),
+        format!("show the repository `{repository}`"),
+    );
     client.get(&call).await.map_err(|error| named(error, || format!("the repository `{repository}`")))
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     forge::{
         ForgeError, PullRequestState,
-        calls::{Call, Client, Transport, settle_close},
+        calls::{Call, Client, Importance, Transport, settle_close},
     },
 };
 
@@ -19,11 +19,11 @@ pub(in crate::forge) const PULLS_ROUTE: &str = "/repos/{owner}/{repo}/pulls";
 
 /// Returns the call about one pull request.
 pub(in crate::forge) fn one(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
-    Call {
-        route: "/repos/{owner}/{repo}/pulls/{pull_number}",
-        path: format!("/repos/{repository}/pulls/{}", number.0),
-        what: format!("{verb} pull request {number} of `{repository}`"),
-    }
+    Call::new(
+        "/repos/{owner}/{repo}/pulls/{pull_number}",
+        format!("/repos/{repository}/pulls/{}", number.0),
+        format!("{verb} pull request {number} of `{repository}`"),
+    )
 }
 
 /// Returns the call that merges one pull request.
@@ -42,7 +42,7 @@ pub(in crate::forge) async fn edit<T: Transport>(
     title: &str,
     body: &str,
 ) -> Result<(), ForgeError> {
-    let call = one(repository, number, "edit");
+    let call = one(repository, number, "edit").of(Importance::Status);
     client.write(Method::PATCH, &call, &json!({"title": title, "body": body})).await.map(drop)
 }
 

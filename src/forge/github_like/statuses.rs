@@ -7,7 +7,7 @@ use crate::{
     domain::ids::RepositoryId,
     forge::{
         ForgeError, NewStatus,
-        calls::{Call, Client, Transport, encoded},
+        calls::{Call, Client, Importance, Transport, encoded},
     },
 };
 
@@ -27,11 +27,12 @@ pub(in crate::forge) async fn post<T: Transport>(
     sha: &str,
     status: &NewStatus,
 ) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/statuses/{sha}",
-        path: format!("/repos/{repository}/statuses/{}", encoded(sha)),
-        what: format!("post the status `{}` on `{sha}` of `{repository}`", status.key),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/statuses/{sha}",
+        format!("/repos/{repository}/statuses/{}", encoded(sha)),
+        format!("post the status `{}` on `{sha}` of `{repository}`", status.key),
+    )
+    .of(Importance::Status);
     let request = StatusRequest {
         state: status.state.word(),
         context: status.key.as_str(),

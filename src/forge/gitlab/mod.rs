@@ -38,7 +38,7 @@ use self::{
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{CredentialState, Http, whose_token},
+    calls::{Breaker, CredentialState, Http, Outgoing, whose_token},
     setup::api_and_site,
 };
 pub use super::{SetupError, calls::Limits};
@@ -89,10 +89,14 @@ impl GitLab {
     /// When address or token cannot be used.
     pub fn new(options: &GitLabOptions) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
-        let transport = Http::new(&api, (TOKEN_HEADER, &options.token), options.limits);
+        let outgoing = Outgoing::new(options.limits).map_err(|source| SetupError::Client { source })?;
+        let transport = Http::new(&api, (TOKEN_HEADER, &options.token), outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
-            client: Client::new(Api(transport), Arc::new(CredentialState::new(options.limits))),
+            client: Client::new(
+                Api(transport),
+                Arc::new(CredentialState::new(options.limits, &Breaker::of(&api), "token")),
+            ),
             site,
             token: options.token.clone(),
             account: OnceCell::new(),

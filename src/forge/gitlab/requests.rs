@@ -20,7 +20,7 @@ use crate::{
     domain::ids::{BranchName, PullRequestNumber, RepositoryId},
     forge::{
         ForgeError, NewPullRequest, PullRequest, PullRequestState,
-        calls::{Call, encoded, is_worth_reading_back, named, parse, settle_close},
+        calls::{Call, Importance, encoded, is_worth_reading_back, named, parse, settle_close},
     },
 };
 
@@ -135,7 +135,8 @@ pub(super) async fn edit(
         .title(title)
         .description(quick_actions::defused(body))
         .build();
-    client.perform(&writing(endpoint, ONE_ROUTE, attempt("edit", repository, number))?).await.map(drop)
+    let write = writing(endpoint, ONE_ROUTE, attempt("edit", repository, number))?.of(Importance::Status);
+    client.perform(&write).await.map(drop)
 }
 
 /// Closes without merging; closing a closed one is a success.
@@ -169,5 +170,5 @@ pub(super) fn below(
 ) -> Call {
     let project = encoded(repository.as_str());
     let path = format!("/projects/{project}/merge_requests/{}/{rest}", number.0);
-    Call { route, path, what: attempt(verb, repository, number) }
+    Call::new(route, path, attempt(verb, repository, number))
 }
