@@ -8,7 +8,9 @@ mod calls;
 pub mod crashing;
 pub mod gitea;
 pub mod github;
+mod github_like;
 pub mod gitlab;
+mod setup;
 #[cfg(test)]
 mod tests;
 pub mod webhook;
@@ -20,6 +22,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use self::setup::SetupError;
 use crate::domain::{
     approvals::Review,
     ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
@@ -448,6 +451,34 @@ pub enum Reacted {
     Before,
 }
 
+/// Who asks to wait before the next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitedBy {
+    /// The forge.
+    Forge,
+    /// We do: what the forge still allows is kept for merges.
+    Reserve {
+        /// How many calls are left.
+        remaining: u64,
+        /// How many there were.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for LimitedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forge => f.write_str("the forge asks to wait"),
+            Self::Reserve { remaining, limit } => {
+                write!(
+                    f,
+                    "only {remaining} of {limit} calls to the forge are left, which are kept for merges; comments wait"
+                )
+            }
+        }
+    }
+}
+
 /// Why a forge did not do what was asked, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
@@ -479,11 +510,13 @@ pub enum ForgeError {
         /// The forge's words.
         words: String,
     },
-    /// Too many calls: nothing more before this time has passed.
-    #[error("the forge asks to wait {} s", retry_after.as_secs())]
+    /// Too many calls: nothing more of this kind before this time has passed.
+    #[error("{by} {} s", retry_after.as_secs())]
     RateLimited {
         /// How long to wait.
         retry_after: Duration,
+        /// Who asks for it.
+        by: LimitedBy,
     },
     /// No usable answer (network, time limit, 5xx): try again later.
     #[error("the forge did not answer while it was asked to {what}")]

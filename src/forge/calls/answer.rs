@@ -24,6 +24,19 @@ pub(in crate::forge) struct Answer {
     pub(in crate::forge) body: String,
 }
 
+/// What a forge says about one of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QuotaTold<'a> {
+    /// The part of the API that it is of.
+    pub(super) resource: &'a str,
+    /// How many calls are left.
+    pub(super) remaining: u64,
+    /// How many there were.
+    pub(super) limit: Option<u64>,
+    /// How long until there are as many again.
+    pub(super) reset_in: Duration,
+}
+
 #[derive(Deserialize)]
 struct ErrorBody {
     /// A text; of GitLab also a list of them, or an object of lists by field.
@@ -36,23 +49,41 @@ struct ErrorBody {
 }
 
 impl Answer {
-    /// Returns how long nothing more may be sent; `strikes` counts the limits in a row before this one.
-    pub(in crate::forge) fn wait(&self, strikes: u32) -> Option<Duration> {
-        let exhausted = self.limit("remaining") == Some("0");
+    /// Returns how long to wait when this is a refusal because of too many calls; `strikes` counts those in a row
+    /// before it.
+    pub(super) fn wait(&self, strikes: u32) -> Option<Duration> {
         if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
-            return exhausted.then(|| self.until_reset()).flatten();
+            return None;
         }
-        let asked = self.header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let unsaid = || (UNSAID_WAIT * 2u32.saturating_pow(strikes.min(8))).min(LONGEST_UNSAID_WAIT);
-        if asked.is_some() {
-            asked.map(|wait| wait.max(Duration::from_secs(1)))
-        } else if exhausted {
-            self.until_reset().or_else(|| Some(unsaid()))
-        } else if self.status == StatusCode::TOO_MANY_REQUESTS || self.body.contains("rate limit") {
-            Some(unsaid())
-        } else {
-            None
-        }
+        let is_exhausted = self.limit("remaining") == Some("0");
+        let is_limit = is_exhausted || self.status == StatusCode::TOO_MANY_REQUESTS || self.body.contains("rate limit");
+        let reset = || self.until_reset().filter(|_| is_exhausted);
+        let unsaid = || is_limit.then(|| (UNSAID_WAIT * 2u32.saturating_pow(strikes.min(8))).min(LONGEST_UNSAID_WAIT));
+        self.retry_after().or_else(reset).or_else(unsaid)
+    }
+
+    /// Returns how long the forge asks to be left alone altogether.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.header("retry-after")?.parse().ok()?;
+        Some(Duration::from_secs(seconds).max(Duration::from_secs(1)))
+    }
+
+    /// Returns what the forge says about the limit that this call counted for.
+    pub(super) fn quota(&self) -> Option<QuotaTold<'_>> {
+        Some(QuotaTold {
+            // GitLab names its limits, too; most others have a single one.
+            resource: self.limit("resource").or_else(|| self.limit("name")).unwrap_or("all"),
+            remaining: self.limit("remaining")?.parse().ok()?,
+            limit: self.limit("limit").and_then(|limit| limit.parse().ok()),
+            reset_in: self.until_reset()?,
+        })
+    }
+
+    /// Says whether this is a page for people, where only JSON is of use.
+    pub(super) fn is_page(&self) -> bool {
+        let is_html = |kind: &str| kind.trim_start().to_ascii_lowercase().starts_with("text/html");
+        self.body.trim_start().starts_with('<')
+            || (!self.body.is_empty() && self.header("content-type").is_some_and(is_html))
     }
 
     /// Returns the time from the answer's own date until the limit is reset, so that a wrong clock here does no harm.
@@ -87,6 +118,10 @@ impl Answer {
             }
             // 406: a conflict, on older GitLabs; 412: not in its present state; 423: the repository is archived.
             400 | 405 | 406 | 412 | 422 | 423 | 451 => ForgeError::Refused { what, words },
+            407 => ForgeError::Unavailable {
+                what,
+                source: anyhow::anyhow!("the proxy wants other credentials than those of `network.proxy`: {words}"),
+            },
             status => ForgeError::Unavailable { what, source: anyhow::anyhow!("status {status}: {words}") },
         }
     }
@@ -146,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_follow_retry_after_then_the_reset_then_a_minute_that_doubles() {
+    fn a_refusals_wait_is_retry_after_then_the_reset_then_a_minute_that_doubles() {
         let seconds = |answer: &Answer, strikes| answer.wait(strikes).map(|wait| wait.as_secs());
         assert_eq!(seconds(&answer(403, &[("retry-after", "17")], ""), 0), Some(17));
         assert_eq!(seconds(&answer(429, &[("retry-after", "0")], ""), 0), Some(1));
@@ -156,7 +191,7 @@ mod tests {
             ("date", "Tue, 14 Nov 2023 22:13:20 GMT"),
         ];
         assert_eq!(seconds(&answer(403, &reset, ""), 0), Some(100));
-        assert_eq!(seconds(&answer(200, &reset, ""), 0), Some(100));
+        assert_eq!(seconds(&answer(200, &reset, ""), 0), None);
         let of_gitlab = [("ratelimit-remaining", "0"), ("ratelimit-reset", "1700000100"), reset[2]];
         assert_eq!(seconds(&answer(429, &of_gitlab, ""), 0), Some(100));
         assert_eq!(seconds(&answer(429, &[], ""), 0), Some(60));
@@ -166,6 +201,41 @@ mod tests {
         assert_eq!(seconds(&answer(403, &[], secondary), 0), Some(60));
         assert_eq!(seconds(&answer(403, &[("x-ratelimit-remaining", "4999")], "no"), 0), None);
         assert_eq!(seconds(&answer(200, &[("retry-after", "17")], ""), 0), None);
+    }
+
+    #[test]
+    fn what_is_left_is_read_as_each_forge_tells_it() {
+        let date = ("date", "Tue, 14 Nov 2023 22:13:20 GMT");
+        let of_github = [
+            ("x-ratelimit-resource", "core"),
+            ("x-ratelimit-remaining", "12"),
+            ("x-ratelimit-limit", "5000"),
+            ("x-ratelimit-reset", "1700000100"),
+            date,
+        ];
+        let (limit, reset_in) = (Some(5000), Duration::from_secs(100));
+        let told = QuotaTold { resource: "core", remaining: 12, limit, reset_in };
+        assert_eq!(answer(200, &of_github, "").quota(), Some(told));
+        let of_gitlab = [
+            ("ratelimit-name", "throttle_authenticated_api"),
+            ("ratelimit-remaining", "12"),
+            ("ratelimit-limit", "5000"),
+            ("ratelimit-reset", "1700000100"),
+            date,
+        ];
+        let told = QuotaTold { resource: "throttle_authenticated_api", ..told };
+        assert_eq!(answer(304, &of_gitlab, "").quota(), Some(told));
+        assert_eq!(answer(200, &of_github[..2], "").quota(), None, "without an end it is of no use");
+        assert_eq!(answer(200, &[], "").quota(), None);
+    }
+
+    #[test]
+    fn a_page_is_told_from_json() {
+        let html = [("content-type", "text/html; charset=utf-8")];
+        assert!(answer(200, &html, "Sign in").is_page());
+        assert!(answer(200, &[], "\n <!DOCTYPE html>").is_page());
+        assert!(!answer(200, &html, "").is_page(), "an empty answer is no page");
+        assert!(!answer(200, &[], r#"{"a": "<b>"}"#).is_page());
     }
 
     #[test]

@@ -3,23 +3,30 @@
 use std::{
     fmt,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep_until, timeout},
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Answer, Breaker, Call, Limits,
+    breaker::{LeftAlone, Permit},
+    budget::{Budget, Held},
+    count,
+    etags::Etags,
+    lock,
+    meters::Meters,
+    parse,
+    turns::Turns,
 };
+use crate::forge::{ForgeError, LimitedBy};
 
-use super::{Answer, Call, Limits, count, etags::Etags, lock, parse};
-use crate::forge::ForgeError;
-
-/// How long a write waits for the writes before it.
-const WRITE_QUEUE_LIMIT: Duration = Duration::from_secs(120);
+/// What is said of a page for people in place of JSON.
+const NO_API: &str =
+    "it answered with a web page; is `api_url` the address of its API, and is no sign-in page or proxy in between?";
 
 /// Carries one request to the forge and its answer back; limits and meanings are not its business.
 #[async_trait]
@@ -49,16 +56,11 @@ pub(in crate::forge) struct Client<T> {
 /// What is remembered about one credential.
 pub(in crate::forge) struct CredentialState {
     pub(in crate::forge) limits: Limits,
-    pause: Mutex<Pause>,
+    breaker: Arc<Breaker>,
+    budget: Mutex<Budget>,
     etags: Mutex<Etags>,
-    writer: Semaphore,
-    next_write: Mutex<Option<Instant>>,
-}
-
-#[derive(Default)]
-struct Pause {
-    until: Option<Instant>,
-    strikes: u32,
+    turns: Turns,
+    meters: Meters,
 }
 
 impl<T> fmt::Debug for Client<T> {
@@ -68,38 +70,65 @@ impl<T> fmt::Debug for Client<T> {
 }
 
 impl CredentialState {
-    pub(in crate::forge) fn new(limits: Limits) -> Self {
+    /// Returns the state of a credential of the forge behind `breaker`; `name` is its name in metrics.
+    pub(in crate::forge) fn new(limits: Limits, breaker: &Arc<Breaker>, name: &str) -> Self {
         Self {
             limits,
-            pause: Mutex::default(),
+            breaker: Arc::clone(breaker),
+            budget: Mutex::default(),
             etags: Mutex::default(),
-            writer: Semaphore::new(1),
-            next_write: Mutex::default(),
+            turns: Turns::new(limits.write_interval),
+            meters: Meters::new(breaker.host(), name),
         }
     }
 
-    /// Fails while the forge wants to be left alone.
-    pub(in crate::forge) fn check_pause(&self) -> Result<(), ForgeError> {
-        let until = lock(&self.pause).until;
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(retry_after) if !retry_after.is_zero() => Err(ForgeError::RateLimited { retry_after }),
-            _ => Ok(()),
+    /// Fails while a call may not go out: the forge wants to be left alone, little of its limit is left, or it does not
+    /// answer.
+    fn check(&self, call: &Call) -> Result<(), ForgeError> {
+        let now = Instant::now();
+        let checked = lock(&self.budget).check(call.route, call.importance, now);
+        if let Err(Held { wait: retry_after, by }) = checked {
+            self.meters.held_back(match by {
+                LimitedBy::Forge => "forge",
+                LimitedBy::Reserve { .. } => "reserve",
+            });
+            return Err(ForgeError::RateLimited { retry_after, by });
         }
+        self.breaker.check(now).map_err(|alone| self.left_alone(call, alone))
     }
 
-    /// Remembers how long the forge wants to be left alone; fails when the answer is a refusal for that reason.
-    pub(in crate::forge) fn note_limits(&self, answer: &Answer) -> Result<(), ForgeError> {
-        let mut pause = lock(&self.pause);
-        let Some(wait) = answer.wait(pause.strikes) else {
-            pause.strikes = 0;
-            return Ok(());
-        };
-        pause.until = Instant::now().checked_add(wait).max(pause.until);
-        if answer.status.is_success() || answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(());
+    /// Lets a call go out; whoever gets the permit says what became of it.
+    pub(in crate::forge) fn admit(&self, call: &Call) -> Result<Permit<'_>, ForgeError> {
+        self.check(call)?;
+        self.breaker.admit(Instant::now()).map_err(|alone| self.left_alone(call, alone))
+    }
+
+    fn left_alone(&self, call: &Call, alone: LeftAlone) -> ForgeError {
+        self.meters.held_back("breaker");
+        unavailable(call, alone)
+    }
+
+    /// Takes in an answer; fails when it is of no use, or a refusal because of too many calls.
+    pub(in crate::forge) fn note(&self, call: &Call, permit: Permit<'_>, answer: &Answer) -> Result<(), ForgeError> {
+        if answer.status.is_server_error() {
+            permit.failed();
+        } else if answer.status.is_success() && answer.is_page() {
+            permit.failed();
+            return Err(unavailable(call, anyhow::anyhow!(NO_API)));
+        } else {
+            permit.answered();
         }
-        pause.strikes += 1;
-        Err(ForgeError::RateLimited { retry_after: wait })
+        let now = Instant::now();
+        let mut budget = lock(&self.budget);
+        let limited = budget.note(call.route, answer, now);
+        self.meters.pause(budget.pause(now));
+        if let Some(told) = answer.quota() {
+            self.meters.quota(told.resource, told.remaining, told.limit);
+        }
+        match limited {
+            Some(retry_after) => Err(ForgeError::RateLimited { retry_after, by: LimitedBy::Forge }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -113,7 +142,7 @@ impl<T: Transport> Client<T> {
         parse(&self.read(call, &call.path).await?.body, &call.what)
     }
 
-    /// Writes, once, after the writes before it; returns the body of the answer.
+    /// Writes, once, after the more important writes; returns the body of the answer.
     pub(in crate::forge) async fn write(
         &self,
         method: Method,
@@ -123,7 +152,7 @@ impl<T: Transport> Client<T> {
         Ok(self.write_for_answer(method, call, body).await?.body)
     }
 
-    /// Writes, once, after the writes before it; returns the whole answer to a success.
+    /// Writes, once, after the more important writes; returns the whole answer to a success.
     pub(in crate::forge) async fn write_for_answer(
         &self,
         method: Method,
@@ -132,17 +161,12 @@ impl<T: Transport> Client<T> {
     ) -> Result<Answer, ForgeError> {
         let body = serde_json::to_value(body).map_err(|error| unavailable(call, error))?;
         let request = Request { method, path: call.path.clone(), if_none_match: None, body: Some(body) };
-        let _turn = timeout(WRITE_QUEUE_LIMIT, self.state.writer.acquire())
-            .await
-            .map_err(|_| unavailable(call, anyhow::anyhow!("too many writes wait for the forge")))?
-            .map_err(|closed| unavailable(call, closed))?;
-        let next = *lock(&self.state.next_write);
-        if let Some(next) = next {
-            sleep_until(next).await;
-        }
-        let answer = self.send(call, request).await;
-        *lock(&self.state.next_write) = Instant::now().checked_add(self.state.limits.write_interval);
-        let answer = answer?;
+        // Nobody waits for a turn to hear that it is of no use.
+        self.state.check(call)?;
+        let turn = self.state.turns.take(call.importance, &self.state.meters).await;
+        let turn = turn.map_err(|crowded| unavailable(call, crowded))?;
+        let answer = self.send(call, request).await?;
+        drop(turn);
         if answer.status.is_success() { Ok(answer) } else { Err(answer.error(&call.what)) }
     }
 
@@ -167,22 +191,24 @@ impl<T: Transport> Client<T> {
 
     /// Sends one request and reads its answer to the end within the time limit.
     async fn send(&self, call: &Call, request: Request) -> Result<Answer, ForgeError> {
-        self.state.check_pause()?;
+        let permit = self.state.admit(call)?;
         let method = request.method.clone();
         let answer = match timeout(self.state.limits.call, self.transport.exchange(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
+                permit.failed();
                 count(&method, call.route, "none");
                 return Err(unavailable(call, error));
             }
             Err(_) => {
+                permit.failed();
                 count(&method, call.route, "timeout");
                 let limit = self.state.limits.call.as_secs_f32();
                 return Err(unavailable(call, anyhow::anyhow!("no answer within {limit} s")));
             }
         };
         count(&method, call.route, answer.status.as_str());
-        self.state.note_limits(&answer)?;
+        self.state.note(call, permit, &answer)?;
         Ok(answer)
     }
 }

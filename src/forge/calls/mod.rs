@@ -1,30 +1,42 @@
 //! What every adapter needs to speak with an HTTP API: time limits, pacing, waits that the forge asks for,
 //! conditional reads, and answers by the reaction that they ask for.
 //!
-//! - A read may run beside others; writes go out one after another with a pause between them.
+//! - A read may run beside others; writes go out one after another with a pause between them, merges first.
 //! - No request is ever repeated here: a write has its read-back rule, a read its next look.
-//! - After the forge asked to wait nothing is sent until then; callers get [`ForgeError::RateLimited`].
+//! - After the forge asked to wait nothing is sent until then, and when it allows few more calls comments wait; callers
+//!   get [`ForgeError::RateLimited`].
+//! - A forge that does not answer is left alone for a while: calls fail at once.
+//! - No redirect is followed: credentials are for one address, and a repeated write is another one.
 //!
 //! How bytes travel is the adapter's: it brings a [`Transport`], or takes [`Http`]. So are pages, which every forge numbers its own way.
 
 mod answer;
+mod breaker;
+mod budget;
 mod client;
 mod etags;
 mod http_transport;
+mod meters;
+mod outgoing;
+mod read_back;
+mod turns;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 pub(super) use self::{
     answer::Answer,
+    breaker::Breaker,
     client::{Client, CredentialState, Request, Transport},
     http_transport::Http,
+    meters::count,
+    outgoing::Outgoing,
+    read_back::{is_worth_reading_back, settle_close},
 };
 use super::ForgeError;
 
@@ -48,6 +60,28 @@ impl Default for Limits {
     }
 }
 
+/// What a call is for; what matters more goes first, and on for longer when the forge allows few more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Importance {
+    /// Merging, opening and closing pull requests, and what that is decided on.
+    Merge,
+    /// Statuses, and the texts of pull requests.
+    Status,
+    /// Comments, reactions, and looking for comments.
+    Comment,
+}
+
+impl Importance {
+    /// Returns the word for metrics.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Status => "status",
+            Self::Comment => "comment",
+        }
+    }
+}
+
 /// One kind of request: its place in the API, as metrics name it, and what it is for, as errors name it.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -57,6 +91,25 @@ pub(super) struct Call {
     pub(super) path: String,
     /// What is attempted, completing "was asked to …".
     pub(super) what: String,
+    /// How much it matters.
+    pub(super) importance: Importance,
+}
+
+impl Call {
+    /// Returns a call that matters as much as any, until [`Call::of`] says otherwise.
+    pub(super) fn new(route: &'static str, path: String, what: String) -> Self {
+        Self { route, path, what, importance: Importance::Merge }
+    }
+
+    /// Returns the call with another importance.
+    pub(super) fn of(self, importance: Importance) -> Self {
+        Self { importance, ..self }
+    }
+}
+
+/// Returns the call that asks whose token it is; every forge answers it at the same path.
+pub(super) fn whose_token() -> Call {
+    Call::new("/user", "/user".to_owned(), "say whose token this is".to_owned())
 }
 
 /// Returns `text` for use as one path segment or one value of a query.
@@ -76,13 +129,6 @@ pub(super) fn named(error: ForgeError, what: impl FnOnce() -> String) -> ForgeEr
 pub(super) fn parse<T: DeserializeOwned>(body: &str, what: &str) -> Result<T, ForgeError> {
     serde_json::from_str(body)
         .map_err(|error| ForgeError::Unavailable { what: what.to_owned(), source: anyhow::Error::new(error) })
-}
-
-/// Counts one request by its route, not by its path.
-pub(super) fn count(method: &Method, route: &'static str, status: &str) {
-    let (method, status) = (method.as_str().to_owned(), status.to_owned());
-    metrics::counter!("hydromote_forge_requests_total", "method" => method, "route" => route, "status" => status)
-        .increment(1);
 }
 
 /// Locks; a panic elsewhere leaves plain values behind that stay usable.

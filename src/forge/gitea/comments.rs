@@ -1,18 +1,14 @@
-//! Comments on pull requests, and reactions to them.
+//! Reading comments on pull requests.
 
-use http::{Method, StatusCode};
 use jiff::Timestamp;
-use serde_json::json;
 
-use super::{
-    client::Client,
-    model::{CommentBody, CreatedBody},
-};
+use super::{client::Client, model::CommentBody};
 use crate::{
     domain::ids::{PullRequestNumber, RepositoryId},
     forge::{
-        COMMENTS_AT_ONCE, Comment, ForgeError, Reacted, Reaction, RecentComments,
-        calls::{Call, encoded, parse},
+        COMMENTS_AT_ONCE, Comment, ForgeError, RecentComments,
+        calls::{Call, Importance, encoded},
+        github_like::comments::on_pull_request,
     },
 };
 
@@ -29,11 +25,12 @@ pub(super) async fn since(
     since: Timestamp,
 ) -> Result<RecentComments, ForgeError> {
     let second = since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments",
-        path: format!("/repos/{repository}/issues/comments?since={}", encoded(&second)),
-        what: format!("list the comments of `{repository}` since {second}"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/issues/comments",
+        format!("/repos/{repository}/issues/comments?since={}", encoded(&second)),
+        format!("list the comments of `{repository}` since {second}"),
+    )
+    .of(Importance::Comment);
     let mut bodies = client.pages(&call, |all: &[CommentBody]| all.len() > LOOKED_THROUGH).await?;
     if bodies.len() > LOOKED_THROUGH {
         let source = anyhow::anyhow!("more than {LOOKED_THROUGH} have changed since then");
@@ -59,59 +56,4 @@ pub(super) async fn list(
 ) -> Result<Vec<Comment>, ForgeError> {
     let bodies: Vec<CommentBody> = client.get(&on_pull_request(repository, number, "list the comments on")).await?;
     Ok(bodies.into_iter().take(COMMENTS_AT_ONCE).filter_map(CommentBody::comment).collect())
-}
-
-/// Comments on a pull request; returns the comment's id.
-pub(super) async fn post(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-    body: &str,
-) -> Result<u64, ForgeError> {
-    let call = on_pull_request(repository, number, "comment on");
-    let answer = client.write(Method::POST, &call, &json!({"body": body})).await?;
-    Ok(parse::<CreatedBody>(&answer, &call.what)?.id)
-}
-
-/// Replaces the text of a comment.
-pub(super) async fn edit(
-    client: &Client,
-    repository: &RepositoryId,
-    comment: u64,
-    body: &str,
-) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments/{id}",
-        path: format!("/repos/{repository}/issues/comments/{comment}"),
-        what: format!("edit the comment {comment} in `{repository}`"),
-    };
-    client.write(Method::PATCH, &call, &json!({"body": body})).await.map(drop)
-}
-
-/// Reacts to a comment; the forge answers 200 instead of 201 when we had reacted so before.
-pub(super) async fn react(
-    client: &Client,
-    repository: &RepositoryId,
-    comment: u64,
-    reaction: Reaction,
-) -> Result<Reacted, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/issues/comments/{id}/reactions",
-        path: format!("/repos/{repository}/issues/comments/{comment}/reactions"),
-        what: format!("react to the comment {comment} in `{repository}`"),
-    };
-    let word = match reaction {
-        Reaction::Eyes => "eyes",
-        Reaction::Confused => "confused",
-    };
-    let answer = client.write_for_answer(Method::POST, &call, &json!({"content": word})).await?;
-    Ok(if answer.status == StatusCode::CREATED { Reacted::Now } else { Reacted::Before })
-}
-
-fn on_pull_request(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
-    Call {
-        route: "/repos/{owner}/{repo}/issues/{index}/comments",
-        path: format!("/repos/{repository}/issues/{}/comments", number.0),
-        what: format!("{verb} pull request {number} of `{repository}`"),
-    }
 }

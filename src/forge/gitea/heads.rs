@@ -120,11 +120,11 @@ pub(super) async fn taken_in(
 
 /// Reads the heads of pull requests by number, from the references with this prefix.
 async fn heads(client: &Client, repository: &RepositoryId, prefix: &str) -> Result<HashMap<u64, String>, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/git/refs/{ref}",
-        path: format!("/repos/{repository}/git/refs/{prefix}"),
-        what: format!("list the heads of pull requests of `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/git/refs/{ref}",
+        format!("/repos/{repository}/git/refs/{prefix}"),
+        format!("list the heads of pull requests of `{repository}`"),
+    );
     let refs = match client.get(&call).await {
         Ok(RefsBody::One(one)) => vec![one],
         Ok(RefsBody::Many(many)) => many,

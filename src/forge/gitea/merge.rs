@@ -19,14 +19,17 @@ use super::{
     client::Client,
     heads,
     model::{PullBody, RepositoryBody},
-    pulls::{one, read_body},
+    pulls::read_body,
 };
 use crate::{
-    domain::{
-        ids::{PullRequestNumber, RepositoryId},
-        strategy::MergeMethod,
+    domain::ids::{PullRequestNumber, RepositoryId},
+    forge::{
+        ForgeError, Merge, PullRequestState,
+        github_like::{
+            self,
+            pulls::{self, method_word},
+        },
     },
-    forge::{ForgeError, Merge, PullRequestState, calls::Call},
 };
 
 /// How soon after a look the next one follows, at first; each pause is twice as long as the one before.
@@ -102,9 +105,7 @@ impl Merging<'_> {
 
     /// Sends the merge once; returns the commit on the base branch, or a refusal after which it may be sent again.
     async fn send(&self) -> Result<Result<String, ForgeError>, ForgeError> {
-        let mut call = one(self.repository, self.number, "merge");
-        call.route = "/repos/{owner}/{repo}/pulls/{index}/merge";
-        call.path.push_str("/merge");
+        let call = pulls::merge(self.repository, self.number);
         let request = json!({
             "Do": method_word(self.merge.method),
             "head_commit_id": self.merge.expected_head,
@@ -175,17 +176,12 @@ impl Merging<'_> {
 
     /// Says whether we may write to the repository, which merging needs.
     async fn may_push(&self) -> Result<bool, ForgeError> {
-        let call = Call {
-            route: "/repos/{owner}/{repo}",
-            path: format!("/repos/{}", self.repository),
-            what: format!("show the repository `{}`", self.repository),
-        };
-        let body: RepositoryBody = self.client.get(&call).await?;
+        let body: RepositoryBody = github_like::repository(self.client, self.repository).await?;
         Ok(body.permissions.is_none_or(|rights| rights.push))
     }
 
     fn what(&self) -> String {
-        one(self.repository, self.number, "merge").what
+        pulls::merge(self.repository, self.number).what
     }
 
     fn refused(&self, words: &str) -> ForgeError {
@@ -198,13 +194,5 @@ impl Merging<'_> {
 
     fn unclear(&self, words: &'static str) -> ForgeError {
         ForgeError::Unavailable { what: self.what(), source: anyhow::anyhow!(words) }
-    }
-}
-
-fn method_word(method: MergeMethod) -> &'static str {
-    match method {
-        MergeMethod::Merge => "merge",
-        MergeMethod::Squash => "squash",
-        MergeMethod::Rebase => "rebase",
     }
 }

@@ -34,12 +34,14 @@ use self::{
     merge::Merging,
     model::{RepositoryBody, UserBody},
 };
-pub use super::calls::Limits;
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Call, CredentialState, Http, named},
+    calls::{Breaker, CredentialState, Http, Outgoing, whose_token},
+    github_like,
+    setup::api_and_site,
 };
+pub use super::{SetupError, calls::Limits};
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
     permission::{Grantee, Permission},
@@ -48,6 +50,8 @@ use crate::domain::{
 
 /// Where the API is below the address that people open.
 pub const API_PATH: &str = "/api/v1";
+/// What an address of the API looks like.
+const EXAMPLE: &str = "https://git.example.com/api/v1";
 /// How long a merge waits for the forge's own check of the pull request: its queue is looked at every two seconds by
 /// default, and a push is in two of them, one after the other.
 const MERGE_PATIENCE: Duration = Duration::from_secs(15);
@@ -61,24 +65,6 @@ pub struct GiteaOptions {
     pub token: SecretString,
     /// Time limits.
     pub limits: Limits,
-}
-
-/// Why the adapter could not be made; the operator must act.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The address is none of Gitea's API.
-    #[error("`{url}` is not the address of Gitea's API; write it like `https://git.example.com/api/v1`")]
-    Address {
-        /// What was configured.
-        url: String,
-    },
-    /// No client could be made: the token holds what no header can, or root certificates are missing.
-    #[error("could not set up the client for the forge's API")]
-    Client {
-        /// What went wrong.
-        #[source]
-        source: anyhow::Error,
-    },
 }
 
 /// A forge with Gitea's API.
@@ -104,19 +90,14 @@ impl Gitea {
     /// # Errors
     /// When address or token cannot be used.
     pub fn new(options: &GiteaOptions) -> Result<Self, SetupError> {
-        let address = || SetupError::Address { url: options.api_url.clone() };
-        let url = url::Url::parse(&options.api_url).map_err(|_| address())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(address());
-        }
-        let api = url.as_str().trim_end_matches('/');
-        let site = api.strip_suffix(API_PATH).ok_or_else(address)?;
+        let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
         let token = format!("token {}", options.token.expose_secret());
-        let transport = Http::new(api, (header::AUTHORIZATION, &SecretString::from(token)), options.limits);
+        let outgoing = Outgoing::new(options.limits).map_err(|source| SetupError::Client { source })?;
+        let transport = Http::new(&api, (header::AUTHORIZATION, &SecretString::from(token)), outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
-            client: Client::new(transport, Arc::new(CredentialState::new(options.limits))),
-            site: site.to_owned(),
+            client: Client::new(transport, Arc::new(CredentialState::new(options.limits, &Breaker::of(&api), "token"))),
+            site,
             token: options.token.clone(),
             heads: Heads::default(),
             account: OnceCell::new(),
@@ -125,11 +106,10 @@ impl Gitea {
     }
 
     async fn read_account(&self) -> Result<Account, ForgeError> {
-        let what = "say whose token this is";
-        let call = Call { route: "/user", path: "/user".to_owned(), what: what.to_owned() };
+        let call = whose_token();
         let user: UserBody = self.client.get(&call).await?;
         user.account().ok_or_else(|| ForgeError::Unavailable {
-            what: what.to_owned(),
+            what: call.what,
             source: anyhow::anyhow!("it is the token of an account that is gone"),
         })
     }
@@ -142,12 +122,11 @@ impl Forge for Gitea {
     }
 
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {
-        let what = format!("show the repository `{repository}`");
-        let call = Call { route: "/repos/{owner}/{repo}", path: format!("/repos/{repository}"), what: what.clone() };
-        let body: Result<RepositoryBody, _> = self.client.get(&call).await;
-        let body = body.map_err(|error| named(error, || format!("the repository `{repository}`")))?;
-        let default_branch = BranchName::new(body.default_branch)
-            .map_err(|error| ForgeError::Unavailable { what, source: error.into() })?;
+        let body: RepositoryBody = github_like::repository(&self.client, repository).await?;
+        let default_branch = BranchName::new(body.default_branch).map_err(|error| ForgeError::Unavailable {
+            what: format!("show the repository `{repository}`"),
+            source: error.into(),
+        })?;
         Ok(Repository { default_branch, web_url: body.html_url, pages: Pages::Gitea })
     }
 
@@ -199,11 +178,12 @@ impl Forge for Gitea {
         title: &str,
         body: &str,
     ) -> Result<(), ForgeError> {
-        pulls::edit(&self.client, repository, number, title, body).await
+        github_like::pulls::edit(&self.client, repository, number, title, body).await
     }
 
     async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError> {
-        pulls::close(&self.client, repository, number).await
+        let state = async { pulls::read_body(&self.client, repository, number).await.map(|body| body.state()) };
+        github_like::pulls::close(&self.client, repository, number, state).await
     }
 
     async fn merge_pull_request(
@@ -237,7 +217,7 @@ impl Forge for Gitea {
         number: PullRequestNumber,
         body: &str,
     ) -> Result<u64, ForgeError> {
-        comments::post(&self.client, repository, number, body).await
+        github_like::comments::post(&self.client, repository, number, body).await
     }
 
     async fn edit_comment(
@@ -247,7 +227,7 @@ impl Forge for Gitea {
         comment: u64,
         body: &str,
     ) -> Result<(), ForgeError> {
-        comments::edit(&self.client, repository, comment, body).await
+        github_like::comments::edit(&self.client, repository, comment, body).await
     }
 
     async fn react(
@@ -257,7 +237,7 @@ impl Forge for Gitea {
         comment: u64,
         reaction: Reaction,
     ) -> Result<Reacted, ForgeError> {
-        comments::react(&self.client, repository, comment, reaction).await
+        github_like::comments::react(&self.client, repository, comment, reaction).await
     }
 
     async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {

@@ -172,11 +172,6 @@ fn state(word: &str) -> StatusState {
 }
 
 #[derive(Deserialize)]
-pub(super) struct CreatedBody {
-    pub(super) id: u64,
-}
-
-#[derive(Deserialize)]
 pub(super) struct CommentBody {
     id: u64,
     user: Option<UserBody>,

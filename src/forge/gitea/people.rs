@@ -34,11 +34,11 @@ pub(super) async fn permission(
     repository: &RepositoryId,
     account: &Account,
 ) -> Result<Permission, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/collaborators/{collaborator}/permission",
-        path: format!("/repos/{repository}/collaborators/{}/permission", encoded(&account.login)),
-        what: format!("say what `{}` may do in `{repository}`", account.login),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/collaborators/{collaborator}/permission",
+        format!("/repos/{repository}/collaborators/{}/permission", encoded(&account.login)),
+        format!("say what `{}` may do in `{repository}`", account.login),
+    );
     match client.get::<PermissionBody>(&call).await {
         Ok(body) if body.user.as_ref().is_some_and(|user| user.is(account)) => Ok(body.permission()),
         Ok(_) | Err(ForgeError::NotFound { .. }) => Ok(Permission::None),
@@ -56,11 +56,11 @@ pub(super) async fn is_among(
     match people {
         Grantee::User(login) if !login.eq_ignore_ascii_case(&account.login) => Ok(Among::No),
         Grantee::User(_) => {
-            let call = Call {
-                route: "/users/{username}",
-                path: format!("/users/{}", encoded(&account.login)),
-                what: format!("read the account `{}`", account.login),
-            };
+            let call = Call::new(
+                "/users/{username}",
+                format!("/users/{}", encoded(&account.login)),
+                format!("read the account `{}`", account.login),
+            );
             member(client.get(&call).await, account)
         }
         Grantee::Team(name) => match team(client, repository.owner(), name).await {
@@ -74,23 +74,20 @@ pub(super) async fn is_among(
 
 /// Finds a team by its name, whatever its case.
 async fn team(client: &Client, owner: &str, name: &str) -> Result<Option<TeamBody>, ForgeError> {
-    let call = Call {
+    let call = Call::new(
         // The search beside it finds only those that we are in.
-        route: "/orgs/{org}/teams",
-        path: format!("/orgs/{}/teams", encoded(owner)),
-        what: format!("find the team `{name}` of `{owner}`"),
-    };
+        "/orgs/{org}/teams",
+        format!("/orgs/{}/teams", encoded(owner)),
+        format!("find the team `{name}` of `{owner}`"),
+    );
     let is_it = |team: &TeamBody| team.name.eq_ignore_ascii_case(name);
     let enough = |all: &[TeamBody]| all.len() >= MOST_TEAMS || all.iter().any(is_it);
     Ok(client.pages(&call, enough).await?.into_iter().find(is_it))
 }
 
 async fn is_member(client: &Client, team: &TeamBody, account: &Account) -> Result<Among, ForgeError> {
-    let call = |route, path| Call {
-        route,
-        path,
-        what: format!("say whether `{}` is in the team `{}`", account.login, team.name),
-    };
+    let call =
+        |route, path| Call::new(route, path, format!("say whether `{}` is in the team `{}`", account.login, team.name));
     let one = call("/teams/{id}", format!("/teams/{}", team.id));
     match client.get::<TeamBody>(&one).await {
         Ok(_) => {}

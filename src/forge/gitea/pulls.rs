@@ -1,4 +1,4 @@
-//! Pull requests: find, open, edit, close. Each write can be repeated by its caller.
+//! Pull requests: find, open. Each write can be repeated by its caller.
 //!
 //! Gitea has a route that finds a pull request by base and head. It is not used: it asks neither for the state nor
 //! for an order, and returns a merged one while another is open. Its lists know no head, so that is compared here.
@@ -10,28 +10,16 @@ use super::{client::Client, heads::Heads, model::PullBody};
 use crate::{
     domain::ids::{BranchName, PullRequestNumber, RepositoryId},
     forge::{
-        ForgeError, NewPullRequest, PullRequest, PullRequestState,
+        ForgeError, NewPullRequest, PullRequest,
         calls::{Call, encoded, named, parse},
+        github_like::pulls::{PULLS_ROUTE, one},
     },
 };
 
-/// The route of one pull request.
-const PULL_ROUTE: &str = "/repos/{owner}/{repo}/pulls/{index}";
-/// The route of all of them.
-const PULLS_ROUTE: &str = "/repos/{owner}/{repo}/pulls";
 /// The most that are returned of a list.
 const MOST: usize = 100;
 /// How far back is looked for those of one head: the lists hold those of every head into the same base.
 const LOOKED_THROUGH: usize = 1_000;
-
-/// Returns the call about one pull request.
-pub(super) fn one(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
-    Call {
-        route: PULL_ROUTE,
-        path: format!("/repos/{repository}/pulls/{}", number.0),
-        what: format!("{verb} pull request {number} of `{repository}`"),
-    }
-}
 
 /// Returns the pull requests from `head` into `base` in every state, newest first, at most 100.
 pub(super) async fn list(
@@ -58,11 +46,11 @@ async fn from(
     base: &BranchName,
     state: &str,
 ) -> Result<Vec<PullBody>, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state={state}&base_branch={}", encoded(base.as_str())),
-        what: format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state={state}&base_branch={}", encoded(base.as_str())),
+        format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
+    );
     let wanted = |body: &PullBody| body.is_from(head.as_str()) && body.base.label == base.as_str();
     let enough = |all: &[PullBody]| {
         all.len() >= LOOKED_THROUGH || all.iter().filter(|body| wanted(body)).take(MOST).count() >= MOST
@@ -78,11 +66,11 @@ pub(super) async fn list_into(
     repository: &RepositoryId,
     base: &BranchName,
 ) -> Result<Vec<PullRequest>, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state=all&sort=recentupdate&base_branch={}", encoded(base.as_str())),
-        what: format!("list pull requests into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state=all&sort=recentupdate&base_branch={}", encoded(base.as_str())),
+        format!("list pull requests into `{base}` of `{repository}`"),
+    );
     let mut bodies = client.pages(&call, |all: &[PullBody]| all.len() >= MOST).await?;
     bodies.retain(|body| body.base.label == base.as_str());
     bodies.truncate(MOST);
@@ -117,11 +105,11 @@ pub(super) async fn open(
     repository: &RepositoryId,
     new: &NewPullRequest,
 ) -> Result<PullRequest, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls"),
-        what: format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls"),
+        format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
+    );
     let request = json!({"title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base.as_str()});
     let opened = client.write(Method::POST, &call, &request).await;
     let error = match opened.and_then(|answer| parse::<PullBody>(&answer, &call.what)) {
@@ -141,38 +129,4 @@ pub(super) async fn open(
 fn of_an_open_one(body: PullBody) -> PullRequest {
     let head = body.head.sha.clone();
     body.pull_request(head)
-}
-
-/// Replaces title and body.
-pub(super) async fn edit(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-    title: &str,
-    body: &str,
-) -> Result<(), ForgeError> {
-    let call = one(repository, number, "edit");
-    client.write(Method::PATCH, &call, &json!({"title": title, "body": body})).await.map(drop)
-}
-
-/// Closes without merging; closing a closed one is a success.
-pub(super) async fn close(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-) -> Result<(), ForgeError> {
-    let call = one(repository, number, "close");
-    let error = match client.write(Method::PATCH, &call, &json!({"state": "closed"})).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    match error {
-        ForgeError::Refused { .. } | ForgeError::Moved { .. } | ForgeError::Unavailable { .. } => {
-            match read_body(client, repository, number).await {
-                Ok(body) if body.state() != PullRequestState::Open => Ok(()),
-                _ => Err(error),
-            }
-        }
-        error => Err(error),
-    }
 }

@@ -60,11 +60,11 @@ pub(super) async fn list(
     repository: &RepositoryId,
     number: PullRequestNumber,
 ) -> Result<Reviews, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/pulls/{index}/reviews",
-        path: format!("/repos/{repository}/pulls/{}/reviews", number.0),
-        what: format!("list the reviews of {number} in `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/pulls/{index}/reviews",
+        format!("/repos/{repository}/pulls/{}/reviews", number.0),
+        format!("list the reviews of {number} in `{repository}`"),
+    );
     let bodies = client.pages(&call, |all: &[ReviewBody]| all.len() >= MOST).await?;
     if bodies.len() >= MOST {
         return Ok(Reviews::TooMany);
@@ -82,18 +82,18 @@ pub(super) async fn authors(
     // Neither the changed files nor the checks of signatures, which take most of the time.
     let plain = "stat=false&files=false&verification=false";
     let Some(base) = base else {
-        let call = Call {
-            route: "/repos/{owner}/{repo}/git/commits/{sha}",
-            path: format!("/repos/{repository}/git/commits/{}?{plain}", encoded(head)),
-            what: format!("show the commit `{head}` of `{repository}`"),
-        };
+        let call = Call::new(
+            "/repos/{owner}/{repo}/git/commits/{sha}",
+            format!("/repos/{repository}/git/commits/{}?{plain}", encoded(head)),
+            format!("show the commit `{head}` of `{repository}`"),
+        );
         return Ok(vec![client.get::<CommitBody>(&call).await?.author()]);
     };
-    let call = Call {
-        route: "/repos/{owner}/{repo}/compare/{basehead}",
-        path: format!("/repos/{repository}/compare/{}...{}?{plain}", encoded(base), encoded(head)),
-        what: format!("compare `{base}` with `{head}` in `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/compare/{basehead}",
+        format!("/repos/{repository}/compare/{}...{}?{plain}", encoded(base), encoded(head)),
+        format!("compare `{base}` with `{head}` in `{repository}`"),
+    );
     let comparison: ComparisonBody = client.get(&call).await?;
     Ok(comparison.commits.into_iter().take(COMMITS_AT_ONCE).map(CommitBody::author).collect())
 }

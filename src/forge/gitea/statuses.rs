@@ -1,7 +1,5 @@
 //! Commit statuses, read and written. Gitea has no check runs.
 
-use http::Method;
-use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::{client::Client, model::StatusBody};
@@ -10,21 +8,12 @@ use crate::{
     forge::{
         ForgeError, NewStatus,
         calls::{Call, encoded},
+        github_like,
     },
 };
 
 /// The most reports that are read of one commit.
 const MOST: usize = 1_000;
-
-/// What is posted; the forge tells it back with `status` in place of `state`.
-#[derive(Serialize)]
-struct StatusRequest<'a> {
-    state: &'static str,
-    context: &'a str,
-    description: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_url: Option<&'a str>,
-}
 
 /// Returns every report about `sha`, newest first.
 pub(super) async fn read(
@@ -32,13 +21,12 @@ pub(super) async fn read(
     repository: &RepositoryId,
     sha: &str,
 ) -> Result<Vec<CommitStatus>, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/statuses/{sha}",
-        // By its name this sorting begins with the lowest index; it begins with the highest. Those by time leave the
+    let call = Call::new(
+        "/repos/{owner}/{repo}/statuses/{sha}", // By its name this sorting begins with the lowest index; it begins with the highest. Those by time leave the
         // order within a second to chance.
-        path: format!("/repos/{repository}/statuses/{}?sort=leastindex", encoded(sha)),
-        what: format!("list the reports about `{sha}` of `{repository}`"),
-    };
+        format!("/repos/{repository}/statuses/{}?sort=leastindex", encoded(sha)),
+        format!("list the reports about `{sha}` of `{repository}`"),
+    );
     let mut bodies = client.pages(&call, |all: &[StatusBody]| all.len() >= MOST).await?;
     if bodies.is_empty() {
         // The same is said of a commit that was never pushed.
@@ -57,34 +45,23 @@ pub(super) async fn post(
     sha: &str,
     status: &NewStatus,
 ) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/statuses/{sha}",
-        path: format!("/repos/{repository}/statuses/{}", encoded(sha)),
-        what: format!("post the status `{}` on `{sha}` of `{repository}`", status.key),
-    };
-    let request = StatusRequest {
-        state: status.state.word(),
-        context: status.key.as_str(),
-        description: status.short_description(),
-        target_url: status.target_url.as_deref(),
-    };
-    match client.write(Method::POST, &call, &request).await {
+    match github_like::statuses::post(client, repository, sha, status).await {
         // A commit that is not there is a 500, like a forge in trouble.
         Err(error @ ForgeError::Unavailable { .. }) => match find_commit(client, repository, sha).await {
             Err(not_found @ ForgeError::NotFound { .. }) => Err(not_found),
             _ => Err(error),
         },
-        posted => posted.map(drop),
+        posted => posted,
     }
 }
 
 /// Fails when the forge has no such commit.
 async fn find_commit(client: &Client, repository: &RepositoryId, sha: &str) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/git/commits/{sha}",
-        path: format!("/repos/{repository}/git/commits/{}?stat=false&verification=false&files=false", encoded(sha)),
-        what: format!("show the commit `{sha}` of `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/git/commits/{sha}",
+        format!("/repos/{repository}/git/commits/{}?stat=false&verification=false&files=false", encoded(sha)),
+        format!("show the commit `{sha}` of `{repository}`"),
+    );
     match client.get::<IgnoredAny>(&call).await {
         Ok(_) => Ok(()),
         Err(ForgeError::NotFound { .. } | ForgeError::Refused { .. }) => {

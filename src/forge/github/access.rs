@@ -21,13 +21,13 @@ use tokio::{
 
 use super::{
     Limits,
-    client::{Client, Octo},
+    client::{Client, Octo, refusal},
 };
 use crate::{
     domain::ids::RepositoryId,
     forge::{
         ForgeError,
-        calls::{Answer, Call, CredentialState, count, lock},
+        calls::{Breaker, Call, CredentialState, count, lock},
     },
 };
 
@@ -56,6 +56,7 @@ pub(super) struct App {
     octocrab: Octocrab,
     client: Client,
     limits: Limits,
+    breaker: Arc<Breaker>,
     ids: Mutex<HashMap<RepositoryId, u64>>,
     installations: Mutex<HashMap<u64, Installation>>,
     renewal: Semaphore,
@@ -95,12 +96,13 @@ impl Credential {
 }
 
 impl App {
-    pub(super) fn new(octocrab: Octocrab, limits: Limits) -> Self {
-        let client = Client::new(Octo(octocrab.clone()), Arc::new(CredentialState::new(limits)));
+    pub(super) fn new(octocrab: Octocrab, limits: Limits, breaker: Arc<Breaker>) -> Self {
+        let state = Arc::new(CredentialState::new(limits, &breaker, "app"));
         Self {
+            client: Client::new(Octo(octocrab.clone()), state),
             octocrab,
-            client,
             limits,
+            breaker,
             ids: Mutex::default(),
             installations: Mutex::default(),
             renewal: Semaphore::new(1),
@@ -114,11 +116,11 @@ impl App {
 
     /// Returns the access to any repository, for what no installation decides.
     pub(super) async fn any_access(&self) -> Result<Access, ForgeError> {
-        let call = Call {
-            route: "/app/installations",
-            path: "/app/installations?per_page=1".to_owned(),
-            what: "list the App's installations".to_owned(),
-        };
+        let call = Call::new(
+            "/app/installations",
+            "/app/installations?per_page=1".to_owned(),
+            "list the App's installations".to_owned(),
+        );
         let installations: Vec<InstallationBody> = self.client.get(&call).await?;
         let first =
             installations.first().ok_or_else(|| ForgeError::NotFound { what: "an installation of the App".into() })?;
@@ -129,11 +131,11 @@ impl App {
         if let Some(id) = lock(&self.ids).get(repository) {
             return Ok(*id);
         }
-        let call = Call {
-            route: "/repos/{owner}/{repo}/installation",
-            path: format!("/repos/{repository}/installation"),
-            what: format!("find the App's installation for `{repository}`"),
-        };
+        let call = Call::new(
+            "/repos/{owner}/{repo}/installation",
+            format!("/repos/{repository}/installation"),
+            format!("find the App's installation for `{repository}`"),
+        );
         let found: InstallationBody = self.client.get(&call).await.map_err(|error| match error {
             ForgeError::NotFound { .. } => {
                 ForgeError::NotFound { what: format!("an installation of the App for `{repository}`") }
@@ -169,49 +171,45 @@ impl App {
     }
 
     async fn renew(&self, id: u64, what: &str) -> Result<Access, ForgeError> {
-        let state = Arc::clone(
-            &lock(&self.installations)
-                .entry(id)
-                .or_insert_with(|| Installation { state: Arc::new(CredentialState::new(self.limits)), current: None })
-                .state,
-        );
-        state.check_pause()?;
-        let renewed = self.octocrab.installation_and_token(InstallationId(id)).await;
+        let state = self.state(id);
+        let call = Call::new(TOKEN_ROUTE, String::new(), what.to_owned());
+        let permit = state.admit(&call)?;
+        let renewed = self.octocrab.installation_and_token(InstallationId(id)).await.map_err(refusal);
         let (octocrab, token) = match renewed {
             Ok(renewed) => renewed,
-            Err(error) => {
-                let answer = refusal(error, what)?;
+            Err(Ok(answer)) => {
                 count(&Method::POST, TOKEN_ROUTE, answer.status.as_str());
-                state.note_limits(&answer)?;
+                state.note(&call, permit, &answer)?;
                 return Err(answer.error(what));
+            }
+            Err(Err(source)) => {
+                count(&Method::POST, TOKEN_ROUTE, "none");
+                permit.failed();
+                return Err(ForgeError::Unavailable { what: what.to_owned(), source });
             }
         };
         count(&Method::POST, TOKEN_ROUTE, "201");
+        permit.answered();
         let access = Access { client: Arc::new(Client::new(Octo(octocrab), Arc::clone(&state))), token };
         let current = Some((access.clone(), Instant::now()));
         lock(&self.installations).insert(id, Installation { state, current });
         Ok(access)
     }
 
+    /// Returns what is remembered about an installation, whatever its token is.
+    fn state(&self, id: u64) -> Arc<CredentialState> {
+        let mut installations = lock(&self.installations);
+        let installation = installations.entry(id).or_insert_with(|| {
+            let name = format!("installation-{id}");
+            Installation { state: Arc::new(CredentialState::new(self.limits, &self.breaker, &name)), current: None }
+        });
+        Arc::clone(&installation.state)
+    }
+
     /// Forgets an installation that is gone, so that the next call looks for the new one.
     fn forget_missing(&self, repository: &RepositoryId, error: &ForgeError) {
         if matches!(error, ForgeError::NotFound { .. } | ForgeError::Unauthorised { .. }) {
             lock(&self.ids).remove(repository);
-        }
-    }
-}
-
-/// Returns the forge's answer inside an error of the SDK; everything else is an answer that did not come.
-fn refusal(error: octocrab::Error, what: &str) -> Result<Answer, ForgeError> {
-    match error {
-        octocrab::Error::GitHub { source, .. } => Ok(Answer {
-            status: source.status_code,
-            headers: source.headers.unwrap_or_default(),
-            body: serde_json::json!({ "message": source.message }).to_string(),
-        }),
-        other => {
-            count(&Method::POST, TOKEN_ROUTE, "none");
-            Err(ForgeError::Unavailable { what: what.to_owned(), source: other.into() })
         }
     }
 }

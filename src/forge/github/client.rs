@@ -29,10 +29,28 @@ impl Transport for Octo {
         if let Some(etag) = request.if_none_match {
             outgoing.headers_mut().insert(header::IF_NONE_MATCH, etag);
         }
-        let response = self.0.execute(outgoing).await?;
+        // The SDK may have renewed the installation's token before: what the forge said to that is an answer as well.
+        let response = match self.0.execute(outgoing).await {
+            Ok(response) => response,
+            Err(error) => return refusal(error),
+        };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.0.body_to_string(response).await?;
         Ok(Answer { status, headers, body })
+    }
+}
+
+/// Returns the forge's answer inside an error of the SDK; everything else is an answer that did not come.
+pub(super) fn refusal(error: octocrab::Error) -> anyhow::Result<Answer> {
+    match error {
+        octocrab::Error::GitHub { source, .. } => Ok(Answer {
+            status: source.status_code,
+            headers: source.headers.unwrap_or_default(),
+            body: serde_json::json!({ "message": source.message }).to_string(),
+        }),
+        // What went wrong on our own way out, without the SDK's words around it.
+        octocrab::Error::Service { source, .. } => Err(anyhow::anyhow!(source)),
+        other => Err(other.into()),
     }
 }
 

@@ -11,6 +11,7 @@ mod model;
 mod people;
 mod pulls;
 mod reviews;
+mod sdk;
 mod statuses;
 #[cfg(test)]
 mod tests;
@@ -23,9 +24,9 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderName, header};
+use http::Uri;
 use jiff::Timestamp;
-use octocrab::{Octocrab, models::AppId, service::middleware::retry::RetryConfig};
+use octocrab::{AuthState, EncodingKey, auth::AppAuth, models::AppId};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
@@ -33,24 +34,24 @@ use self::{
     access::{Access, App, Credential},
     client::{Client, Octo},
     model::{AppBody, RepositoryBody, UserBody},
+    sdk::sdk,
 };
-pub use super::calls::Limits;
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Call, CredentialState, encoded, named},
+    calls::{Breaker, Call, CredentialState, Outgoing, encoded, whose_token},
+    github_like,
+    setup::api_address,
 };
+pub use super::{SetupError, calls::Limits};
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
     permission::{Grantee, Permission},
     status::CommitStatus,
 };
 
-/// The version of the API that we speak: <https://docs.github.com/rest/about-the-rest-api/api-versions>.
-const API_VERSION: &str = "2022-11-28";
-/// The media type that the API asks for.
-const MEDIA_TYPE: &str = "application/vnd.github+json";
-
+/// What an address of the API looks like.
+const EXAMPLE: &str = "https://api.github.com";
 /// Where the API is and how to speak with it.
 #[derive(Debug, Clone)]
 pub struct GitHubOptions {
@@ -85,31 +86,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Why the adapter could not be made; the operator must act.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The address is none.
-    #[error("`{url}` is not the address of an API; write it like `https://api.github.com`")]
-    Address {
-        /// What was configured.
-        url: String,
-    },
-    /// The key is none.
-    #[error("the App's private key is not an RSA key in PEM")]
-    PrivateKey {
-        /// What the reader of keys said.
-        #[source]
-        source: anyhow::Error,
-    },
-    /// No client could be made, for lack of root certificates most likely.
-    #[error("could not set up the client for the forge's API")]
-    Client {
-        /// What went wrong.
-        #[source]
-        source: anyhow::Error,
-    },
-}
-
 /// A forge with GitHub's API.
 #[derive(Debug)]
 pub struct GitHub {
@@ -125,35 +101,23 @@ impl GitHub {
     /// # Errors
     /// When address or key cannot be used.
     pub fn new(options: &GitHubOptions) -> Result<Self, SetupError> {
-        let address = || SetupError::Address { url: options.api_url.clone() };
-        let url = url::Url::parse(&options.api_url).map_err(|_| address())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(address());
-        }
+        let api = api_address(&options.api_url, EXAMPLE)?;
         let limits = options.limits;
-        let builder = Octocrab::builder()
-            .add_retry_config(RetryConfig::None)
-            .set_connect_timeout(Some(limits.connect))
-            // Every call has a limit of its own; these would count while a connection is idle, and fail
-            // the call that happens to use it then.
-            .set_read_timeout(None)
-            .set_write_timeout(None)
-            .add_header(header::ACCEPT, MEDIA_TYPE.to_owned())
-            .add_header(HeaderName::from_static("x-github-api-version"), API_VERSION.to_owned())
-            .base_uri(url.as_str().trim_end_matches('/'))
-            .map_err(|_| address())?;
-        let client_error = |error: octocrab::Error| SetupError::Client { source: error.into() };
+        let breaker = Breaker::of(&api);
+        let base: Uri = api.parse().map_err(|_| SetupError::Address { url: api, example: EXAMPLE })?;
+        let outgoing = Outgoing::new(limits).map_err(|source| SetupError::Client { source })?;
         let credential = match &options.credentials {
             Credentials::Token(token) => {
-                let octocrab = builder.personal_token(token.clone()).build().map_err(client_error)?;
-                let client = Arc::new(Client::new(Octo(octocrab), Arc::new(CredentialState::new(limits))));
+                let auth = AuthState::AccessToken { token: token.clone() };
+                let state = Arc::new(CredentialState::new(limits, &breaker, "token"));
+                let client = Arc::new(Client::new(Octo(sdk(base, auth, outgoing)), state));
                 Credential::Token(Access { client, token: token.clone() })
             }
             Credentials::App { id, private_key } => {
-                let builder = builder
-                    .app_from_rsa_pem(AppId(*id), private_key.expose_secret())
+                let key = EncodingKey::from_rsa_pem(private_key.expose_secret().as_bytes())
                     .map_err(|error| SetupError::PrivateKey { source: error.into() })?;
-                Credential::App(Box::new(App::new(builder.build().map_err(client_error)?, limits)))
+                let auth = AuthState::App(AppAuth { app_id: AppId(*id), key });
+                Credential::App(Box::new(App::new(sdk(base, auth, outgoing), limits, breaker)))
             }
         };
         Ok(Self { credential, account: OnceCell::new(), clone_urls: Mutex::default() })
@@ -164,11 +128,9 @@ impl GitHub {
     }
 
     async fn read_account(&self) -> Result<Account, ForgeError> {
-        let call = |route, path, what: &str| Call { route, path, what: what.to_owned() };
+        let call = |route, path, what: &str| Call::new(route, path, what.to_owned());
         let user: UserBody = match &self.credential {
-            Credential::Token(access) => {
-                access.client.get(&call("/user", "/user".into(), "say whose token this is")).await?
-            }
+            Credential::Token(access) => access.client.get(&whose_token()).await?,
             Credential::App(app) => {
                 let body: AppBody = app.client().get(&call("/app", "/app".into(), "say which App this is")).await?;
                 let path = format!("/users/{}%5Bbot%5D", encoded(&body.slug));
@@ -180,16 +142,6 @@ impl GitHub {
     }
 }
 
-/// Reads what the forge says about a repository.
-async fn read_repository(client: &Client, repository: &RepositoryId) -> Result<RepositoryBody, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}",
-        path: format!("/repos/{repository}"),
-        what: format!("show the repository `{repository}`"),
-    };
-    client.get(&call).await.map_err(|error| named(error, || format!("the repository `{repository}`")))
-}
-
 #[async_trait]
 impl Forge for GitHub {
     async fn account(&self) -> Result<Account, ForgeError> {
@@ -197,7 +149,7 @@ impl Forge for GitHub {
     }
 
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {
-        let body = read_repository(&*self.client(repository).await?, repository).await?;
+        let body: RepositoryBody = github_like::repository(&*self.client(repository).await?, repository).await?;
         let default_branch = BranchName::new(body.default_branch).map_err(|error| ForgeError::Unavailable {
             what: format!("show the repository `{repository}`"),
             source: error.into(),
@@ -211,7 +163,8 @@ impl Forge for GitHub {
         let url = match known {
             Some(url) => url,
             None => {
-                let url = read_repository(&access.client, repository).await?.clone_url;
+                let body: RepositoryBody = github_like::repository(&access.client, repository).await?;
+                let url = body.clone_url;
                 let mut urls = self.clone_urls.lock().unwrap_or_else(PoisonError::into_inner);
                 urls.entry(repository.clone()).or_insert(url).clone()
             }
@@ -261,11 +214,13 @@ impl Forge for GitHub {
         title: &str,
         body: &str,
     ) -> Result<(), ForgeError> {
-        pulls::edit(&*self.client(repository).await?, repository, number, title, body).await
+        github_like::pulls::edit(&*self.client(repository).await?, repository, number, title, body).await
     }
 
     async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError> {
-        pulls::close(&*self.client(repository).await?, repository, number).await
+        let client = self.client(repository).await?;
+        let state = async { pulls::read(&client, repository, number).await.map(|pull| pull.state) };
+        github_like::pulls::close(&client, repository, number, state).await
     }
 
     async fn merge_pull_request(
@@ -282,7 +237,7 @@ impl Forge for GitHub {
     }
 
     async fn post_status(&self, repository: &RepositoryId, sha: &str, status: &NewStatus) -> Result<(), ForgeError> {
-        statuses::post(&*self.client(repository).await?, repository, sha, status).await
+        github_like::statuses::post(&*self.client(repository).await?, repository, sha, status).await
     }
 
     async fn comments_since(&self, repository: &RepositoryId, since: Timestamp) -> Result<RecentComments, ForgeError> {
@@ -299,7 +254,7 @@ impl Forge for GitHub {
         number: PullRequestNumber,
         body: &str,
     ) -> Result<u64, ForgeError> {
-        comments::post(&*self.client(repository).await?, repository, number, body).await
+        github_like::comments::post(&*self.client(repository).await?, repository, number, body).await
     }
 
     async fn edit_comment(
@@ -309,7 +264,7 @@ impl Forge for GitHub {
         comment: u64,
         body: &str,
     ) -> Result<(), ForgeError> {
-        comments::edit(&*self.client(repository).await?, repository, comment, body).await
+        github_like::comments::edit(&*self.client(repository).await?, repository, comment, body).await
     }
 
     async fn react(
@@ -319,7 +274,7 @@ impl Forge for GitHub {
         comment: u64,
         reaction: Reaction,
     ) -> Result<Reacted, ForgeError> {
-        comments::react(&*self.client(repository).await?, repository, comment, reaction).await
+        github_like::comments::react(&*self.client(repository).await?, repository, comment, reaction).await
     }
 
     async fn reviews(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<Reviews, ForgeError> {

@@ -225,11 +225,6 @@ fn check_state(status: &str, conclusion: Option<&str>) -> StatusState {
 }
 
 #[derive(Deserialize)]
-pub(super) struct CreatedBody {
-    pub(super) id: u64,
-}
-
-#[derive(Deserialize)]
 pub(super) struct CommentBody {
     id: u64,
     user: Option<CommenterBody>,

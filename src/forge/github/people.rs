@@ -40,11 +40,11 @@ pub(super) async fn is_among(
 
 /// Says whether the account with this login is still the one with this id: logins are given away.
 async fn is_still_called_so(client: &Client, account: &Account) -> Result<Among, ForgeError> {
-    let call = Call {
-        route: "/users/{username}",
-        path: format!("/users/{}", encoded(&account.login)),
-        what: format!("read the account `{}`", account.login),
-    };
+    let call = Call::new(
+        "/users/{username}",
+        format!("/users/{}", encoded(&account.login)),
+        format!("read the account `{}`", account.login),
+    );
     match client.get::<AccountBody>(&call).await {
         Ok(body) if body.id == account.id => Ok(Among::Yes),
         Ok(_) | Err(ForgeError::NotFound { .. }) => Ok(Among::No),
@@ -56,11 +56,11 @@ async fn is_still_called_so(client: &Client, account: &Account) -> Result<Among,
 ///
 /// <https://docs.github.com/rest/teams/members#get-team-membership-for-a-user>
 async fn is_member(client: &Client, owner: &str, slug: &str, account: &Account) -> Result<Among, ForgeError> {
-    let call = Call {
-        route: "/orgs/{org}/teams/{team_slug}/memberships/{username}",
-        path: format!("/orgs/{}/teams/{}/memberships/{}", encoded(owner), encoded(slug), encoded(&account.login)),
-        what: format!("say whether `{}` is in the team `{slug}` of `{owner}`", account.login),
-    };
+    let call = Call::new(
+        "/orgs/{org}/teams/{team_slug}/memberships/{username}",
+        format!("/orgs/{}/teams/{}/memberships/{}", encoded(owner), encoded(slug), encoded(&account.login)),
+        format!("say whether `{}` is in the team `{slug}` of `{owner}`", account.login),
+    );
     match client.get::<MembershipBody>(&call).await {
         // One that was asked to join and has not answered is `pending`.
         Ok(body) if body.state == "active" => Ok(Among::Yes),
@@ -73,11 +73,11 @@ async fn is_member(client: &Client, owner: &str, slug: &str, account: &Account) 
 }
 
 async fn is_visible(client: &Client, owner: &str, slug: &str) -> Result<Among, ForgeError> {
-    let call = Call {
-        route: "/orgs/{org}/teams/{team_slug}/members",
-        path: format!("/orgs/{}/teams/{}/members?per_page=1", encoded(owner), encoded(slug)),
-        what: format!("list the members of the team `{slug}` of `{owner}`"),
-    };
+    let call = Call::new(
+        "/orgs/{org}/teams/{team_slug}/members",
+        format!("/orgs/{}/teams/{}/members?per_page=1", encoded(owner), encoded(slug)),
+        format!("list the members of the team `{slug}` of `{owner}`"),
+    );
     match client.get::<Vec<AccountBody>>(&call).await {
         Ok(_) => Ok(Among::No),
         Err(ForgeError::NotFound { .. } | ForgeError::Unauthorised { .. }) => Ok(Among::Unknown),

@@ -1,4 +1,4 @@
-//! Pull requests: find, open, edit, close, merge. Each write can be repeated by its caller.
+//! Pull requests: find, open, merge. Each write can be repeated by its caller.
 
 use http::Method;
 use serde_json::json;
@@ -8,27 +8,13 @@ use super::{
     model::{MergedBody, PullBody},
 };
 use crate::{
-    domain::{
-        ids::{BranchName, PullRequestNumber, RepositoryId},
-        strategy::MergeMethod,
-    },
+    domain::ids::{BranchName, PullRequestNumber, RepositoryId},
     forge::{
         ForgeError, Merge, NewPullRequest, PullRequest, PullRequestState,
-        calls::{Call, encoded, named, parse},
+        calls::{Call, encoded, is_worth_reading_back, named, parse},
+        github_like::pulls::{self, PULLS_ROUTE, method_word, one},
     },
 };
-
-/// The route of one pull request.
-const PULL_ROUTE: &str = "/repos/{owner}/{repo}/pulls/{pull_number}";
-/// The route of all of them.
-const PULLS_ROUTE: &str = "/repos/{owner}/{repo}/pulls";
-fn one(repository: &RepositoryId, number: PullRequestNumber, verb: &str) -> Call {
-    Call {
-        route: PULL_ROUTE,
-        path: format!("/repos/{repository}/pulls/{}", number.0),
-        what: format!("{verb} pull request {number} of `{repository}`"),
-    }
-}
 
 /// Returns the pull requests from `head` into `base` in every state, newest first, at most 100.
 pub(super) async fn list(
@@ -40,11 +26,11 @@ pub(super) async fn list(
     // Without its owner the head is ignored, and every pull request would be listed.
     let from = encoded(&format!("{}:{head}", repository.owner()));
     let into = encoded(base.as_str());
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state=all&head={from}&base={into}&sort=created&direction=desc"),
-        what: format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state=all&head={from}&base={into}&sort=created&direction=desc"),
+        format!("list pull requests from `{head}` into `{base}` of `{repository}`"),
+    );
     let bodies = client.pages::<Vec<PullBody>>(&call, 1).await?;
     let wanted = |body: &PullBody| body.head.branch == head.as_str() && body.base.branch == base.as_str();
     Ok(bodies.into_iter().filter(wanted).map(PullBody::pull_request).collect())
@@ -57,11 +43,11 @@ pub(super) async fn list_into(
     base: &BranchName,
 ) -> Result<Vec<PullRequest>, ForgeError> {
     let into = encoded(base.as_str());
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls?state=all&base={into}&sort=updated&direction=desc"),
-        what: format!("list pull requests into `{base}` of `{repository}`"),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls?state=all&base={into}&sort=updated&direction=desc"),
+        format!("list pull requests into `{base}` of `{repository}`"),
+    );
     let bodies = client.pages::<Vec<PullBody>>(&call, 1).await?;
     Ok(bodies.into_iter().filter(|body| body.base.branch == base.as_str()).map(PullBody::pull_request).collect())
 }
@@ -83,11 +69,11 @@ pub(super) async fn open(
     repository: &RepositoryId,
     new: &NewPullRequest,
 ) -> Result<PullRequest, ForgeError> {
-    let call = Call {
-        route: PULLS_ROUTE,
-        path: format!("/repos/{repository}/pulls"),
-        what: format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
-    };
+    let call = Call::new(
+        PULLS_ROUTE,
+        format!("/repos/{repository}/pulls"),
+        format!("open a pull request from `{}` into `{}` of `{repository}`", new.head, new.base),
+    );
     let request = json!({"title": new.title, "body": new.body, "head": new.head.as_str(), "base": new.base.as_str()});
     let opened = client.write(Method::POST, &call, &request).await;
     let error = match opened.and_then(|answer| parse::<PullBody>(&answer, &call.what)) {
@@ -107,38 +93,6 @@ pub(super) async fn open(
     }
 }
 
-/// Replaces title and body.
-pub(super) async fn edit(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-    title: &str,
-    body: &str,
-) -> Result<(), ForgeError> {
-    let call = one(repository, number, "edit");
-    client.write(Method::PATCH, &call, &json!({"title": title, "body": body})).await.map(drop)
-}
-
-/// Closes without merging; closing a closed one is a success.
-pub(super) async fn close(
-    client: &Client,
-    repository: &RepositoryId,
-    number: PullRequestNumber,
-) -> Result<(), ForgeError> {
-    let call = one(repository, number, "close");
-    let error = match client.write(Method::PATCH, &call, &json!({"state": "closed"})).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    if !is_worth_reading_back(&error) {
-        return Err(error);
-    }
-    match read(client, repository, number).await {
-        Ok(pull) if pull.state != PullRequestState::Open => Ok(()),
-        _ => Err(error),
-    }
-}
-
 /// Merges exactly the expected head; returns the commit on the base branch.
 pub(super) async fn merge(
     client: &Client,
@@ -146,9 +100,7 @@ pub(super) async fn merge(
     number: PullRequestNumber,
     merge: &Merge,
 ) -> Result<String, ForgeError> {
-    let mut call = one(repository, number, "merge");
-    call.route = "/repos/{owner}/{repo}/pulls/{pull_number}/merge";
-    call.path.push_str("/merge");
+    let call = pulls::merge(repository, number);
     let request = json!({
         "sha": merge.expected_head,
         "merge_method": method_word(merge.method),
@@ -192,18 +144,5 @@ fn merged_sha(answer: &str, what: &str) -> Result<String, ForgeError> {
     match body.sha {
         Some(sha) if body.merged => Ok(sha),
         _ => Err(ForgeError::Refused { what: what.to_owned(), words: body.message }),
-    }
-}
-
-/// Says whether the world may be as asked although the answer says otherwise, or never came.
-fn is_worth_reading_back(error: &ForgeError) -> bool {
-    matches!(error, ForgeError::Refused { .. } | ForgeError::Moved { .. } | ForgeError::Unavailable { .. })
-}
-
-fn method_word(method: MergeMethod) -> &'static str {
-    match method {
-        MergeMethod::Merge => "merge",
-        MergeMethod::Squash => "squash",
-        MergeMethod::Rebase => "rebase",
     }
 }

@@ -81,11 +81,11 @@ pub(super) async fn list(
     repository: &RepositoryId,
     number: PullRequestNumber,
 ) -> Result<Reviews, ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
-        path: format!("/repos/{repository}/pulls/{}/reviews", number.0),
-        what: format!("list the reviews of {number} in `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+        format!("/repos/{repository}/pulls/{}/reviews", number.0),
+        format!("list the reviews of {number} in `{repository}`"),
+    );
     let bodies = client.pages::<Vec<ReviewBody>>(&call, MAX_PAGES).await?;
     if bodies.len() >= MAX_PAGES * PAGE {
         return Ok(Reviews::TooMany);
@@ -103,18 +103,18 @@ pub(super) async fn authors(
     head: &str,
 ) -> Result<Vec<CommitAuthor>, ForgeError> {
     let Some(base) = base else {
-        let call = Call {
-            route: "/repos/{owner}/{repo}/commits/{ref}",
-            path: format!("/repos/{repository}/commits/{}", encoded(head)),
-            what: format!("show the commit `{head}` of `{repository}`"),
-        };
+        let call = Call::new(
+            "/repos/{owner}/{repo}/commits/{ref}",
+            format!("/repos/{repository}/commits/{}", encoded(head)),
+            format!("show the commit `{head}` of `{repository}`"),
+        );
         return Ok(vec![client.get::<CommitBody>(&call).await?.author()]);
     };
-    let call = Call {
-        route: "/repos/{owner}/{repo}/compare/{basehead}",
-        path: format!("/repos/{repository}/compare/{}...{}", encoded(base), encoded(head)),
-        what: format!("compare `{base}` with `{head}` in `{repository}`"),
-    };
+    let call = Call::new(
+        "/repos/{owner}/{repo}/compare/{basehead}",
+        format!("/repos/{repository}/compare/{}...{}", encoded(base), encoded(head)),
+        format!("compare `{base}` with `{head}` in `{repository}`"),
+    );
     let bodies = client.pages::<ComparisonBody>(&call, MAX_COMMIT_PAGES).await?;
     Ok(bodies.into_iter().map(CommitBody::author).collect())
 }

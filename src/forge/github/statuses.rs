@@ -1,10 +1,8 @@
-//! Commit statuses and check runs, read as one; commit statuses, written.
+//! Commit statuses and check runs, read as one.
 
 use std::cmp::Reverse;
 
-use http::Method;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     client::Client,
@@ -13,22 +11,13 @@ use super::{
 use crate::{
     domain::{ids::RepositoryId, status::CommitStatus},
     forge::{
-        ForgeError, NewStatus,
+        ForgeError,
         calls::{Call, encoded},
     },
 };
 
 /// The most pages read of each list: 1,000 reports, as many as the forge keeps per key.
 const MAX_PAGES: usize = 10;
-
-#[derive(Serialize)]
-struct StatusRequest<'a> {
-    state: &'static str,
-    context: &'a str,
-    description: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_url: Option<&'a str>,
-}
 
 /// Returns every report about `sha`, newest first.
 pub(super) async fn read(
@@ -37,7 +26,7 @@ pub(super) async fn read(
     sha: &str,
 ) -> Result<Vec<CommitStatus>, ForgeError> {
     let commit = format!("/repos/{repository}/commits/{}", encoded(sha));
-    let call = |route, path| Call { route, path, what: format!("list the reports about `{sha}` of `{repository}`") };
+    let call = |route, path| Call::new(route, path, format!("list the reports about `{sha}` of `{repository}`"));
     // A commit that was never pushed is a 404 for one of the lists, and a 422 for the other.
     let not_found = |error| match error {
         ForgeError::NotFound { .. } | ForgeError::Refused { .. } => {
@@ -70,27 +59,6 @@ fn reports(statuses: Vec<StatusBody>, checks: Vec<CheckRunBody>) -> Vec<CommitSt
     reports.extend(undated.into_iter().filter_map(|run| run.report(newest)));
     reports.sort_by_key(|report| Reverse((report.reported_at, report.id)));
     reports
-}
-
-/// Posts a commit status.
-pub(super) async fn post(
-    client: &Client,
-    repository: &RepositoryId,
-    sha: &str,
-    status: &NewStatus,
-) -> Result<(), ForgeError> {
-    let call = Call {
-        route: "/repos/{owner}/{repo}/statuses/{sha}",
-        path: format!("/repos/{repository}/statuses/{}", encoded(sha)),
-        what: format!("post the status `{}` on `{sha}` of `{repository}`", status.key),
-    };
-    let request = StatusRequest {
-        state: status.state.word(),
-        context: status.key.as_str(),
-        description: status.short_description(),
-        target_url: status.target_url.as_deref(),
-    };
-    client.write(Method::POST, &call, &request).await.map(drop)
 }
 
 #[cfg(test)]

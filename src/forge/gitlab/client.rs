@@ -13,7 +13,7 @@ use url::{Url, form_urlencoded};
 
 use crate::forge::{
     ForgeError,
-    calls::{self, Answer, Call, Http, Request, Transport, parse},
+    calls::{self, Answer, Call, Http, Importance, Request, Transport, parse},
 };
 
 /// Entries per page, the most that GitLab gives.
@@ -42,6 +42,13 @@ pub(super) struct Write {
     fields: BTreeMap<String, String>,
 }
 
+impl Write {
+    /// Returns the write with another importance.
+    pub(super) fn of(self, importance: Importance) -> Self {
+        Self { call: self.call.of(importance), ..self }
+    }
+}
+
 /// Returns the read that an endpoint describes.
 pub(super) fn reading<E: Endpoint, B: std::error::Error + Send + Sync + 'static>(
     endpoint: Result<E, B>,
@@ -49,7 +56,7 @@ pub(super) fn reading<E: Endpoint, B: std::error::Error + Send + Sync + 'static>
     what: String,
 ) -> Result<Call, ForgeError> {
     let endpoint = endpoint.map_err(|error| undescribed(&what, error))?;
-    Ok(Call { route, path: path(&endpoint), what })
+    Ok(Call::new(route, path(&endpoint), what))
 }
 
 /// Returns the write that an endpoint describes.
@@ -64,7 +71,7 @@ pub(super) fn writing<E: Endpoint, B: std::error::Error + Send + Sync + 'static>
     let form = endpoint.body().map_err(|error| undescribed(&what, error))?;
     let form = form.map(|(_, bytes)| bytes).unwrap_or_default();
     let fields = form_urlencoded::parse(&form).into_owned().collect();
-    Ok(Write { call: Call { route, path: path(&endpoint), what }, method: endpoint.method(), fields })
+    Ok(Write { call: Call::new(route, path(&endpoint), what), method: endpoint.method(), fields })
 }
 
 /// Returns path and query of an endpoint, below the API's address.

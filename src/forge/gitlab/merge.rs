@@ -17,14 +17,17 @@ use tokio::time::{Instant, sleep};
 use super::{
     client::{Client, Write, writing},
     model::{MergeRequestBody, ProjectBody},
-    requests::{self, attempt, is_worth_reading_back},
+    requests::{self, attempt},
 };
 use crate::{
     domain::{
         ids::{PullRequestNumber, RepositoryId},
         strategy::MergeMethod,
     },
-    forge::{ForgeError, Merge, Mergeable, PullRequestState, calls::parse},
+    forge::{
+        ForgeError, Merge, Mergeable, PullRequestState,
+        calls::{is_worth_reading_back, parse},
+    },
 };
 
 /// How soon after a look the next one follows, at first; each pause is twice as long as the one before.

@@ -26,22 +26,22 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use gitlab::api::users::CurrentUser;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
 use self::{
-    client::{Api, Client, TOKEN_HEADER, reading},
+    client::{Api, Client, TOKEN_HEADER},
     merge::Merging,
     model::{MergeRequestBody, UserBody},
 };
-pub use super::calls::Limits;
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{CredentialState, Http},
+    calls::{Breaker, CredentialState, Http, Outgoing, whose_token},
+    setup::api_and_site,
 };
+pub use super::{SetupError, calls::Limits};
 use crate::domain::{
     ids::{BranchName, PullRequestNumber, RepositoryId},
     permission::{Grantee, Permission},
@@ -50,6 +50,8 @@ use crate::domain::{
 
 /// Where the API is below the address that people open.
 pub const API_PATH: &str = "/api/v4";
+/// What an address of the API looks like.
+const EXAMPLE: &str = "https://gitlab.com/api/v4";
 /// How long a merge waits while GitLab checks whether it can be merged, which it does in the background after each push.
 const MERGE_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -62,24 +64,6 @@ pub struct GitLabOptions {
     pub token: SecretString,
     /// Time limits.
     pub limits: Limits,
-}
-
-/// Why the adapter could not be made; the operator must act.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// The address is none of GitLab's API.
-    #[error("`{url}` is not the address of GitLab's API; write it like `https://gitlab.com/api/v4`")]
-    Address {
-        /// What was configured.
-        url: String,
-    },
-    /// No client could be made: the token holds what no header can, or root certificates are missing.
-    #[error("could not set up the client for the forge's API")]
-    Client {
-        /// What went wrong.
-        #[source]
-        source: anyhow::Error,
-    },
 }
 
 /// A forge with GitLab's API.
@@ -104,18 +88,16 @@ impl GitLab {
     /// # Errors
     /// When address or token cannot be used.
     pub fn new(options: &GitLabOptions) -> Result<Self, SetupError> {
-        let address = || SetupError::Address { url: options.api_url.clone() };
-        let url = url::Url::parse(&options.api_url).map_err(|_| address())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(address());
-        }
-        let api = url.as_str().trim_end_matches('/');
-        let site = api.strip_suffix(API_PATH).ok_or_else(address)?;
-        let transport = Http::new(api, (TOKEN_HEADER, &options.token), options.limits);
+        let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
+        let outgoing = Outgoing::new(options.limits).map_err(|source| SetupError::Client { source })?;
+        let transport = Http::new(&api, (TOKEN_HEADER, &options.token), outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
-            client: Client::new(Api(transport), Arc::new(CredentialState::new(options.limits))),
-            site: site.to_owned(),
+            client: Client::new(
+                Api(transport),
+                Arc::new(CredentialState::new(options.limits, &Breaker::of(&api), "token")),
+            ),
+            site,
             token: options.token.clone(),
             account: OnceCell::new(),
             merge_patience: MERGE_PATIENCE,
@@ -123,8 +105,7 @@ impl GitLab {
     }
 
     async fn read_account(&self) -> Result<Account, ForgeError> {
-        let call = reading(CurrentUser::builder().build(), "/user", "say whose token this is".to_owned())?;
-        Ok(self.client.get::<UserBody>(&call).await?.account())
+        Ok(self.client.get::<UserBody>(&whose_token()).await?.account())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     domain::ids::{PullRequestNumber, RepositoryId},
     forge::{
         Account, COMMENTS_AT_ONCE, Comment, ForgeError, Reacted, Reaction, RecentComments,
-        calls::{Call, encoded, parse},
+        calls::{Call, Importance, encoded, parse},
     },
 };
 
@@ -43,14 +43,15 @@ pub(super) async fn since(
 ) -> Result<RecentComments, ForgeError> {
     // The server's days may be others than those of UTC.
     let day = since.checked_sub(48.hours()).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y-%m-%d");
-    let call = Call {
-        route: "/projects/{id}/events",
-        path: format!(
+    let call = Call::new(
+        "/projects/{id}/events",
+        format!(
             "/projects/{}/events?action=commented&target_type=note&after={day}&sort=desc",
             encoded(repository.as_str())
         ),
-        what: format!("list the comments of `{repository}` since {since}"),
-    };
+        format!("list the comments of `{repository}` since {since}"),
+    )
+    .of(Importance::Comment);
     let mut events: Vec<EventBody> = Vec::new();
     for number in 1..=MAX_EVENT_PAGES {
         let page = client.page(&call, number).await?;
@@ -82,7 +83,8 @@ pub(super) async fn list(
         .order_by(NoteOrderBy::CreatedAt)
         .sort(SortOrder::Ascending)
         .build();
-    let mut call = reading(endpoint, NOTES_ROUTE, attempt("list the comments on", repository, number))?;
+    let call = reading(endpoint, NOTES_ROUTE, attempt("list the comments on", repository, number))?;
+    let mut call = call.of(Importance::Comment);
     // Each push is a note as well; the SDK cannot leave them out.
     call.path.push_str("&activity_filter=only_comments");
     let bodies: Vec<NoteBody> = client.pages(&call, MAX_PAGES).await?;
@@ -101,7 +103,7 @@ pub(super) async fn post(
         .merge_request(number.0)
         .body(quick_actions::defused(body))
         .build();
-    let write = writing(endpoint, NOTES_ROUTE, attempt("comment on", repository, number))?;
+    let write = writing(endpoint, NOTES_ROUTE, attempt("comment on", repository, number))?.of(Importance::Comment);
     Ok(parse::<CreatedBody>(&client.perform(&write).await?, &write.call.what)?.id)
 }
 
@@ -121,7 +123,7 @@ pub(super) async fn edit(
         .build();
     let route = "/projects/{id}/merge_requests/{merge_request_iid}/notes/{note_id}";
     let what = attempt(&format!("edit the comment {comment} on"), repository, number);
-    client.perform(&writing(endpoint, route, what)?).await.map(drop)
+    client.perform(&writing(endpoint, route, what)?.of(Importance::Comment)).await.map(drop)
 }
 
 /// Reacts to a comment; `account` is whose reactions are ours.
@@ -143,7 +145,7 @@ pub(super) async fn react(
     let what = attempt(&format!("react to the comment {comment} on"), repository, number);
     let endpoint =
         MergeRequestNoteAwards::builder().project(repository.as_str()).merge_request(number.0).note(comment).build();
-    let awards = reading(endpoint, AWARDS_ROUTE, what.clone())?;
+    let awards = reading(endpoint, AWARDS_ROUTE, what.clone())?.of(Importance::Comment);
     if has_reacted(client, &awards, name, account).await? {
         return Ok(Reacted::Before);
     }
@@ -153,7 +155,8 @@ pub(super) async fn react(
         .note(comment)
         .name(name)
         .build();
-    let Err(error) = client.perform(&writing(endpoint, AWARDS_ROUTE, what)?).await else { return Ok(Reacted::Now) };
+    let write = writing(endpoint, AWARDS_ROUTE, what)?.of(Importance::Comment);
+    let Err(error) = client.perform(&write).await else { return Ok(Reacted::Now) };
     match has_reacted(client, &awards, name, account).await {
         Ok(true) => Ok(Reacted::Before),
         _ => Err(error),

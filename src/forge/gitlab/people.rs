@@ -79,11 +79,11 @@ async fn is_still_called_so(client: &Client, account: &Account) -> Result<Among,
 ///
 /// <https://docs.gitlab.com/api/group_members/#retrieve-a-member-of-a-group-including-inherited-and-invited-members>
 async fn is_member(client: &Client, group: &str, account: &Account) -> Result<Among, ForgeError> {
-    let call = Call {
-        route: "/groups/{id}/members/all/{user_id}",
-        path: format!("/groups/{}/members/all/{}", encoded(group), account.id),
-        what: format!("say whether `{}` is in the group `{group}`", account.login),
-    };
+    let call = Call::new(
+        "/groups/{id}/members/all/{user_id}",
+        format!("/groups/{}/members/all/{}", encoded(group), account.id),
+        format!("say whether `{}` is in the group `{group}`", account.login),
+    );
     match client.get::<MemberBody>(&call).await {
         Ok(body) if body.is_active() => Ok(Among::Yes),
         Ok(_) => Ok(Among::No),

@@ -20,7 +20,7 @@ use crate::{
     domain::ids::{BranchName, PullRequestNumber, RepositoryId},
     forge::{
         ForgeError, NewPullRequest, PullRequest, PullRequestState,
-        calls::{Call, named, parse},
+        calls::{Call, Importance, encoded, is_worth_reading_back, named, parse, settle_close},
     },
 };
 
@@ -135,7 +135,8 @@ pub(super) async fn edit(
         .title(title)
         .description(quick_actions::defused(body))
         .build();
-    client.perform(&writing(endpoint, ONE_ROUTE, attempt("edit", repository, number))?).await.map(drop)
+    let write = writing(endpoint, ONE_ROUTE, attempt("edit", repository, number))?.of(Importance::Status);
+    client.perform(&write).await.map(drop)
 }
 
 /// Closes without merging; closing a closed one is a success.
@@ -149,17 +150,9 @@ pub(super) async fn close(
         .merge_request(number.0)
         .state_event(MergeRequestStateEvent::Close)
         .build();
-    let error = match client.perform(&writing(endpoint, ONE_ROUTE, attempt("close", repository, number))?).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    if !is_worth_reading_back(&error) {
-        return Err(error);
-    }
-    match read(client, repository, number).await {
-        Ok(body) if body.pull_request_state() != PullRequestState::Open => Ok(()),
-        _ => Err(error),
-    }
+    let written = client.perform(&writing(endpoint, ONE_ROUTE, attempt("close", repository, number))?).await;
+    let state = async { read(client, repository, number).await.map(|body| body.pull_request_state()) };
+    settle_close(written, state).await
 }
 
 /// Names an attempt at one merge request.
@@ -175,12 +168,7 @@ pub(super) fn below(
     rest: &str,
     verb: &str,
 ) -> Call {
-    let project = crate::forge::calls::encoded(repository.as_str());
+    let project = encoded(repository.as_str());
     let path = format!("/projects/{project}/merge_requests/{}/{rest}", number.0);
-    Call { route, path, what: attempt(verb, repository, number) }
-}
-
-/// Says whether the world may be as asked although the answer says otherwise, or never came.
-pub(super) fn is_worth_reading_back(error: &ForgeError) -> bool {
-    matches!(error, ForgeError::Refused { .. } | ForgeError::Moved { .. } | ForgeError::Unavailable { .. })
+    Call::new(route, path, attempt(verb, repository, number))
 }

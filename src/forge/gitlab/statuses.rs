@@ -15,7 +15,6 @@ use super::{
     client::{Client, reading, writing},
     model::StatusBody,
     pipelines::{self, Target},
-    requests::is_worth_reading_back,
 };
 use crate::{
     domain::{
@@ -24,7 +23,7 @@ use crate::{
     },
     forge::{
         ForgeError, NewStatus,
-        calls::{Call, encoded, named},
+        calls::{Call, Importance, encoded, is_worth_reading_back, named},
     },
 };
 
@@ -131,7 +130,8 @@ pub(super) async fn post(
         let target = target.map_err(|error| named(error, || format!("the commit `{sha}` of `{repository}`")))?;
         let endpoint = PostStatus { repository, sha, status, target: &target };
         let what = format!("post the status `{}` on `{sha}` of `{repository}`", status.key);
-        let write = writing(Ok::<_, Infallible>(endpoint), "/projects/{id}/statuses/{sha}", what)?;
+        let write =
+            writing(Ok::<_, Infallible>(endpoint), "/projects/{id}/statuses/{sha}", what)?.of(Importance::Status);
         let error = match client.perform(&write).await {
             Ok(_) => return Ok(()),
             Err(error) => error,

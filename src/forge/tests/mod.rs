@@ -1,6 +1,7 @@
 //! What every adapter has in common, and a forge to talk to.
 
 pub(super) mod scripted;
+mod transports;
 
 use super::*;
 

@@ -37,6 +37,10 @@ impl Reply {
         Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO }
     }
 
+    pub(in crate::forge) fn text(status: u16, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_owned(), delay: Duration::ZERO }
+    }
+
     pub(in crate::forge) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

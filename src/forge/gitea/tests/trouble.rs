@@ -40,7 +40,7 @@ async fn answers_become_errors_by_reaction() -> TestResult {
         assert!(matches!(error_of(broken).await?, ForgeError::Unavailable { .. }));
     }
     let limited = error_of(Reply::message(429, "slow down").with("retry-after", "7")).await?;
-    assert!(matches!(limited, ForgeError::RateLimited { retry_after } if retry_after.as_secs() == 7));
+    assert!(matches!(limited, ForgeError::RateLimited { retry_after, .. } if retry_after.as_secs() == 7));
     Ok(())
 }
 

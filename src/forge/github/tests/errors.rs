@@ -61,9 +61,9 @@ async fn nothing_is_sent_while_the_forge_asks_to_wait() -> TestResult {
     let server = Scripted::start(vec![limited(), limited()]).await?;
     let forge = server.forge();
     let first = forge.open_pull_request(&shop(), &new_pull()).await;
-    assert!(matches!(first, Err(ForgeError::RateLimited { retry_after }) if retry_after.as_secs() == 30));
+    assert!(matches!(first, Err(ForgeError::RateLimited { retry_after, .. }) if retry_after.as_secs() == 30));
     let second = forge.pull_request(&shop(), PullRequestNumber(1)).await;
-    assert!(matches!(second, Err(ForgeError::RateLimited { retry_after }) if retry_after.as_secs() >= 28));
+    assert!(matches!(second, Err(ForgeError::RateLimited { retry_after, .. }) if retry_after.as_secs() >= 28));
     assert_eq!(server.lines(), ["POST /api/v3/repos/acme/shop/pulls"]);
     Ok(())
 }
@@ -78,7 +78,7 @@ async fn the_last_call_of_a_budget_succeeds_and_the_next_waits_for_the_reset() -
     let forge = server.forge();
     assert_eq!(forge.account().await?.login, "bot");
     let next = forge.repository(&shop()).await;
-    assert!(matches!(next, Err(ForgeError::RateLimited { retry_after }) if retry_after.as_secs() >= 95));
+    assert!(matches!(next, Err(ForgeError::RateLimited { retry_after, .. }) if retry_after.as_secs() >= 95));
     assert_eq!(server.lines().len(), 1);
     Ok(())
 }

@@ -11,7 +11,7 @@ async fn after_a_limit_nothing_is_sent_until_its_end() -> TestResult {
     let forge = forge(&server);
     for _ in 0..2 {
         let result = forge.pull_request(&shop(), ONE).await;
-        assert!(matches!(result, Err(ForgeError::RateLimited { retry_after }) if retry_after.as_secs() >= 29));
+        assert!(matches!(result, Err(ForgeError::RateLimited { retry_after, .. }) if retry_after.as_secs() >= 29));
     }
     assert_eq!(server.lines().len(), 1);
     Ok(())
