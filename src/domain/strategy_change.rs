@@ -44,6 +44,8 @@ pub enum Effect {
         /// The new name.
         to: StrategyName,
     },
+    /// The strategy was deleted, and all its environments go.
+    Ended,
     /// An environment is new.
     Added {
         /// It.
@@ -59,7 +61,7 @@ pub enum Effect {
         environment: EnvironmentName,
         /// Its branch.
         branch: BranchName,
-        /// Its pull requests, which nobody looks after any more.
+        /// Its pull requests, which are closed.
         open: Vec<PullRequestNumber>,
     },
     /// A branch gets another name: everything is promoted to it as to a new environment.
@@ -81,6 +83,8 @@ pub enum Effect {
         from: BranchName,
         /// The new branch.
         to: BranchName,
+        /// Its pull requests into the old one, which are closed.
+        open: Vec<PullRequestNumber>,
     },
     /// Promotions are proposed on another branch.
     ProposedOn {
@@ -88,7 +92,7 @@ pub enum Effect {
         environment: EnvironmentName,
         /// The branch.
         branch: BranchName,
-        /// Its pull requests, which nobody looks after any more.
+        /// Its pull requests on the branch before, which are closed.
         open: Vec<PullRequestNumber>,
     },
     /// An environment waits for others than before.
@@ -226,6 +230,9 @@ impl fmt::Display for Effect {
             Self::Called { from, to } => {
                 write!(f, "`{from}` is called `{to}` and goes on with what runs; holds, records and blocks begin anew")
             }
+            Self::Ended => f.write_str(
+                "the strategy ends: nothing is promoted by it any more, and what it brought stays on its branches",
+            ),
             Self::Added { environment, branch, after } if after.is_empty() => {
                 write!(f, "{environment} is new, on `{branch}`, and waits for no other environment")
             }
@@ -242,8 +249,8 @@ impl fmt::Display for Effect {
                 write!(f, "{from} is called {to}, still on `{branch}`: it begins anew")?;
                 if *verified { f.write_str(", and what was verified there must be verified again") } else { Ok(()) }
             }
-            Self::Moved { environment, from, to } => {
-                write!(f, "{environment} goes from `{from}` to `{to}`: what runs is read from there")
+            Self::Moved { environment, from, to, open } => {
+                write!(f, "{environment} goes from `{from}` to `{to}`: what runs is read from there{}", left(open))
             }
             Self::Order { environment, after } if after.is_empty() => {
                 write!(f, "{environment} waits for no other environment")
@@ -295,8 +302,12 @@ fn names(environments: &[EnvironmentName]) -> String {
     list(&names, "and")
 }
 
-/// Says which pull requests are left behind.
+/// Says which pull requests are closed, as nobody goes on with them.
 fn left(open: &[PullRequestNumber]) -> String {
-    let open: Vec<String> = open.iter().map(ToString::to_string).collect();
-    if open.is_empty() { String::new() } else { format!(", and nobody looks after {} any more", open.join(", ")) }
+    let numbers: Vec<String> = open.iter().map(ToString::to_string).collect();
+    match open.len() {
+        0 => String::new(),
+        1 => format!(", and {} is closed", numbers.join(", ")),
+        _ => format!(", and {} are closed", numbers.join(", ")),
+    }
 }

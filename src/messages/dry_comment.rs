@@ -131,8 +131,9 @@ pub(super) fn dry_status_context(text: &DryStatusText<'_>, answers: &[(&Answer, 
 
 fn stage_word(text: &DryStatusText<'_>) -> &'static str {
     match text.stage {
-        DryStage::Open => "open",
         DryStage::Closed => "closed",
+        DryStage::Open | DryStage::Merged(_) if text.rows.is_empty() => "ended",
+        DryStage::Open => "open",
         DryStage::Merged(_) if text.rows.iter().all(|row| row.fate.is_none()) => "unknown",
         DryStage::Merged(_) => "merged",
     }
@@ -219,13 +220,17 @@ mod tests {
     fn render(stage: &DryStage, fate: Option<&Fate>, over: bool) -> String {
         let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
         let strategy = StrategyId { repository, name: StrategyName::new("shop").expect("a name") };
-        let (branch, places) = (BranchName::new("main").expect("a branch"), [place("dev"), place("prod")]);
+        let places = [place("dev"), place("prod")];
         let row = |view| DryRow { strategy: &strategy, view, fate: fate.cloned(), foretold: None };
-        let rows: Vec<_> = places.iter().map(row).collect();
+        render_rows(stage, &places.iter().map(row).collect::<Vec<_>>(), over)
+    }
+
+    fn render_rows(stage: &DryStage, rows: &[DryRow<'_>], over: bool) -> String {
+        let branch = BranchName::new("main").expect("a branch");
         let text = DryStatusText {
             branch: &branch,
             stage,
-            rows: &rows,
+            rows,
             preview: None,
             strategies: &[],
             awaits: None,
@@ -249,6 +254,21 @@ mod tests {
         |---|---|---|
         | dev | it could not be hydrated: ask @[nothing]all \| &lt;!-- x |  |
         | prod | it could not be hydrated: ask @[nothing]all \| &lt;!-- x |  |
+
+        <!-- hydromote:status-comment -->
+        ");
+    }
+
+    #[test]
+    fn where_no_strategy_is_left_nothing_is_said_to_go_anywhere() {
+        let merged = DryStage::Merged(DrySha::new("0123456789").expect("an id"));
+        insta::assert_snapshot!(render_rows(&merged, &[], false), @"
+        This pull request became the dry commit 0123456 of `main`, where no strategy is in force any more: nothing is promoted.
+
+        <!-- hydromote:status-comment -->
+        ");
+        insta::assert_snapshot!(render_rows(&DryStage::Open, &[], false), @"
+        This pull request is not merged yet. No strategy is in force on `main` any more: nothing of it would be promoted.
 
         <!-- hydromote:status-comment -->
         ");

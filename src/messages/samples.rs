@@ -132,12 +132,14 @@ fn dry_comments(
     let known = [row(&shop, busy, Some(Fate::Proposed)), row(&web, idle, Some(Fate::Pending))];
     let unknown = [row(&shop, busy, None), row(&shop, idle, None)];
     let merged = DryStage::Merged(dry());
-    let stages = [
+    let stages: [(_, &[DryRow<'_>], _, _); 7] = [
         (&DryStage::Open, &unknown, false, SERVICE),
+        (&DryStage::Open, &[], false, SERVICE),
         (&DryStage::Closed, &unknown, true, None),
         (&merged, &known, false, SERVICE),
         (&merged, &known, true, None),
         (&merged, &unknown, false, SERVICE),
+        (&merged, &[], false, SERVICE),
     ];
     let mut contexts = Vec::new();
     for (stage, rows, over, public_url) in stages {

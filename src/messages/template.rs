@@ -329,7 +329,8 @@ pub const TEMPLATES: &[Template] = &[
             variable("branch", "the dry branch"),
             variable(
                 "stage",
-                "`open`, `closed` without being merged, `merged`, or `unknown` while its commit is not on the branch",
+                "`open`, `closed` without being merged, `merged`, `unknown` while its commit is not on the branch, or \
+                 `ended` where no strategy is in force any more",
             ),
             variable("short", "beginning of the id of the dry commit that it became, or none"),
             variable("over", "whether nothing more is to be told of the commit"),

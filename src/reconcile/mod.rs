@@ -25,6 +25,7 @@ pub mod hub;
 pub mod hydrate;
 mod keys;
 pub mod lanes;
+mod leaving;
 pub mod mending;
 mod merging;
 pub mod observe;

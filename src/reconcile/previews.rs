@@ -159,9 +159,13 @@ async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> 
     let mirror = context.mirror.path();
     let before = open_tree(mirror, &order.dry).await?;
     let after = open_merged(mirror, tree).await?;
+    let files = blocking(context, move |repository| strategy_files::read_tree(repository, tree)).await?;
     let (mut environments, mut compared) = (Vec::new(), Vec::new());
     for (id, in_force) in &order.strategies {
-        let there = strategy_in(mirror, id, in_force, None, tree).await?;
+        let there = match strategy_files::is_deleted(&id.repository, &files, in_force) {
+            true => Ok(in_force.ended()),
+            false => strategy_in(mirror, id, in_force, None, tree).await?,
+        };
         let pair = Pair { context, order, id, in_force, before: &before, after: &after };
         for environment in names(in_force, there.as_ref().ok()) {
             let is_there = |strategy: &PromotionStrategy| strategy.environment(&environment).is_some();

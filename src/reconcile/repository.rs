@@ -20,7 +20,7 @@ use super::{
     overriding,
     previews::PreviewWork,
     strategy_changes::{self, Candidate, KeptOut},
-    strategy_files::{self, Broken, InForce},
+    strategy_files::{self, Broken, InForce, Next},
     worker::StrategyWorker,
 };
 use crate::{
@@ -78,6 +78,8 @@ struct State {
     /// The dry head whose strategy files were read last.
     read_at: Option<DrySha>,
     workers: HashMap<StrategyId, StrategyWorker>,
+    /// Strategies that the newest dry commits ended: pull requests that did say so.
+    ended: BTreeMap<StrategyId, StrategyBoard>,
     comments: CommentsView,
     previews: PreviewWork,
     wake_at: Option<Timestamp>,
@@ -178,13 +180,13 @@ impl RepositoryWorker {
     /// is in trouble.
     async fn read_comments(&self, state: &mut State) -> Result<(), LookError> {
         let Some(context) = state.context.clone() else { return Ok(()) };
-        if self.reader(&state.workers, &context).read(&mut state.comments).await? == Acted::Yes {
+        if self.reader(&state.workers, &state.ended, &context).read(&mut state.comments).await? == Acted::Yes {
             self.admit_and_look(state, &context).await?;
         }
         if state.comments.has_more() {
             state.wake_at = Some((self.shared.clock)());
         }
-        let reader = self.reader(&state.workers, &context);
+        let reader = self.reader(&state.workers, &state.ended, &context);
         let due_at = reader.preview(&mut state.comments, &mut state.previews).await?;
         state.wake_at = state.wake_at.into_iter().chain(due_at).min();
         reader.show(&mut state.comments).await
@@ -193,9 +195,11 @@ impl RepositoryWorker {
     fn reader<'a>(
         &'a self,
         workers: &'a HashMap<StrategyId, StrategyWorker>,
+        ended: &BTreeMap<StrategyId, StrategyBoard>,
         context: &'a RepositoryContext,
     ) -> CommentReader<'a> {
-        let boards = workers.keys().filter_map(|id| Some((id.clone(), self.boards.of(id)?))).collect();
+        let boards = workers.keys().filter_map(|id| Some((id.clone(), self.boards.of(id)?)));
+        let boards = ended.clone().into_iter().chain(boards).collect();
         CommentReader { context, commands: &self.commands, workers, boards }
     }
 
@@ -271,17 +275,18 @@ impl RepositoryWorker {
         let settled = strategy_files::settle(&self.repository, &dry, &head, &files, before.clone());
         state.strategies.clear();
         state.newcomers.clear();
-        for InForce { mut strategy, document, successor } in settled.in_force {
-            if let Some(successor) = successor {
-                let InForce { strategy: mut next, document: renamed, .. } = *successor;
-                overriding::add_server_windows(&mut strategy, &self.repository, &self.shared.server_windows);
-                overriding::add_server_windows(&mut next, &self.repository, &self.shared.server_windows);
-                let id = document.strategy.clone();
-                let in_force = InForce { strategy, document, successor: None };
-                state.strategies.insert(id, self.found_changed(context, &head, in_force, next, renamed).await?);
+        state.ended.clear();
+        for mut one in settled.in_force {
+            overriding::add_server_windows(&mut one.strategy, &self.repository, &self.shared.server_windows);
+            if let Some(mut next) = self.next_of(context, &head, &mut one).await? {
+                overriding::add_server_windows(&mut next.strategy, &self.repository, &self.shared.server_windows);
+                let id = one.document.strategy.clone();
+                state
+                    .strategies
+                    .insert(id, self.found_changed(context, &head, one, next.strategy, next.document).await?);
                 continue;
             }
-            overriding::add_server_windows(&mut strategy, &self.repository, &self.shared.server_windows);
+            let InForce { strategy, document, .. } = one;
             let id = document.strategy.clone();
             if let Some(mistake) = &document.mistake {
                 tracing::warn!(strategy = %id, mistake, "the newest strategy has a mistake");
@@ -310,6 +315,35 @@ impl RepositoryWorker {
         }
         state.read_at = Some(head);
         Ok(())
+    }
+
+    /// Returns what is to take the place of a strategy that is not in the files any more.
+    ///
+    /// A deletion is a commit on what was there before. A dry branch that somebody put elsewhere has not deleted
+    /// anything.
+    async fn next_of(
+        &self,
+        context: &RepositoryContext,
+        head: &DrySha,
+        one: &mut InForce,
+    ) -> Result<Option<InForce>, LookError> {
+        match &one.next {
+            Next::Itself => Ok(None),
+            Next::Renamed(successor) => Ok(Some((**successor).clone())),
+            Next::Nothing => {
+                let (newest, had_it) = (head.clone(), one.document.dry.clone());
+                let read =
+                    move |repository: &_, _: &mut _| Ok(strategy_changes::descends(repository, &newest, &had_it));
+                if context.mirror.read(read).await? {
+                    return Ok(Some(one.ended()));
+                }
+                let (gone, had_it) = (one.document.mistake.take().unwrap_or_default(), one.document.dry.short());
+                one.document.mistake = Some(format!(
+                    "{gone}, whose history is another one than that of {had_it}, which had it; put it back to go on"
+                ));
+                Ok(None)
+            }
+        }
     }
 
     /// Returns the strategy in force in whose place a document without mistakes would come.
@@ -360,7 +394,7 @@ impl RepositoryWorker {
     async fn admit(&self, state: &mut State, context: &RepositoryContext) -> Result<bool, LookError> {
         let changed: Vec<StrategyId> =
             state.strategies.iter().filter(|(_, found)| found.candidate.is_some()).map(|(id, _)| id.clone()).collect();
-        let mut admitted = BTreeMap::new();
+        let (mut admitted, mut observed) = (BTreeMap::new(), BTreeMap::new());
         for id in changed {
             let Some(found) = state.strategies.get(&id).cloned() else { continue };
             let Some(candidate) = found.candidate.clone() else { continue };
@@ -369,6 +403,7 @@ impl RepositoryWorker {
             let snapshot = state.workers.entry(id.clone()).or_default().observe(&under).await?;
             match strategy_changes::judge(context, &found.strategy, &candidate, &snapshot).await? {
                 None => {
+                    observed.insert(id.clone(), (under, snapshot));
                     admitted.insert(id, candidate);
                 }
                 Some(kept_out) => {
@@ -385,19 +420,16 @@ impl RepositoryWorker {
             self.keep_out(state, id, found, &candidate, (words, None)).await?;
         }
         let mut any = !admitted.is_empty();
+        let stay = state.strategies.iter().filter(|(id, _)| !admitted.contains_key(*id)).map(|(_, one)| &one.strategy);
+        let come = admitted.values().map(|candidate| &candidate.strategy);
+        let new = state.newcomers.values().map(|(strategy, _)| strategy);
+        let after: Vec<Arc<PromotionStrategy>> = stay.chain(come).chain(new).cloned().collect();
         for (id, candidate) in admitted {
-            let named = candidate.document.strategy.clone();
-            if named != id {
-                tracing::info!(strategy = %id, "{named} takes the place of {id}");
-                // First: whoever finds both in the store takes neither for the other's successor.
-                self.shared.store.forget_document(&id).await?;
-                state.strategies.remove(&id);
-                state.workers.remove(&id);
-                self.boards.remove(&id);
+            if let Some((under, snapshot)) = observed.remove(&id) {
+                let worker = state.workers.entry(id.clone()).or_default();
+                worker.leave(&under, &snapshot, &candidate.strategy, &after).await?;
             }
-            self.shared.store.save_document(&candidate.document).await?;
-            let found = Found { strategy: candidate.strategy, mistake: None, candidate: None, kept_out: None };
-            state.strategies.insert(named, found);
+            self.put_in_force(state, context, id, candidate).await?;
         }
         any |= self.admit_newcomers(state, context).await?;
         if any {
@@ -407,6 +439,43 @@ impl RepositoryWorker {
             context.mirror.refresh(&remote, &context.details.default_branch, &now_known).await?;
         }
         Ok(any)
+    }
+
+    /// Puts a changed strategy in the place of the one before; nothing, when that was deleted.
+    async fn put_in_force(
+        &self,
+        state: &mut State,
+        context: &RepositoryContext,
+        id: StrategyId,
+        candidate: Candidate,
+    ) -> Result<(), LookError> {
+        let store = &self.shared.store;
+        let named = candidate.document.strategy.clone();
+        let has_ended = candidate.strategy.is_ended();
+        if has_ended {
+            let what = format!("ended: {} deleted it from `{}`", candidate.commit.short(), candidate.document.path);
+            store.save_event(&id, None, (self.shared.clock)(), "hydromote", &what).await?;
+            metrics::gauge!("hydromote_overdue_gates", "strategy" => id.to_string()).set(0);
+            tracing::info!(strategy = %id, "{id} {what}");
+        } else if named != id {
+            tracing::info!(strategy = %id, "{named} takes the place of {id}");
+        }
+        if has_ended || named != id {
+            // First: whoever finds both in the store takes neither for the other's successor.
+            store.forget_document(&id).await?;
+            state.strategies.remove(&id);
+            state.workers.remove(&id);
+            self.boards.remove(&id);
+        }
+        if has_ended {
+            let board = StrategyBoard { dry_head: None, ..self.empty_board(context, id.clone(), &candidate.commit) };
+            state.ended.insert(id, board);
+            return Ok(());
+        }
+        store.save_document(&candidate.document).await?;
+        let found = Found { strategy: candidate.strategy, mistake: None, candidate: None, kept_out: None };
+        state.strategies.insert(named, found);
+        Ok(())
     }
 
     /// Leaves a strategy in force as it is, and says why.

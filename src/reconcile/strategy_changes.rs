@@ -26,7 +26,7 @@ use crate::{
         snapshot::{PostedStatus, Snapshot},
         status::{CommitStatus, StatusState},
         strategy::PromotionStrategy,
-        strategy_change::{ChangeOverride, StrategyChange, compare, told},
+        strategy_change::{ChangeOverride, Effect, StrategyChange, compare, told},
     },
     forge::{NewStatus, PullRequestState},
     git::{GitError, history},
@@ -89,7 +89,7 @@ impl StrategyNote for OverrideBook {
     const KIND: &'static str = "strategy-overrides";
 }
 
-/// Returns the name of a strategy file's text: git's own for it.
+/// Returns the name of a strategy file's text: git's own for it. What was deleted has the empty text.
 pub fn digest(text: &str) -> String {
     let id = Oid::hash_object(ObjectType::Blob, text.as_bytes());
     id.expect("because texts in memory can be hashed").to_string()
@@ -122,10 +122,14 @@ impl KeptOut {
     /// Says why it is not in force, and what lets it in; `path` is its file.
     pub(super) fn words(&self, path: &str) -> String {
         let losses = self.change.unaccepted(self.accepted.as_ref());
+        let commit = self.commit.short();
+        let what = match self.change.effects.contains(&Effect::Ended) {
+            true => format!("{commit} deletes the strategy from `{path}`, which drops"),
+            false => format!("`{path}` in {commit} drops"),
+        };
         let first = format!(
-            "`{path}` in {} drops what is under way, and waits for `/hydromote override` on its pull request, or \
-             `hydromote override`",
-            self.commit.short()
+            "{what} what is under way, and waits for `/hydromote override` on its pull request, or \
+             `hydromote override`"
         );
         let lines = losses.iter().map(|loss| format!("\n  {loss}"));
         lines.fold(first, |words, line| words + &line)
@@ -274,6 +278,13 @@ pub(super) fn brought_by(repository: &Repository, head: &DrySha, path: &str) -> 
         brought_by = commit;
     }
     Ok(brought_by)
+}
+
+/// Says whether a dry commit has another one in its history, as far as the mirror has it.
+pub(super) fn descends(repository: &Repository, head: &DrySha, from: &DrySha) -> bool {
+    let id = |dry: &DrySha| Oid::from_str(dry.as_str());
+    let (Ok(head), Ok(from)) = (id(head), id(from)) else { return false };
+    head == from || repository.graph_descendant_of(head, from).unwrap_or(false)
 }
 
 /// Returns the dry line from `head` on, as far as the mirror has it and it is searched.

@@ -1,17 +1,19 @@
 //! Strategy files on the dry branch, and which strategies are in force.
 //!
-//! A strategy that a later commit broke or deleted stays in force as it was, with the mistake:
-//! what it waits for is shown, and nothing is promoted on a guess. One that was renamed is replaced, as if
-//! its text had changed, by the one that proposes on the same branches.
+//! - A strategy that a later commit broke stays in force as it was, with the mistake: what it waits for is shown, and
+//!   nothing is promoted on a guess.
+//! - One that was renamed is replaced, as if its text had changed, by the one that proposes on the same branches.
+//! - One that was deleted ends, as by a change that takes all its environments. Only what is certain is a deletion: every
+//!   file could be read and has no mistakes, and none of them has it.
 
 use std::collections::BTreeSet;
 
-use git2::{Oid, Repository};
+use git2::{ObjectType, Oid, Repository, TreeEntry};
 
 use crate::{
     domain::{
         ids::{BranchName, DrySha, EnvironmentName, LaneName, RepositoryId, StrategyId, StrategyName},
-        strategy::{Mistake, PromotionStrategy, parse_strategies_of},
+        strategy::{Mistake, PromotionStrategy, StrategyFile, parse_strategies_of},
     },
     git::GitError,
     store::Document,
@@ -32,13 +34,33 @@ pub struct InForce {
     pub strategy: PromotionStrategy,
     /// Where it was read, and what is wrong with a newer one.
     pub document: Document,
-    /// The one under another name that is to take its place, when it is no longer in the files.
-    pub successor: Option<Box<InForce>>,
+    /// What is to take its place.
+    pub next: Next,
+}
+
+/// What is to take the place of a strategy in force.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// It is in the files, or may be.
+    Itself,
+    /// One under another name, which proposes on a branch of it.
+    Renamed(Box<InForce>),
+    /// Nothing: its file, or what stood of it in one, was deleted.
+    Nothing,
 }
 
 impl InForce {
     fn successor_id(&self) -> Option<StrategyId> {
-        Some(self.successor.as_ref()?.document.strategy.clone())
+        match &self.next {
+            Next::Renamed(successor) => Some(successor.document.strategy.clone()),
+            Next::Itself | Next::Nothing => None,
+        }
+    }
+
+    /// Returns what is left of it once it was deleted.
+    pub fn ended(&self) -> Self {
+        let document = Document { text: String::new(), mistake: None, ..self.document.clone() };
+        Self { strategy: self.strategy.ended(), document, next: Next::Itself }
     }
 }
 
@@ -68,19 +90,31 @@ pub fn read(repository: &Repository, dry: &DrySha) -> Result<Vec<File>, GitError
 /// Reads the strategy files in a tree.
 pub fn read_tree(repository: &Repository, tree: Oid) -> Result<Vec<File>, GitError> {
     let tree = repository.find_tree(tree)?;
-    let mut paths: Vec<(String, Oid)> = Vec::new();
+    let mut files = Vec::new();
     if let Some(entry) = tree.get_name(FILE) {
-        paths.push((FILE.to_owned(), entry.id()));
+        files.push((FILE.to_owned(), content(repository, &entry)?));
     }
-    let folder = tree.get_name(FOLDER).and_then(|entry| entry.to_object(repository).ok()?.peel_to_tree().ok());
-    for entry in folder.iter().flat_map(|folder| folder.iter()) {
-        let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-        if name.ends_with(".yaml") || name.ends_with(".yml") {
-            paths.push((format!("{FOLDER}/{name}"), entry.id()));
+    match tree.get_name(FOLDER) {
+        None => {}
+        Some(folder) if folder.kind() == Some(ObjectType::Tree) => {
+            for entry in repository.find_tree(folder.id())?.iter() {
+                let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+                if name.ends_with(".yaml") || name.ends_with(".yml") {
+                    files.push((format!("{FOLDER}/{name}"), content(repository, &entry)?));
+                }
+            }
         }
+        Some(_) => files.push((FOLDER.to_owned(), Vec::new())),
     }
-    let blob = |(path, id)| Some((path, repository.find_blob(id).ok()?.content().to_vec()));
-    Ok(paths.into_iter().filter_map(blob).collect())
+    Ok(files)
+}
+
+/// Returns the content of a file. What stands where one belongs, and is none, is as one without a strategy: a mistake.
+fn content(repository: &Repository, entry: &TreeEntry<'_>) -> Result<Vec<u8>, GitError> {
+    match entry.kind() {
+        Some(ObjectType::Blob) => Ok(repository.find_blob(entry.id())?.content().to_vec()),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Decides which strategies are in force at `dry`, given those that were before.
@@ -107,7 +141,7 @@ pub fn settle(
                     };
                     match misplaced(&strategy, dry_branch) {
                         Some(mistake) => mistakes.push((path.clone(), format!("{path}: {mistake}"))),
-                        None => settled.in_force.push(InForce { strategy, document, successor: None }),
+                        None => settled.in_force.push(InForce { strategy, document, next: Next::Itself }),
                     }
                 }
             }
@@ -119,13 +153,24 @@ pub fn settle(
         if settled.in_force.iter().any(|other| other.document.strategy == document.strategy) {
             continue;
         }
-        let gone = || format!("the strategy is no longer in `{}` on {dry_branch}; put it back to go on", document.path);
         let broken = mistakes.iter().find(|(path, _)| *path == document.path).map(|(_, mistake)| mistake.clone());
-        document.mistake = Some(broken.clone().unwrap_or_else(gone));
+        // It may stand in any file that cannot be read.
+        let elsewhere = mistakes.first().map(|(path, _)| {
+            format!(
+                "the strategy is no longer in `{}` on {dry_branch}, and may be in `{path}`, which has mistakes",
+                document.path
+            )
+        });
+        let gone = || format!("the strategy is no longer in `{}` on {dry_branch}", document.path);
+        document.mistake = Some(broken.clone().or(elsewhere).unwrap_or_else(gone));
         let Some(mut last) = last_good(repository, document) else { continue };
         if broken.is_none() {
             let successor = in_files.iter().find(|other| last.strategy.proposes_as(&other.strategy));
-            last.successor = successor.cloned().map(Box::new);
+            last.next = match successor {
+                Some(successor) => Next::Renamed(Box::new(successor.clone())),
+                None if mistakes.is_empty() => Next::Nothing,
+                None => Next::Itself,
+            };
         }
         settled.in_force.push(last);
     }
@@ -162,7 +207,14 @@ pub fn last_good(repository: &RepositoryId, document: Document) -> Option<InForc
     let file = (document.path.clone(), document.text.clone().into_bytes());
     let read = parse_strategies_of(repository, &[file]).into_iter().next()?;
     let strategy = read.strategies.ok()?.into_iter().find(|s| s.name == document.strategy.name)?;
-    Some(InForce { strategy, document, successor: None })
+    Some(InForce { strategy, document, next: Next::Itself })
+}
+
+/// Says whether a strategy in force is in none of the files, and none of those has mistakes.
+pub fn is_deleted(repository: &RepositoryId, files: &[File], in_force: &PromotionStrategy) -> bool {
+    let is_it = |other: &PromotionStrategy| other.name == in_force.name || other.proposes_as(in_force);
+    let is_without = |read: StrategyFile| read.strategies.is_ok_and(|strategies| !strategies.iter().any(is_it));
+    parse_strategies_of(repository, files).into_iter().all(is_without)
 }
 
 /// Returns what the strategy in force is at a dry SHA, by its name, else by where it proposes, or one environment of it;
@@ -214,4 +266,69 @@ fn name_of(path: &str) -> StrategyName {
     let stem = path.rsplit('/').next().unwrap_or(path);
     let stem = stem.trim_end_matches(".yaml").trim_end_matches(".yml");
     StrategyName::new(stem).or_else(|_| StrategyName::new("hydromote")).expect("because `hydromote` is a name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOP: &str = "
+apiVersion: hydromote.dev/v1alpha1
+kind: PromotionStrategy
+metadata: {name: shop}
+spec:
+  sources: [{path: 'apps/{environment}', output: shop}]
+  environments: [{name: dev, branch: env/dev}]
+";
+
+    fn file(path: &str, text: &str) -> File {
+        (path.to_owned(), text.as_bytes().to_vec())
+    }
+
+    /// Returns what is to take the place of `shop`, which was in force, in a word.
+    fn next_of_shop(files: &[File]) -> &'static str {
+        let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
+        let (main, dry) = (BranchName::new("main").expect("a branch"), DrySha::new("dry-1").expect("a word"));
+        let before = settle(&repository, &main, &dry, &[file(FILE, SHOP)], Vec::new()).in_force;
+        let before: Vec<Document> = before.into_iter().map(|one| one.document).collect();
+        let settled = settle(&repository, &main, &dry, files, before);
+        let shop = settled.in_force.iter().find(|one| one.document.strategy.name.as_str() == "shop");
+        match shop.map(|one| &one.next) {
+            None => "lost",
+            Some(Next::Itself) => "itself",
+            Some(Next::Renamed(_)) => "renamed",
+            Some(Next::Nothing) => "nothing",
+        }
+    }
+
+    #[test]
+    fn only_what_is_in_no_file_and_may_be_in_none_was_deleted() {
+        let (broken, other) = (SHOP.replace("branch:", "brnch:"), SHOP.replace("name: shop", "name: other"));
+        let elsewhere = other.replace("env/dev", "env/other");
+        assert_eq!(next_of_shop(&[]), "nothing");
+        assert_eq!(next_of_shop(&[file(FILE, SHOP)]), "itself");
+        assert_eq!(next_of_shop(&[file(".hydromote/shop.yaml", SHOP)]), "itself", "it was moved");
+        assert_eq!(next_of_shop(&[file(FILE, &other)]), "renamed");
+        assert_eq!(next_of_shop(&[file(FILE, &elsewhere)]), "nothing", "another one took its file");
+        assert_eq!(next_of_shop(&[file(FILE, &broken)]), "itself");
+        assert_eq!(next_of_shop(&[file(".hydromote/shop.yaml", &broken)]), "itself", "it may be in there");
+        assert_eq!(next_of_shop(&[file(FILE, "")]), "itself", "a file that holds no strategy is a mistake");
+        assert_eq!(next_of_shop(&[file(FOLDER, "")]), "itself", "the folder cannot be read");
+    }
+
+    #[test]
+    fn what_stands_where_strategies_belong_and_is_no_file_is_not_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let repository = Repository::init_bare(folder.path()).expect("a repository");
+        let blob = repository.blob(b"text").expect("a blob");
+        let mut tree = repository.treebuilder(None).expect("a tree");
+        tree.insert(FOLDER, blob, 0o100_644).expect("an entry");
+        let id = tree.write().expect("a tree");
+        let names = |tree| read_tree(&repository, tree).expect("files").into_iter().map(|(path, _)| path);
+        assert_eq!(names(id).collect::<Vec<_>>(), [FOLDER]);
+        let mut tree = repository.treebuilder(None).expect("a tree");
+        tree.insert(FILE, id, 0o040_000).expect("an entry");
+        let id = tree.write().expect("a tree");
+        assert_eq!(names(id).collect::<Vec<_>>(), [FILE]);
+    }
 }

@@ -23,6 +23,7 @@ use crate::{
         ids::{BranchName, DrySha, Place, PullRequestNumber},
         plan::{Plan, plan},
         snapshot::{Refusal, Snapshot},
+        strategy::PromotionStrategy,
     },
     forge::PullRequestState,
     git::history,
@@ -87,6 +88,19 @@ impl StrategyWorker {
     /// Returns what is to be known for judging a change of the strategy in `context`, which is in force.
     pub async fn observe(&mut self, context: &StrategyContext) -> Result<Snapshot, LookError> {
         observe::observe(context, &mut self.view).await
+    }
+
+    /// Closes what is proposed under the strategy in `context`, in whose place `new` comes, and what nobody goes on with
+    /// of those that are in force `after`.
+    pub async fn leave(
+        &mut self,
+        context: &StrategyContext,
+        snapshot: &Snapshot,
+        new: &PromotionStrategy,
+        after: &[Arc<PromotionStrategy>],
+    ) -> Result<(), LookError> {
+        let plan = Plan::default();
+        Applier { context, view: &mut self.view, snapshot, plan: &plan }.leave(new, after).await
     }
 
     /// Ends the pause after a refused merge when something has changed on its pull request or head.

@@ -27,6 +27,7 @@ mod program;
 mod promotion;
 mod rejections;
 mod restarts;
+mod retiring;
 mod rollbacks;
 mod scale;
 mod secrets;

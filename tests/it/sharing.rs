@@ -137,11 +137,6 @@ async fn a_strategy_that_is_deleted_leaves_its_folders_on_a_shared_branch() -> T
     world.healthy_all(&["dev", "staging"]).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
-    [blog]
-    dev      first, is verified
-    staging  first, is verified
-    mistake: the strategy is no longer in `.hydromote/blog.yaml` on main; put it back to go on
-    [shop]
     dev      second, is verified
     staging  second, is verified
     ");

@@ -1,4 +1,4 @@
-//! Strategy files that are broken, deleted, or several.
+//! Strategy files that are broken, or several.
 
 use crate::world::{TestResult, World, config, everywhere, strategy};
 
@@ -25,28 +25,6 @@ async fn a_strategy_that_a_commit_breaks_is_shown_with_its_mistake_and_promotes_
     staging  first, is verified; wants fix in #4
              - waits for `health` on dev, which has not been reported
     hydromote/hydrate on typo: dev: hydromote.yaml:13: `autoMrege` is not a field here
-    ");
-    world.finish().await
-}
-
-#[tokio::test]
-async fn a_strategy_that_a_commit_deletes_is_shown_and_promotes_nothing() -> TestResult {
-    let mut world = World::with_environments(&["dev", "staging"]).await?;
-    world.healthy_all(&["dev"]).await?;
-    world.delete_dry("gone", FILE).await?;
-    world.settle().await?;
-    world.healthy_all(&["staging"]).await?;
-    insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified
-    staging  first, is verified
-    mistake: the strategy is no longer in `hydromote.yaml` on main; put it back to go on
-    ");
-    world.push_dry("back", vec![(FILE.to_owned(), strategy(&["dev", "staging"]))]).await?;
-    world.settle().await?;
-    insta::assert_snapshot!(world.board().await?, @"
-    dev      first, is verified; back changes nothing
-    staging  first, is verified; back changes nothing
-    hydromote/hydrate on gone: dev: the strategy `shop` is not in this commit
     ");
     world.finish().await
 }

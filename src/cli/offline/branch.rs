@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::renderer::{Failure, Rendering};
 use crate::{
-    domain::ids::{DrySha, RenderingId, RootName},
+    domain::ids::{DrySha, RenderingId, RootName, StrategyName},
     git::{
         batch::Entry,
         metadata::{self, BranchMetadata, OutputMetadata},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What an environment branch holds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BranchContent {
     /// The metadata at its root.
     pub metadata: Option<BranchMetadata>,
@@ -28,15 +28,26 @@ pub struct BranchContent {
     pub foreign: Vec<String>,
 }
 
+/// What the metadata of an output says that it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    /// The strategy.
+    pub strategy: StrategyName,
+    /// The last dry SHA that changed it, where it names one.
+    pub dry: Option<DrySha>,
+}
+
 /// One output folder.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputComparison {
     /// The output folder.
     output: String,
-    /// `equal`, `differs` (see `files`), `missing` on the branch, `unexpected` there, or `failed`:
-    /// it could not be rendered again (see `reason`).
+    /// `equal`, `differs` (see `files`), `missing` on the branch, `unexpected` there, `failed`: it could not be
+    /// rendered again (see `reason`), or `unverifiable`: what it claims is not to be had (see `reason`).
     state: OutputState,
+    /// The strategy that it is of, by its own metadata.
+    strategy: Option<StrategyName>,
     /// The last dry SHA that changed it, by its own metadata.
     dry_sha: Option<DrySha>,
     /// The files that differ.
@@ -53,6 +64,7 @@ enum OutputState {
     Missing,
     Unexpected,
     Failed,
+    Unverifiable,
 }
 
 /// One file of an output that differs.
@@ -87,6 +99,21 @@ impl BranchContent {
         let is_ours = |path: &str| ours.contains(path) || (path == metadata::FILE_NAME && metadata.is_some());
         let foreign = all.keys().filter(|path| !is_ours(path)).cloned().collect();
         Ok(Self { metadata, owned, dry_shas, foreign })
+    }
+
+    /// Returns the outputs by what their own metadata claims.
+    pub fn claims(&self) -> BTreeMap<Claim, BTreeSet<RootName>> {
+        let mut claims: BTreeMap<Claim, BTreeSet<RootName>> = BTreeMap::new();
+        for (root, strategy) in &self.owned.strategies {
+            let claim = Claim { strategy: strategy.clone(), dry: self.dry_shas.get(root).cloned() };
+            claims.entry(claim).or_default().insert(root.clone());
+        }
+        claims
+    }
+
+    /// Returns the part of it in these roots.
+    pub fn only(&self, is_in: impl Fn(&RootName) -> bool) -> Self {
+        Self { owned: self.owned.only(is_in), ..self.clone() }
     }
 
     /// Returns the roots that failed, may keep what they have and are on the branch, each with the
@@ -124,7 +151,8 @@ pub fn compare(
         outputs.push(OutputComparison {
             output: root.to_string(),
             state,
-            dry_sha: branch.dry_shas.get(root).cloned(),
+            strategy: branch.owned.strategies.get(root).cloned(),
+            dry_sha: branch.owned.content.get(root).and(branch.dry_shas.get(root)).cloned(),
             files,
             reason: failure(root).map(|failure| failure.message.clone()),
         });
@@ -167,10 +195,33 @@ impl OutputComparison {
         Self {
             output: failure.output.clone().unwrap_or_default(),
             state: OutputState::Failed,
+            strategy: None,
             dry_sha: None,
             files: Vec::new(),
             reason: Some(failure.message.clone()),
         }
+    }
+
+    /// Returns an output that claims what cannot be rendered again, and why.
+    pub fn unverifiable(root: &RootName, claim: &Claim, reason: &str) -> Self {
+        Self {
+            output: root.to_string(),
+            state: OutputState::Unverifiable,
+            strategy: Some(claim.strategy.clone()),
+            dry_sha: claim.dry.clone(),
+            files: Vec::new(),
+            reason: Some(reason.to_owned()),
+        }
+    }
+
+    /// Returns the output folder.
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+
+    /// Says whether nobody can say what it should be.
+    pub fn is_unverifiable(&self) -> bool {
+        self.state == OutputState::Unverifiable
     }
 
     /// Says whether the branch holds what it should here.
@@ -186,9 +237,15 @@ impl OutputComparison {
             OutputState::Missing => "missing on the branch",
             OutputState::Unexpected => "unexpected on the branch",
             OutputState::Failed => "could not be rendered again",
+            OutputState::Unverifiable => "could not be verified",
+        };
+        let claim = match (&self.strategy, &self.dry_sha) {
+            (Some(strategy), Some(dry)) => format!(", of {strategy} at {}", dry.short()),
+            (Some(strategy), None) => format!(", of {strategy}"),
+            (None, _) => String::new(),
         };
         let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let mut text = format!("  {}: {word}{reason}\n", self.output);
+        let mut text = format!("  {}: {word}{claim}{reason}\n", self.output);
         for file in &self.files {
             text += &format!("    {} {}\n", file.state, file.path);
         }

@@ -1,25 +1,31 @@
 //! `hydromote verify`: renders again what environment branches claim to hold, and compares.
 //!
-//! The claim is the dry SHA in the metadata at the branch's root: the content of the branch must be
-//! what that renders to. A root that fails there and may keep what it has (`onFailure: keepLast`)
-//! must be what the dry SHA in its own metadata renders to.
+//! Everything claims something by its metadata:
+//!
+//! - The file at the branch's root, where one strategy writes it, names the dry SHA of all that this strategy has
+//!   there: that must be what it renders to, nothing less. A root that fails there and may keep what it has
+//!   (`onFailure: keepLast`) must be what the dry SHA in its own metadata renders to.
+//! - Every other output, of another strategy or in a lane, names its strategy and its own dry SHA, and must be
+//!   what that renders to. What should be there as well, and is not, nobody says.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::bail;
 use serde::Serialize;
 
 use super::{
-    branch::{BranchContent, OutputComparison, compare},
+    branch::{BranchContent, Claim, OutputComparison, compare},
     checkout::Checkout,
     format::Output,
-    renderer::{Renderer, Tools},
+    renderer::{Renderer, Rendering, Tools},
     strategies::{self, StrategyArgument, Target},
 };
 use crate::{
     cli::{Outcome, output},
-    domain::ids::{BranchName, DrySha, EnvironmentName},
-    git::metadata::BranchMetadata,
+    domain::{
+        ids::{BranchName, DrySha, EnvironmentName, RootName, StrategyName},
+        strategy::{Environment, PromotionStrategy},
+    },
     reconcile::hydrate::open_tree,
 };
 
@@ -71,7 +77,7 @@ struct VerifiedBranch {
     state: State,
     /// The commit that was looked at.
     active_sha: Option<String>,
-    /// The dry SHA that the branch claims.
+    /// The dry SHA that the file at its root claims, where there is one.
     dry_sha: Option<DrySha>,
     /// Why nothing could be compared.
     reason: Option<String>,
@@ -126,8 +132,20 @@ async fn wanted(checkout: &Checkout, args: &Args) -> anyhow::Result<Vec<(Option<
     if strategies.is_empty() {
         return Err(strategies::none_found(checkout));
     }
-    let targets = strategies::targets(&strategies, &args.environment)?;
-    Ok(targets.into_iter().map(|t| (Some(t.environment.name), t.environment.branch)).collect())
+    let all = || strategies.iter().flat_map(|strategy| &strategy.environments);
+    if let Some(unknown) = args.environment.iter().find(|name| all().all(|environment| environment.name != **name)) {
+        let names = all().map(|environment| format!("`{}`", environment.name)).collect::<BTreeSet<_>>();
+        bail!("there is no environment `{unknown}`; there are {}", names.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    let mut wanted: Vec<(Option<EnvironmentName>, BranchName)> = Vec::new();
+    for Environment { name, branch, .. } in all() {
+        let is_asked = args.environment.is_empty() || args.environment.contains(name);
+        // Strategies may share it.
+        if is_asked && wanted.iter().all(|(_, known)| known != branch) {
+            wanted.push((Some(name.clone()), branch.clone()));
+        }
+    }
+    Ok(wanted)
 }
 
 async fn verify(
@@ -148,86 +166,143 @@ async fn verify(
         foreign_files: Vec::new(),
     };
     let Some((_, head)) = checkout.branch(&verified.branch)? else { return Ok(verified) };
-    let mut content = BranchContent::read(&checkout.repository()?, head)?;
+    let content = BranchContent::read(&checkout.repository()?, head)?;
     verified.active_sha = Some(head.to_string());
     verified.foreign_files = content.foreign.clone();
-    let Some(metadata) = &content.metadata else {
-        let is_empty = content.owned.content.is_empty();
-        verified.state = if is_empty { State::Empty } else { State::Unverifiable };
-        verified.reason = (!is_empty).then(|| "the branch has no `hydrator.metadata` that names a dry SHA".into());
+    if content.metadata.is_none() && content.owned.content.is_empty() {
+        verified.state = State::Empty;
         return Ok(verified);
-    };
-    let of = metadata.hydromote.strategy.clone();
-    content.owned = content.owned.only(|root| content.owned.strategies.get(root) == Some(&of));
-    verified.environment.get_or_insert_with(|| metadata.hydromote.environment.clone());
-    verified.dry_sha = DrySha::new(metadata.dry_sha.clone()).ok();
-    match compare_with_claim(checkout, renderer, strategy, &verified, metadata, &content).await? {
-        Ok(outputs) => {
-            let equal = outputs.iter().all(OutputComparison::is_in_order);
-            verified.state = if equal { State::Equal } else { State::Differs };
-            verified.outputs = outputs;
-        }
-        Err(reason) => {
-            verified.state = State::Unverifiable;
-            verified.reason = Some(reason);
-        }
     }
+    let claimant = content.metadata.as_ref().map(|metadata| metadata.hydromote.clone());
+    if let Some(origin) = &claimant {
+        verified.environment.get_or_insert_with(|| origin.environment.clone());
+    }
+    let verifier =
+        Verifier { checkout, renderer, strategy, environment: verified.environment.clone(), branch: &verified.branch };
+    let is_claimed = |root: &RootName| {
+        claimant.as_ref().is_some_and(|origin| content.owned.strategies.get(root) == Some(&origin.strategy))
+    };
+    let mut outputs = Vec::new();
+    if let Some(metadata) = &content.metadata {
+        let dry = DrySha::new(metadata.dry_sha.clone()).ok();
+        match verifier.whole(&metadata.hydromote.strategy, dry.as_ref(), &content.only(is_claimed)).await? {
+            Ok(compared) => outputs.extend(compared),
+            Err(reason) => verified.reason = Some(reason),
+        }
+        verified.dry_sha = dry;
+    }
+    let rest = content.only(|root| !is_claimed(root));
+    for (claim, roots) in rest.claims() {
+        outputs.extend(verifier.each(&claim, &rest.only(|root| roots.contains(root))).await?);
+    }
+    outputs.sort_by(|one, two| one.output().cmp(two.output()));
+    let is_unverifiable = verified.reason.is_some() || outputs.iter().any(OutputComparison::is_unverifiable);
+    let differs = |one: &OutputComparison| !one.is_in_order() && !one.is_unverifiable();
+    verified.state = match outputs.iter().any(differs) {
+        true => State::Differs,
+        false if is_unverifiable => State::Unverifiable,
+        false => State::Equal,
+    };
+    verified.outputs = outputs;
     Ok(verified)
 }
 
-/// Renders the claim and compares; the inner error says why there is nothing to compare with.
-async fn compare_with_claim(
-    checkout: &Checkout,
-    renderer: &Renderer<'_>,
-    strategy: &StrategyArgument,
-    verified: &VerifiedBranch,
-    metadata: &BranchMetadata,
-    content: &BranchContent,
-) -> anyhow::Result<Result<Vec<OutputComparison>, String>> {
-    let Some(dry) = verified.dry_sha.clone() else { return Ok(Err("the metadata names no dry SHA".into())) };
-    let target = match target(checkout, strategy, verified.environment.as_ref(), metadata, &dry).await? {
-        Ok(target) => target,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let mut expected = renderer.render(&dry, &target).await?;
-    if let Some(whole) = expected.failures.iter().find(|failure| failure.output.is_none()) {
-        return Ok(Err(whole.to_string()));
-    }
-    for (root, own) in content.kept(&expected.failures) {
-        let target = self::target(checkout, strategy, verified.environment.as_ref(), metadata, &own).await?;
-        let Ok(target) = target else { continue };
-        let earlier = renderer.render(&own, &target).await?;
-        if let Some(rendering) = earlier.content.get(&root) {
-            expected.content.insert(root.clone(), rendering.clone());
-            expected.failures.retain(|failure| failure.output.as_deref() != Some(root.as_str()));
-        }
-    }
-    Ok(Ok(compare(&checkout.repository()?, content, &expected)?))
+/// Renders what a branch claims.
+struct Verifier<'a> {
+    checkout: &'a Checkout,
+    renderer: &'a Renderer<'a>,
+    strategy: &'a StrategyArgument,
+    environment: Option<EnvironmentName>,
+    branch: &'a BranchName,
 }
 
-/// Returns the environment as the strategy had it at `dry`, or why it cannot be known.
-async fn target(
-    checkout: &Checkout,
-    strategy: &StrategyArgument,
-    environment: Option<&EnvironmentName>,
-    metadata: &BranchMetadata,
-    dry: &DrySha,
-) -> anyhow::Result<Result<Target, String>> {
-    let tree = match open_tree(checkout.mirror(), dry).await {
-        Ok(tree) => tree,
-        Err(_) => return Ok(Err(format!("the dry commit {dry} is not in this repository; fetch it first"))),
-    };
-    let strategies = match strategies::read(checkout, &*tree, strategy) {
-        Ok(strategies) => strategies,
-        Err(error) => return Ok(Err(format!("{error:#}, at {}", dry.short()))),
-    };
-    let claimed = &metadata.hydromote.strategy;
-    let found = strategies.into_iter().find(|strategy| strategy.name == *claimed).and_then(|strategy| {
-        let environment = strategy.environment(environment?)?.clone();
-        Some(Target { strategy, environment })
-    });
-    let name = environment.map(EnvironmentName::as_str).unwrap_or_default();
-    Ok(found.ok_or_else(|| format!("the strategy `{claimed}` had no environment `{name}` at {}", dry.short())))
+impl Verifier<'_> {
+    /// Renders one dry SHA and compares all that a strategy has; the inner error says why there is nothing to compare
+    /// with.
+    async fn whole(
+        &self,
+        of: &StrategyName,
+        dry: Option<&DrySha>,
+        content: &BranchContent,
+    ) -> anyhow::Result<Result<Vec<OutputComparison>, String>> {
+        let Some(dry) = dry else { return Ok(Err("the metadata names no dry SHA".into())) };
+        let mut expected = match self.rendered(of, dry).await? {
+            Ok(expected) => expected,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        for (root, own) in content.kept(&expected.failures) {
+            let Ok(earlier) = self.rendered(of, &own).await? else { continue };
+            if let Some(rendering) = earlier.content.get(&root) {
+                expected.content.insert(root.clone(), rendering.clone());
+                expected.failures.retain(|failure| failure.output.as_deref() != Some(root.as_str()));
+            }
+        }
+        Ok(Ok(compare(&self.checkout.repository()?, content, &expected)?))
+    }
+
+    /// Compares outputs of one claim with what that renders to.
+    async fn each(&self, claim: &Claim, content: &BranchContent) -> anyhow::Result<Vec<OutputComparison>> {
+        let rendered = match &claim.dry {
+            Some(dry) => self.rendered(&claim.strategy, dry).await?,
+            None => Err("its metadata names no dry SHA".to_owned()),
+        };
+        let roots: BTreeSet<&RootName> = content.owned.content.iter().map(|(root, _)| root).collect();
+        match rendered {
+            Ok(mut expected) => {
+                expected.content = expected.content.only(|root| roots.contains(root));
+                let is_here = |output: &str| roots.iter().any(|root| root.as_str() == output);
+                expected.failures.retain(|failure| failure.output.as_deref().is_some_and(is_here));
+                compare(&self.checkout.repository()?, content, &expected)
+            }
+            Err(reason) => {
+                Ok(roots.into_iter().map(|root| OutputComparison::unverifiable(root, claim, &reason)).collect())
+            }
+        }
+    }
+
+    /// Renders a dry SHA as a strategy had it, or says why it cannot be known.
+    async fn rendered(&self, of: &StrategyName, dry: &DrySha) -> anyhow::Result<Result<Rendering, String>> {
+        let target = match self.target(of, dry).await? {
+            Ok(target) => target,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let rendering = self.renderer.render(dry, &target).await?;
+        match rendering.failures.iter().find(|failure| failure.output.is_none()) {
+            Some(whole) => Ok(Err(whole.to_string())),
+            None => Ok(Ok(rendering)),
+        }
+    }
+
+    /// Returns the environment as the strategy had it at `dry`, or why it cannot be known.
+    async fn target(&self, of: &StrategyName, dry: &DrySha) -> anyhow::Result<Result<Target, String>> {
+        let tree = match open_tree(self.checkout.mirror(), dry).await {
+            Ok(tree) => tree,
+            Err(_) => return Ok(Err(format!("the dry commit {dry} is not in this repository; fetch it first"))),
+        };
+        let strategies = match strategies::read(self.checkout, &*tree, self.strategy) {
+            Ok(strategies) => strategies,
+            Err(error) => return Ok(Err(format!("{error:#}, at {}", dry.short()))),
+        };
+        let found = strategies.into_iter().find(|strategy| strategy.name == *of);
+        let found = found.and_then(|strategy| {
+            let environment = self.environment_of(&strategy)?.clone();
+            Some(Target { strategy, environment })
+        });
+        Ok(found.ok_or_else(|| match &self.environment {
+            Some(name) => format!("the strategy `{of}` had no environment `{name}` at {}", dry.short()),
+            None => format!("the strategy `{of}` had no environment with this branch at {}", dry.short()),
+        }))
+    }
+
+    /// Returns the environment that a branch is of: the one that has it, else the one that was named or is claimed, else
+    /// the one that proposes on it.
+    fn environment_of<'s>(&self, strategy: &'s PromotionStrategy) -> Option<&'s Environment> {
+        let has_it = strategy.environments.iter().find(|environment| environment.branch == *self.branch);
+        let named = || strategy.environment(self.environment.as_ref()?);
+        let proposes =
+            || strategy.environments.iter().find(|environment| environment.lane_of_branch(self.branch).is_some());
+        has_it.or_else(named).or_else(proposes)
+    }
 }
 
 impl State {

@@ -266,6 +266,16 @@ impl PromotionStrategy {
         }
     }
 
+    /// Returns what is left of the strategy once it was deleted: it has no environments, which no document can say.
+    pub fn ended(&self) -> Self {
+        Self { environments: Vec::new(), ..self.clone() }
+    }
+
+    /// Says whether it is what is left of one that was deleted.
+    pub fn is_ended(&self) -> bool {
+        self.environments.is_empty()
+    }
+
     /// Says whether promotions of both are proposed on one branch: then only one of them can be in force.
     pub fn proposes_as(&self, other: &Self) -> bool {
         let of = |strategy: &Self| -> BTreeSet<BranchName> {

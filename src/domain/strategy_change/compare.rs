@@ -78,6 +78,9 @@ impl<'a> Comparison<'a> {
 
     fn effects(&self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.new.is_ended() {
+            effects.push(Effect::Ended);
+        }
         if self.old.name != self.new.name {
             effects.push(Effect::Called { from: self.old.name.clone(), to: self.new.name.clone() });
         }
@@ -104,7 +107,10 @@ impl<'a> Comparison<'a> {
     /// Returns the open pull requests into an environment.
     fn open_in(&self, environment: &Environment) -> Vec<PullRequestNumber> {
         let here = self.standing.iter().filter(|view| view.place.environment == environment.name);
-        here.filter_map(|view| view.pull_request).collect()
+        let mut open: Vec<PullRequestNumber> = here.filter_map(|view| view.pull_request).collect();
+        // Lanes may share one.
+        open.dedup();
+        open
     }
 
     fn of_environment(&self, after: &Environment) -> Vec<Effect> {
@@ -123,7 +129,8 @@ impl<'a> Comparison<'a> {
             });
         } else if before.branch != after.branch {
             let (from, to) = (before.branch.clone(), after.branch.clone());
-            effects.push(Effect::Moved { environment: environment.clone(), from, to });
+            let open = self.open_in(before);
+            effects.push(Effect::Moved { environment: environment.clone(), from, to, open });
         } else if before.proposed != after.proposed {
             let branch = after.branch_of_lane(&LaneName::single());
             effects.push(Effect::ProposedOn { environment: environment.clone(), branch, open: self.open_in(before) });

@@ -244,11 +244,11 @@ fn another_proposed_branch_leaves_pull_requests_behind_and_takes_no_hold_away_fr
     let apart = |new: &mut PromotionStrategy| {
         new.environments[2].proposed = Some(BranchName::new("env/prod-shop-next").expect("a branch"));
     };
-    insta::assert_snapshot!(told_of(&world, apart), @"what is promoted to prod is proposed on `env/prod-shop-next`, and nobody looks after #10 any more");
+    insta::assert_snapshot!(told_of(&world, apart), @"what is promoted to prod is proposed on `env/prod-shop-next`, and #10 is closed");
     world.hold(&World::name("prod"), None);
     world.settle();
     insta::assert_snapshot!(told_of(&world, apart), @"
-    what is promoted to prod is proposed on `env/prod-shop-next`, and nobody looks after #10 any more
+    what is promoted to prod is proposed on `env/prod-shop-next`, and #10 is closed
     - prod would no longer be held (ada holds it: a look at it)
     ");
 }
@@ -264,4 +264,18 @@ fn a_strategy_under_another_name_goes_on_and_takes_no_hold_away_freely() {
     `shop` is called `store` and goes on with what runs; holds, records and blocks begin anew
     - prod would no longer be held (ada holds it: a look at it)
     ");
+}
+
+#[test]
+fn a_strategy_that_is_deleted_takes_all_it_has_and_needs_a_word_for_a_hold_alone() {
+    let mut world = soaking();
+    insta::assert_snapshot!(told_of(&world, |new| *new = new.ended()), @"
+    the strategy ends: nothing is promoted by it any more, and what it brought stays on its branches
+    dev goes; `env/dev` stays as it is
+    staging goes; `env/staging` stays as it is
+    prod goes; `env/prod` stays as it is, and #10 is closed
+    ");
+    world.hold(&World::name("prod"), None);
+    let change = compare(&world.strategy, &world.strategy.ended(), &world.snapshot());
+    insta::assert_snapshot!(told(&change.unaccepted(None)), @"prod would no longer be held (ada holds it: a look at it)");
 }

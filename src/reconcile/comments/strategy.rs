@@ -19,8 +19,8 @@ use crate::{
         commands::CommandError,
         keys::preview_key,
         overriding,
-        strategy_changes::{self, digest, nothing_stays_out},
-        strategy_files::{self, File, InForce},
+        strategy_changes::{self, KeptOut, digest, nothing_stays_out},
+        strategy_files::{self, File, InForce, Next},
     },
 };
 
@@ -61,12 +61,13 @@ impl CommentReader<'_> {
         let before = self.context.shared.store.documents(repository).await?;
         let settled = strategy_files::settle(repository, branch, &preview.dry, &files, before.clone());
         let mut changes = Vec::new();
-        for InForce { strategy, document, successor } in settled.in_force {
-            let id = document.strategy.clone();
+        for one in settled.in_force {
+            let id = one.document.strategy.clone();
             // What was renamed is told under the name that it has.
-            let (strategy, document) = match successor {
-                Some(next) => (next.strategy, next.document),
-                None => (strategy, document),
+            let InForce { strategy, document, .. } = match one.next {
+                Next::Itself => one,
+                Next::Renamed(next) => *next,
+                Next::Nothing => one.ended(),
             };
             let is_same = before.iter().any(|known| known.strategy == document.strategy && known.text == document.text);
             let outcome = match document.mistake {
@@ -159,8 +160,10 @@ impl CommentReader<'_> {
         let files = read.map_err(|error| as_command(error.into()))?;
         let texts: Vec<String> = files.iter().map(|(_, bytes)| digest(&String::from_utf8_lossy(bytes))).collect();
         let boards = self.boards.values();
-        let kept_out = boards.filter_map(|board| Some((board.id.clone(), board.kept_out.as_ref()?.digest.clone())));
-        Ok(kept_out.filter(|(_, text)| texts.contains(text)).collect())
+        let kept_out = boards.filter_map(|board| Some((board.id.clone(), board.kept_out.as_ref()?)));
+        // What was deleted has no text there.
+        let is_of_it = |out: &KeptOut| out.commit == *commit || texts.contains(&out.digest);
+        Ok(kept_out.filter(|(_, out)| is_of_it(out)).map(|(id, out)| (id, out.digest.clone())).collect())
     }
 
     /// Says whether our verdict on a head stood when a comment was written, by the forge's clock.

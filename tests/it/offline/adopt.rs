@@ -53,7 +53,7 @@ fn a_real_branch_is_taken_over_with_a_strategy_made_of_the_demos_own_documents()
     let run = shop.run(&["verify", "--environment", "dev"]).expect(0);
     insta::assert_snapshot!(run.stdout, @"
     env/dev: equal (claims dry-3)
-      hydrated/guestbook-github-dev: equal
+      hydrated/guestbook-github-dev: equal, of demo-github at dry-3
       not ours  .gitattributes
       not ours  hydrated/guestbook-dev/README.md
       not ours  hydrated/guestbook-dev/hydrator.metadata

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Shop;
+use super::{STRATEGY, Shop};
 
 #[test]
 fn diff_shows_resources_that_are_added_removed_and_changed() {
@@ -93,14 +93,14 @@ fn verify_tells_branches_that_hold_what_they_claim_from_those_that_do_not() {
     let run = shop.run(&["verify"]).expect(0);
     insta::assert_snapshot!(run.stdout, @"
     env/dev: equal (claims dry-1)
-      limits: equal
-      shop: equal
-      web: equal
+      limits: equal, of shop at dry-1
+      shop: equal, of shop at dry-1
+      web: equal, of shop at dry-1
       not ours  CODEOWNERS
     env/prod: equal (claims dry-1)
-      limits: equal
-      shop: equal
-      web: equal
+      limits: equal, of shop at dry-1
+      shop: equal, of shop at dry-1
+      web: equal, of shop at dry-1
     ");
 
     shop.edit("out/dev/web/manifest.yaml", "80", "81");
@@ -110,14 +110,14 @@ fn verify_tells_branches_that_hold_what_they_claim_from_those_that_do_not() {
     insta::assert_snapshot!(run.stdout, @"
     env/dev: differs (claims dry-1)
       limits: missing on the branch
-      shop: equal
-      web: differs
+      shop: equal, of shop at dry-1
+      web: differs, of shop at dry-1
         changed web/manifest.yaml
       not ours  CODEOWNERS
     env/prod: equal (claims dry-1)
-      limits: equal
-      shop: equal
-      web: equal
+      limits: equal, of shop at dry-1
+      shop: equal, of shop at dry-1
+      web: equal, of shop at dry-1
     ");
     shop.run(&["verify", "--environment", "prod"]).expect(0);
     shop.run(&["verify", "--branch", "env/prod"]).expect(0);
@@ -141,9 +141,9 @@ fn verify_renders_the_dry_sha_that_is_claimed_and_not_the_newest() {
     let run = shop.run(&["verify"]).expect(0);
     insta::assert_snapshot!(run.stdout, @"
     env/dev: equal (claims dry-1)
-      limits: equal
-      shop: equal
-      web: equal
+      limits: equal, of shop at dry-1
+      shop: equal, of shop at dry-1
+      web: equal, of shop at dry-1
     env/prod: absent
     ");
 }
@@ -170,9 +170,9 @@ fn verify_compares_a_root_that_kept_what_it_had_with_its_own_dry_sha() {
     let run = shop.run(&["verify"]).expect(0);
     insta::assert_snapshot!(run.stdout, @"
     env/dev: equal (claims dry-3)
-      limits: equal
-      shop: equal
-      web: equal
+      limits: equal, of shop at dry-3
+      shop: equal, of shop at dry-2
+      web: equal, of shop at dry-3
     env/prod: absent
     ");
     shop.edit("out/dev/shop/manifest.yaml", "low", "high");
@@ -180,10 +180,93 @@ fn verify_compares_a_root_that_kept_what_it_had_with_its_own_dry_sha() {
     let run = shop.run(&["verify"]).expect(1);
     insta::assert_snapshot!(run.stdout, @"
     env/dev: differs (claims dry-3)
-      limits: equal
-      shop: differs
+      limits: equal, of shop at dry-3
+      shop: differs, of shop at dry-2
         changed shop/manifest.yaml
-      web: equal
+      web: equal, of shop at dry-3
     env/prod: absent
     ");
+}
+
+#[test]
+fn verify_asks_every_output_for_its_own_strategy_and_dry_sha() {
+    let mut shop = Shop::new();
+    std::fs::remove_file(shop.path().join("hydromote.yaml")).expect("removed");
+    shop.write(".hydromote/shop.yaml", STRATEGY);
+    let mut blog = STRATEGY.replace("name: shop", "name: blog").replace("output: limits", "output: \"notes\"");
+    let sources =
+        (blog.find("    - path: deploy").expect("a source"), blog.find("    - path: plain").expect("a source"));
+    blog.replace_range(sources.0..sources.1, "");
+    shop.write(
+        ".hydromote/blog.yaml",
+        &blog
+            .replace("/dev\n", "/dev\n      proposedBranch: env/dev-blog-next\n")
+            .replace("/prod\n", "/prod\n      proposedBranch: env/prod-blog-next\n"),
+    );
+    shop.commit("Write a blog, too");
+    let hydrate = |shop: &Shop, name: &str| {
+        shop.hydrate(&["--environment", "dev", "--strategy", &format!(".hydromote/{name}.yaml")]).expect(0);
+    };
+    hydrate(&shop, "shop");
+    let branch = shop.path().join("out1");
+    std::fs::rename(shop.out().join("dev"), &branch).expect("renamed");
+    shop.edit("plain/dev/limits.yaml", "low", "high");
+    shop.commit("Raise the limits");
+    std::fs::remove_dir_all(shop.out()).expect("removed");
+    hydrate(&shop, "blog");
+    std::fs::rename(shop.out().join("dev/notes"), branch.join("notes")).expect("renamed");
+    shop.commit_folder("env/dev", &branch);
+    insta::assert_snapshot!(shop.run(&["verify"]).expect(0).stdout, @"
+    env/dev: equal (claims dry-2)
+      limits: equal, of shop at dry-2
+      notes: equal, of blog at dry-3
+      shop: equal, of shop at dry-2
+      web: equal, of shop at dry-2
+    env/prod: absent
+    ");
+
+    // Where lanes or strategies share no file, each output says what it is.
+    let root = branch.join("hydrator.metadata");
+    let claim = std::fs::read_to_string(&root).expect("a file");
+    std::fs::remove_file(&root).expect("removed");
+    shop.commit_folder("env/dev", &branch);
+    insta::assert_snapshot!(shop.run(&["verify", "--branch", "env/dev"]).expect(0).stdout, @"
+    env/dev: equal
+      limits: equal, of shop at dry-2
+      notes: equal, of blog at dry-3
+      shop: equal, of shop at dry-2
+      web: equal, of shop at dry-2
+    ");
+
+    std::fs::write(&root, claim).expect("written");
+    shop.edit("out1/notes/manifest.yaml", "high", "higher");
+    shop.commit_folder("env/dev", &branch);
+    insta::assert_snapshot!(shop.run(&["verify"]).expect(1).stdout, @"
+    env/dev: differs (claims dry-2)
+      limits: equal, of shop at dry-2
+      notes: differs, of blog at dry-3
+        changed notes/manifest.yaml
+      shop: equal, of shop at dry-2
+      web: equal, of shop at dry-2
+    env/prod: absent
+    ");
+
+    shop.edit("out1/notes/hydrator.metadata", &shop.commits[2].clone(), &shop.commits[0].clone());
+    shop.commit_folder("env/dev", &branch);
+    let run = shop.run(&["verify"]).expect(1);
+    insta::assert_snapshot!(run.stdout, @"
+    env/dev: could not be verified (claims dry-2)
+      limits: equal, of shop at dry-2
+      notes: could not be verified, of blog at dry-1: the strategy `blog` had no environment `dev` at dry-1
+      shop: equal, of shop at dry-2
+      web: equal, of shop at dry-2
+    env/prod: absent
+    ");
+    let json = shop.run(&["verify", "--output", "json"]).expect(1).json();
+    let output = |name: &str| {
+        let outputs = json["branches"][0]["outputs"].as_array().expect("a list");
+        outputs.iter().find(|output| output["output"] == name).cloned().expect("it is there")
+    };
+    assert_eq!((&output("notes")["strategy"], &output("notes")["state"]), (&"blog".into(), &"unverifiable".into()));
+    assert_eq!((&output("shop")["strategy"], &output("shop")["drySha"]), (&"shop".into(), &"dry-2".into()));
 }

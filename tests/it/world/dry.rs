@@ -97,6 +97,19 @@ impl World {
         self.settle().await
     }
 
+    /// Opens a pull request with one commit that takes a file away, and lets everything happen; returns its number.
+    pub(crate) async fn open_deletion(&mut self, subject: &str, path: &str) -> Fallible<u64> {
+        let head = format!("topics/{}", subject.replace(' ', "-"));
+        let parent = self.branch("main").await?;
+        let mut change = TreeUpdateBuilder::new();
+        self.commit(&head, subject, &parent, change.remove(path))?;
+        self.forge.refresh(REPOSITORY, DEVELOPER).await?;
+        let new = NewPull { head, base: "main".to_owned(), title: subject.to_owned(), ..NewPull::default() };
+        let number = self.forge.as_user(DEVELOPER).open_pull_request(REPOSITORY, new).await?;
+        self.settle().await?;
+        Ok(number)
+    }
+
     /// Merges a pull request into the dry branch, and lets everything happen.
     pub(crate) async fn merge_dry_pull(&mut self, number: u64, method: MergeMethod) -> TestResult {
         let order = MergeOrder { method, ..MergeOrder::default() };
@@ -136,18 +149,21 @@ impl World {
     }
 
     async fn move_dry(&mut self, subject: &str, parent: &str, change: &mut TreeUpdateBuilder) -> TestResult {
-        let sha = {
-            let git = self.git()?;
-            let parent = git.find_commit(Oid::from_str(parent)?)?;
-            let tree = git.find_tree(change.create_updated(&git, &parent.tree()?)?)?;
-            let who = git2::Signature::now(DEVELOPER, "developer@example.com")?;
-            let commit = git.commit(None, &who, &who, subject, &tree, &[&parent])?;
-            git.reference("refs/heads/main", commit, true, "pushed")?;
-            commit.to_string()
-        };
+        let sha = self.commit("main", subject, parent, change)?;
         self.forge.refresh(REPOSITORY, DEVELOPER).await?;
         self.dry.push((sha, subject.to_owned()));
         Ok(())
+    }
+
+    /// Puts a branch to a commit that makes a change on another one, unnoticed; returns it.
+    fn commit(&self, branch: &str, subject: &str, parent: &str, change: &mut TreeUpdateBuilder) -> Fallible<String> {
+        let git = self.git()?;
+        let parent = git.find_commit(Oid::from_str(parent)?)?;
+        let tree = git.find_tree(change.create_updated(&git, &parent.tree()?)?)?;
+        let who = git2::Signature::now(DEVELOPER, "developer@example.com")?;
+        let commit = git.commit(None, &who, &who, subject, &tree, &[&parent])?;
+        git.reference(&format!("refs/heads/{branch}"), commit, true, "pushed")?;
+        Ok(commit.to_string())
     }
 
     /// Returns the dry SHA of the newest commit with a subject.
