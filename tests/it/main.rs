@@ -11,6 +11,7 @@ mod crashes;
 mod documents;
 mod drift;
 mod dry_line;
+mod ends;
 mod failures;
 mod faults;
 mod fences;

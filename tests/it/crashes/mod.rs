@@ -3,11 +3,9 @@
 //!
 //! - Every run plays a story with the real program, [`chain`] or [`lanes`], which kills itself with SIGKILL at
 //!   one [fail point](hydromote::crash), and is started again without one; [`story`] says how it is told.
-//! - [`runs`] says which runs there are, [`end`] and [`branch`] what is compared, and what is not.
+//! - [`runs`] says which runs there are, [`ends`](crate::ends) what is compared, and what is not.
 
-mod branch;
 mod chain;
-mod end;
 mod lanes;
 mod runs;
 mod story;

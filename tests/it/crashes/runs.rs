@@ -12,11 +12,11 @@ use std::{
 use futures::StreamExt;
 use hydromote::crash::{Act, Moment};
 
-use super::{
-    end,
-    story::{Kept, Plot, Story, Told},
+use super::story::{Kept, Plot, Story, Told};
+use crate::{
+    ends,
+    world::{Fallible, TestResult},
 };
-use crate::world::{Fallible, TestResult};
 
 /// How many stories are played at once.
 const AT_ONCE: usize = 2;
@@ -95,7 +95,7 @@ pub(super) async fn undisturbed(plot: Plot) -> Fallible<(Vec<String>, Acts)> {
         Story::play("trace", Kept::Everything, plot, None)
     );
     let (one, two): (Told, Told) = (one?, two?);
-    if let Some(difference) = end::difference(&one.end, &two.end) {
+    if let Some(difference) = ends::difference(&one.end, &two.end) {
         return Err(format!("two undisturbed runs come to different ends:\n{difference}").into());
     }
     let both = |(key, count): (&(Act, String), &usize)| Some((key.clone(), *two.acts.get(key)?.min(count)));
@@ -128,7 +128,7 @@ async fn disturbed(plot: Plot, expected: &[String], run: Run) -> Outcome {
     let trouble = match Story::play(&run.point, run.kept, plot, Some(expected)).await {
         Err(error) => Some(error.to_string()),
         Ok(told) if told.deaths == 0 => Some("the point was never reached".to_owned()),
-        Ok(told) => end::difference(expected, &told.end),
+        Ok(told) => ends::difference(expected, &told.end),
     };
     let word = trouble.as_ref().map_or_else(|| "equal".to_owned(), |trouble| format!("NOT EQUAL: {trouble}"));
     // Not by a macro, whose output is shown at the end only: somebody waits for minutes.

@@ -20,8 +20,9 @@ use hydromote::{
 };
 use serde_json::{Value, json};
 
-use super::{chain, end, lanes, runs::Acts};
+use super::{chain, lanes, runs::Acts};
 use crate::{
+    ends::{self, Scene},
     program::{Served, Site, Start},
     world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult, config},
 };
@@ -284,7 +285,7 @@ impl<'a> Story<'a> {
     pub(super) async fn is_free(&mut self, place: &str) -> TestResult {
         self.until(&format!("{place} is free"), async |site: &Site, served: &Served| {
             let shown = served.place(place).await?.ok_or("not shown yet")?;
-            let held = end::is_held(&site.forge.repository(REPOSITORY).await?, place);
+            let held = ends::is_held(&site.forge.repository(REPOSITORY).await?, place);
             Ok((shown["hold"].is_null() && shown["rollback"].is_null() && !held).then_some(()))
         })
         .await
@@ -298,7 +299,7 @@ impl<'a> Story<'a> {
             let forge = site.forge.repository(REPOSITORY).await?;
             let Some(pull) = forge.pulls.values().find(|pull| is_open(pull, place)) else { return Ok(None) };
             let has_status = forge.statuses.iter().any(|one| one.sha == pull.head_sha && one.context == key);
-            let says = end::in_words(&pull.title, site.forge.url(), &dry).contains(title);
+            let says = ends::in_words(&pull.title, site.forge.url(), &dry).contains(title);
             Ok((has_status && says).then(|| pull.clone()))
         })
         .await
@@ -364,7 +365,10 @@ impl<'a> Story<'a> {
             let at_rest = strategy["next"].as_array().is_some_and(Vec::is_empty) && strategy["trouble"].is_null();
             let open = forge.pulls.values().any(|pull| pull.state == PullState::Open);
             let end = if at_rest && answered && !open {
-                end::read(site, served, environments, &dry).await?
+                let history = served.api(&format!("{ROUTES}/history")).await?;
+                let (forge, dry) = (&site.forge, dry.as_slice());
+                let scene = Scene { forge, environments, dry, strategy: &strategy, history: &history };
+                ends::read(scene).await?
             } else {
                 Vec::new()
             };

@@ -1,6 +1,6 @@
-//! The end of a story: what must be the same, however often the service was killed.
+//! The end of a story: what must be the same, however often the service was killed or its forge failed.
 //!
-//! Compared, all as text: each active branch, as [`branch`](super::branch) reads it; what the service says of each
+//! Compared, all as text: each active branch, as [`branch`] reads it; what the service says of each
 //! place (what runs, what was taken, hold, rollback, pull request, gates, notices); the promotions and rollbacks that
 //! it remembers of each lane; the pull requests with their ends; holds on the forge; and that no pull request has two
 //! comments of ours.
@@ -10,40 +10,46 @@
 //! known after a crash is answered otherwise; and how often a status was posted. People's comments are
 //! left out, for they write again when nothing comes of one.
 
-use hydromote::local_forge::{PullState, Repository, StatusState};
+mod branch;
+
+use hydromote::local_forge::{LocalForge, PullState, Repository, StatusState};
 use serde_json::Value;
 
-use super::branch;
-use crate::{
-    program::{Served, Site},
-    world::{BOT, Fallible, REPOSITORY},
-};
+use crate::world::{BOT, Fallible, REPOSITORY};
+
+/// What a story leaves behind.
+pub(crate) struct Scene<'a> {
+    pub(crate) forge: &'a LocalForge,
+    pub(crate) environments: &'a [&'a str],
+    /// Dry commits with their subjects.
+    pub(crate) dry: &'a [(String, String)],
+    /// What the service says of the strategy now.
+    pub(crate) strategy: &'a Value,
+    /// What the service remembers of it.
+    pub(crate) history: &'a Value,
+}
 
 /// Returns the end of a story, a fact a line.
-pub(super) async fn read(
-    site: &Site,
-    served: &Served,
-    environments: &[&str],
-    dry: &[(String, String)],
-) -> Fallible<Vec<String>> {
-    let forge = site.forge.repository(REPOSITORY).await?;
+pub(crate) async fn read(scene: Scene<'_>) -> Fallible<Vec<String>> {
+    let Scene { forge, environments, dry, strategy, history } = scene;
+    let (git, address) = (forge.git_dir(REPOSITORY), forge.url());
+    let forge = forge.repository(REPOSITORY).await?;
     let mut facts = Vec::new();
     for environment in environments {
-        facts.extend(branch::read(site, &forge, environment)?);
+        facts.extend(branch::read(&git, &forge, environment)?);
     }
-    let strategy = served.strategy().await?.ok_or("the strategy is not shown")?;
     for shown in strategy["environments"].as_array().ok_or("no place is shown")? {
         let place = shown["place"].as_str().unwrap_or_default();
         facts.push(format!("{place} is shown as {}", standing(shown)));
         facts.push(format!("{place} is held on the forge: {}", is_held(&forge, place)));
     }
-    facts.extend(remembered(&served.api("/strategies/acme/shop/shop/history").await?));
+    facts.extend(remembered(history));
     facts.extend(pulls(&forge));
-    Ok(facts.iter().map(|fact| in_words(fact, site.forge.url(), dry)).collect())
+    Ok(facts.iter().map(|fact| in_words(fact, address, dry)).collect())
 }
 
 /// Returns what only one of two ends says, or nothing.
-pub(super) fn difference(expected: &[String], end: &[String]) -> Option<String> {
+pub(crate) fn difference(expected: &[String], end: &[String]) -> Option<String> {
     let lacks = expected.iter().filter(|fact| !end.contains(fact)).map(|fact| format!("- {fact}"));
     let more = end.iter().filter(|fact| !expected.contains(fact)).map(|fact| format!("+ {fact}"));
     let lines: Vec<String> = lacks.chain(more).collect();
@@ -92,18 +98,18 @@ fn remembered(history: &Value) -> Vec<String> {
 }
 
 /// Says whether our newest status about a hold holds a place.
-pub(super) fn is_held(forge: &Repository, place: &str) -> bool {
+pub(crate) fn is_held(forge: &Repository, place: &str) -> bool {
     let head = forge.branch(&format!("env/{}", environment_of(place))).unwrap_or_default();
     newest_of(forge, &[head], &format!("hydromote/hold/{place}")).is_some_and(|state| state != StatusState::Success)
 }
 
 /// Returns the environment of a place.
-pub(super) fn environment_of(place: &str) -> &str {
+pub(crate) fn environment_of(place: &str) -> &str {
     place.split_once('/').map_or(place, |(environment, _)| environment)
 }
 
 /// Returns the newest state of a key of ours on any of these commits.
-pub(super) fn newest_of(forge: &Repository, commits: &[&str], key: &str) -> Option<StatusState> {
+pub(crate) fn newest_of(forge: &Repository, commits: &[&str], key: &str) -> Option<StatusState> {
     let is_it = |sha: &str, context: &str| commits.contains(&sha) && context == key;
     let mut ours = forge.statuses.iter().rev().filter(|status| status.creator == BOT);
     ours.find(|status| is_it(&status.sha, &status.context)).map(|status| status.state)
@@ -135,7 +141,7 @@ fn pulls(forge: &Repository) -> Vec<String> {
 }
 
 /// Writes subjects for dry SHAs, and a word for the forge's address.
-pub(super) fn in_words(text: &str, forge: &str, dry: &[(String, String)]) -> String {
+pub(crate) fn in_words(text: &str, forge: &str, dry: &[(String, String)]) -> String {
     dry.iter().fold(text.replace(forge, "(forge)"), |text, (sha, subject)| {
         text.replace(sha, subject).replace(&sha[..7], subject)
     })

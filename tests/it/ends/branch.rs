@@ -5,17 +5,17 @@
 //! - A record of verification stands on any of the commits that a lane ran the same in, and is compared once for it.
 //! - An approval that a merge rests on must have been given to the head that was merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use git2::{DiffOptions, Oid};
 use hydromote::local_forge::Repository;
 use serde_json::Value;
 
-use super::end::newest_of;
-use crate::{
-    program::Site,
-    world::{Fallible, REPOSITORY},
-};
+use super::newest_of;
+use crate::world::Fallible;
 
 /// The lane of strategies without lanes, and of commits that several share.
 const UNDIVIDED: &str = "default";
@@ -32,8 +32,8 @@ struct Commit {
 }
 
 /// Returns what became of the branch of an environment, a fact a line.
-pub(super) fn read(site: &Site, forge: &Repository, environment: &str) -> Fallible<Vec<String>> {
-    let git = git2::Repository::open_bare(site.forge.git_dir(REPOSITORY))?;
+pub(super) fn read(git: &Path, forge: &Repository, environment: &str) -> Fallible<Vec<String>> {
+    let git = git2::Repository::open_bare(git)?;
     let head = forge.branch(&format!("env/{environment}")).ok_or("the branch is gone")?;
     let commits = commits(&git, head)?;
     let mut facts = vec![format!("env/{environment} holds {:?}", held(&git, head)?)];
