@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-gitea test-long model crash tools lint fmt docs references image-check bench-replay bench-plan bench-recovery
+.PHONY: help demo test test-gitea test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,6 +38,13 @@ model:
 crash: tools
 	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/crash-runs.txt"; rm -f "$$result"; \
 	HYDROMOTE_CRASH_ONLY="$(ONLY)" $(CARGO) test --locked --test it crashes::every_fail_point -- --exact --ignored; \
+	ended=$$?; cat "$$result" && exit $$ended
+
+## make faults      plays stories in which a seed decides what goes wrong, and compares the ends; minutes (SEEDS=500 FIRST_SEED=1)
+faults: tools
+	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/faults.txt"; rm -f "$$result"; \
+	HYDROMOTE_FAULTS_SEEDS="$(or $(SEEDS),500)" HYDROMOTE_FAULTS_FIRST_SEED="$(or $(FIRST_SEED),1)" \
+		$(CARGO) test --locked --quiet --profile measured --test it faults::seeds::chosen -- --exact --ignored --nocapture >&2; \
 	ended=$$?; cat "$$result" && exit $$ended
 
 ## make tools       Helm and Kustomize, pinned and verified, into .tools/bin

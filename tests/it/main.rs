@@ -26,6 +26,7 @@ mod page;
 mod partial_rollbacks;
 mod program;
 mod promotion;
+mod proxy;
 mod rejections;
 mod restarts;
 mod retiring;

@@ -55,7 +55,7 @@ pub(crate) fn difference(expected: &[String], end: &[String]) -> Option<String> 
     let lines: Vec<String> = lacks.chain(more).collect();
     match lines.is_empty() {
         true if expected == end => None,
-        true => Some(format!("the same facts in another order or number: {end:#?}")),
+        true => Some(format!("the same facts in another order or number: {expected:#?}\n{end:#?}")),
         false => Some(lines.join("\n")),
     }
 }

@@ -166,6 +166,11 @@ impl World {
         Ok(commit.to_string())
     }
 
+    /// Returns dry commits with their subjects, oldest first.
+    pub(crate) fn dry_commits(&self) -> &[(String, String)] {
+        &self.dry
+    }
+
     /// Returns the dry SHA of the newest commit with a subject.
     pub(crate) fn dry_sha(&self, subject: &str) -> Fallible<String> {
         let found = self.dry.iter().rev().find(|(_, other)| other == subject);

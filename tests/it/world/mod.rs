@@ -13,6 +13,8 @@ mod service;
 mod takeover;
 mod traces;
 
+use std::sync::Arc;
+
 use hydromote::{
     domain::{
         ids::{RepositoryId, StrategyId, StrategyName},
@@ -24,7 +26,10 @@ use hydromote::{
 
 pub(crate) use self::dry::{Files, config, everywhere, only, strategy};
 use self::{clock::WorldClock, service::Running};
-use crate::contract::Checker;
+use crate::{
+    contract::Checker,
+    proxy::{Between, Proxy},
+};
 
 pub(crate) type TestResult = Result<(), Box<dyn std::error::Error>>;
 pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -53,6 +58,9 @@ pub(crate) struct World {
     webhook_secret: Secret,
     id: StrategyId,
     service: Option<Running>,
+    /// What stands between the service and the forge, in each direction.
+    calls: Option<Proxy>,
+    hooks: Option<Arc<dyn Between>>,
     messages: Messages,
     /// The windows of the server, from its next start on.
     pub(crate) server_windows: ServerWindows,
@@ -70,6 +78,23 @@ impl World {
 
     /// Starts with an empty repository, and a service that says these things.
     pub(crate) async fn with_messages(messages: Messages) -> Fallible<Self> {
+        let mut world = Self::unserved(messages).await?;
+        world.start().await?;
+        Ok(world)
+    }
+
+    /// Starts with an empty repository, and a service between which and the forge these stand: one where the service
+    /// calls the forge, one where the forge tells the service.
+    pub(crate) async fn behind(calls: Arc<dyn Between>, hooks: Arc<dyn Between>) -> Fallible<Self> {
+        let mut world = Self::unserved(Messages::built_in()).await?;
+        world.calls = Some(Proxy::start(world.forge.url(), calls).await?);
+        world.hooks = Some(hooks);
+        world.start().await?;
+        Ok(world)
+    }
+
+    /// Starts the forge with an empty repository.
+    async fn unserved(messages: Messages) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let checker = Checker::new();
@@ -92,7 +117,7 @@ impl World {
         ] {
             forge.grant(REPOSITORY, login, permission).await?;
         }
-        let mut world = Self {
+        Ok(Self {
             dir,
             forge,
             checker,
@@ -102,13 +127,13 @@ impl World {
             webhook_secret: Secret::new("a secret of the webhook"),
             id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
             service: None,
+            calls: None,
+            hooks: None,
             messages,
             server_windows: ServerWindows::default(),
             dry: Vec::new(),
             seen: None,
-        };
-        world.start().await?;
-        Ok(world)
+        })
     }
 
     /// Starts with the commit `first`: a strategy of these environments, each a name and perhaps more fields

@@ -15,8 +15,12 @@ pub(crate) type Trailers = BTreeMap<String, Vec<String>>;
 impl World {
     /// Returns the history as the API tells it.
     pub(crate) async fn history(&self) -> Fallible<Value> {
-        let address = self.service()?.address;
-        let url = format!("http://{address}/api/v1/strategies/{REPOSITORY}/shop/history?limit=1000");
+        self.api(&format!("/strategies/{REPOSITORY}/shop/history?limit=1000")).await
+    }
+
+    /// Returns what the API tells at a path.
+    pub(crate) async fn api(&self, path: &str) -> Fallible<Value> {
+        let url = format!("http://{}/api/v1{path}", self.service()?.address);
         let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(client.get(url).send().await?.error_for_status()?.json().await?)
     }

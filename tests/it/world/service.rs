@@ -31,6 +31,7 @@ use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use super::{Fallible, REPOSITORY, TestResult, World};
+use crate::proxy::Proxy;
 
 /// How long anything may take to come to rest.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
@@ -46,6 +47,8 @@ const WEBHOOK_BODY: usize = 25 << 20;
 /// A running service.
 pub(super) struct Running {
     pub(super) service: Service,
+    /// What stands before it.
+    _hooks: Option<Proxy>,
 }
 
 /// Finds Helm and Kustomize once for all stories.
@@ -89,15 +92,23 @@ impl World {
             fail_points: FailPoints::default(),
         })
         .await?;
-        let url = format!("http://{}/webhooks/github", service.address);
+        let own = format!("http://{}", service.address);
+        let hooks = match &self.hooks {
+            Some(between) => Some(Proxy::start(&own, between.clone()).await?),
+            None => None,
+        };
+        let url = format!("{}/webhooks/github", hooks.as_ref().map_or(&*own, Proxy::url));
         self.forge.add_webhook(REPOSITORY, &url, Some(self.webhook_secret.clone()), &["*"]).await?;
-        self.service = Some(Running { service });
+        self.service = Some(Running { service, _hooks: hooks });
         Ok(())
     }
 
     fn adapter(&self) -> Fallible<GitHub> {
         Ok(GitHub::new(&GitHubOptions {
-            api_url: self.forge.api_url(),
+            api_url: self
+                .calls
+                .as_ref()
+                .map_or_else(|| self.forge.api_url(), |calls| format!("{}/api/v3", calls.url())),
             credentials: Credentials::Token(SecretString::from(self.bot_token.expose())),
             limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
         })?)
@@ -176,6 +187,11 @@ impl World {
         self.forge.webhooks_sent().await;
         let looked = tokio::time::timeout(SETTLE_WITHIN, self.service()?.hub.look_now(&self.id.repository)).await?;
         Ok(self.in_words(&looked.err().ok_or("the look should have failed")?))
+    }
+
+    /// Has the service look once; returns what went wrong.
+    pub(crate) async fn look(&self) -> Fallible<Result<(), String>> {
+        Ok(tokio::time::timeout(SETTLE_WITHIN, self.service()?.hub.look_now(&self.id.repository)).await?)
     }
 
     /// At rest: a look has led to no webhook.

@@ -1,4 +1,4 @@
-//! A forge that answers errors, answers nothing, or does what was asked and says nothing.
+//! One fault: a forge that answers errors, answers nothing, or does what was asked and says nothing.
 
 use std::time::Duration;
 
