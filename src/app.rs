@@ -34,6 +34,7 @@ use crate::{
     },
     git::mirror::{self, Mirror},
     messages::Messages,
+    network::Network,
     reconcile::{
         attention::Attention,
         board::Boards,
@@ -80,6 +81,8 @@ pub struct Parts {
     pub webhook_body: usize,
     /// The repositories to serve.
     pub repositories: ServedRepositories,
+    /// How the remotes of git are reached.
+    pub network: Network,
     /// Renders.
     pub hydrator: Arc<Hydrator>,
     /// What pull requests, comments and commits say.
@@ -235,13 +238,13 @@ fn workers_hub(
 ) -> Hub {
     let (served, data, forge, poll) = (parts.repositories.clone(), parts.data.clone(), parts.forge.clone(), parts.poll);
     let (shared, boards, stop, workers) = (shared.clone(), boards.clone(), stop.clone(), workers.clone());
-    let fail_points = parts.fail_points.clone();
+    let (fail_points, network) = (parts.fail_points.clone(), parts.network.clone());
     Hub::new(move |hub: &Hub, repository: &RepositoryId| {
         if !served.contains(repository) || stop.is_cancelled() {
             return None;
         }
         let mirror = match Mirror::open(&mirror::folder(&data, repository)) {
-            Ok(mirror) => mirror.with_fail_points(fail_points.clone()),
+            Ok(mirror) => mirror.with_fail_points(fail_points.clone()).with_network(network.clone()),
             Err(error) => {
                 tracing::error!(%repository, %error, "could not open the mirror");
                 return None;
@@ -353,6 +356,7 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
 async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
     std::fs::create_dir_all(&settings.data)
         .with_context(|| format!("could not use the data folder `{}`", settings.data.display()))?;
+    settings.network.prepare().context("could not write the root certificates for git into the data folder")?;
     let Database::Sqlite(path) = &settings.database;
     let store = Store::open(path).await.with_context(|| format!("could not open the database `{}`", path.display()))?;
     let (name, forge) = settings.forges.iter().next().context("no forge is configured")?;
@@ -384,6 +388,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         webhook_secrets: forge.webhook_secrets.clone(),
         webhook_body: settings.limits.webhook_body,
         repositories: forge.repositories.clone(),
+        network: settings.network.clone(),
         hydrator: Arc::new(hydrator(&folders, limits, parallelism).await?),
         messages: messages(settings.templates.as_deref())?,
         server_windows: Arc::new(settings.windows.clone()),
@@ -405,13 +410,14 @@ fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedF
         write_interval: settings.limits.forge_write_interval,
         ..Limits::default()
     };
+    let network = &settings.network;
     let api_url = forge.api_url.as_str().trim_end_matches('/').to_owned();
     let credentials = match (forge.kind, &forge.credentials) {
         (ForgeKind::Gitea, ForgeCredentials::Token(token)) => {
-            return Ok(Arc::new(Gitea::new(&GiteaOptions { api_url, token: token.clone(), limits })?));
+            return Ok(Arc::new(Gitea::through(&GiteaOptions { api_url, token: token.clone(), limits }, network)?));
         }
         (ForgeKind::GitLab, ForgeCredentials::Token(token)) => {
-            return Ok(Arc::new(GitLab::new(&GitLabOptions { api_url, token: token.clone(), limits })?));
+            return Ok(Arc::new(GitLab::through(&GitLabOptions { api_url, token: token.clone(), limits }, network)?));
         }
         (ForgeKind::Gitea | ForgeKind::GitLab, ForgeCredentials::App { .. }) => {
             anyhow::bail!("only GitHub has Apps: this forge is reached with a token")
@@ -421,7 +427,7 @@ fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedF
             Credentials::App { id: *id, private_key: private_key.clone() }
         }
     };
-    Ok(Arc::new(GitHub::new(&GitHubOptions { api_url, credentials, limits })?))
+    Ok(Arc::new(GitHub::through(&GitHubOptions { api_url, credentials, limits }, network)?))
 }
 
 /// Finds the renderers, in `folders` first and then in `PATH`.

@@ -13,6 +13,7 @@ pub mod forge;
 pub mod git;
 pub mod local_forge;
 pub mod messages;
+pub mod network;
 pub mod reconcile;
 pub mod server;
 pub mod settings;

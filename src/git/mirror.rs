@@ -10,10 +10,15 @@ use std::{
 use git2::{Oid, Repository};
 use secrecy::SecretString;
 
-use super::{GitError, program, tree::OwnedCache};
+use super::{
+    GitError,
+    program::{self, Reach},
+    tree::OwnedCache,
+};
 use crate::{
     crash::{Act, FailPoints},
     domain::ids::{BranchName, RepositoryId},
+    network::Network,
 };
 
 /// How many commits of the dry branch are fetched at first; more only when something runs that is
@@ -31,6 +36,7 @@ const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it
 pub struct Mirror {
     inner: Arc<Inner>,
     fail_points: FailPoints,
+    network: Network,
 }
 
 #[derive(Debug)]
@@ -93,12 +99,21 @@ impl Mirror {
         }
         let owned = Mutex::new(OwnedCache::new(TREES_REMEMBERED));
         let inner = Inner { path: path.to_owned(), transfer: Default::default(), owned };
-        Ok(Self { inner: Arc::new(inner), fail_points: FailPoints::default() })
+        Ok(Self { inner: Arc::new(inner), fail_points: FailPoints::default(), network: Network::default() })
     }
 
     /// Has pushes be fail points.
     pub fn with_fail_points(self, fail_points: FailPoints) -> Self {
         Self { fail_points, ..self }
+    }
+
+    /// Has transfers go through a proxy, and trust more certificates.
+    pub fn with_network(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    fn reach<'a>(&'a self, remote: &'a Remote) -> Reach<'a> {
+        Reach { remote, network: &self.network }
     }
 
     /// Returns the folder.
@@ -193,7 +208,7 @@ impl Mirror {
         let _one_at_a_time = self.inner.transfer.lock().await;
         let arguments = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", &remote.url, id].map(str::to_owned);
         let what = format!("fetch the commit `{id}`");
-        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
         if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
     }
 
@@ -216,7 +231,7 @@ impl Mirror {
         arguments.extend(branches.iter().map(|b| format!("+refs/heads/{b}:{}", local(b))));
         let names = branches.iter().map(|b| format!("`{b}`")).collect::<Vec<_>>().join(", ");
         let what = format!("fetch {names}");
-        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
         if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
     }
 
@@ -227,7 +242,7 @@ impl Mirror {
             Watched::StartingWith(prefix) => format!("refs/heads/{prefix}*"),
         }));
         let what = "list the branches of the repository".to_owned();
-        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
         if !run.ok {
             return Err(GitError::Transfer { what, words: run.stderr });
         }
@@ -271,7 +286,7 @@ impl Mirror {
         }
         let names = pushes.iter().map(|p| format!("`{}`", p.branch)).collect::<Vec<_>>().join(", ");
         let what = format!("push {names}");
-        let run = program::run(self.path(), remote.authorization.as_ref(), &arguments, &what).await?;
+        let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
         if !run.ok {
             return Err(refusal(&run.stdout, &run.stderr).unwrap_or(GitError::Transfer { what, words: run.stderr }));
         }

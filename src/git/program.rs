@@ -16,7 +16,8 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
-use super::GitError;
+use super::{GitError, mirror::Remote};
+use crate::network::{Network, TRUST};
 
 /// The longest that one transfer may take.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
@@ -50,10 +51,28 @@ pub(super) struct Run {
     pub(super) stderr: String,
 }
 
+/// Where a transfer goes, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) network: &'a Network,
+}
+
+impl Reach<'_> {
+    /// Returns what git has to be told; some of it is secret.
+    fn configuration(self) -> Vec<(&'static str, SecretString)> {
+        let mut configuration = self.network.git_configuration(&self.remote.url);
+        if let Some(value) = &self.remote.authorization {
+            configuration.push(("http.extraHeader", format!("Authorization: {}", value.expose_secret()).into()));
+        }
+        configuration
+    }
+}
+
 /// Runs git in `mirror` with the given arguments.
 pub(super) async fn run(
     mirror: &Path,
-    authorization: Option<&SecretString>,
+    reach: Option<Reach<'_>>,
     arguments: &[String],
     what: &str,
 ) -> Result<Run, GitError> {
@@ -74,11 +93,12 @@ pub(super) async fn run(
         .args(arguments)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    if let Some(value) = authorization {
+    let configuration = reach.map(Reach::configuration).unwrap_or_default();
+    command.env("GIT_CONFIG_COUNT", configuration.len().to_string());
+    for (number, (key, value)) in configuration.iter().enumerate() {
         command
-            .env("GIT_CONFIG_COUNT", "1")
-            .env("GIT_CONFIG_KEY_0", "http.extraHeader")
-            .env("GIT_CONFIG_VALUE_0", format!("Authorization: {}", value.expose_secret()));
+            .env(format!("GIT_CONFIG_KEY_{number}"), key)
+            .env(format!("GIT_CONFIG_VALUE_{number}"), value.expose_secret());
     }
     STARTED.fetch_add(1, Ordering::Relaxed);
     metrics::counter!("hydromote_git_processes_total").increment(1);
@@ -86,12 +106,24 @@ pub(super) async fn run(
         .await
         .map_err(|_| transfer(format!("it took longer than {} s", TRANSFER_LIMIT.as_secs())))?
         .map_err(|error| transfer(format!("the `git` program could not be started ({})", error.kind())))?;
-    let mut stderr = words(&String::from_utf8_lossy(&output.stderr));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let untrusted = reach.and_then(|reach| untrusted(&stderr, &reach.remote.url));
+    let mut stderr = untrusted.unwrap_or_else(|| words(&stderr));
     if stderr.is_empty() && !output.status.success() {
         // A signal leaves no words; one of them is that a file became too large.
         stderr = format!("`git` ended with {}", output.status);
     }
     Ok(Run { ok: output.status.success(), stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr })
+}
+
+/// Says what to do about a certificate that git refuses; its own words name files of the machine.
+fn untrusted(stderr: &str, url: &str) -> Option<String> {
+    // The words of both libraries that git is built with.
+    let is_about_it = ["certificate verification failed", "SSL certificate problem", "certificate subject name"]
+        .iter()
+        .any(|words| stderr.contains(words));
+    let host = url::Url::parse(url).ok()?.host_str()?.to_owned();
+    is_about_it.then(|| format!("the certificate of `{host}` is not trusted: {TRUST}"))
 }
 
 /// Returns git's words without addresses, which may hold credentials or name internal hosts.
@@ -114,6 +146,16 @@ fn words(stderr: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_refused_is_told_without_files() {
+        let url = "https://git.example.com/acme/shop.git";
+        let told = |words: &str| untrusted(&format!("fatal: unable to access '{url}/': {words}"), url);
+        let expected = Some(format!("the certificate of `git.example.com` is not trusted: {TRUST}"));
+        assert_eq!(told("server certificate verification failed. CAfile: /secret/ca.pem CRLfile: none"), expected);
+        assert_eq!(told("SSL certificate problem: unable to get local issuer certificate"), expected);
+        assert_eq!(told("Could not resolve host: git.example.com"), None);
+    }
 
     #[test]
     fn words_hold_no_addresses() {

@@ -16,9 +16,9 @@ use url::Url;
 use super::{
     Database, ForgeCredentials, ForgeKind, ForgeSettings, Limits, Renderers, RepositoryPattern, ServedRepositories,
     Settings, SettingsError, SettingsFile,
-    file::{ForgeSection, LimitsSection, NetworkSection, RenderersSection},
+    file::{ForgeSection, LimitsSection, RenderersSection},
     mistake::Mistakes,
-    windows,
+    network, windows,
 };
 
 /// Where GitHub's API is.
@@ -42,6 +42,15 @@ pub(super) fn no_tokens(file: &SettingsFile, name: &str, text: &str) -> Result<(
         );
         mistakes.add(&key, remedy);
     }
+    if file.network.proxy_credentials.is_some() {
+        let key = "network.proxy_credentials";
+        let remedy = format!(
+            "must not stand in this file; write them into a file of their own and name it with \
+             `proxy_credentials_file`, or set {}",
+            super::variable(key)
+        );
+        mistakes.add(key, remedy);
+    }
     mistakes.finish()
 }
 
@@ -50,17 +59,19 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
     let listen = file.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
     let public_url = file.server.public_url.unwrap_or_else(|| format!("http://{listen}"));
     let forges = forges(file.forges, folder, mistakes);
-    network(&file.network, mistakes);
+    let data = folder.join(file.store.data.unwrap_or_else(|| PathBuf::from("data")));
+    let network = network::network(file.network, folder, &data, mistakes);
     Settings {
         listen,
         public_url: http_url("server.public_url", &public_url, mistakes),
         database: database(file.store.database.as_deref().unwrap_or("sqlite:hydromote.db"), folder, mistakes),
-        data: folder.join(file.store.data.unwrap_or_else(|| PathBuf::from("data"))),
+        data,
         forges,
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
         templates: file.messages.templates.map(|path| existing("messages.templates", &path, folder, mistakes)),
         windows: windows::windows(&file.policies.windows, mistakes),
+        network,
         api_token: file
             .service
             .api_token_file
@@ -312,16 +323,6 @@ fn http_url(key: &str, text: &str, mistakes: &mut Mistakes<'_>) -> Url {
     }
 }
 
-/// Refuses what nothing uses yet: an operator who sets a proxy must not find out from a firewall's log.
-fn network(section: &NetworkSection, mistakes: &mut Mistakes<'_>) {
-    for (key, is_set) in [("proxy", section.proxy.is_some()), ("ca_bundle", section.ca_bundle.is_some())] {
-        if is_set {
-            let remedy = "is not yet supported: neither git nor requests to the forge would use it; remove it";
-            mistakes.add(&format!("network.{key}"), remedy);
-        }
-    }
-}
-
 fn existing(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> PathBuf {
     let path = folder.join(path);
     if !path.exists() {
@@ -331,7 +332,7 @@ fn existing(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) 
 }
 
 /// Reads a secret; what the file holds is never part of a mistake.
-fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<SecretString> {
+pub(super) fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<SecretString> {
     let path = folder.join(path);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => SecretString::from(text),
@@ -347,7 +348,7 @@ fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) ->
     secret
 }
 
-fn trimmed(secret: &SecretString) -> Option<SecretString> {
+pub(super) fn trimmed(secret: &SecretString) -> Option<SecretString> {
     let text = secret.expose_secret().trim();
     (!text.is_empty()).then(|| SecretString::from(text))
 }

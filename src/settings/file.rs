@@ -24,7 +24,7 @@ pub struct SettingsFile {
     pub renderers: RenderersSection,
     /// What pull requests, comments and commits say.
     pub messages: MessagesSection,
-    /// How the network is reached; not yet supported.
+    /// How the world outside is reached.
     pub network: NetworkSection,
     /// Who may act on the service, and read it from elsewhere.
     pub service: ServiceSection,
@@ -132,15 +132,26 @@ pub struct MessagesSection {
     pub templates: Option<PathBuf>,
 }
 
-/// How the network is reached. Not yet supported: the service does not start with one of these keys.
+/// How the world outside is reached, by git and by requests to the forge alike. `HTTPS_PROXY` and its kin are not read.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSection {
-    /// The proxy of git and of requests to the forge.
+    /// The address of a proxy, such as `http://proxy.example.com:3128`; without one everything is reached straight.
     #[serde(deserialize_with = "secret")]
     #[schemars(with = "Option<String>")]
     pub proxy: Option<SecretString>,
-    /// A file of further root certificates, PEM.
+    /// A file that holds `user:password` for the proxy and nothing else.
+    pub proxy_credentials_file: Option<PathBuf>,
+    /// The same; only in the environment, as `HYDROMOTE__NETWORK__PROXY_CREDENTIALS`.
+    #[serde(deserialize_with = "secret")]
+    #[schemars(with = "Option<String>")]
+    pub proxy_credentials: Option<SecretString>,
+    /// What is reached without the proxy: names with everything below them (`example.com`, also with a port), addresses
+    /// and ranges of them (`10.0.0.0/8`), or `*`.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub no_proxy: Vec<String>,
+    /// A file of root certificates, PEM, that are trusted besides those of the machine.
     pub ca_bundle: Option<PathBuf>,
 }
 

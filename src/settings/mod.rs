@@ -8,6 +8,7 @@
 mod check;
 mod file;
 mod mistake;
+mod network;
 mod repositories;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ pub use self::{
     mistake::{Mistake, SettingsError},
     repositories::{RepositoryPattern, ServedRepositories},
 };
-use crate::domain::windows::ServerWindows;
+use crate::{domain::windows::ServerWindows, network::Network};
 
 /// What begins the name of every variable.
 const PREFIX: &str = "HYDROMOTE";
@@ -53,6 +54,8 @@ pub struct Settings {
     pub templates: Option<PathBuf>,
     /// When the server lets promotions be merged.
     pub windows: ServerWindows,
+    /// How the world outside is reached.
+    pub network: Network,
     /// The bearer token of everything that acts; without one nobody may act over HTTP.
     pub api_token: Option<SecretString>,
 }

@@ -73,7 +73,7 @@ fn every_key_is_in_the_example_and_has_a_description() {
     let mut keys = Vec::new();
     walk(schemars::schema_for!(SettingsFile).as_value(), &mut keys);
     assert!(keys.len() > 25, "{keys:?}");
-    for key in keys.iter().filter(|key| *key != "token") {
+    for key in keys.iter().filter(|key| !["token", "proxy_credentials"].contains(&key.as_str())) {
         let is_shown = EXAMPLE.contains(&format!("{key} = "))
             || EXAMPLE.contains(&format!("[{key}"))
             || EXAMPLE.contains(&format!(".{key}]"));
@@ -167,8 +167,8 @@ ca_bundle = 'missing.pem'
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names `/nowhere/c`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
     hydromote.toml:8:1: `forges.hub.repositories` holds `acme`, which is neither `owner/name` nor `owner/*`
     hydromote.toml:7:1: `forges.hub.token_file` names `/nowhere/missing`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
-    hydromote.toml:15:1: `network.proxy` is not yet supported: neither git nor requests to the forge would use it; remove it
-    hydromote.toml:16:1: `network.ca_bundle` is not yet supported: neither git nor requests to the forge would use it; remove it
+    hydromote.toml:16:1: `network.ca_bundle` names `/nowhere/missing.pem`, which cannot be read (entity not found)
+    hydromote.toml:15:1: `network.proxy` is no address of a proxy; write it like `http://proxy.example.com:3128`
     hydromote.toml:2:1: `server.public_url` must begin with `https://` or `http://`
     hydromote.toml:4:1: `store.database` is no database that is known; write it like `sqlite:hydromote.db`
     hydromote.toml:13:1: `limits.render_memory_mib` must be 1 at least
@@ -236,6 +236,57 @@ fn variables_that_cannot_be_used_are_named_without_their_value() {
     insta::assert_snapshot!(with("HYDROMOTE__SERVER__LISTEN", "s3cret"), @"environment variable HYDROMOTE__SERVER__LISTEN: `server.listen` is no setting, or its value has another form; see the example for its name and form");
     insta::assert_snapshot!(with("HYDROMOTE__SERVER__TOKEN", "s3cret"), @"environment variable HYDROMOTE__SERVER__TOKEN: `server.token` is no setting, or its value has another form; see the example for its name and form");
     insta::assert_snapshot!(told(FORGE, &[("HYDROMOTE__FORGES__GITHUB__TOKEN", " ")]), @"environment variable HYDROMOTE__FORGES__GITHUB__TOKEN: `forges.github.token` is empty; set the token or unset the variable");
+}
+
+#[test]
+fn a_proxy_gets_its_credentials_from_a_file_or_the_environment() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("proxy"), "us:p@ss:w\n")?;
+    let network = "[network]\nproxy = 'http://proxy.example.com:3128'\nno_proxy = ['example.com', '10.0.0.0/8']\n";
+    let credentials = |text: &str, variables: &[(&str, &str)]| -> Result<(String, String), SettingsError> {
+        let settings =
+            parse_in(folder.path(), &format!("{FORGE}{network}{text}"), &[&[TOKEN][..], variables].concat())?;
+        assert!(!format!("{settings:?}").contains("p@ss"));
+        let proxy = settings.network.proxy.expect("because it is set");
+        assert_eq!((proxy.address.as_str(), proxy.exceptions.len()), ("http://proxy.example.com:3128/", 2));
+        let pair =
+            proxy.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose_secret().to_owned()));
+        Ok(pair.unwrap_or_default())
+    };
+    let variable = [("HYDROMOTE__NETWORK__PROXY_CREDENTIALS", "us:p@ss:w")];
+    let pair = ("us".to_owned(), "p@ss:w".to_owned());
+    assert_eq!(credentials("proxy_credentials_file = 'proxy'\n", &[])?, pair);
+    assert_eq!(credentials("", &variable)?, pair);
+    assert_eq!(credentials("", &[])?, (String::new(), String::new()));
+    Ok(())
+}
+
+#[test]
+fn mistakes_in_the_network_are_told_without_what_may_be_secret() -> TestResult {
+    let with = |text: &str| {
+        let told = told(&format!("{FORGE}[network]\n{text}"), &[TOKEN]);
+        assert!(!told.contains("s3cret"), "{told}");
+        told
+    };
+    insta::assert_snapshot!(with("proxy = 'http://us:s3cret@proxy:3128'\n"), @"hydromote.toml:5:1: `network.proxy` must not hold credentials; write `user:password` into a file of its own and name it with `proxy_credentials_file`, or set HYDROMOTE__NETWORK__PROXY_CREDENTIALS");
+    insta::assert_snapshot!(with("proxy = 'http://proxy:3128'\nproxy_credentials = 'us:s3cret'\n"), @"hydromote.toml:6:1: `network.proxy_credentials` must not stand in this file; write them into a file of their own and name it with `proxy_credentials_file`, or set HYDROMOTE__NETWORK__PROXY_CREDENTIALS");
+    insta::assert_snapshot!(with("proxy = 'socks5://proxy:1080'\nno_proxy = ['a b']\n"), @"
+    hydromote.toml:6:1: `network.no_proxy` holds `a b`, which is neither a name, such as `example.com`, nor an address or a range of them, such as `10.0.0.0/8`
+    hydromote.toml:5:1: `network.proxy` is no address of a proxy; write it like `http://proxy.example.com:3128`
+    ");
+    insta::assert_snapshot!(with("no_proxy = ['example.com']\n"), @"hydromote.toml:5:1: `network.no_proxy` is of no use without `proxy`; set that too, or remove this");
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("ca.pem");
+    for (text, why) in [
+        ("nothing", "holds no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds a certificate that cannot be read"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA", "holds something broken"),
+    ] {
+        fs::write(&path, text)?;
+        let told = with(&format!("ca_bundle = '{}'\n", path.display()));
+        assert!(told.contains(&format!("which {why}; write root certificates into it, PEM")), "{told}");
+    }
+    Ok(())
 }
 
 #[test]

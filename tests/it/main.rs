@@ -21,6 +21,7 @@ mod gitlab;
 mod lanes;
 mod local_forge;
 mod merges;
+mod network;
 mod offline;
 mod page;
 mod partial_rollbacks;

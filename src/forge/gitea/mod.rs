@@ -42,10 +42,13 @@ use super::{
     setup::api_and_site,
 };
 pub use super::{SetupError, calls::Limits};
-use crate::domain::{
-    ids::{BranchName, PullRequestNumber, RepositoryId},
-    permission::{Grantee, Permission},
-    status::CommitStatus,
+use crate::{
+    domain::{
+        ids::{BranchName, PullRequestNumber, RepositoryId},
+        permission::{Grantee, Permission},
+        status::CommitStatus,
+    },
+    network::Network,
 };
 
 /// Where the API is below the address that people open.
@@ -90,9 +93,17 @@ impl Gitea {
     /// # Errors
     /// When address or token cannot be used.
     pub fn new(options: &GiteaOptions) -> Result<Self, SetupError> {
+        Self::through(options, &Network::default())
+    }
+
+    /// Returns the adapter that reaches the forge in a way of its own; sends nothing yet.
+    ///
+    /// # Errors
+    /// When address or token cannot be used.
+    pub fn through(options: &GiteaOptions, network: &Network) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
         let token = format!("token {}", options.token.expose_secret());
-        let outgoing = Outgoing::new(options.limits).map_err(|source| SetupError::Client { source })?;
+        let outgoing = Outgoing::new(&api, options.limits, network).map_err(|source| SetupError::Client { source })?;
         let transport = Http::new(&api, (header::AUTHORIZATION, &SecretString::from(token)), outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {

@@ -44,10 +44,13 @@ use super::{
     setup::api_address,
 };
 pub use super::{SetupError, calls::Limits};
-use crate::domain::{
-    ids::{BranchName, PullRequestNumber, RepositoryId},
-    permission::{Grantee, Permission},
-    status::CommitStatus,
+use crate::{
+    domain::{
+        ids::{BranchName, PullRequestNumber, RepositoryId},
+        permission::{Grantee, Permission},
+        status::CommitStatus,
+    },
+    network::Network,
 };
 
 /// What an address of the API looks like.
@@ -101,11 +104,20 @@ impl GitHub {
     /// # Errors
     /// When address or key cannot be used.
     pub fn new(options: &GitHubOptions) -> Result<Self, SetupError> {
+        Self::through(options, &Network::default())
+    }
+
+    /// Returns the adapter that reaches the forge in a way of its own; sends nothing yet. Must be called inside a Tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// When address or key cannot be used.
+    pub fn through(options: &GitHubOptions, network: &Network) -> Result<Self, SetupError> {
         let api = api_address(&options.api_url, EXAMPLE)?;
         let limits = options.limits;
         let breaker = Breaker::of(&api);
-        let base: Uri = api.parse().map_err(|_| SetupError::Address { url: api, example: EXAMPLE })?;
-        let outgoing = Outgoing::new(limits).map_err(|source| SetupError::Client { source })?;
+        let base: Uri = api.parse().map_err(|_| SetupError::Address { url: api.clone(), example: EXAMPLE })?;
+        let outgoing = Outgoing::new(&api, limits, network).map_err(|source| SetupError::Client { source })?;
         let credential = match &options.credentials {
             Credentials::Token(token) => {
                 let auth = AuthState::AccessToken { token: token.clone() };

@@ -19,6 +19,7 @@ use hydromote::{
         webhook::Dialect,
     },
     git::mirror::{self, Mirror},
+    network::Network,
     reconcile::{
         attention::Attention,
         context::{RepositoryContext, Shared, StrategyContext},
@@ -83,6 +84,7 @@ impl World {
             webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
+            network: Network::default(),
             hydrator: hydrator().await?,
             messages: self.messages.clone(),
             server_windows: Arc::new(self.server_windows.clone()),
