@@ -159,6 +159,16 @@ impl Lab {
         self.repository(Method::POST, "/branches", body).await.map(drop)
     }
 
+    /// Proposes a file of its own from a new branch.
+    pub(super) async fn propose(&self, head: &str, base: &str) -> TestResult {
+        let file =
+            json!({"operation": "create", "path": format!("{head}.txt"), "content": BASE64_STANDARD.encode(head)});
+        let body = json!({"branch": base, "new_branch": head, "message": head, "files": [file]});
+        self.by_password(DEVELOPER, &format!("/repos/{REPOSITORY}/contents"), body).await?;
+        let pull = json!({"base": base, "head": head, "title": head});
+        self.by_password(DEVELOPER, &format!("/repos/{REPOSITORY}/pulls"), pull).await.map(drop)
+    }
+
     /// Returns the head of a branch, when there is one.
     pub(super) async fn head(&self, branch: &str) -> Fallible<Option<String>> {
         let answer = self.client.get(format!("{}/repos/{REPOSITORY}/branches/{branch}", self.api_url()));

@@ -5,6 +5,7 @@
 
 mod adapter;
 mod cost;
+mod crowd;
 mod fleet;
 mod lab;
 mod rules;

@@ -11,10 +11,15 @@ use crate::{
     world::{Fallible, TestResult, everywhere, strategy},
 };
 
-/// A service that looks again soon, on a repository with a strategy of one environment.
-async fn begin(lab: &Lab) -> Fallible<Served> {
+/// Starts a service that looks again soon.
+pub(super) async fn serve(lab: &Lab) -> Fallible<Served> {
     let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-    let served = serve_with(lab.dir.path(), &lab.settings("1s")?, &client, Start::default()).await?;
+    serve_with(lab.dir.path(), &lab.settings("1s")?, &client, Start::default()).await
+}
+
+/// A service that looks again soon, on a repository with a strategy of one environment.
+pub(super) async fn begin(lab: &Lab) -> Fallible<Served> {
+    let served = serve(lab).await?;
     let mut files = everywhere("v1");
     files.push(("hydromote.yaml".to_owned(), strategy(&["dev"])));
     let first = lab.push("main", "first", &files).await?;
