@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use super::{hydrate::Hydrator, sharing::Sharing, strategy_changes::KeptOut};
 use crate::{
@@ -59,6 +60,8 @@ pub struct RepositoryContext {
     pub details: Repository,
     /// Its mirror.
     pub mirror: Mirror,
+    /// One turn, to merge into a branch that strategies share.
+    pub merging: Arc<Semaphore>,
 }
 
 /// One strategy as its worker sees it.

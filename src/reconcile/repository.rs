@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -236,6 +236,7 @@ impl RepositoryWorker {
             account,
             details,
             mirror: self.mirror.clone(),
+            merging: Arc::new(Semaphore::new(1)),
         };
         state.context = Some(context.clone());
         Ok(context)

@@ -6,7 +6,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    domain::ids::{RootName, StrategyName},
+    domain::{
+        content::Content,
+        ids::{RootName, StrategyName},
+    },
     git::{history::BranchCommit, trailers::Trailers, tree::Owned},
 };
 
@@ -58,11 +61,21 @@ impl Sharing {
         let is_own = |root: &RootName| owned.strategies.get(root).is_some_and(|of| self.is_own(root, of));
         if owned.strategies.keys().all(is_own) { owned.clone() } else { Arc::new(owned.only(is_own)) }
     }
+
+    /// Says whether a branch that would hold `landed`, of all strategies, has something new of this one, which holds
+    /// `now` there, together with something of another.
+    pub fn would_meet(&self, now: &Content, landed: &Arc<Owned>) -> bool {
+        let own = self.part(landed);
+        let others = landed.without(&own);
+        let mut new = own.content.iter().map(|(root, _)| root).filter(|root| now.get(root).is_none());
+        new.any(|root| others.keys().any(|other| root.meets(other)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::RenderingId;
 
     #[test]
     fn what_another_strategy_left_is_of_whoever_renders_it() {
@@ -73,6 +86,34 @@ mod tests {
         let cases = [("shop", "api", true), ("search", "web", false), ("gone", "web", true), ("gone", "api", false)];
         for (of, folder, is_own) in cases {
             assert_eq!(sharing.is_own(&root(folder), &name(of)), is_own, "{folder} of {of}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_does_not_land_inside_or_around_an_output_of_another() {
+        let name = |name: &str| StrategyName::new(name).expect("a name");
+        let root = |name: &str| RootName::new(name).expect("a folder");
+        let sharing =
+            Sharing { own: name("shop"), others: Arc::new([name("search")].into()), renders: BTreeSet::new() };
+        let content = |roots: &[(&str, &str)]| -> Content {
+            roots.iter().map(|(of, _)| (root(of), RenderingId::new("a").expect("an id"))).collect()
+        };
+        let landed = |roots: &[(&str, &str)]| {
+            let strategies = roots.iter().map(|(of, strategy)| (root(of), name(strategy))).collect();
+            Arc::new(Owned { content: content(roots), strategies, ..Owned::default() })
+        };
+        let cases = [
+            ("web", "search", false),
+            ("shop", "search", true),
+            ("shop/api/v1", "search", true),
+            ("shop/apiary", "search", false),
+            ("shop", "shop", false),
+        ];
+        for (other, strategy, meets) in cases {
+            let landed = landed(&[("shop/api", "shop"), (other, strategy)]);
+            let is_there = content(&[("shop/api", "")]);
+            assert_eq!(sharing.would_meet(&Content::default(), &landed), meets, "{other}");
+            assert!(!sharing.would_meet(&is_there, &landed), "{other}: it is not new");
         }
     }
 }

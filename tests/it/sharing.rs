@@ -347,3 +347,24 @@ async fn one_strategy_takes_the_place_of_two() -> TestResult {
     ");
     world.finish().await
 }
+
+#[tokio::test]
+async fn outputs_that_would_meet_are_not_both_merged_though_each_fits_by_itself() -> TestResult {
+    let mut world = both().await?;
+    let inside = strategy(&["dev", "staging"]).replace("output: shop", "output: notes/shop");
+    let around = blog(&["dev", "staging"]).replace("output: blog", "output: notes");
+    let files = [("shop", inside), ("blog", around)].map(|(name, text)| (format!(".hydromote/{name}.yaml"), text));
+    world.push_dry("notes", files.into()).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    // Which of them goes first is chance: that the other one waits is not.
+    let board = world.board().await?;
+    assert_eq!(board.matches("would stand with").count(), 2, "{board}");
+    for branch in ["env/dev", "env/staging"] {
+        let (inside, around) = ("notes/shop/manifest.yaml", "notes/manifest.yaml");
+        let is_there = [world.file(branch, inside).await?.is_some(), world.file(branch, around).await?.is_some()];
+        assert_eq!(is_there.into_iter().filter(|there| *there).count(), 1, "{branch}: {board}");
+    }
+    world.finish().await
+}
