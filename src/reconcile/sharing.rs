@@ -1,7 +1,7 @@
 //! Which outputs on an active branch are of one strategy: others of the repository may share the branch.
 //!
-//! An output is of the strategy that its metadata names. Where that one is no longer in force, it is of whoever
-//! renders it now, so that a strategy can be renamed; one that nobody renders stays as it is.
+//! An output is of the strategy that its metadata names. Where that one is no longer in force, it is of the one that was
+//! called so before, or else of whoever renders it now; one that nobody renders stays as it is.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -22,11 +22,13 @@ pub struct Sharing {
     pub others: Arc<BTreeSet<StrategyName>>,
     /// What it renders now.
     pub renders: BTreeSet<RootName>,
+    /// What it was called before.
+    pub earlier: BTreeSet<StrategyName>,
 }
 
 impl Sharing {
     fn is_own(&self, root: &RootName, of: &StrategyName) -> bool {
-        *of == self.own || (self.renders.contains(root) && !self.others.contains(of))
+        *of == self.own || (!self.others.contains(of) && (self.renders.contains(root) || self.earlier.contains(of)))
     }
 
     /// Makes a commit of a strategy that is no longer in force one of this strategy: it goes on with what ran, and with
@@ -82,8 +84,14 @@ mod tests {
         let name = |name: &str| StrategyName::new(name).expect("a name");
         let root = |name: &str| RootName::new(name).expect("a folder");
         let (others, renders) = (Arc::new([name("search")].into()), [root("web")].into());
-        let sharing = Sharing { own: name("shop"), others, renders };
-        let cases = [("shop", "api", true), ("search", "web", false), ("gone", "web", true), ("gone", "api", false)];
+        let sharing = Sharing { own: name("shop"), others, renders, earlier: [name("store")].into() };
+        let cases = [
+            ("shop", "api", true),
+            ("search", "web", false),
+            ("gone", "web", true),
+            ("gone", "api", false),
+            ("store", "api", true),
+        ];
         for (of, folder, is_own) in cases {
             assert_eq!(sharing.is_own(&root(folder), &name(of)), is_own, "{folder} of {of}");
         }
@@ -93,8 +101,8 @@ mod tests {
     fn what_is_new_does_not_land_inside_or_around_an_output_of_another() {
         let name = |name: &str| StrategyName::new(name).expect("a name");
         let root = |name: &str| RootName::new(name).expect("a folder");
-        let sharing =
-            Sharing { own: name("shop"), others: Arc::new([name("search")].into()), renders: BTreeSet::new() };
+        let (others, none) = (Arc::new([name("search")].into()), BTreeSet::new());
+        let sharing = Sharing { own: name("shop"), others, renders: none, earlier: BTreeSet::new() };
         let content = |roots: &[(&str, &str)]| -> Content {
             roots.iter().map(|(of, _)| (root(of), RenderingId::new("a").expect("an id"))).collect()
         };

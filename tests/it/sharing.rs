@@ -368,3 +368,54 @@ async fn outputs_that_would_meet_are_not_both_merged_though_each_fits_by_itself(
     }
     world.finish().await
 }
+
+#[tokio::test]
+async fn a_folder_that_is_not_rendered_any_more_goes_with_the_old_name() -> TestResult {
+    let mut world = both().await?;
+    let renamed =
+        blog(&["dev", "staging"]).replace("name: blog", "name: journal").replace("output: blog", "output: log");
+    world.push_dry("renamed", vec![(".hydromote/blog.yaml".to_owned(), renamed)]).await?;
+    // What was called so before is read from the dry line.
+    world.restart_without_database().await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      renamed, is verified
+    staging  renamed, is verified
+    [shop]
+    dev      first, is verified; renamed changes nothing
+    staging  first, is verified; renamed changes nothing
+    ");
+    for branch in ["env/dev", "env/staging"] {
+        assert_eq!(world.file(branch, "blog/manifest.yaml").await?, None);
+        assert_eq!(world.file(branch, "log/manifest.yaml").await?, Some(config("v1")));
+        assert_eq!(world.file(branch, "shop/manifest.yaml").await?, Some(config("v1")));
+    }
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_a_deleted_strategy_left_stays_when_another_one_comes_to_its_branches() -> TestResult {
+    let mut world = both().await?;
+    world.delete_dry("no blog", ".hydromote/blog.yaml").await?;
+    world.settle().await?;
+    let later = blog(&["dev", "staging"]).replace("name: blog", "name: journal").replace("output: blog", "output: log");
+    world.push_dry("journal", vec![(".hydromote/journal.yaml".to_owned(), later)]).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      journal, is verified
+    staging  journal, is verified
+    [shop]
+    dev      first, is verified; journal changes nothing
+    staging  first, is verified; journal changes nothing
+    ");
+    for path in ["blog/manifest.yaml", "log/manifest.yaml"] {
+        assert_eq!(world.file("env/staging", path).await?, Some(config("v1")), "{path}");
+    }
+    world.finish().await
+}

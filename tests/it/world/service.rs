@@ -136,7 +136,16 @@ impl World {
             RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror, merging };
         let others = service.boards.all().into_keys().filter(|id| *id != self.id).map(|id| (id.name, BTreeSet::new()));
         let (id, others) = (self.id.clone(), Arc::new(others.collect()));
-        Ok(StrategyContext { repository, id, dry_branch, strategy, others, mistake: None, kept_out: None })
+        Ok(StrategyContext {
+            repository,
+            id,
+            dry_branch,
+            strategy,
+            others,
+            earlier: Arc::default(),
+            mistake: None,
+            kept_out: None,
+        })
     }
 
     /// Stops the service; what happens now it hears nothing of.
