@@ -95,7 +95,8 @@ pub fn choose(
     let state = ledger.place(place)?;
     let running = state.running_content();
     let taken = taken.filter(|_| !broken::is(Broken::Forward));
-    let position = taken.map(|taken| snapshot.line.position(&taken.dry)).unwrap_or_default();
+    let forward = |taken: &Taken| snapshot.line.position(&taken.dry).max(ledger.running_position(state));
+    let position = taken.map(forward).unwrap_or_default();
     let candidates: Vec<Wish> = snapshot
         .line
         .newer_than(position)

@@ -276,6 +276,16 @@ impl fmt::Display for StrategyId {
     }
 }
 
+impl RootName {
+    /// Says whether two output folders are one, or one is inside the other: whatever applies the outer one applies both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let inside = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        inside(self.as_str(), other.as_str()) || inside(other.as_str(), self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

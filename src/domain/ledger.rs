@@ -369,8 +369,13 @@ impl<'a> Ledger<'a> {
     }
 
     /// Returns where the place stands on the dry line by what was merged.
+    ///
+    /// What came about beside the lane, as where lanes were turned off, is of several dry SHAs: it stands where the newest
+    /// of them does, or a root of that would go back to an older one.
     pub fn running_position(&self, state: &PlaceState) -> LinePosition {
-        state.running().map(|run| self.snapshot.line.position(&run.dry)).unwrap_or_default()
+        let runs = state.branch().map(|branch| branch.runs.as_slice()).unwrap_or_default();
+        let whole = runs.iter().position(|run| !run.beside).unwrap_or(runs.len());
+        runs.iter().take(whole + 1).map(|run| self.snapshot.line.position(&run.dry)).max().unwrap_or_default()
     }
 
     /// Returns what the place has taken: the newest no-op on what runs, else what was merged.

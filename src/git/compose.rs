@@ -107,7 +107,8 @@ pub fn compose_tree(
             edits.extend(root_files(repository, batch, composition, root, rendering)?);
         }
     }
-    refuse_meeting_others(owned, composition)?;
+    let new = composition.content.iter().map(|(root, _)| root).filter(|root| owned.content.get(root).is_none());
+    refuse_meeting(new, &composition.others)?;
     refuse_what_is_not_ours(repository, base, owned, &edits, composition)?;
     if composition.is_undivided {
         let metadata = Entry::file(batch.blob(branch_metadata(composition).render())?);
@@ -211,14 +212,12 @@ fn is_of_another(repository: &Repository, base: Option<Oid>, composition: &Compo
 
 /// Refuses a new output that is the one of another strategy on the branch, or inside it, or around it: whatever
 /// applies one would apply both.
-fn refuse_meeting_others(owned: &Owned, composition: &Composition) -> Result<(), GitError> {
-    let inside = |outer: &RootName, inner: &RootName| {
-        inner.as_str().strip_prefix(outer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let new = composition.content.iter().map(|(root, _)| root).filter(|root| owned.content.get(root).is_none());
+pub(super) fn refuse_meeting<'r>(
+    new: impl IntoIterator<Item = &'r RootName>,
+    others: &BTreeMap<RootName, StrategyName>,
+) -> Result<(), GitError> {
     for root in new {
-        let met = composition.others.iter().find(|(other, _)| inside(root, other) || inside(other, root));
-        if let Some((other, strategy)) = met {
+        if let Some((other, strategy)) = others.iter().find(|(other, _)| root.meets(other)) {
             let message = format!(
                 "`{root}` would stand with `{other}` of the strategy `{strategy}`, which shares the branch; give one \
                  of them another `output`"

@@ -3,14 +3,14 @@
 //! Nothing is rendered: the files of each root that goes back are those of the commit that held
 //! them, with their metadata. Files of other people stay as they are on the head.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use git2::{Oid, Repository};
 
 use super::{
     GitError,
     batch::{Batch, Entry},
-    compose::{Composed, commit_bytes, refuse_foreign_files},
+    compose::{Composed, commit_bytes, refuse_foreign_files, refuse_meeting},
     metadata,
     tree::{self, Edits, Owned},
 };
@@ -42,21 +42,25 @@ pub enum Over {
     Promoted,
 }
 
-/// Composes the commit that restores `target` on `parent`; `read` tells what we own in a tree.
+/// Composes the commit that restores `target` on `parent`; `read` tells what Hydromote owns in a tree, and `part` what
+/// of that is of the strategy.
 pub fn restore_commit(
     repository: &Repository,
     restoration: &Restoration,
-    mut read: impl FnMut(Oid) -> Result<std::sync::Arc<Owned>, GitError>,
+    mut read: impl FnMut(Oid) -> Result<Arc<Owned>, GitError>,
+    part: impl Fn(&Arc<Owned>) -> Arc<Owned>,
     message: &str,
 ) -> Result<Composed, GitError> {
     let head = repository.find_commit(restoration.parent)?.tree_id();
     let earlier = repository.find_commit(restoration.target)?.tree_id();
-    let (now, then) = (read(head)?, read(earlier)?);
+    let (all, then) = (read(head)?, part(&read(earlier)?));
+    let now = part(&all);
+    let goes_back = |root: &&RootName| restoration.roots.is_empty() || restoration.roots.contains(*root);
+    let roots: Vec<&RootName> = now.content.differing(&then.content).into_iter().filter(goes_back).collect();
+    let new = roots.iter().copied().filter(|root| now.content.get(root).is_none());
+    refuse_meeting(new, &all.without(&now))?;
     let mut edits = Edits::new();
-    for root in now.content.differing(&then.content) {
-        if !restoration.roots.is_empty() && !restoration.roots.contains(root) {
-            continue;
-        }
+    for root in roots {
         let files = |owned: &Owned| owned.files.get(root).cloned().unwrap_or_default();
         edits.extend(files(&now).into_keys().map(|path| (path, None)));
         edits.extend(files(&then).into_iter().map(|(path, entry)| (path, Some(entry))));

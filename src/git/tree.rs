@@ -116,6 +116,12 @@ impl Owned {
         }
     }
 
+    /// Returns the roots that are not in `part` of it, each with its strategy.
+    pub fn without(&self, part: &Self) -> BTreeMap<RootName, StrategyName> {
+        let others = self.strategies.iter().filter(|(root, _)| part.content.get(root).is_none());
+        others.map(|(root, strategy)| (root.clone(), strategy.clone())).collect()
+    }
+
     /// Returns all owned paths.
     pub fn paths(&self) -> BTreeSet<&str> {
         self.files.values().flat_map(BTreeMap::keys).map(String::as_str).collect()

@@ -119,7 +119,7 @@ impl Applier<'_> {
         let place = bundle::place_of(name);
         let environment = self.environment(&place);
         // No forge guards the base of a merge: the branch is asked for right before.
-        self.check_base(&environment.branch, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, expected_active).await?;
         self.check_holds().await?;
         self.check_windows(&place, &decision.shared)?;
         for part in &decision.parts {

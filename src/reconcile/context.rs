@@ -6,8 +6,9 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
-use super::{hydrate::Hydrator, sharing::Sharing, strategy_changes::KeptOut};
+use super::{earlier_names::EarlierNames, hydrate::Hydrator, sharing::Sharing, strategy_changes::KeptOut};
 use crate::{
     domain::{
         ids::{BranchName, LaneName, Place, RepositoryId, RootName, StrategyId, StrategyName},
@@ -59,6 +60,8 @@ pub struct RepositoryContext {
     pub details: Repository,
     /// Its mirror.
     pub mirror: Mirror,
+    /// One turn, to merge into a branch that strategies share.
+    pub merging: Arc<Semaphore>,
 }
 
 /// One strategy as its worker sees it.
@@ -74,6 +77,8 @@ pub struct StrategyContext {
     pub strategy: Arc<PromotionStrategy>,
     /// The other strategies of the repository that are in force, each with its active branches.
     pub others: Arc<BTreeMap<StrategyName, BTreeSet<BranchName>>>,
+    /// What strategies were called before.
+    pub earlier: Arc<EarlierNames>,
     /// What is wrong with the newest one, when that is another.
     pub mistake: Option<String>,
     /// The newest one, when it has no mistake and stays out.
@@ -108,13 +113,15 @@ impl StrategyContext {
         let renders = renders.into_iter().cloned().collect();
         let here = self.others.iter().filter(|(_, branches)| branches.contains(&environment.branch));
         let others = here.map(|(name, _)| name.clone()).collect();
-        Sharing { own: self.id.name.clone(), others: Arc::new(others), renders }
+        let earlier = self.earlier.of(environment);
+        Sharing { own: self.id.name.clone(), others: Arc::new(others), renders, earlier }
     }
 
     /// Makes a commit of a strategy that is no longer in force one of this strategy.
     pub fn claim(&self, commit: BranchCommit) -> BranchCommit {
         let others = Arc::new(self.others.keys().cloned().collect());
-        Sharing { own: self.id.name.clone(), others, renders: BTreeSet::new() }.claim(commit)
+        let (renders, earlier) = (BTreeSet::new(), BTreeSet::new());
+        Sharing { own: self.id.name.clone(), others, renders, earlier }.claim(commit)
     }
 
     /// Says whether everything on the branch of an environment travels together: then a file at its root names the

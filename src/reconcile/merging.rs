@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     LookError,
@@ -17,6 +18,7 @@ use crate::{
         decision::{Decision, OpenGate},
         ids::{ActiveSha, BranchName, DrySha, Place, ProposedSha, PullRequestNumber, TreeId},
         snapshot::Refusal,
+        strategy::Environment,
         windows::Standing,
     },
     forge::{ForgeError, Merge},
@@ -42,7 +44,7 @@ impl Applier<'_> {
     ) -> Result<(), LookError> {
         let environment = self.environment(place);
         // No forge guards the base of a merge: the branch is asked for right before.
-        self.check_base(&environment.branch, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, expected_active).await?;
         self.check_holds().await?;
         self.check_windows(place, decision)?;
         self.check_approvals(place, number).await?;
@@ -67,6 +69,23 @@ impl Applier<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Waits for the turn to merge into the branch of an environment, and fails when that is not where the plan expects
+    /// it. Strategies that share it go one after the other: what they bring may fit each by itself, and not together.
+    pub(super) async fn turn_to_merge(
+        &self,
+        environment: &Environment,
+        expected: &ActiveSha,
+    ) -> Result<Option<OwnedSemaphorePermit>, LookError> {
+        let is_shared = self.context.others.values().any(|branches| branches.contains(&environment.branch));
+        let turn = match is_shared {
+            // It fails only once it is closed, which nobody does.
+            true => self.context.repository.merging.clone().acquire_owned().await.ok(),
+            false => None,
+        };
+        self.check_base(&environment.branch, expected).await?;
+        Ok(turn)
     }
 
     /// Merges a pull request of ours and reads the branch that it went into; returns the commit that it

@@ -17,6 +17,7 @@ pub mod commands;
 pub mod comments;
 pub mod context;
 pub mod drifts;
+pub mod earlier_names;
 pub mod forge_view;
 mod going_back;
 mod gone_lanes;

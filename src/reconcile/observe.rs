@@ -59,7 +59,7 @@ struct Heads {
 pub(super) struct Head {
     pub(super) commit: BranchCommit,
     pub(super) owned: Arc<Owned>,
-    /// What the active branch would hold after the merge, when nothing is in conflict.
+    /// What the active branch would hold after the merge, when nothing is in conflict or meets what others have.
     pub(super) landed: Option<Arc<Owned>>,
 }
 
@@ -322,6 +322,7 @@ async fn read_heads(
     let (proposed, rollback) = (environment.proposed_branch(&place.lane), environment.rollback_branch(&place.lane));
     let restore = environment.restore_branch(&place.lane);
     let whose = reading.sharing.clone();
+    let now = reading.history.iter().flatten().next().map(|(_, owned)| owned.content.clone()).unwrap_or_default();
     let read = context.repository.mirror.read(move |repository, cache| {
         let mut head = |branch| {
             let Some(commit) = history::head_commit(repository, branch)? else { return Ok(None) };
@@ -330,6 +331,8 @@ async fn read_heads(
                 Some(parent) if parent == active => Some(owned.clone()),
                 _ => cache.landed(repository, active, commit.id)?,
             };
+            // What would stand with an output of another strategy does not fit.
+            let landed = landed.filter(|landed| !whose.would_meet(&now, landed));
             let (owned, landed) = (whose.part(&owned), landed.map(|landed| whose.part(&landed)));
             let commit = whose.claim(commit);
             Ok::<_, crate::git::GitError>(Some(Head { commit, owned, landed }))

@@ -213,8 +213,7 @@ impl Applier<'_> {
                 None => Default::default(),
             };
             let owned = sharing.part(&all);
-            let of_others = all.strategies.iter().filter(|(root, _)| owned.content.get(root).is_none());
-            composition.others = of_others.map(|(root, strategy)| (root.clone(), strategy.clone())).collect();
+            composition.others = all.without(&owned);
             let is_of_none = |(root, strategy): (&RootName, &StrategyName)| {
                 (*strategy != composition.origin.strategy).then(|| root.clone())
             };

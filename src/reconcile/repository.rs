@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     commands::Commands,
     comments::{Acted, CommentReader, CommentsView},
     context::{RepositoryContext, Shared, StrategyContext, watched},
+    earlier_names::EarlierNames,
     overriding,
     previews::PreviewWork,
     strategy_changes::{self, Candidate, KeptOut},
@@ -75,6 +76,8 @@ struct State {
     strategies: BTreeMap<StrategyId, Found>,
     /// Strategies that are new, and not in force yet.
     newcomers: BTreeMap<StrategyId, (Arc<PromotionStrategy>, Document)>,
+    /// What strategies were called before.
+    earlier: Arc<EarlierNames>,
     /// The dry head whose strategy files were read last.
     read_at: Option<DrySha>,
     workers: HashMap<StrategyId, StrategyWorker>,
@@ -236,6 +239,7 @@ impl RepositoryWorker {
             account,
             details,
             mirror: self.mirror.clone(),
+            merging: Arc::new(Semaphore::new(1)),
         };
         state.context = Some(context.clone());
         Ok(context)
@@ -267,7 +271,12 @@ impl RepositoryWorker {
             return Ok(());
         }
         let at = head.clone();
-        let files = context.mirror.read(move |repository, _| strategy_files::read(repository, &at)).await?;
+        let id = self.repository.clone();
+        let read = move |repository: &_, _: &mut _| {
+            Ok((strategy_files::read(repository, &at)?, EarlierNames::read(repository, &id, &at)?))
+        };
+        let (files, earlier) = context.mirror.read(read).await?;
+        state.earlier = Arc::new(earlier);
         let mut before = self.shared.store.documents(&self.repository).await?;
         if before.is_empty() {
             before = strategy_changes::last_in_force(context, &head).await?;
@@ -398,8 +407,7 @@ impl RepositoryWorker {
         for id in changed {
             let Some(found) = state.strategies.get(&id).cloned() else { continue };
             let Some(candidate) = found.candidate.clone() else { continue };
-            let under =
-                self.strategy_context(context, &id, &Found { mistake: None, ..found.clone() }, &state.strategies);
+            let under = self.strategy_context(context, &id, &Found { mistake: None, ..found.clone() }, state);
             let snapshot = state.workers.entry(id.clone()).or_default().observe(&under).await?;
             match strategy_changes::judge(context, &found.strategy, &candidate, &snapshot).await? {
                 None => {
@@ -520,10 +528,10 @@ impl RepositoryWorker {
         context: &RepositoryContext,
         id: &StrategyId,
         found: &Found,
-        all: &BTreeMap<StrategyId, Found>,
+        state: &State,
     ) -> StrategyContext {
         let branches = |found: &Found| found.strategy.environments.iter().map(|one| one.branch.clone()).collect();
-        let others = all.iter().filter(|(other, _)| *other != id);
+        let others = state.strategies.iter().filter(|(other, _)| *other != id);
         let others = others.map(|(other, found)| (other.name.clone(), branches(found)));
         StrategyContext {
             repository: context.clone(),
@@ -531,6 +539,7 @@ impl RepositoryWorker {
             dry_branch: context.details.default_branch.clone(),
             strategy: found.strategy.clone(),
             others: Arc::new(others.collect()),
+            earlier: state.earlier.clone(),
             mistake: found.mistake.clone(),
             kept_out: found.kept_out.clone(),
         }
@@ -539,9 +548,10 @@ impl RepositoryWorker {
     /// Looks at every strategy, side by side.
     async fn look(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
         let mut looks = Vec::new();
-        for (id, found) in &state.strategies {
-            let context = self.strategy_context(context, id, found, &state.strategies);
-            let mut worker = state.workers.remove(id).unwrap_or_default();
+        let contexts: Vec<StrategyContext> =
+            state.strategies.iter().map(|(id, found)| self.strategy_context(context, id, found, state)).collect();
+        for context in contexts {
+            let mut worker = state.workers.remove(&context.id).unwrap_or_default();
             looks.push(async move {
                 let looked = worker.look(&context, &self.boards).await;
                 (context.id, worker, looked)

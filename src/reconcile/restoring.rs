@@ -116,9 +116,9 @@ impl Applier<'_> {
         };
         let sharing =
             self.context.sharing(self.environment(place), self.running_content(place).iter().map(|(root, _)| root));
-        let own = move |owned: Arc<Owned>| sharing.part(&owned);
         let composed = self.context.repository.mirror.read(move |repository, cache| {
-            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree).map(&own), &message)
+            let part = |owned: &Arc<Owned>| sharing.part(owned);
+            restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), part, &message)
         });
         Ok(composed.await?)
     }
@@ -162,7 +162,7 @@ impl Applier<'_> {
         decision: &Decision,
     ) -> Result<(), LookError> {
         let environment = self.environment(place);
-        self.check_base(&environment.branch, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, expected_active).await?;
         self.check_wish(place, restore).await?;
         let promoted = promoted(place, drift)?;
         let trailers = self.restoring_trailers(place, promoted, restore).await?.decided(decision.clone());

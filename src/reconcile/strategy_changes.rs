@@ -288,7 +288,7 @@ pub(super) fn descends(repository: &Repository, head: &DrySha, from: &DrySha) ->
 }
 
 /// Returns the dry line from `head` on, as far as the mirror has it and it is searched.
-fn first_parents(repository: &Repository, head: &DrySha) -> Result<Vec<DrySha>, GitError> {
+pub(super) fn first_parents(repository: &Repository, head: &DrySha) -> Result<Vec<DrySha>, GitError> {
     let mut line = Vec::new();
     let mut next = Some(repository.find_commit(Oid::from_str(head.as_str())?)?);
     while let Some(commit) = next.filter(|_| line.len() < COMMITS_SEARCHED) {

@@ -347,3 +347,75 @@ async fn one_strategy_takes_the_place_of_two() -> TestResult {
     ");
     world.finish().await
 }
+
+#[tokio::test]
+async fn outputs_that_would_meet_are_not_both_merged_though_each_fits_by_itself() -> TestResult {
+    let mut world = both().await?;
+    let inside = strategy(&["dev", "staging"]).replace("output: shop", "output: notes/shop");
+    let around = blog(&["dev", "staging"]).replace("output: blog", "output: notes");
+    let files = [("shop", inside), ("blog", around)].map(|(name, text)| (format!(".hydromote/{name}.yaml"), text));
+    world.push_dry("notes", files.into()).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    // Which of them goes first is chance: that the other one waits is not.
+    let board = world.board().await?;
+    assert_eq!(board.matches("would stand with").count(), 2, "{board}");
+    for branch in ["env/dev", "env/staging"] {
+        let (inside, around) = ("notes/shop/manifest.yaml", "notes/manifest.yaml");
+        let is_there = [world.file(branch, inside).await?.is_some(), world.file(branch, around).await?.is_some()];
+        assert_eq!(is_there.into_iter().filter(|there| *there).count(), 1, "{branch}: {board}");
+    }
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_rendered_any_more_goes_with_the_old_name() -> TestResult {
+    let mut world = both().await?;
+    let renamed =
+        blog(&["dev", "staging"]).replace("name: blog", "name: journal").replace("output: blog", "output: log");
+    world.push_dry("renamed", vec![(".hydromote/blog.yaml".to_owned(), renamed)]).await?;
+    // What was called so before is read from the dry line.
+    world.restart_without_database().await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      renamed, is verified
+    staging  renamed, is verified
+    [shop]
+    dev      first, is verified; renamed changes nothing
+    staging  first, is verified; renamed changes nothing
+    ");
+    for branch in ["env/dev", "env/staging"] {
+        assert_eq!(world.file(branch, "blog/manifest.yaml").await?, None);
+        assert_eq!(world.file(branch, "log/manifest.yaml").await?, Some(config("v1")));
+        assert_eq!(world.file(branch, "shop/manifest.yaml").await?, Some(config("v1")));
+    }
+    world.finish().await
+}
+
+#[tokio::test]
+async fn what_a_deleted_strategy_left_stays_when_another_one_comes_to_its_branches() -> TestResult {
+    let mut world = both().await?;
+    world.delete_dry("no blog", ".hydromote/blog.yaml").await?;
+    world.settle().await?;
+    let later = blog(&["dev", "staging"]).replace("name: blog", "name: journal").replace("output: blog", "output: log");
+    world.push_dry("journal", vec![(".hydromote/journal.yaml".to_owned(), later)]).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    [journal]
+    dev      journal, is verified
+    staging  journal, is verified
+    [shop]
+    dev      first, is verified; journal changes nothing
+    staging  first, is verified; journal changes nothing
+    ");
+    for path in ["blog/manifest.yaml", "log/manifest.yaml"] {
+        assert_eq!(world.file("env/staging", path).await?, Some(config("v1")), "{path}");
+    }
+    world.finish().await
+}

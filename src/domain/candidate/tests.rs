@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::{
     ids::EnvironmentName,
     status::StatusState,
-    world::{World, environment, rule, strategy},
+    world::{World, contents, environment, rule, strategy},
 };
 
 fn proposed(world: &mut World, environment: &EnvironmentName) -> String {
@@ -160,4 +160,35 @@ fn in_a_diamond_a_side_does_not_prefer_what_changes_nothing() {
     world.report_health(dev, StatusState::Success);
     assert_eq!(proposed(&mut world, eu), "dry-3");
     assert!(world.environments[eu].pull_request.is_some());
+}
+
+#[test]
+fn what_is_of_several_dry_shas_goes_back_to_none_that_is_older_than_the_newest_of_them() {
+    let mut world = World::chain(&["dev"]);
+    let dev = World::name("dev");
+    for (version, name) in [(1, "dry-1"), (2, "dry-2"), (3, "dry-3")] {
+        world.push(name, &[Some(version)]);
+        world.settle();
+        world.report_health(&dev, StatusState::Success);
+    }
+    world.settle();
+    // As lanes leave it that were far apart: the one that was merged last brought dry-1.
+    let (mut snapshot, place) = (world.snapshot(), World::place(&dev));
+    let state = snapshot.places.get_mut(&place).expect("a place");
+    state.hydrations.remove(&DrySha::new("dry-3").expect("a word"));
+    let runs = state.runs_mut();
+    let (newest, oldest) = (runs[0].dry.clone(), runs[2].dry.clone());
+    (runs[0].dry, runs[2].dry) = (oldest, newest);
+    runs[0].content = contents(&[1, 3]);
+    let wished = |snapshot: &Snapshot| {
+        let ledger = Ledger::new(&world.strategy, snapshot);
+        let environment = &world.strategy.environments[0];
+        let taken = ledger.taken(environment, &place);
+        choose(&ledger, environment, &place, taken.as_ref(), snapshot).map(|wish| wish.dry.to_string())
+    };
+    assert_eq!(wished(&snapshot).as_deref(), Some("dry-2"), "what was merged last is all that runs");
+    for run in &mut snapshot.places.get_mut(&place).expect("a place").runs_mut()[..2] {
+        run.beside = true;
+    }
+    assert_eq!(wished(&snapshot), None, "dry-3 is among what runs");
 }

@@ -300,3 +300,55 @@ async fn what_somebody_else_changes_is_drift_in_its_own_lane() -> TestResult {
     ");
     world.finish().await
 }
+
+#[tokio::test]
+async fn lanes_that_are_far_apart_go_back_to_nothing_older_when_they_are_turned_off() -> TestResult {
+    const DEV: [&str; 1] = ["dev, autoMerge: false"];
+    let mut world = world(&DEV).await?;
+    for lane in ["cart", "pay"] {
+        world.promote_lane("dev", lane).await?;
+        world.settle().await?;
+        world.healthy_all(&["dev"]).await?;
+    }
+    world.push_dry("pay 2", service("pay", "v2")).await?;
+    world.settle().await?;
+    world.push_dry("cart 2", service("cart", "v2")).await?;
+    world.settle().await?;
+    let broken = vec![("services/pay/dev/config.yaml".to_owned(), "kind: [".to_owned())];
+    world.push_dry("cart 3", [service("cart", "v3"), broken].concat()).await?;
+    world.settle().await?;
+    // The one that is merged last brings what is older.
+    for lane in ["cart", "pay"] {
+        world.promote_lane("dev", lane).await?;
+        world.settle().await?;
+        world.healthy_all(&["dev"]).await?;
+    }
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart cart 3, is verified
+    dev/pay  pay 2, is verified; cart 2 changes nothing
+             ! cart 3 could not be hydrated: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    hydromote/hydrate on cart 3: dev: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    ");
+    world.push_dry("undivide", vec![("hydromote.yaml".to_owned(), divided("", &DEV))]).await?;
+    world.settle().await?;
+    // It renders up to cart 2, and cart is further on.
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      pay 2, is verified
+             ! undivide could not be hydrated: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+             ! cart 3 could not be hydrated: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    hydromote/hydrate on cart 3: dev: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    hydromote/hydrate on undivide: dev: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    ");
+    assert_eq!(world.file("env/dev", "cart/manifest.yaml").await?, Some(config("v3")));
+    world.push_dry("pay 3", service("pay", "v3")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      pay 2, is verified; wants pay 3 in #5
+             - waits for a person to promote it
+             ! undivide could not be hydrated: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+             ! cart 3 could not be hydrated: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    hydromote/hydrate on cart 3: dev: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    hydromote/hydrate on undivide: dev: services/pay/dev/config.yaml:1: `pay`: unclosed bracket '['
+    ");
+    world.finish().await
+}

@@ -144,10 +144,21 @@ impl World {
         let mirror = Mirror::open(&mirror::folder(&self.data(), &self.id.repository))?;
         let dry_branch = details.default_branch.clone();
         let repository = self.id.repository.clone();
-        let repository = RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror };
+        let merging = Arc::new(tokio::sync::Semaphore::new(1));
+        let repository =
+            RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror, merging };
         let others = service.boards.all().into_keys().filter(|id| *id != self.id).map(|id| (id.name, BTreeSet::new()));
         let (id, others) = (self.id.clone(), Arc::new(others.collect()));
-        Ok(StrategyContext { repository, id, dry_branch, strategy, others, mistake: None, kept_out: None })
+        Ok(StrategyContext {
+            repository,
+            id,
+            dry_branch,
+            strategy,
+            others,
+            earlier: Arc::default(),
+            mistake: None,
+            kept_out: None,
+        })
     }
 
     /// Stops the service; what happens now it hears nothing of.
