@@ -18,15 +18,16 @@ use super::{
     Settings, SettingsError, SettingsFile,
     file::{ForgeSection, LimitsSection, NetworkSection, RenderersSection},
     mistake::Mistakes,
-    windows,
+    receivers, windows,
 };
+use crate::domain::deployed::Tool;
 
 /// Where GitHub's API is.
 const GITHUB_API: &str = "https://api.github.com";
 /// Where GitLab's API is.
 const GITLAB_API: &str = "https://gitlab.com/api/v4";
 /// One of it is active; a second only while the secret is being changed.
-const MAX_WEBHOOK_SECRETS: usize = 2;
+pub(super) const MAX_WEBHOOK_SECRETS: usize = 2;
 /// Bytes.
 const MIB: u64 = 1 << 20;
 
@@ -42,6 +43,7 @@ pub(super) fn no_tokens(file: &SettingsFile, name: &str, text: &str) -> Result<(
         );
         mistakes.add(&key, remedy);
     }
+    receivers::no_secrets(&file.receivers, &mut mistakes);
     mistakes.finish()
 }
 
@@ -57,6 +59,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         database: database(file.store.database.as_deref().unwrap_or("sqlite:hydromote.db"), folder, mistakes),
         data: folder.join(file.store.data.unwrap_or_else(|| PathBuf::from("data"))),
         forges,
+        receivers: receivers::receivers(file.receivers, folder, mistakes),
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
         templates: file.messages.templates.map(|path| existing("messages.templates", &path, folder, mistakes)),
@@ -86,6 +89,8 @@ fn forges(
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if name.is_empty() || name.contains("__") || !name.chars().all(is_name) {
             mistakes.add(&key, "is no name for a forge; use lower-case letters, digits and single `_`");
+        } else if Tool::of(&name).is_some() {
+            mistakes.add(&key, format!("has the name of a receiver, `/webhooks/{name}`; give the forge another one"));
         } else if let Some(forge) = forge(&key, section, folder, mistakes) {
             forges.insert(name, forge);
         }
@@ -322,7 +327,7 @@ fn existing(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) 
 }
 
 /// Reads a secret; what the file holds is never part of a mistake.
-fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<SecretString> {
+pub(super) fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<SecretString> {
     let path = folder.join(path);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => SecretString::from(text),
@@ -338,7 +343,7 @@ fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) ->
     secret
 }
 
-fn trimmed(secret: &SecretString) -> Option<SecretString> {
+pub(super) fn trimmed(secret: &SecretString) -> Option<SecretString> {
     let text = secret.expose_secret().trim();
     (!text.is_empty()).then(|| SecretString::from(text))
 }

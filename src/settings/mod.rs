@@ -8,6 +8,7 @@
 mod check;
 mod file;
 mod mistake;
+mod receivers;
 mod repositories;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ pub use self::{
     mistake::{Mistake, SettingsError},
     repositories::{RepositoryPattern, ServedRepositories},
 };
-use crate::domain::windows::ServerWindows;
+use crate::domain::{deployed::Tool, windows::ServerWindows};
 
 /// What begins the name of every variable.
 const PREFIX: &str = "HYDROMOTE";
@@ -45,6 +46,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The forges by name; for now exactly one.
     pub forges: BTreeMap<String, ForgeSettings>,
+    /// The active secrets of deployment tools, at most two each; whoever has none is not heard.
+    pub receivers: BTreeMap<Tool, Vec<SecretString>>,
     /// Limits and intervals.
     pub limits: Limits,
     /// The programs that render.
