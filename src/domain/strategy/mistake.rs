@@ -136,6 +136,12 @@ impl<'a> Report<'a> {
             .unwrap_or(value)
     }
 
+    /// Returns what stands in its line before a position, and what from it on.
+    pub fn around(&self, position: Position) -> Option<(&str, &str)> {
+        let line = self.line(usize::try_from(position.line).ok()?);
+        line.split_at_checked(char_offset(line, position.column))
+    }
+
     /// Returns the place behind the last character.
     pub fn end(&self) -> Position {
         self.inside(Position { line: u64::MAX, column: 1 })

@@ -12,7 +12,24 @@ use super::{
 pub(super) fn report_yaml_error(error: &Error, report: &mut Report<'_>) {
     let position: Position = error.location().map(Position::from).unwrap_or_default();
     let (message, help) = explain(error);
+    let help = match error.without_snippet() {
+        Error::Unexpected { expected: "mapping start", .. } => longhand(report, position).unwrap_or(help),
+        _ => help,
+    };
     report.mistake(position, message, help);
+}
+
+/// The maps of which people write the one value that they mean, each with the field that this belongs to.
+const SHORTHANDS: [(&str, &str); 2] = [("approvals", "count"), ("lanes", "by")];
+
+/// Returns how a value is written that stands where a map with it belongs.
+fn longhand(report: &Report<'_>, value: Position) -> Option<String> {
+    let (before, from) = report.around(value)?;
+    let key = before.trim_end().strip_suffix(':')?;
+    let (key, field) = SHORTHANDS.into_iter().find(|(word, _)| key.ends_with(word))?;
+    let is_end = |c: char| c.is_whitespace() || matches!(c, ',' | '}' | '#');
+    let value = from.split(is_end).next().filter(|value| value.chars().all(|c| c.is_alphanumeric() || c == '-'));
+    Some(format!("write `{key}: {{{field}: {}}}`", value.filter(|value| !value.is_empty())?))
 }
 
 /// Returns what is wrong and what would be right.

@@ -54,6 +54,14 @@ fn each_mistake_of_approvals_has_its_place() {
         assert_eq!(said.matches("error: ").count(), 1, "{approvals}: {said}");
         assert!(said.contains("--> hydromote.yaml:10:") && said.contains("= help: "), "{approvals}: {said}");
     }
+    insta::assert_snapshot!(said(&spec("    approvals: 2 # of us\n", "")), @"
+    error: a map belongs here
+      --> hydromote.yaml:10:16
+       |
+    10 |     approvals: 2 # of us
+       |                ^
+       = help: write `approvals: {count: 2}`
+    ");
     let teams = "    approvals:\n      teams: [\"@acme/qa\", qa, \"user:ada\", \"q a\", QA]\n";
     insta::assert_snapshot!(said(&spec(teams, "")), @r#"
     error: `@acme/qa` is the slug of no team

@@ -63,7 +63,7 @@ fn lanes_are_the_same_in_every_environment() {
       |
     7 |   lanes: service
       |          ^^^^^^^
-      = help: write `key: value` pairs
+      = help: write `lanes: {by: service}`
     ");
     insta::assert_snapshot!(said_of_lanes("  lanes: {on: service}\n", sources), @"
     error: `on` is not a field here
