@@ -19,8 +19,11 @@ use crate::{
 const LIMITS: Limits =
     Limits { connect: Duration::from_secs(5), call: Duration::from_secs(20), write_interval: Duration::ZERO };
 
+/// An adapter with its name.
+type Named = (&'static str, Box<dyn Forge>);
+
 /// Returns an adapter of each kind for a server.
-fn adapters(server: &Scripted) -> Result<[(&'static str, Box<dyn Forge>); 3], Box<dyn std::error::Error>> {
+fn adapters(server: &Scripted) -> Result<[Named; 3], Box<dyn std::error::Error>> {
     let url = |path: &str| format!("{}{path}", server.url);
     let credentials = Credentials::Token("s3cret".into());
     let github = GitHub::new(&GitHubOptions { api_url: url("/api/v3"), credentials, limits: LIMITS })?;
