@@ -16,10 +16,19 @@ pub mod site;
 mod tests;
 pub mod webhooks;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use axum::{Router, extract::MatchedPath, extract::State, response::IntoResponse, routing};
-use http::{Request, StatusCode, header};
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing,
+};
+use http::{StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
@@ -55,7 +64,7 @@ pub enum Readiness {
 
 /// Returns every route.
 pub fn router(state: ServerState) -> Router {
-    let webhooks = webhooks::router(Arc::clone(&state.receiver));
+    let webhooks = webhooks::router(Arc::clone(&state.receiver)).layer(middleware::from_fn(time_delivery));
     let site = state.site.clone();
     let (answers, streams) = site.map_or_else(Default::default, |site| {
         (api::router(site.clone()).merge(page::router(site.clone())), page::streams(site))
@@ -88,8 +97,16 @@ async fn metrics(State(state): State<ServerState>) -> impl IntoResponse {
     }
 }
 
+/// Measures how long a delivery takes, from its headers to its answer: forges give up on who is slow.
+async fn time_delivery(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let response = next.run(request).await;
+    metrics::histogram!("hydromote_webhook_seconds").record(began.elapsed().as_secs_f64());
+    response
+}
+
 /// Returns the span of one request: its route, never its address, which may hold a token.
-fn span<B>(request: &Request<B>) -> tracing::Span {
+fn span<B>(request: &http::Request<B>) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     tracing::debug_span!("request", method = %request.method(), route)
 }

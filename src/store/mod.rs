@@ -11,10 +11,11 @@ mod previews;
 mod promotions;
 mod rollbacks;
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::mpsc;
 
 use crate::domain::ids::RepositoryId;
 
@@ -46,6 +47,8 @@ const BUSY_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: SqlitePool,
+    /// To the task that writes deliveries.
+    deliveries: mpsc::Sender<deliveries::ToWrite>,
 }
 
 /// Why the store did not answer; every one of these is for the operator.
@@ -54,6 +57,9 @@ pub enum StoreError {
     /// The database could not be read or written.
     #[error("could not use the database")]
     Database(#[from] sqlx::Error),
+    /// Deliveries could not be written, which are with one commit.
+    #[error("could not use the database")]
+    Deliveries(#[source] Arc<sqlx::Error>),
     /// A document in the database is not what it should be.
     #[error("could not read a {kind} from the database")]
     Document {
@@ -105,7 +111,8 @@ impl Store {
             .max_lifetime(None)
             .connect_with(options)
             .await?;
-        let store = Self { pool };
+        let deliveries = deliveries::start_writer(pool.clone());
+        let store = Self { pool, deliveries };
         store.prepare().await?;
         Ok(store)
     }
