@@ -30,7 +30,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// How often it is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(40);
 /// What the operator calls the forge; it is a part of the webhook's path.
-const FORGE: &str = "acme_hub";
+pub(crate) const FORGE: &str = "acme_hub";
 /// The webhook's secret.
 pub(crate) const WEBHOOK_SECRET: &str = "s3cret-of-the-webhook";
 /// The bearer token of everything that acts.
@@ -221,6 +221,11 @@ impl Served {
     /// Returns what it has logged.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns its process.
+    pub(crate) fn process(&self) -> Fallible<u32> {
+        Ok(self.child.id().ok_or("it has ended")?)
     }
 
     /// Returns the arguments of its process.

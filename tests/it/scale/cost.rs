@@ -34,20 +34,40 @@ impl Meter {
     }
 }
 
-/// Returns the memory of the process that is in use and not swapped out, bytes.
+/// Returns the memory of this process that is in use and not swapped out, bytes.
 pub(super) fn resident() -> Fallible<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm")?;
+    resident_of("self")
+}
+
+/// Returns that of another process, by its number.
+pub(crate) fn resident_of(process: &str) -> Fallible<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/statm"))?;
     let pages: u64 = text.split(' ').nth(1).ok_or("statm has no second field")?.parse()?;
     Ok(pages * PAGE)
 }
 
-/// Returns the processor time of the process.
+/// Returns the processor time of this process.
 fn processor() -> Fallible<Duration> {
-    let text = std::fs::read_to_string("/proc/self/stat")?;
+    Ok(processor_of("self")?.own)
+}
+
+/// Processor time of a process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Processor {
+    /// That of all its threads.
+    pub(crate) own: Duration,
+    /// That of the programs that it has started and waited for, and of theirs.
+    pub(crate) of_programs: Duration,
+}
+
+/// Returns the processor time of a process, by its number.
+pub(crate) fn processor_of(process: &str) -> Fallible<Processor> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name of the program stands in parentheses and may hold anything.
     let (_, fields) = text.rsplit_once(')').ok_or("stat names no program")?;
-    let field = |index: usize| -> Fallible<u32> {
-        Ok(fields.split_whitespace().nth(index).ok_or("stat has too few fields")?.parse()?)
+    let time = |index: usize| -> Fallible<Duration> {
+        let ticks: u32 = fields.split_whitespace().nth(index).ok_or("stat has too few fields")?.parse()?;
+        Ok(Duration::from_secs(1) * ticks / TICKS)
     };
-    Ok(Duration::from_secs(1) * (field(11)? + field(12)?) / TICKS)
+    Ok(Processor { own: time(11)? + time(12)?, of_programs: time(13)? + time(14)? })
 }

@@ -1,4 +1,5 @@
-//! What many strategies, and long histories, cost: `make bench-plan`, `make bench-recovery`.
+//! What many strategies, long histories and many webhooks cost: `make bench-plan`, `make bench-recovery`,
+//! `make bench-webhooks`.
 //!
 //! - What is measured was made by the real service over real git and the local forge, and then multiplied.
 //! - Nothing here fails for being slow: machines differ, and are shared. Ratios are what to look at, of processor
@@ -7,7 +8,8 @@
 //!   worker sees when it is woken and nothing changed.
 
 mod copies;
-mod cost;
+pub(crate) mod cost;
+mod flood;
 mod many;
 mod remembered;
 mod shop;
