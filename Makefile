@@ -4,7 +4,7 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-gitea test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery
+.PHONY: help demo test test-gitea test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -91,3 +91,12 @@ bench-plan: tools
 ## make bench-recovery  loses the database after 150 and 2,000 promotions, and counts what is read back; minutes
 bench-recovery: tools
 	$(call measure,bench-recovery,scale::year::a_year_is_read_back)
+
+## make bench-webhooks  1,000 webhooks a second for a minute, in the middle of which the service is killed; two minutes
+bench-webhooks: tools
+	$(call measure,bench-webhooks,scale::flood::a_minute_of_webhooks)
+
+## make bench-gitea  a promotion through three environments beside a real Gitea, and 50 strategies at rest; many minutes
+bench-gitea: tools
+	@tools/fetch-gitea.sh
+	$(call measure,bench-gitea,gitea::cost::a_promotion_through_three_environments)

@@ -209,8 +209,13 @@ impl Lab {
         self.repository(Method::POST, "/branch_protections", body).await.map(drop)
     }
 
-    /// Writes the settings of a service into the folder.
+    /// Returns the settings of a service that serves the repository, and writes their secrets into the folder.
     pub(super) fn settings(&self, poll: &str) -> Fallible<String> {
+        self.settings_of(&self.api_url(), poll, &[REPOSITORY])
+    }
+
+    /// Returns the settings of a service that serves these repositories through an address of the API.
+    pub(super) fn settings_of(&self, api_url: &str, poll: &str, repositories: &[&str]) -> Fallible<String> {
         let write = |name: &str, text: &str| std::fs::write(self.dir.path().join(name), text);
         write("token", &self.bot_token)?;
         write("webhook-secret", WEBHOOK_SECRET)?;
@@ -220,17 +225,16 @@ impl Lab {
 listen = '127.0.0.1:0'
 [forges.acme_hub]
 kind = 'gitea'
-api_url = '{}'
+api_url = '{api_url}'
 token_file = 'token'
 webhook_secret_files = ['webhook-secret']
-repositories = ['{REPOSITORY}']
+repositories = {repositories:?}
 [limits]
 poll_interval = '{poll}'
 forge_write_interval = '0s'
 [service]
 api_token_file = 'api-token'
-",
-            self.api_url()
+"
         ))
     }
 }
