@@ -60,9 +60,9 @@ impl Store {
     /// Writes a delivery, durably.
     pub async fn record_delivery(&self, new: &NewDelivery) -> Result<Recorded, StoreError> {
         let (done, answer) = oneshot::channel();
-        let gone = |_| StoreError::Database(sqlx::Error::WorkerCrashed);
-        self.deliveries.send(ToWrite { new: new.clone(), done }).await.map_err(|error| gone(drop(error)))?;
-        answer.await.map_err(|error| gone(drop(error)))?
+        let gone = || StoreError::Database(sqlx::Error::WorkerCrashed);
+        self.deliveries.send(ToWrite { new: new.clone(), done }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
     /// Returns the deliveries about a repository that wait, oldest first. Of very many, one that stands for all: it
