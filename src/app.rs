@@ -17,13 +17,21 @@ use hydrators::{Launcher, Renderers};
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::SecretString;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::client::discovery::{self, Announcement},
     crash::FailPoints,
-    domain::{ids::RepositoryId, windows::ServerWindows},
+    domain::{
+        deployed::{Deployed, Tool},
+        ids::RepositoryId,
+        windows::ServerWindows,
+    },
     forge::{
         SharedForge,
         crashing::Crashing,
@@ -48,6 +56,7 @@ use crate::{
     server::{
         self, Readiness, ServerState,
         access::Access,
+        receivers::Receivers,
         sessions::Sessions,
         site::Site,
         webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
@@ -77,6 +86,8 @@ pub struct Parts {
     pub webhook_dialect: Dialect,
     /// The secrets of its webhook.
     pub webhook_secrets: Vec<SecretString>,
+    /// The active secrets of deployment tools; whoever has none is not heard.
+    pub receivers: BTreeMap<Tool, Vec<SecretString>>,
     /// The largest webhook body, bytes.
     pub webhook_body: usize,
     /// The repositories to serve.
@@ -157,8 +168,10 @@ impl Service {
             changes: Changes::new(parts.data.clone()),
             readiness: ready.clone(),
         };
+        let wake = passed_on(hub.clone());
         let state = ServerState {
-            receiver: Arc::new(receiver(&parts, hub.clone())),
+            receiver: Arc::new(receiver(&parts, wake.clone())),
+            receivers: Some(Arc::new(receivers(&parts, wake))),
             readiness: ready,
             metrics: metrics_handle(),
             site: Some(site),
@@ -277,19 +290,29 @@ fn commands(forge: &SharedForge, shared: &Shared, hub: &Hub, boards: &Boards) ->
     }
 }
 
-fn receiver(parts: &Parts, hub: Hub) -> Receiver {
+/// Passes on who was told of, so that nobody who delivers waits for a worker.
+fn passed_on(hub: Hub) -> mpsc::Sender<RepositoryId> {
+    let (wake, mut woken) = mpsc::channel::<RepositoryId>(WAKES);
+    tokio::spawn(async move {
+        while let Some(repository) = woken.recv().await {
+            hub.wake(&repository);
+        }
+    });
+    wake
+}
+
+fn receivers(parts: &Parts, wake: mpsc::Sender<RepositoryId>) -> Receivers {
+    let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
+    Receivers::new(parts.receivers.clone(), parts.repositories.clone(), Arc::new(inbox), wake, parts.clock.clone())
+}
+
+fn receiver(parts: &Parts, wake: mpsc::Sender<RepositoryId>) -> Receiver {
     let source = WebhookSource {
         dialect: parts.webhook_dialect,
         secrets: parts.webhook_secrets.clone(),
         repositories: parts.repositories.clone(),
     };
     let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
-    let (wake, mut woken) = tokio::sync::mpsc::channel::<RepositoryId>(WAKES);
-    tokio::spawn(async move {
-        while let Some(repository) = woken.recv().await {
-            hub.wake(&repository);
-        }
-    });
     let sources = BTreeMap::from([(parts.forge_name.clone(), source)]);
     Receiver::new(sources, Arc::new(inbox), wake, parts.webhook_body, parts.clock.clone())
 }
@@ -307,11 +330,39 @@ struct Inbox {
 impl DeliveryInbox for Inbox {
     async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError> {
         let attention = attention(&delivery.hint.about);
+        self.write(delivery.forge, delivery.id, &delivery.hint.repository, &attention).await
+    }
+
+    async fn spelled(&self, repository: RepositoryId) -> Result<RepositoryId, InboxError> {
+        let known = self.store.repositories().await.map_err(|error| InboxError(error.into()))?;
+        let same = known.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(repository.as_str()));
+        Ok(same.unwrap_or(repository))
+    }
+
+    async fn record_deployed(
+        &self,
+        id: String,
+        repository: &RepositoryId,
+        deployed: Deployed,
+    ) -> Result<Recorded, InboxError> {
+        let tool = deployed.tool.word().to_owned();
+        self.write(tool, id, repository, &Attention::Deployed(deployed)).await
+    }
+}
+
+impl Inbox {
+    async fn write(
+        &self,
+        from: String,
+        id: String,
+        repository: &RepositoryId,
+        attention: &Attention,
+    ) -> Result<Recorded, InboxError> {
         let new = NewDelivery {
-            forge: delivery.forge,
-            delivery: delivery.id,
-            repository: delivery.hint.repository.to_string(),
-            hint: serde_json::to_string(&attention).map_err(|error| InboxError(error.into()))?,
+            forge: from,
+            delivery: id,
+            repository: repository.to_string(),
+            hint: serde_json::to_string(attention).map_err(|error| InboxError(error.into()))?,
             received_at: (self.clock)(),
         };
         match self.store.record_delivery(&new).await.map_err(|error| InboxError(error.into()))? {
@@ -386,6 +437,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
             ForgeKind::GitLab => Dialect::GitLab,
         },
         webhook_secrets: forge.webhook_secrets.clone(),
+        receivers: settings.receivers.clone(),
         webhook_body: settings.limits.webhook_body,
         repositories: forge.repositories.clone(),
         network: settings.network.clone(),

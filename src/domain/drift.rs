@@ -287,6 +287,7 @@ mod tests {
             id: 1,
             description: status.description,
             creator: Some(1),
+            reporter: None,
         })
     }
 

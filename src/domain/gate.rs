@@ -151,6 +151,13 @@ pub enum StatusWait {
     Error,
     /// It failed.
     Failed,
+    /// Some of the keys have succeeded, and more are asked for.
+    Fewer {
+        /// How many have.
+        succeeded: u32,
+        /// How many have to.
+        asked: u32,
+    },
     /// It succeeded, and must stand until this time.
     Settle {
         /// The time.
@@ -331,6 +338,7 @@ impl fmt::Display for StatusWait {
             Self::Pending => f.write_str("is pending"),
             Self::Error => f.write_str("could not be checked (error)"),
             Self::Failed => f.write_str("failed"),
+            Self::Fewer { succeeded, asked } => write!(f, "has succeeded for {succeeded} of {asked}"),
             Self::Settle { until } => write!(f, "succeeded and must stand until {}", clock(*until)),
         }
     }

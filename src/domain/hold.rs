@@ -251,6 +251,7 @@ mod tests {
             id: 1,
             description: status.description.clone(),
             creator: Some(1),
+            reporter: None,
         }
     }
 

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 
 pub use self::{
     action::Action,
-    view::{Notice, PlaceView, RunningView},
+    view::{Notice, PlaceView, RunningView, Unasked},
 };
 use super::{
     block::BlockCause,
@@ -205,6 +205,7 @@ impl Planner<'_> {
             gates: Vec::new(),
             open: Vec::new(),
             seen: BTreeMap::new(),
+            unasked: Self::unasked(environment, state),
             changes_at: None,
             notices: self.notices(environment, place, state, taken),
         }
@@ -280,11 +281,11 @@ impl Planner<'_> {
                     plan.actions.push(Action::RecordVerified { place, brought_by, active, dry });
                 }
                 Verdict::Revoked if matches!(run.record, Some(Record::Verified { .. })) => {
-                    let key = evidence::failed_key(environment, run);
+                    let failed = evidence::failure(environment, run);
                     let left = index.checked_sub(1).is_some_and(|newer| branch.runs[newer].restored.is_some());
-                    let reason = match key {
+                    let reason = match failed {
                         _ if left => "it was rolled back".into(),
-                        Some(rule) => format!("`{}` failed", rule.key),
+                        Some(report) => format!("`{}` failed", report.status.key),
                         None => "the same content failed later".into(),
                     };
                     plan.actions.push(Action::Revoke { place, brought_by, active, dry, reason });

@@ -72,6 +72,7 @@ mod tests {
             reported_at: Timestamp::UNIX_EPOCH,
             source: StatusSource::Status,
             creator: None,
+            reporter: None,
         }
     }
 

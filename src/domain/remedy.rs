@@ -104,7 +104,7 @@ fn of_verdict(waits: &Verdict, environment: &EnvironmentName) -> String {
 
 fn of_status(waits: &StatusWait, on: &str) -> String {
     match waits {
-        StatusWait::Missing | StatusWait::Pending => format!("whoever reports {on}"),
+        StatusWait::Missing | StatusWait::Pending | StatusWait::Fewer { .. } => format!("whoever reports {on}"),
         StatusWait::Error => format!("whoever reports {on}: the check has to run again"),
         StatusWait::Failed => format!("a newer commit; or whoever reports {on}, when it succeeds after all"),
         StatusWait::Settle { .. } => BY_ITSELF.into(),

@@ -228,13 +228,8 @@ pub fn react(
 ) -> Option<Reaction> {
     let runs = state.branch().filter(|branch| branch.drift.is_none()).map(|branch| branch.runs.as_slice())?;
     let running = runs.first()?;
-    let rule = evidence::failed_key(environment, running)?;
-    let failed_at = running
-        .reports
-        .iter()
-        .filter(|report| report.status.key == rule.key && report.status.state == super::status::StatusState::Failure)
-        .map(|report| report.status.reported_at)
-        .max()?;
+    let failed = &evidence::failure(environment, running)?.status;
+    let failed_at = failed.reported_at;
     let known_good = |choice: &Choice| choice.known_good || broken::is(Broken::KnownGood);
     let good = choices(ledger, environment, place, state).into_iter().find(known_good);
     let guard = guard(runs, state, failed_at, now);
@@ -249,7 +244,7 @@ pub fn react(
                 roots: BTreeSet::new(),
                 trigger: Trigger::Automatic,
                 by: AUTOMATIC.to_owned(),
-                reason: format!("`{}` failed", rule.key),
+                reason: format!("`{}` failed", failed.key),
                 at: now,
             };
             Reaction::Start(Box::new(start(rollback, state)))

@@ -14,7 +14,7 @@ use super::{
     gate::GateId,
     hold::Hold,
     hydration::Hydration,
-    ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, StrategyName, TreeId},
+    ids::{ActiveSha, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, StrategyName, TreeId},
     line::DryLine,
     overdue::Told,
     rejection::Rejection,
@@ -156,6 +156,8 @@ pub struct Run {
     pub record: Option<Record>,
     /// Reports on these commits.
     pub reports: Vec<Report>,
+    /// The roots of the content, as keys with labels ask about them.
+    pub roots: Vec<RunRoot>,
     /// When other content took its place, by a promotion or by somebody else's commit.
     pub ended_at: Option<Timestamp>,
     /// How it came about, when a rollback brought it.
@@ -168,6 +170,19 @@ pub struct Run {
     pub adopted: Option<Adoption>,
     /// Set when it ran before the branch was taken over.
     pub taken_over: Option<TakenOver>,
+}
+
+/// A root that runs, as keys with its labels ask about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRoot {
+    /// The root.
+    pub name: RootName,
+    /// Its labels; empty when they are not known.
+    pub labels: BTreeMap<String, String>,
+    /// Whether its rendering is not what was verified before.
+    pub changed: bool,
+    /// Reports on earlier commits that hold the same rendering of it.
+    pub earlier: Vec<Report>,
 }
 
 /// A commit on the active branch.

@@ -1,9 +1,11 @@
 //! Commit statuses: what is reported about one commit, from statuses and check runs alike.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::StatusKey;
+use super::{deployed::Tool, ids::StatusKey};
 
 /// The verdict of one report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -57,4 +59,25 @@ pub struct CommitStatus {
     pub description: String,
     /// The reporter's account, where the forge says it.
     pub creator: Option<u64>,
+    /// Who reports, where that is known.
+    pub reporter: Option<Reporter>,
+}
+
+/// Who reports a commit status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reporter {
+    /// An account of the forge, by its login.
+    Account(String),
+    /// A tool that deploys, by the service's own receiver.
+    Tool(Tool),
+}
+
+impl fmt::Display for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(login) => f.write_str(login),
+            Self::Tool(tool) => f.write_str(tool.word()),
+        }
+    }
 }

@@ -207,7 +207,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 ///
 /// # Errors
 /// When nobody who knows an active secret sent exactly this body.
-fn verify(secrets: &[SecretString], signature: &str, body: &[u8]) -> Result<(), SignatureError> {
+pub(crate) fn verify(secrets: &[SecretString], signature: &str, body: &[u8]) -> Result<(), SignatureError> {
     let signature = hex::decode(signature).map_err(|_| SignatureError::Malformed)?;
     let fits = |secret: &SecretString| {
         let key = secret.expose_secret().as_bytes();

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::{BranchName, PullRequestNumber};
+use crate::domain::{
+    deployed::Deployed,
+    ids::{BranchName, PullRequestNumber},
+};
 
 /// A hint that something may have changed. The truth is read from git and the forge.
 ///
@@ -40,6 +43,8 @@ pub enum Attention {
         /// The numeric id of who did, where it is known.
         author: Option<u64>,
     },
+    /// A tool told what became of a commit that it deployed: to be put on the forge.
+    Deployed(Deployed),
     /// Anything may have changed: a timer, a restart, a person.
     Everything,
     /// Only the store changed: a command was written down.

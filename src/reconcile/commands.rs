@@ -9,6 +9,7 @@
 use super::{attention::Attention, board::Boards, board::StrategyBoard, context::Clock, hub::Hub};
 use crate::{
     domain::{
+        deployed::Mark,
         gate::Gate,
         ids::{DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, StatusKey, StrategyId},
         plan::PlaceView,
@@ -193,6 +194,10 @@ impl Commands {
     pub async fn report(&self, strategy: &StrategyId, report: &NewReport, by: &str) -> Result<Reported, CommandError> {
         let board = self.board(strategy)?;
         let (key, sha, by) = (foreign_key(&report.key)?, commit(&board, &report.sha)?, name(by)?);
+        if let Some(mark) = Mark::read(report.description.trim()) {
+            let message = format!("The description ends like one of {}, which reports by itself.", mark.tool.name());
+            return Err(CommandError::Malformed { message, help: format!("Leave `{mark}` out.") });
+        }
         let status = PostedStatus::new(report.state, &report.description);
         self.post(strategy, &sha, key.clone(), &status).await?;
         let short = sha.get(..SHORTEST_ID).unwrap_or(&sha);
@@ -439,6 +444,7 @@ mod tests {
             id,
             description: description.into(),
             creator: Some(creator),
+            reporter: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{attention::Attention, context::StrategyContext, reviewing::ReviewMemory};
+use super::{attention::Attention, context::StrategyContext, deployed_reports, reviewing::ReviewMemory};
 use crate::{
     domain::{
         ids::{BranchName, LaneName, Place, PullRequestNumber},
@@ -31,7 +31,7 @@ impl ForgeView {
     /// Forgets what `attention` makes stale.
     pub fn forget(&mut self, attention: &Attention) {
         match attention {
-            Attention::Branch { .. } | Attention::Comment { .. } | Attention::Command => {}
+            Attention::Branch { .. } | Attention::Comment { .. } | Attention::Deployed(_) | Attention::Command => {}
             Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_KEYS) => {}
             Attention::Commit { sha, .. } => {
                 self.statuses.remove(sha);
@@ -143,7 +143,8 @@ impl ForgeView {
         if let Some(known) = self.statuses.get(sha) {
             return Ok(known.clone());
         }
-        let read = context.repository.forge.commit_statuses(&context.id.repository, sha).await?;
+        let mut read = context.repository.forge.commit_statuses(&context.id.repository, sha).await?;
+        deployed_reports::name_tools(&mut read, context.repository.account.id);
         self.statuses.insert(sha.to_owned(), read.clone());
         Ok(read)
     }

@@ -16,6 +16,7 @@ pub mod closed_pull_requests;
 pub mod commands;
 pub mod comments;
 pub mod context;
+mod deployed_reports;
 pub mod drifts;
 pub mod earlier_names;
 pub mod forge_view;

@@ -23,6 +23,7 @@ use crate::{
         ids::{ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, StrategyName},
         lane::Lanes,
         line::DryLine,
+        run_roots,
         snapshot::{
             Active, ActiveBranch, OpenPullRequest, PlaceState, PromoteRequest, Proposal, ProposedAt, Record, Report,
             Run, Snapshot,
@@ -201,6 +202,7 @@ async fn observe_place(
     let (head, tree) = (active::active_sha(&newest.commit), tree_id(newest.commit.tree));
     let mut runs = read.runs;
     read_reports(context, view, place, environment, &mut runs).await?;
+    run_roots::fill(&mut runs, &reading.labels(&place.lane));
     let heads = read_heads(context, environment, place, reading, newest.commit.id).await?;
     let at = At { place, head: &head, reading };
     let rival = rival(&proposed_branch, heads.proposal.as_ref().map(|head| &head.commit), runs.first());
@@ -435,12 +437,14 @@ async fn read_reports(
     let records = store.records(&context.id, place).await?;
     for (index, run) in runs.iter_mut().enumerate() {
         run.record = run.brought_by().and_then(|sha| records.get(sha.as_str())).copied();
-        let asked = index < RUNS_ASKED && !environment.active_statuses.is_empty();
+        // Where nothing is asked for, what is reported on the head is shown: it may be what was meant.
+        let asked = index < RUNS_ASKED && (!environment.active_statuses.is_empty() || index == 0);
         let lost = run.record.is_none() && index < RECORDS_SEARCHED && records.is_empty();
         if !asked && !lost {
             continue;
         }
-        for commit in run.commits.iter().take(COMMITS_ASKED).cloned().collect::<Vec<_>>() {
+        let commits = if environment.active_statuses.is_empty() && !lost { 1 } else { COMMITS_ASKED };
+        for commit in run.commits.iter().take(commits).cloned().collect::<Vec<_>>() {
             let statuses = view.statuses(context, commit.sha.as_str()).await?;
             run.reports.extend(statuses.into_iter().map(|status| Report { commit: commit.sha.clone(), status }));
         }

@@ -204,6 +204,7 @@ mod tests {
             id,
             description: description.into(),
             creator: Some(creator),
+            reporter: None,
         }
     }
 

@@ -17,6 +17,7 @@ use super::{
     commands::Commands,
     comments::{Acted, CommentReader, CommentsView},
     context::{RepositoryContext, Shared, StrategyContext, watched},
+    deployed_reports,
     earlier_names::EarlierNames,
     overriding,
     previews::PreviewWork,
@@ -26,6 +27,7 @@ use super::{
 };
 use crate::{
     domain::{
+        deployed::Deployed,
         ids::{DrySha, RepositoryId, StrategyId},
         strategy::PromotionStrategy,
     },
@@ -164,7 +166,14 @@ impl RepositoryWorker {
         let context = self.context(state).await?;
         let deliveries = self.shared.store.open_deliveries(self.repository.as_str()).await?;
         let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
-        let attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
+        let mut attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
+        let told = told(&attention);
+        if !first {
+            if !deployed_reports::knows_all(&context, &told).await? {
+                self.refresh(state, &context).await?;
+            }
+            attention.extend(deployed_reports::post(&context, &told).await?);
+        }
         for worker in state.workers.values_mut() {
             attention.iter().for_each(|what| worker.heed(what));
         }
@@ -173,6 +182,12 @@ impl RepositoryWorker {
             self.refresh(state, &context).await?;
         }
         self.admit_and_look(state, &context).await?;
+        // Only now are the branches known on which the commits are to be found.
+        let posted = if first { deployed_reports::post(&context, &told).await? } else { Vec::new() };
+        if !posted.is_empty() {
+            state.workers.values_mut().for_each(|worker| posted.iter().for_each(|what| worker.heed(what)));
+            self.look(state, &context).await?;
+        }
         if let Some(last) = deliveries.last() {
             self.shared.store.finish_deliveries(self.repository.as_str(), last.id, (self.shared.clock)()).await?;
         }
@@ -220,6 +235,7 @@ impl RepositoryWorker {
                 Attention::Commit { .. }
                 | Attention::PullRequest { .. }
                 | Attention::Comment { .. }
+                | Attention::Deployed(_)
                 | Attention::Command => {}
             }
         }
@@ -605,6 +621,12 @@ impl RepositoryWorker {
             commits: BTreeMap::new(),
         }
     }
+}
+
+/// Returns what tools told of commits.
+fn told(attention: &[Attention]) -> Vec<Deployed> {
+    let deployed = |what: &Attention| if let Attention::Deployed(told) = what { Some(told.clone()) } else { None };
+    attention.iter().filter_map(deployed).collect()
 }
 
 /// Returns a candidate that would propose on a branch of a strategy which stays in force as it is, and that one.

@@ -404,6 +404,7 @@ mod tests {
             id: status,
             description: description.into(),
             creator: Some(creator),
+            reporter: None,
         };
         let accepted = |reports: &[CommitStatus]| on_forge(&id, "new", reports, 1).map(|word| (word.by, word.reason));
         let told = description("Ada: admin", "moving: prod goes");

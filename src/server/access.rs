@@ -272,7 +272,8 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Returns the token that a request brings.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -281,4 +282,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn same(given: &str, token: &SecretString) -> bool {
     let digest = |text: &str| Sha256::digest(text.as_bytes());
     digest(given).ct_eq(&digest(token.expose_secret())).into()
+}
+
+/// Says whether this is one of the secrets; each is compared, so that the answer's delay says nothing about them.
+pub(super) fn is_one_of(given: &str, secrets: &[SecretString]) -> bool {
+    secrets.iter().filter(|secret| same(given, secret)).count() > 0
 }

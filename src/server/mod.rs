@@ -8,6 +8,7 @@ pub mod access;
 pub mod api;
 pub mod page;
 pub mod problem;
+pub mod receivers;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod sessions;
@@ -33,7 +34,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer, trace::TraceLayer};
 
-use self::{site::Site, webhooks::Receiver};
+use self::{receivers::Receivers, site::Site, webhooks::Receiver};
 
 /// How long an answer may take; GitHub gives up on a delivery after ten seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(9);
@@ -43,6 +44,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(9);
 pub struct ServerState {
     /// Takes deliveries.
     pub receiver: Arc<Receiver>,
+    /// Takes what deployment tools tell; without it none is heard.
+    pub receivers: Option<Arc<Receivers>>,
     /// Whether the service works.
     pub readiness: watch::Receiver<Readiness>,
     /// The metrics; none when nothing collects them.
@@ -65,6 +68,7 @@ pub enum Readiness {
 /// Returns every route.
 pub fn router(state: ServerState) -> Router {
     let webhooks = webhooks::router(Arc::clone(&state.receiver)).layer(middleware::from_fn(time_delivery));
+    let receivers = state.receivers.as_ref().map(receivers::router).unwrap_or_default();
     let site = state.site.clone();
     let (answers, streams) = site.map_or_else(Default::default, |site| {
         (api::router(site.clone()).merge(page::router(site.clone())), page::streams(site))
@@ -75,6 +79,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/metrics", routing::get(metrics))
         .with_state(state)
         .merge(webhooks)
+        .merge(receivers)
         .merge(answers)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_LIMIT))
         .merge(streams)

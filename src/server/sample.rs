@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Readiness, ServerState, access::Access, router, sessions::Sessions, site::Site, webhooks::*};
 use crate::{
     domain::{
+        deployed::Deployed,
         drift::{Drift, LastPromoted},
         gate::{ClosedGate, Gate, StatusWait, Verdict},
         ids::*,
@@ -77,7 +78,13 @@ impl Sample {
         let changes = Changes::new(data.path().to_owned());
         let site = Site { commands, access, sessions: Sessions::default(), changes, readiness: ready.clone() };
         let receiver = Receiver::new(Default::default(), Arc::new(NoInbox), mpsc::channel(1).0, 1 << 20, Arc::new(now));
-        let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics: None, site: Some(site) };
+        let state = ServerState {
+            receiver: Arc::new(receiver),
+            receivers: None,
+            readiness: ready,
+            metrics: None,
+            site: Some(site),
+        };
         let sample = Self { boards, store, router: router(state), forge, woken, readiness, _data: data };
         sample.fill().await;
         sample
@@ -340,6 +347,12 @@ struct NoInbox;
 #[async_trait]
 impl DeliveryInbox for NoInbox {
     async fn record(&self, _: Delivery) -> Result<Recorded, InboxError> {
+        Ok(Recorded::Duplicate)
+    }
+    async fn spelled(&self, repository: RepositoryId) -> Result<RepositoryId, InboxError> {
+        Ok(repository)
+    }
+    async fn record_deployed(&self, _: String, _: &RepositoryId, _: Deployed) -> Result<Recorded, InboxError> {
         Ok(Recorded::Duplicate)
     }
 }

@@ -18,8 +18,13 @@ use super::{
     *,
 };
 use crate::{
-    domain::ids::RepositoryId,
+    domain::{
+        deployed::{Deployed, Tool},
+        ids::RepositoryId,
+        status::StatusState,
+    },
     forge::webhook::{Dialect, HintKind},
+    reconcile::context::Clock,
     settings::{RepositoryPattern, ServedRepositories},
 };
 
@@ -35,6 +40,7 @@ struct Memory {
     panics: bool,
     ids: Mutex<HashSet<String>>,
     deliveries: Mutex<Vec<Delivery>>,
+    deployed: Mutex<Vec<(RepositoryId, Deployed)>>,
 }
 
 #[async_trait]
@@ -49,6 +55,30 @@ impl DeliveryInbox for Memory {
             return Ok(Recorded::Duplicate);
         }
         self.deliveries.lock().expect("because no test panics while it holds the lock").push(delivery);
+        Ok(Recorded::New)
+    }
+
+    async fn spelled(&self, repository: RepositoryId) -> Result<RepositoryId, InboxError> {
+        Ok(repository)
+    }
+
+    async fn record_deployed(
+        &self,
+        id: String,
+        repository: &RepositoryId,
+        deployed: Deployed,
+    ) -> Result<Recorded, InboxError> {
+        if self.fails {
+            return Err(InboxError(anyhow::anyhow!("the disk is full")));
+        }
+        let mut ids = self.ids.lock().expect("because no test panics while it holds the lock");
+        if !ids.insert(format!("{}/{id}", deployed.tool.word())) {
+            return Ok(Recorded::Duplicate);
+        }
+        self.deployed
+            .lock()
+            .expect("because no test panics while it holds the lock")
+            .push((repository.clone(), deployed));
         Ok(Recorded::New)
     }
 }
@@ -79,10 +109,20 @@ impl World {
         let store = Arc::clone(&inbox) as Arc<dyn DeliveryInbox>;
         let sources = [("github", Dialect::GitHub), ("gitea", Dialect::Gitea)];
         let sources = sources.map(|(name, dialect)| (name.to_owned(), source(dialect)));
-        let receiver = Receiver::new(sources.into(), store, wake, LIMIT, Arc::new(super::sample::now));
+        let clock: Clock = Arc::new(super::sample::now);
+        let served = source(Dialect::GitHub).repositories;
+        let tools = Tool::ALL.map(|tool| (tool, secrets.iter().map(|secret| (*secret).into()).collect()));
+        let receivers = Receivers::new(tools.into(), served, Arc::clone(&store), wake.clone(), clock.clone());
+        let receiver = Receiver::new(sources.into(), store, wake, LIMIT, clock);
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let metrics = Some(recorder.handle());
-        let state = ServerState { receiver: Arc::new(receiver), readiness: ready, metrics, site: None };
+        let state = ServerState {
+            receiver: Arc::new(receiver),
+            receivers: Some(Arc::new(receivers)),
+            readiness: ready,
+            metrics,
+            site: None,
+        };
         Self { router: router(state), inbox, woken, readiness }
     }
 
@@ -261,4 +301,109 @@ async fn health_readiness_and_metrics_are_shown() -> TestResult {
     assert_eq!(world.get("/metrics").await.0, 200);
     assert_eq!(world.get("/else").await.0, 404);
     Ok(())
+}
+
+const TOOL_BODY: &str = include_str!("../../tests/data/deployed/flux-succeeded.json");
+
+fn told(tool: Tool, proof: Option<&str>, body: impl Into<Body>) -> Request<Body> {
+    let mut request = Request::post(format!("/webhooks/{}", tool.word()));
+    let header = if tool == Tool::Flux { "x-signature" } else { "authorization" };
+    if let Some(proof) = proof {
+        request = request.header(header, proof);
+    }
+    request.body(body.into()).expect("because the headers are plain")
+}
+
+fn tools(secrets: &[&str]) -> World {
+    World::serving(Memory::default(), &["acme/shop"], secrets)
+}
+
+impl World {
+    async fn answer(&self, request: Request<Body>) -> (u16, String) {
+        let response = self.send(request).await;
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap_or_default();
+        (status, String::from_utf8_lossy(&body).trim_end().to_owned())
+    }
+
+    fn deployed(&self) -> Vec<(RepositoryId, Deployed)> {
+        self.inbox.deployed.lock().expect("because no test panics while it holds the lock").clone()
+    }
+}
+
+#[tokio::test]
+async fn what_a_tool_tells_is_taken_with_either_active_secret_and_no_other() {
+    let world = tools(&["new", "old"]);
+    for secret in ["new", "old"] {
+        let body = TOOL_BODY.replace("10:04", if secret == "new" { "10:04" } else { "10:05" });
+        let proof = signature(secret, body.as_bytes());
+        assert_eq!(world.status_of(told(Tool::Flux, Some(&proof), body)).await, 202, "{secret}");
+        let argocd = include_str!("../../tests/data/deployed/argocd-healthy.json");
+        let argocd = argocd.replace("10:04", if secret == "new" { "10:04" } else { "10:05" });
+        let proof = format!("Bearer {secret}");
+        assert_eq!(world.status_of(told(Tool::ArgoCd, Some(&proof), argocd)).await, 202, "{secret}");
+    }
+    assert_eq!(world.deployed().len(), 4);
+    let tampered = signature("new", b"{}");
+    let other = signature("other", TOOL_BODY.as_bytes());
+    for proof in [None, Some(tampered.as_str()), Some(other.as_str()), Some("sha256="), Some("sha1=00"), Some("x")] {
+        assert_eq!(world.status_of(told(Tool::Flux, proof, TOOL_BODY)).await, 401, "{proof:?}");
+    }
+    for proof in [None, Some("Bearer other"), Some("Bearer "), Some("Basic new"), Some("new")] {
+        assert_eq!(world.status_of(told(Tool::ArgoCd, proof, TOOL_BODY)).await, 401, "{proof:?}");
+    }
+    assert_eq!(world.deployed().len(), 4);
+    let nobody = tools(&[]);
+    let proof = signature("", TOOL_BODY.as_bytes());
+    assert_eq!(
+        nobody.status_of(told(Tool::Flux, Some(&proof), TOOL_BODY)).await,
+        404,
+        "without a secret none is heard"
+    );
+}
+
+#[tokio::test]
+async fn what_a_tool_tells_is_written_down_once_and_wakes_who_works_on_it() {
+    let mut world = tools(&["s"]);
+    let proof = signature("s", TOOL_BODY.as_bytes());
+    let (status, words) = world.answer(told(Tool::Flux, Some(&proof), TOOL_BODY)).await;
+    assert_eq!(status, 202);
+    insta::assert_snapshot!(words, @"`kustomization/shop/eu-1.flux-system` is success on 731f7eaddfb6af01cb2173e18f0f75b0ba780ef1");
+    assert!(world.woken.try_recv().is_ok());
+    assert_eq!(world.status_of(told(Tool::Flux, Some(&proof), TOOL_BODY)).await, 200);
+    let [(repository, deployed)] = world.deployed().try_into().expect("because it was told once");
+    assert_eq!((repository.as_str(), deployed.state), ("acme/shop", StatusState::Success));
+    assert!(world.woken.try_recv().is_err());
+    let fails = World::serving(Memory { fails: true, ..Memory::default() }, &["acme/shop"], &["s"]);
+    assert_eq!(fails.status_of(told(Tool::Flux, Some(&proof), TOOL_BODY)).await, 503);
+}
+
+#[tokio::test]
+async fn what_a_tool_tells_that_is_nothing_to_us_is_a_success_that_says_why() {
+    let world = tools(&["s"]);
+    let mut answers = String::new();
+    for (what, with) in [
+        ("acme/shop", "acme/other"),
+        ("acme/shop", ""),
+        ("env/dev@sha1:731f7eaddfb6af01cb2173e18f0f75b0ba780ef1", "6.5.4"),
+        ("\"Kustomization\"", "\"GitRepository\""),
+        ("\"severity\"", "\"gravity\""),
+    ] {
+        let body = TOOL_BODY.replace(what, with);
+        let proof = signature("s", body.as_bytes());
+        let (status, words) = world.answer(told(Tool::Flux, Some(&proof), body)).await;
+        answers += &format!("{status} {words}\n");
+    }
+    insta::assert_snapshot!(answers, @"
+    200 the repository `acme/other` is not served
+    200 no repository is named; `hydromote init --cd` prints what has to be configured
+    200 no commit is named, so there is nothing to report on
+    200 nothing to do: only events of Kustomizations say what runs
+    200 the body is not as expected: a field is missing or has another form
+    ");
+    let proof = signature("s", b"no JSON");
+    assert_eq!(world.status_of(told(Tool::Flux, Some(&proof), "no JSON")).await, 400);
+    let large = vec![b' '; (1 << 20) + 1];
+    assert_eq!(world.status_of(told(Tool::Flux, Some(&signature("s", &large)), large)).await, 413);
+    assert_eq!(world.deployed(), []);
 }

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::{
-    domain::ids::RepositoryId,
+    domain::{deployed::Deployed, ids::RepositoryId},
     forge::webhook::{Dialect, Hint, HintKind, PayloadError, SignatureError},
     reconcile::context::Clock,
     settings::ServedRepositories,
@@ -65,6 +65,17 @@ pub struct InboxError(#[source] pub anyhow::Error);
 pub trait DeliveryInbox: Send + Sync {
     /// Writes a delivery down durably, once per forge and id.
     async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError>;
+
+    /// Returns a repository as it is spelled here: an address may tell upper from lower case, and forges do not.
+    async fn spelled(&self, repository: RepositoryId) -> Result<RepositoryId, InboxError>;
+
+    /// Writes what a tool told of a repository down durably, once per tool and id.
+    async fn record_deployed(
+        &self,
+        id: String,
+        repository: &RepositoryId,
+        deployed: Deployed,
+    ) -> Result<Recorded, InboxError>;
 }
 
 /// One forge as the receiver sees it.
@@ -115,18 +126,18 @@ pub(super) fn router(receiver: Arc<Receiver>) -> Router {
 }
 
 /// What the sender is told, and what is counted.
-struct Outcome {
-    status: StatusCode,
-    name: &'static str,
-    words: String,
+pub(super) struct Outcome {
+    pub(super) status: StatusCode,
+    pub(super) name: &'static str,
+    pub(super) words: String,
 }
 
 impl Outcome {
-    fn new(status: StatusCode, name: &'static str, words: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, name: &'static str, words: impl Into<String>) -> Self {
         Self { status, name, words: words.into() }
     }
 
-    fn ignored(words: impl Into<String>) -> Self {
+    pub(super) fn ignored(words: impl Into<String>) -> Self {
         Self::new(StatusCode::OK, "ignored", words)
     }
 }
@@ -167,7 +178,8 @@ async fn deliver(
     record(receiver, delivery, repository).await
 }
 
-async fn read_body(request: Request) -> Result<Bytes, Outcome> {
+/// Reads a body up to the limit.
+pub(super) async fn read_body(request: Request) -> Result<Bytes, Outcome> {
     Bytes::from_request(request, &()).await.map_err(|rejection| {
         let name = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "malformed" };
         Outcome::new(rejection.status(), name, rejection.body_text())

@@ -18,15 +18,16 @@ use super::{
     Settings, SettingsError, SettingsFile,
     file::{ForgeSection, LimitsSection, RenderersSection},
     mistake::Mistakes,
-    network, windows,
+    network, receivers, windows,
 };
+use crate::domain::deployed::Tool;
 
 /// Where GitHub's API is.
 const GITHUB_API: &str = "https://api.github.com";
 /// Where GitLab's API is.
 const GITLAB_API: &str = "https://gitlab.com/api/v4";
 /// One of it is active; a second only while the secret is being changed.
-const MAX_WEBHOOK_SECRETS: usize = 2;
+pub(super) const MAX_WEBHOOK_SECRETS: usize = 2;
 /// Bytes.
 const MIB: u64 = 1 << 20;
 
@@ -51,6 +52,7 @@ pub(super) fn no_tokens(file: &SettingsFile, name: &str, text: &str) -> Result<(
         );
         mistakes.add(key, remedy);
     }
+    receivers::no_secrets(&file.receivers, &mut mistakes);
     mistakes.finish()
 }
 
@@ -67,6 +69,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         database: database(file.store.database.as_deref().unwrap_or("sqlite:hydromote.db"), folder, mistakes),
         data,
         forges,
+        receivers: receivers::receivers(file.receivers, folder, mistakes),
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
         templates: file.messages.templates.map(|path| existing("messages.templates", &path, folder, mistakes)),
@@ -97,6 +100,8 @@ fn forges(
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if name.is_empty() || name.contains("__") || !name.chars().all(is_name) {
             mistakes.add(&key, "is no name for a forge; use lower-case letters, digits and single `_`");
+        } else if Tool::of(&name).is_some() {
+            mistakes.add(&key, format!("has the name of a receiver, `/webhooks/{name}`; give the forge another one"));
         } else if let Some(forge) = forge(&key, section, folder, mistakes) {
             forges.insert(name, forge);
         }

@@ -18,6 +18,8 @@ pub struct SettingsFile {
     /// The forges by a name of your own: lower-case letters, digits and single `_`. The name is part of the webhook's
     /// path. For now there can be only one.
     pub forges: BTreeMap<String, ForgeSection>,
+    /// The tools that tell what became of what they deployed.
+    pub receivers: ReceiversSection,
     /// How much of what the service takes.
     pub limits: LimitsSection,
     /// The programs that render manifests.
@@ -83,6 +85,31 @@ pub struct ForgeSection {
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub repositories: Vec<String>,
+}
+
+/// The tools that tell what became of what they deployed. Each is heard once it has a secret; `hydromote init --cd TOOL`
+/// prints what to configure there.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReceiversSection {
+    /// Argo CD, at `/webhooks/argocd`. The secret is the bearer token that its notifications send.
+    pub argocd: Option<ReceiverSection>,
+    /// Flux, at `/webhooks/flux`. The secret is the one with which its provider `generic-hmac` signs.
+    pub flux: Option<ReceiverSection>,
+}
+
+/// One tool.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReceiverSection {
+    /// One file with the secret, or two while it is being changed.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub secret_files: Vec<String>,
+    /// The secret; only in the environment, as `HYDROMOTE__RECEIVERS__<TOOL>__SECRET`.
+    #[serde(deserialize_with = "secret")]
+    #[schemars(with = "Option<String>")]
+    pub secret: Option<SecretString>,
 }
 
 /// How much of what the service takes. Times are written like `30s` or `5m`.

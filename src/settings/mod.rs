@@ -9,6 +9,7 @@ mod check;
 mod file;
 mod mistake;
 mod network;
+mod receivers;
 mod repositories;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,10 @@ pub use self::{
     mistake::{Mistake, SettingsError},
     repositories::{RepositoryPattern, ServedRepositories},
 };
-use crate::{domain::windows::ServerWindows, network::Network};
+use crate::{
+    domain::{deployed::Tool, windows::ServerWindows},
+    network::Network,
+};
 
 /// What begins the name of every variable.
 const PREFIX: &str = "HYDROMOTE";
@@ -46,6 +50,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The forges by name; for now exactly one.
     pub forges: BTreeMap<String, ForgeSettings>,
+    /// The active secrets of deployment tools, at most two each; whoever has none is not heard.
+    pub receivers: BTreeMap<Tool, Vec<SecretString>>,
     /// Limits and intervals.
     pub limits: Limits,
     /// The programs that render.

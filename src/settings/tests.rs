@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::domain::ids::{EnvironmentName, RepositoryId};
+use crate::domain::{
+    deployed::Tool,
+    ids::{EnvironmentName, RepositoryId},
+};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -73,7 +76,7 @@ fn every_key_is_in_the_example_and_has_a_description() {
     let mut keys = Vec::new();
     walk(schemars::schema_for!(SettingsFile).as_value(), &mut keys);
     assert!(keys.len() > 25, "{keys:?}");
-    for key in keys.iter().filter(|key| !["token", "proxy_credentials"].contains(&key.as_str())) {
+    for key in keys.iter().filter(|key| !["token", "secret", "proxy_credentials"].contains(&key.as_str())) {
         let is_shown = EXAMPLE.contains(&format!("{key} = "))
             || EXAMPLE.contains(&format!("[{key}"))
             || EXAMPLE.contains(&format!(".{key}]"));
@@ -378,4 +381,35 @@ environments = ['prod', 'eu/prod']
     hydromote.toml:7:1: `policies.windows.deny.0.repositories` holds `shop`, which is no `owner/name`; write `owner/*`, or `*/*` for every repository
     hydromote.toml:8:1: `policies.windows.deny.0.environments` holds `eu/prod`; write names of environments, which have no `/`
     ");
+}
+
+#[test]
+fn receivers_have_one_secret_or_two_from_files_or_the_environment() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("one"), "first\n")?;
+    fs::write(folder.path().join("two"), "second")?;
+    let file = format!("{FORGE}[receivers.argocd]\nsecret_files = ['one', 'two']\n");
+    let settings = parse_in(folder.path(), &file, &[TOKEN, ("HYDROMOTE__RECEIVERS__FLUX__SECRET", "123")])?;
+    let secrets = |tool| settings.receivers[&tool].iter().map(|one| one.expose_secret().to_owned()).collect::<Vec<_>>();
+    assert_eq!(secrets(Tool::ArgoCd), ["first", "second"]);
+    assert_eq!(secrets(Tool::Flux), ["123"]);
+    assert!(parse_in(folder.path(), FORGE, &[TOKEN])?.receivers.is_empty(), "none is heard that has no section");
+    Ok(())
+}
+
+#[test]
+fn mistakes_in_receivers_have_their_places() {
+    let text = format!("{FORGE}[receivers.argocd]\n[receivers.flux]\nsecret_files = ['a', 'b', 'c']\n");
+    insta::assert_snapshot!(told(&text, &[TOKEN]), @"
+    hydromote.toml:4:12: `receivers.argocd` has no secret; name a file with `secret_files`, or set HYDROMOTE__RECEIVERS__ARGOCD__SECRET
+    hydromote.toml:6:1: `receivers.flux.secret_files` makes more than two secrets; keep the one in use and the one before it
+    hydromote.toml:6:1: `receivers.flux.secret_files` names `/nowhere/a`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    hydromote.toml:6:1: `receivers.flux.secret_files` names `/nowhere/b`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    hydromote.toml:6:1: `receivers.flux.secret_files` names `/nowhere/c`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    ");
+    let written = format!("{FORGE}[receivers.flux]\nsecret = 's3cret'\n");
+    insta::assert_snapshot!(told(&written, &[TOKEN]), @"hydromote.toml:5:1: `receivers.flux.secret` must not stand in this file; write the secret into a file of its own and name it with `secret_files`, or set HYDROMOTE__RECEIVERS__FLUX__SECRET");
+    let taken = FORGE.replacen("forges.github", "forges.flux", 1);
+    assert_ne!(taken, FORGE);
+    insta::assert_snapshot!(told(&taken, &[("HYDROMOTE__FORGES__FLUX__TOKEN", "s3cret")]), @"hydromote.toml:1:9: `forges.flux` has the name of a receiver, `/webhooks/flux`; give the forge another one");
 }

@@ -69,6 +69,7 @@ fn render(explained: &ExplainView) -> String {
         let diff = explanation.drift_diff.iter().flat_map(|diff| diff.lines());
         lines.extend(diff.map(|line| format!("    {line}")));
         lines.extend(explanation.environment.open.iter().map(|gate| format!("  open: {}", gate.words)));
+        lines.extend(explanation.environment.unasked.iter().map(|words| format!("  seen: {words}")));
         let changes_at = explanation.environment.changes_at;
         lines.extend(changes_at.map(|at| format!("  next change by time alone: {}", table::time(at))));
         lines.extend(explanation.environment.notices.iter().map(|notice| format!("  {}", notice.words)));

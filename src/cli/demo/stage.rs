@@ -1,6 +1,7 @@
 //! The stage: the local forge, the service beside it, and what people and checks do on it.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -97,6 +98,7 @@ impl Stage {
             forge_name: FORGE.to_owned(),
             webhook_dialect: Dialect::GitHub,
             webhook_secrets: vec![SecretString::from(webhook_secret.expose())],
+            receivers: BTreeMap::new(),
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
             network: Network::default(),

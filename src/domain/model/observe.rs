@@ -141,6 +141,7 @@ fn observe_branch(of: &Configuration, branch: &Branch, environment: u8, lane: u8
                 commits,
                 record,
                 reports,
+                roots: Vec::new(),
                 ended_at: None,
                 restored,
                 beside: false,
@@ -183,6 +184,7 @@ fn report(key: &str, state: StatusState, reported_at: Timestamp, id: u64) -> Com
         id,
         description: String::new(),
         creator: None,
+        reporter: None,
     }
 }
 

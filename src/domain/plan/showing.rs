@@ -9,11 +9,17 @@ use crate::domain::{
     evidence,
     gate::{ClosedGate, Gate, GateId, Verdict},
     ids::{Place, StatusKey},
-    plan::Planner,
+    plan::{Planner, Unasked},
     snapshot::{PlaceState, Run},
     status::CommitStatus,
-    strategy::Environment,
+    strategy::{
+        Environment, StatusRule,
+        key_pattern::{KeyPattern, OWN_PREFIX},
+    },
 };
+
+/// As many keys that nobody waits for are shown: those of a busy build system help nobody.
+const MOST_UNASKED: usize = 20;
 
 impl Planner<'_> {
     /// Returns the gates of a wish that are open, in the order in which they are asked.
@@ -28,6 +34,34 @@ impl Planner<'_> {
         decision::open_gates(&self.ledger, environment, place, &wish.dry, proposal, self.snapshot.now)
     }
 
+    /// Returns the newest report of each key on what runs that nobody waits for: often the one that was meant.
+    pub(super) fn unasked(environment: &Environment, state: &PlaceState) -> Vec<Unasked> {
+        let Some(run) = state.running() else { return Vec::new() };
+        let rules = &environment.active_statuses;
+        let is_asked = |status: &CommitStatus| rules.iter().any(|rule| rule.counts(status, &run.roots));
+        let mut newest: BTreeMap<&StatusKey, &CommitStatus> = BTreeMap::new();
+        let reports = run.reports.iter().map(|report| &report.status);
+        for status in reports.filter(|status| !status.key.as_str().starts_with(OWN_PREFIX) && !is_asked(status)) {
+            let known = newest.entry(&status.key).or_insert(status);
+            if (status.reported_at, status.id) > (known.reported_at, known.id) {
+                *known = status;
+            }
+        }
+        let wanted = |status: &CommitStatus| {
+            let by = |rule: &&StatusRule| {
+                rule.counts(&CommitStatus { reporter: rule.from.clone(), ..status.clone() }, &run.roots)
+            };
+            rules.iter().find(by).and_then(|rule| rule.from.clone())
+        };
+        let unasked = |status: &CommitStatus| Unasked {
+            key: status.key.clone(),
+            state: status.state,
+            by: status.reporter.clone(),
+            wanted: wanted(status),
+        };
+        newest.into_values().take(MOST_UNASKED).map(unasked).collect()
+    }
+
     /// Returns, for each gate that waits for a commit status, the newest report of it.
     pub(super) fn seen(
         &self,
@@ -37,7 +71,8 @@ impl Planner<'_> {
         gates: &[ClosedGate],
     ) -> BTreeMap<GateId, SeenStatus> {
         let of_run = |run: Option<&Run>, key: &StatusKey| {
-            let newest = run?.reports.iter().filter(|report| report.status.key == *key);
+            let meant = KeyPattern::parse(key.as_str()).unwrap_or_else(|_| KeyPattern::exactly(key));
+            let newest = run?.reports.iter().filter(|report| meant.matches(&report.status.key));
             let newest = newest.max_by_key(|report| (report.status.reported_at, report.status.id))?;
             Some(SeenStatus::of(&newest.status, newest.commit.as_str()))
         };

@@ -10,8 +10,12 @@ use crate::domain::{
     drift::{Adoption, Drift, ForeignWork, Restore},
     gate::{ClosedGate, GateId, Verdict, clock},
     hold::Hold,
-    ids::{ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, TreeId},
+    ids::{
+        ActiveSha, BranchName, DrySha, EnvironmentName, Place, ProposedSha, PullRequestNumber, RootName, StatusKey,
+        TreeId,
+    },
     rollback::{Choice, Guard, Rollback},
+    status::{Reporter, StatusState},
 };
 
 /// One lane of one environment as people see it.
@@ -60,6 +64,9 @@ pub struct PlaceView {
     pub open: Vec<OpenGate>,
     /// The newest report on what a closed gate waits for, where it waits for a commit status.
     pub seen: BTreeMap<GateId, SeenStatus>,
+    /// What is reported on what runs and nobody waits for, by key.
+    #[serde(default)]
+    pub unasked: Vec<Unasked>,
     /// When time alone changes something here.
     pub changes_at: Option<Timestamp>,
     /// What else people should know.
@@ -91,6 +98,7 @@ impl PlaceView {
             gates: Vec::new(),
             open: Vec::new(),
             seen: BTreeMap::new(),
+            unasked: Vec::new(),
             changes_at: None,
             notices: Vec::new(),
         }
@@ -111,6 +119,32 @@ pub struct RunningView {
     /// Who took it as it was, when somebody else brought it.
     #[serde(default)]
     pub adopted: Option<Adoption>,
+}
+
+/// A commit status on what runs that nobody waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unasked {
+    /// Its key, or the check run's name.
+    pub key: StatusKey,
+    /// Its newest verdict.
+    pub state: StatusState,
+    /// Who reported it, where that is known.
+    pub by: Option<Reporter>,
+    /// Who would have to, where a rule asks for this key and only the reporter is another.
+    pub wanted: Option<Reporter>,
+}
+
+impl std::fmt::Display for Unasked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is reported as {}", self.key, self.state.word())?;
+        if let Some(by) = &self.by {
+            write!(f, " by {by}")?;
+        }
+        match &self.wanted {
+            Some(wanted) => write!(f, ", and only what {wanted} reports counts"),
+            None => f.write_str(", and nobody waits for it"),
+        }
+    }
 }
 
 /// Something that people should know though no gate waits for it.

@@ -21,7 +21,7 @@ pub use self::{
     windows::{WindowDocument, WindowsDocument},
 };
 use super::{
-    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind,
+    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind, StatusScope,
     check::permissions,
     duration,
     position::At,
@@ -217,8 +217,19 @@ pub struct RenderDocument {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatusDocument {
-    /// The status's context or the check run's name.
+    /// The status's context or the check run's name. `*` stands for anything within one segment, `{environment}` and
+    /// other labels for their values: with a label that sources capture, the status is asked of each root by itself.
     pub key: At<String>,
+    /// Of which roots a key with a captured label is asked on an active branch: `all`, or those that `changed`, whose
+    /// rendering is not what was verified there before. Default: `all`.
+    pub scope: Option<Word<StatusScope>>,
+    /// Who has to report it: `argocd` or `flux` for what the service's own receivers were told, else the login of an
+    /// account. What others report under the key does not count. Default: anybody.
+    pub from: Option<At<String>>,
+    /// How many of the keys that match must have succeeded, none of them having failed. Default: all that were reported,
+    /// and one at least.
+    #[schemars(range(min = 1, max = 100))]
+    pub at_least: Option<At<i64>>,
     /// How long success must stand before it counts. Default: it counts at once.
     pub settle: Option<At<DurationText>>,
     /// After how long of waiting people are told. On an active branch, from the end of the soak on: until then content

@@ -8,6 +8,7 @@ pub mod check;
 pub mod document;
 mod duration;
 pub mod import;
+pub mod key_pattern;
 pub mod mistake;
 pub(crate) mod nearest;
 pub mod pattern;
@@ -15,6 +16,7 @@ pub mod position;
 pub mod proposal;
 pub mod read;
 mod schema;
+pub mod status_rule;
 pub mod word;
 mod yaml_error;
 
@@ -31,10 +33,11 @@ pub use mistake::{Mistake, Severity};
 pub use proposal::propose_strategy;
 pub use read::{StrategyFile, parse_strategies, parse_strategies_of};
 pub use schema::schema;
+pub use status_rule::{StatusRule, StatusScope};
 
 use super::{
     approvals::ApprovalRule,
-    ids::{BranchName, EnvironmentName, LaneName, Place, RepositoryId, StatusKey, StrategyName},
+    ids::{BranchName, EnvironmentName, LaneName, Place, RepositoryId, StrategyName},
     lane::{LaneBranch, Lanes, RESTORE_SUFFIX, ROLLBACK_SUFFIX},
     permission::{Grantee, Grants},
     windows::EnvironmentWindows,
@@ -200,17 +203,6 @@ pub struct Environment {
     pub most_open: Option<NonZeroU32>,
     /// Which lanes share a pull request.
     pub proposing: Proposing,
-}
-
-/// A commit status that a gate waits for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StatusRule {
-    /// The key.
-    pub key: StatusKey,
-    /// How long success must stand before it counts.
-    pub settle: SignedDuration,
-    /// After how long of waiting people are told.
-    pub deadline: Option<SignedDuration>,
 }
 
 /// What happens to a proposal that waits when something newer may be promoted.

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind,
+    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind, StatusScope,
     mistake::Report,
     nearest::{list, nearest},
     position::{At, Position},
@@ -141,6 +141,11 @@ impl Words for SourceKind {
     const NOUN: &'static str = "a kind of source";
     const WORDS: &'static [(&'static str, Self)] =
         &[("kustomize", Self::Kustomize), ("helm", Self::Helm), ("plain", Self::Plain)];
+}
+
+impl Words for StatusScope {
+    const NOUN: &'static str = "a choice of roots";
+    const WORDS: &'static [(&'static str, Self)] = &[("all", Self::All), ("changed", Self::Changed)];
 }
 
 impl Words for OnFailure {

@@ -278,10 +278,9 @@ impl<'a> Comparison<'a> {
         };
         let Some(run) = state.running() else { return Vec::new() };
         let waits = evidence::run_waits(before, run, self.snapshot.now);
-        let lost = waits.iter().filter_map(|waits| match waits {
-            Verdict::Status { key, waits } => {
-                let rule = before.active_statuses.iter().find(|rule| rule.key == *key)?;
-                status(rule, &after.active_statuses, waits).map(|what| format!("{what} on {name}"))
+        let lost = waits.iter().filter_map(|(rule, waits)| match waits {
+            Verdict::Status { waits, .. } => {
+                status((*rule)?, &after.active_statuses, waits).map(|what| format!("{what} on {name}"))
             }
             Verdict::Soak { until: at } if after.soak < before.soak => Some(match after.soak {
                 SignedDuration::ZERO => format!("would no longer wait for the soak of {name}, {}", until(*at)),
@@ -305,6 +304,9 @@ fn status(before: &StatusRule, after: &[StatusRule], waits: &StatusWait) -> Opti
         (None, _) => Some(format!("would no longer wait for `{key}`, which {waits},")),
         (Some(after), StatusWait::Settle { .. }) if after.settle < before.settle => {
             Some(format!("would wait less long for `{key}`, which {waits},"))
+        }
+        (Some(after), _) if after.asks_less_than(before) => {
+            Some(format!("would ask for less of `{key}`, which {waits},"))
         }
         (Some(_), _) => None,
     }

@@ -210,7 +210,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
 }
 
 pub(super) fn rule(key: &str) -> StatusRule {
-    StatusRule { key: StatusKey::new(key).expect("a key"), settle: SignedDuration::ZERO, deadline: None }
+    StatusRule::of(StatusKey::new(key).expect("a key"))
 }
 
 pub(super) fn strategy(environments: Vec<Environment>) -> PromotionStrategy {

@@ -81,6 +81,7 @@ impl World {
             id: u64::from(self.next),
             description: String::new(),
             creator: None,
+            reporter: None,
         };
         self.statuses.entry(sha.to_owned()).or_default().push(status);
         if state == StatusState::Failure {

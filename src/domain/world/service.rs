@@ -139,6 +139,7 @@ impl World {
                     commits: vec![seen],
                     record: None,
                     reports: Vec::new(),
+                    roots: Vec::new(),
                     ended_at: None,
                     restored,
                     beside: false,
@@ -459,6 +460,7 @@ impl World {
             id: u64::from(self.next),
             description: status.description.clone(),
             creator: Some(1),
+            reporter: None,
         };
         let world = self.environments.get_mut(environment).expect("an environment");
         world.hold_statuses.push((active.clone(), status));

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         ids::{PullRequestNumber, StatusKey},
         permission::Permission,
-        status::{CommitStatus, StatusSource, StatusState},
+        status::{CommitStatus, Reporter, StatusSource, StatusState},
     },
     forge::{Account, Comment, HeadIn, Mergeable, PullRequest, PullRequestState},
 };
@@ -146,6 +146,7 @@ pub(super) struct StatusBody {
 impl StatusBody {
     /// Returns the report, unless its key is none that a strategy can name.
     pub(super) fn report(self) -> Option<CommitStatus> {
+        let creator = self.creator.and_then(UserBody::account);
         Some(CommitStatus {
             key: StatusKey::new(self.context).ok()?,
             state: state(&self.status),
@@ -153,7 +154,8 @@ impl StatusBody {
             reported_at: self.updated_at.unwrap_or(self.created_at),
             id: self.id,
             description: self.description.unwrap_or_default(),
-            creator: self.creator.and_then(UserBody::account).map(|creator| creator.id),
+            creator: creator.as_ref().map(|creator| creator.id),
+            reporter: creator.map(|creator| Reporter::Account(creator.login)),
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         ids::{PullRequestNumber, StatusKey},
         permission::Permission,
-        status::{CommitStatus, StatusSource, StatusState},
+        status::{CommitStatus, Reporter, StatusSource, StatusState},
     },
     forge::{Account, Comment, HeadIn, Mergeable, PullRequest, PullRequestState},
 };
@@ -141,6 +141,7 @@ pub(super) struct StatusBody {
 #[derive(Deserialize)]
 struct CreatorBody {
     id: u64,
+    login: Option<String>,
 }
 
 impl StatusBody {
@@ -153,7 +154,8 @@ impl StatusBody {
             reported_at: self.updated_at.unwrap_or(self.created_at),
             id: self.id,
             description: self.description.unwrap_or_default(),
-            creator: self.creator.map(|creator| creator.id),
+            creator: self.creator.as_ref().map(|creator| creator.id),
+            reporter: self.creator.and_then(|creator| creator.login).map(Reporter::Account),
         })
     }
 }
@@ -179,6 +181,12 @@ pub(super) struct CheckRunBody {
     started_at: Option<Timestamp>,
     completed_at: Option<Timestamp>,
     output: Option<OutputBody>,
+    app: Option<ReporterBody>,
+}
+
+#[derive(Deserialize)]
+struct ReporterBody {
+    slug: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -205,6 +213,8 @@ impl CheckRunBody {
             id: self.id,
             description: title.or(self.conclusion).unwrap_or(self.status),
             creator: None,
+            // The login under which an App posts commit statuses.
+            reporter: self.app.and_then(|app| app.slug).map(|slug| Reporter::Account(format!("{slug}[bot]"))),
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         ids::{PullRequestNumber, StatusKey},
         permission::Permission,
-        status::{CommitStatus, StatusSource, StatusState},
+        status::{CommitStatus, Reporter, StatusSource, StatusState},
     },
     forge::{Account, Comment, HeadIn, Mergeable, PullRequest, PullRequestState},
 };
@@ -222,7 +222,8 @@ impl StatusBody {
             reported_at: self.finished_at.or(self.started_at).unwrap_or(self.created_at),
             id: self.id,
             description: self.description.unwrap_or_default(),
-            creator: self.author.map(|author| author.id),
+            creator: self.author.as_ref().map(|author| author.id),
+            reporter: self.author.map(|author| Reporter::Account(author.username)),
         })
     }
 }

@@ -153,6 +153,9 @@ pub struct EnvironmentView {
     /// Every open gate of what is wanted, with its evidence.
     #[serde(default)]
     pub open: Vec<OpenGateView>,
+    /// What is reported on what runs and nobody waits for, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<String>,
     /// When time alone changes something next.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -398,6 +401,7 @@ impl EnvironmentView {
             gates: view.gates.iter().map(|closed| GateView::of(view, closed)).collect(),
             open: view.open.iter().map(OpenGateView::of).collect(),
             changes_at: view.changes_at,
+            unasked: view.unasked.iter().map(ToString::to_string).collect(),
             notices: view.notices.iter().map(NoticeView::of).collect(),
         }
     }

@@ -94,6 +94,7 @@ fn waits() -> Vec<Value> {
         json!({"wait": "pending"}),
         json!({"wait": "error"}),
         json!({"wait": "failed"}),
+        json!({"wait": "fewer", "succeeded": 1, "asked": 2}),
         json!({"wait": "settle", "until": "2026-03-01T10:30:00Z"}),
     ]
 }

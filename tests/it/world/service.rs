@@ -82,6 +82,7 @@ impl World {
             forge_name: "github".to_owned(),
             webhook_dialect: Dialect::GitHub,
             webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
+            receivers: BTreeMap::new(),
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
             network: Network::default(),

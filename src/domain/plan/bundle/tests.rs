@@ -186,7 +186,7 @@ impl Bundled {
     fn with_ticket(mut self) -> Self {
         let key = StatusKey::new("ticket").expect("a key");
         let environment = self.environment();
-        environment.proposed_statuses = vec![StatusRule { key, settle: SignedDuration::ZERO, deadline: None }];
+        environment.proposed_statuses = vec![StatusRule::of(key)];
         environment.newer = Newer::Finish;
         self
     }
@@ -201,6 +201,7 @@ impl Bundled {
             id: 1,
             description: String::new(),
             creator: None,
+            reporter: None,
         };
         for state in self.snapshot.places.values_mut().filter(|state| state.proposal.is_some()) {
             state.proposed_reports = vec![status.clone()];

@@ -172,6 +172,7 @@ fn adopted(world: &World, rendering: u32) -> Snapshot {
         commits: vec![commit],
         record: None,
         reports: Vec::new(),
+        roots: Vec::new(),
         ended_at: None,
         restored: None,
         beside: false,

@@ -9,7 +9,7 @@ use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
         Environment, Newer, Proposing, default_proposed,
-        document::{DurationText, EnvironmentDocument, RollbackDocument, Spec},
+        document::{DurationText, EnvironmentDocument, RollbackDocument, Spec, Vars},
         duration::{is_too_long, parse_duration},
         mistake::Report,
         position::At,
@@ -57,7 +57,8 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
         .enumerate()
         .map(|(index, document)| {
             let before = index.checked_sub(1).and_then(|before| documents.value.get(before));
-            let mut environment = environment(document, before.map(|before| &before.value), &strategy, report)?;
+            let mut environment =
+                environment(document, before.map(|before| &before.value), &strategy, &spec.vars, report)?;
             let automatic = document.value.rollback.as_ref().and_then(is_automatic);
             environment.windows.strategy = windows.with(document.value.windows.as_ref(), report);
             let own_most = lanes::most_open(document.value.max_open_pull_requests.as_ref(), report);
@@ -90,6 +91,7 @@ fn environment(
     At { value: document, position }: &At<EnvironmentDocument>,
     before: Option<&EnvironmentDocument>,
     strategy: &statuses::Both,
+    vars: &Vars,
     report: &mut Report<'_>,
 ) -> Option<Environment> {
     let name = match &document.name {
@@ -116,15 +118,17 @@ fn environment(
     let soak = document.soak.as_ref().map_or(Some(SignedDuration::ZERO), |text| soak(text, report));
     let deadline = document.deadline.as_ref().map_or(Some(None), |text| deadline(text, report).map(Some));
     let merge_method = document.merge_method.as_ref().map_or(Some(Default::default()), |method| method.read(report));
+    let name = name?;
+    let labels = [&document.vars, vars];
     Some(Environment {
-        name: name?,
+        active_statuses: statuses::bind(statuses.active, &name, labels),
+        proposed_statuses: statuses::bind(statuses.proposed, &name, labels),
+        name,
         branch: branch?,
         proposed: proposed?,
         depends_on,
         auto_merge: document.auto_merge.unwrap_or(true),
         soak: soak?,
-        active_statuses: statuses.active,
-        proposed_statuses: statuses.proposed,
         approvals: None,
         deadline: deadline?,
         notify: Vec::new(),

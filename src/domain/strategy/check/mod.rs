@@ -71,6 +71,7 @@ fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mu
     let bound = labels::Bound::new(spec, report);
     let (listed, captures) = sources::sources(&spec.sources, &bound, report);
     let lanes = lanes::lanes(spec, &captures, &bound, report);
+    statuses::check_labels(spec, &captures, &bound, report);
     let sources = Sources {
         sources: listed,
         vars: labels::values(&spec.vars),

@@ -6,6 +6,7 @@ mod environments;
 mod lanes;
 mod permissions;
 mod sources;
+mod statuses;
 mod strategies;
 mod windows;
 
