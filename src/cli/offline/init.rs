@@ -32,9 +32,35 @@ pub struct Args {
     /// Writes the built-in texts of pull requests, comments and commits to a folder instead, to begin one's own with
     #[arg(long, value_name = "DIR", conflicts_with_all = ["dir", "from", "cd"])]
     templates: Option<PathBuf>,
-    /// Prints how a deployment tool reports health (not yet)
-    #[arg(long, value_name = "TOOL")]
-    cd: Option<String>,
+    /// Prints what to configure so that what deploys reports health, and writes nothing
+    #[arg(long, value_name = "TOOL", conflicts_with_all = ["dir", "from"])]
+    cd: Option<Cd>,
+}
+
+/// What deploys, and reports health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Cd {
+    /// Argo CD, by its notifications
+    #[value(name = "argocd")]
+    ArgoCd,
+    /// Flux, by its notification controller
+    Flux,
+    /// A workflow of GitHub Actions
+    Actions,
+    /// A pipeline of GitLab
+    GitlabCi,
+}
+
+impl Cd {
+    /// Returns what to configure.
+    fn recipe(self) -> &'static str {
+        match self {
+            Self::ArgoCd => include_str!("../../../docs/recipes/argocd.yaml"),
+            Self::Flux => include_str!("../../../docs/recipes/flux.yaml"),
+            Self::Actions => include_str!("../../../docs/recipes/actions.yaml"),
+            Self::GitlabCi => include_str!("../../../docs/recipes/gitlab-ci.yaml"),
+        }
+    }
 }
 
 /// Runs the command.
@@ -42,8 +68,9 @@ pub async fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(folder) = &args.templates {
         return write_templates(folder, args.force);
     }
-    if args.cd.is_some() {
-        bail!("`--cd` is not yet supported; whatever deploys has to report a commit status on the branch's head");
+    if let Some(cd) = args.cd {
+        output::line(cd.recipe().trim_end());
+        return Ok(Outcome::Done);
     }
     let checkout = Checkout::open(&args.dir).await?;
     let (Some(folder), Some(tree)) = (checkout.work_folder(), checkout.work_tree()?) else {

@@ -25,6 +25,32 @@ fn init_proposes_a_strategy_that_is_valid_and_writes_over_none() {
 }
 
 #[test]
+fn init_prints_what_to_configure_for_each_tool_and_writes_nothing() {
+    let shop = Shop::new();
+    let before = std::fs::read(shop.path().join("hydromote.yaml")).expect("read");
+    for (tool, key, from) in [
+        ("argocd", "application/shop-{environment}/*", "from: argocd"),
+        ("flux", "kustomization/shop-{environment}/*", "from: flux"),
+        ("actions", "deploy", "github-actions[bot]"),
+        ("gitlab-ci", "deploy", "activeCommitStatuses"),
+    ] {
+        let run = shop.run(&["init", "--cd", tool]).expect(0);
+        assert!(run.stdout.contains(from), "{}", run.stdout);
+        for document in run.stdout.split("\n---\n") {
+            let document: serde_json::Value = serde_saphyr::from_str(document).expect("YAML");
+            assert!(document.is_object(), "{tool}: {document}");
+        }
+        // What it prints for the strategy is valid.
+        let printed = run.stdout.lines().skip_while(|line| !line.contains("activeCommitStatuses"));
+        let lines = printed.map(|line| line.trim_start_matches('#')).take_while(|line| !line.trim().is_empty());
+        let asked: String = lines.map(|line| format!("{line}\n")).collect();
+        assert!(asked.contains(key), "{asked}");
+    }
+    assert_eq!(std::fs::read(shop.path().join("hydromote.yaml")).expect("read"), before);
+    shop.run(&["init", "--cd", "jenkins"]).expect(2);
+}
+
+#[test]
 fn the_schema_is_printed_as_it_is_in_the_documentation() {
     let output = Shop::new().program(env!("CARGO_BIN_EXE_hydromote"), &["schema"]).output().expect("runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), include_str!("../../../docs/strategy.schema.json"));

@@ -194,7 +194,6 @@ fn commands_that_cannot_run_say_why() {
     tell(&shop, &["verify", "--repo", "."]);
     tell(&shop, &["init"]);
     tell(&shop, &["init", "--from", "x.yaml"]);
-    tell(&shop, &["init", "--cd", "argocd"]);
     insta::assert_snapshot!(told, @"
     error: `<outside>` is not in a git repository
     error: there is no revision `nowhere` in `<repo>`
@@ -208,7 +207,6 @@ fn commands_that_cannot_run_say_why() {
     error: the repository has none of the branches `env/dev`, `env/prod`; fetch them first
     error: there is a strategy already, `hydromote.yaml`; `--force` writes over `hydromote.yaml`
     error: there is a strategy already, `hydromote.yaml`; `--force` writes over `hydromote.yaml`
-    error: `--cd` is not yet supported; whatever deploys has to report a commit status on the branch's head
     ");
 }
 
