@@ -8,6 +8,7 @@ mod browser;
 mod comments;
 mod contract;
 mod crashes;
+mod deployed;
 mod documents;
 mod drift;
 mod dry_line;

@@ -42,7 +42,7 @@ pub struct Args {
 enum Cd {
     /// Argo CD, by its notifications
     #[value(name = "argocd")]
-    ArgoCd,
+    Argo,
     /// Flux, by its notification controller
     Flux,
     /// A workflow of GitHub Actions
@@ -55,7 +55,7 @@ impl Cd {
     /// Returns what to configure.
     fn recipe(self) -> &'static str {
         match self {
-            Self::ArgoCd => include_str!("../../../docs/recipes/argocd.yaml"),
+            Self::Argo => include_str!("../../../docs/recipes/argocd.yaml"),
             Self::Flux => include_str!("../../../docs/recipes/flux.yaml"),
             Self::Actions => include_str!("../../../docs/recipes/actions.yaml"),
             Self::GitlabCi => include_str!("../../../docs/recipes/gitlab-ci.yaml"),

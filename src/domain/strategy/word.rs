@@ -38,12 +38,17 @@ impl<T: Words> Word<T> {
         self.text.position
     }
 
+    /// Returns the meaning; a mistake is reported where the word is read.
+    pub fn meaning(&self) -> Option<T> {
+        T::WORDS.iter().find(|(word, _)| *word == self.text.value).map(|(_, meaning)| *meaning)
+    }
+
     /// Returns the meaning, or reports a mistake.
     pub fn read(&self, report: &mut Report<'_>) -> Option<T> {
-        let text = self.text.value.as_str();
-        if let Some((_, meaning)) = T::WORDS.iter().find(|(word, _)| *word == text) {
-            return Some(*meaning);
+        if let Some(meaning) = self.meaning() {
+            return Some(meaning);
         }
+        let text = self.text.value.as_str();
         let words: Vec<&str> = T::WORDS.iter().map(|(word, _)| *word).collect();
         if T::NOT_YET.contains(&text) {
             report.mistake(

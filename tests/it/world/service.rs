@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
+use hmac::{Hmac, Mac};
 use hydrators::Launcher;
 use hydromote::{
     app::{self, Parts, Service},
     crash::FailPoints,
-    domain::ids::PullRequestNumber,
+    domain::{deployed::Tool, ids::PullRequestNumber},
     forge::{
         Forge,
         github::{Credentials, GitHub, GitHubOptions, Limits},
@@ -29,6 +30,7 @@ use hydromote::{
     store::{CommandedComment, Progress, Store},
 };
 use secrecy::SecretString;
+use sha2::Sha256;
 use tokio::sync::OnceCell;
 
 use super::{Fallible, REPOSITORY, TestResult, World};
@@ -42,6 +44,8 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 const POLL: Duration = Duration::from_secs(24 * 3600);
 /// The service's address for people.
 const PUBLIC_URL: &str = "https://hydromote.example.com";
+/// What the deployment tools prove themselves with.
+const TOOL_SECRET: &str = "a secret of the tools";
 /// The largest webhook body.
 const WEBHOOK_BODY: usize = 25 << 20;
 
@@ -82,7 +86,7 @@ impl World {
             forge_name: "github".to_owned(),
             webhook_dialect: Dialect::GitHub,
             webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
-            receivers: BTreeMap::new(),
+            receivers: self.receivers(),
             webhook_body: WEBHOOK_BODY,
             repositories: ServedRepositories(vec![pattern]),
             network: Network::default(),
@@ -104,6 +108,26 @@ impl World {
         self.forge.add_webhook(REPOSITORY, &url, Some(self.webhook_secret.clone()), &["*"]).await?;
         self.service = Some(Running { service, _hooks: hooks });
         Ok(())
+    }
+
+    /// The secrets of the deployment tools.
+    fn receivers(&self) -> BTreeMap<Tool, Vec<SecretString>> {
+        Tool::ALL.map(|tool| (tool, vec![SecretString::from(TOOL_SECRET)])).into()
+    }
+
+    /// Tells the service what a deployment tool tells; returns what it answers.
+    pub(crate) async fn tell(&self, tool: Tool, body: &str) -> Fallible<(u16, String)> {
+        let address = self.service()?.address;
+        let request = reqwest::Client::new().post(format!("http://{address}/webhooks/{}", tool.word()));
+        let request = match tool {
+            Tool::ArgoCd => request.bearer_auth(TOOL_SECRET),
+            Tool::Flux => {
+                let mac = Hmac::<Sha256>::new_from_slice(TOOL_SECRET.as_bytes())?.chain_update(body);
+                request.header("x-signature", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
+            }
+        };
+        let response = request.body(body.to_owned()).send().await?;
+        Ok((response.status().as_u16(), response.text().await?.trim_end().to_owned()))
     }
 
     fn adapter(&self) -> Fallible<GitHub> {

@@ -107,24 +107,23 @@ fn check_active(document: &StatusDocument, captures: &[String], bound: &Bound<'_
     let (key, labels) = (&document.key, labels_of(&document.key.value));
     labels.iter().for_each(|label| bound.check_used(label, captures, key.position, report));
     let of_roots = labels.iter().any(|label| !bound.is_bound(label));
-    if let Some(scope) = document.scope.as_ref().filter(|_| !of_roots) {
-        if scope.read(report) == Some(StatusScope::Changed) {
-            let help = match captures.first() {
-                Some(label) => {
-                    format!("use a label that tells roots apart in the key, such as `{{{label}}}`, or remove `scope`")
-                }
-                None => "remove `scope`; no source captures a label that a key could tell roots apart by".to_owned(),
-            };
-            let message = format!("`{}` is the same for every root, so none can be left out", key.value);
-            report.mistake(scope.position(), message, help);
-        }
+    if let Some(scope) = document.scope.as_ref().filter(|_| !of_roots)
+        && scope.meaning() == Some(StatusScope::Changed)
+    {
+        let help = match captures.first() {
+            Some(label) => {
+                format!("use a label that tells roots apart in the key, such as `{{{label}}}`, or remove `scope`")
+            }
+            None => "remove `scope`; no source captures a label that a key could tell roots apart by".to_owned(),
+        };
+        let message = format!("`{}` is the same for every root, so none can be left out", key.value);
+        report.mistake(scope.position(), message, help);
     }
 }
 
 fn check_proposed(document: &StatusDocument, captures: &[String], bound: &Bound<'_>, report: &mut Report<'_>) {
     let key = &document.key;
     if let Some(scope) = &document.scope {
-        scope.read(report);
         let position = report.key("scope", scope.position());
         report.mistake(position, "a status of a proposal is asked of the whole, not of roots", "remove `scope`");
     }
