@@ -228,7 +228,8 @@ pub struct WindowSection {
     pub timezone: Option<String>,
     /// What it is for, in a few words; shown wherever a promotion waits for it.
     pub reason: Option<String>,
-    /// The repositories that it holds for, as `owner/name` with `*` for anything; all unless set.
+    /// The repositories that it holds for, as `owner/name` with `*` for anything, also for groups in groups; all unless
+    /// set.
     pub repositories: Vec<String>,
     /// The environments that it holds for, by name with `*` for anything; all unless set.
     pub environments: Vec<String>,

@@ -28,10 +28,9 @@ struct Outcome {
 #[ignore = "it takes minutes: `make faults`"]
 async fn chosen() -> TestResult {
     let number = |name: &str, otherwise: u64| -> Fallible<u64> {
-        match std::env::var(name) {
-            Ok(text) => Ok(text.parse().map_err(|_| format!("{name} is no number: {text}"))?),
-            Err(_) => Ok(otherwise),
-        }
+        let Some(text) = std::env::var_os(name) else { return Ok(otherwise) };
+        let text = text.to_string_lossy();
+        Ok(text.parse().map_err(|_| format!("{name} is no number: {text}"))?)
     };
     let (first, count) = (number("HYDROMOTE_FAULTS_FIRST_SEED", 1)?, number("HYDROMOTE_FAULTS_SEEDS", 500)?);
     let sum = play(first, count).await?;
