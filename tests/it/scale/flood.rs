@@ -72,6 +72,7 @@ async fn a_minute_of_webhooks() -> TestResult {
     first.push(("hydromote.yaml".to_owned(), strategy(&["dev", "staging"])));
     let first = site.push("first", first).await?;
     served.runs("dev", &first).await?;
+    site.healthy("dev").await?;
     let sent = Arc::new(Mutex::new(Sent::default()));
     let mut readings = [Readings::default(), Readings::default()];
     flood(&served, &sent, 0, &mut readings[0]).await?;
