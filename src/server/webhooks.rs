@@ -18,7 +18,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// How many bodies are held in memory at once.
 const MAX_AT_ONCE: usize = 16;
+/// How many deliveries wait for that, each with its connection; more are refused, and found by the timer.
+const MAX_WAITING: usize = 512;
 /// The longest delivery id or event name; GitHub's ids are UUIDs.
 const MAX_HEADER: usize = 128;
 
@@ -96,7 +98,26 @@ pub struct Receiver {
     wake: mpsc::Sender<RepositoryId>,
     body_limit: usize,
     clock: Clock,
+    turns: Turns,
+}
+
+/// Whose body is read next.
+pub(super) struct Turns {
     turns: Semaphore,
+    places: Semaphore,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self { turns: Semaphore::new(MAX_AT_ONCE), places: Semaphore::new(MAX_AT_ONCE + MAX_WAITING) }
+    }
+
+    /// Waits until a body may be read; refuses at once where too many wait already. The turn ends with what is returned.
+    pub(super) async fn next(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Outcome> {
+        let busy = || Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many deliveries at once");
+        let place = self.places.try_acquire().map_err(|_| busy())?;
+        Ok((self.turns.acquire().await.map_err(|_| busy())?, place))
+    }
 }
 
 impl Receiver {
@@ -110,7 +131,7 @@ impl Receiver {
         body_limit: usize,
         clock: Clock,
     ) -> Self {
-        Self { sources, inbox, wake, body_limit, clock, turns: Semaphore::new(MAX_AT_ONCE) }
+        Self { sources, inbox, wake, body_limit, clock, turns: Turns::new() }
     }
 }
 
@@ -163,8 +184,7 @@ async fn deliver(
     let headers = request.headers().clone();
     let unsigned = |error: SignatureError| Outcome::new(StatusCode::UNAUTHORIZED, "unsigned", error.to_string());
     let proof = source.dialect.proof(&headers).map_err(unsigned)?;
-    let busy = |_| Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many deliveries at once");
-    let _turn = receiver.turns.acquire().await.map_err(busy)?;
+    let _turn = receiver.turns.next().await?;
     let body = read_body(request).await?;
     proof.check(&source.secrets, &body, (receiver.clock)()).map_err(unsigned)?;
     let (event, id) = named(source.dialect, &headers)?;
@@ -233,4 +253,29 @@ async fn record(receiver: &Receiver, delivery: Delivery, repository: RepositoryI
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_deliveries_wait_and_more_are_refused_at_once() {
+        let turns = Turns::new();
+        let mut having = Vec::new();
+        for _ in 0..MAX_AT_ONCE {
+            having.extend(turns.next().await.ok());
+        }
+        assert_eq!(having.len(), MAX_AT_ONCE);
+        let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(turns.next())).collect();
+        for one in &mut waiting {
+            assert!(futures::poll!(one).is_pending());
+        }
+        let refused = turns.next().await.err().map(|outcome| outcome.status);
+        assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE));
+        // Whoever has had a turn lets the next one in, and makes room for another to wait.
+        having.clear();
+        assert!(futures::poll!(&mut waiting[0]).is_ready());
+        assert!(futures::poll!(Box::pin(turns.next())).is_pending());
+    }
 }

@@ -22,12 +22,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::{
     access::{bearer, is_one_of},
-    webhooks::{DeliveryInbox, InboxError, Outcome, Recorded, read_body},
+    webhooks::{DeliveryInbox, InboxError, Outcome, Recorded, Turns, read_body},
 };
 use crate::{
     domain::{
@@ -42,8 +42,6 @@ use crate::{
 
 /// The largest body, bytes. A tool tells of one thing; no message of theirs comes near.
 const BODY_LIMIT: usize = 1 << 20;
-/// How many bodies are held in memory at once.
-const MAX_AT_ONCE: usize = 16;
 
 /// What tools may send, and where it goes.
 pub struct Receivers {
@@ -53,7 +51,7 @@ pub struct Receivers {
     inbox: Arc<dyn DeliveryInbox>,
     wake: mpsc::Sender<RepositoryId>,
     clock: Clock,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 impl Receivers {
@@ -65,7 +63,7 @@ impl Receivers {
         wake: mpsc::Sender<RepositoryId>,
         clock: Clock,
     ) -> Self {
-        Self { secrets, repositories, inbox, wake, clock, turns: Semaphore::new(MAX_AT_ONCE) }
+        Self { secrets, repositories, inbox, wake, clock, turns: Turns::new() }
     }
 }
 
@@ -121,8 +119,7 @@ async fn take(receivers: &Receivers, tool: Tool, request: Request) -> Result<Out
     let secrets = receivers.secrets.get(&tool).map(Vec::as_slice).unwrap_or_default();
     let headers = request.headers().clone();
     let proof = proof(tool, &headers, secrets)?;
-    let busy = |_| Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many deliveries at once");
-    let _turn = receivers.turns.acquire().await.map_err(busy)?;
+    let _turn = receivers.turns.next().await?;
     let body = read_body(request).await?;
     if let Proof::Signature(signature) = proof {
         webhook::verify(secrets, signature, &body).map_err(|error| unproven(&error.to_string()))?;
