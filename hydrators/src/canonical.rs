@@ -17,6 +17,9 @@ use std::fmt;
 use crate::emit;
 use crate::yaml::{self, Node, Tree, Unreadable};
 
+/// How many documents a root may have; each takes some of the service's own memory.
+const MOST_DOCUMENTS: usize = 20_000;
+
 /// What a document is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
@@ -94,6 +97,9 @@ pub fn read_documents(text: &str, file: Option<&str>) -> Result<Vec<Document>, B
         };
         let tree = yaml::read_document(chunk.text).map_err(|Unreadable { line, message }| fault(line, message))?;
         let Some(tree) = tree else { continue };
+        if documents.len() >= MOST_DOCUMENTS {
+            return Err(fault(1, format!("there are more than {MOST_DOCUMENTS} documents")));
+        }
         documents.push(document(&chunk, &tree, &origin).map_err(|(line, message)| fault(line, message))?);
     }
     Ok(documents)
@@ -145,6 +151,9 @@ fn document(chunk: &Chunk<'_>, tree: &Tree<'_>, origin: &Origin) -> Result<Docum
     };
     let resolved;
     let (identity, has_secret_data) = if tree.has_properties || has_merge_key(&tree.root) {
+        if let Some(line) = yaml::alias_bomb(chunk.text) {
+            return Err((line, yaml::alias_bomb_message()));
+        }
         resolved = resolve(chunk.text)?;
         (identity_of(&resolved), crate::secrets::has_data(&resolved))
     } else {

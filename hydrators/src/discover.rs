@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::export::TEXT_BYTES;
 use crate::folders::Folders;
 use crate::kustomization;
 use crate::pattern;
@@ -63,7 +64,10 @@ pub enum DiscoverError {
 /// allowed, or that of two roots.
 pub fn discover(tree: &dyn SourceTree, sources: &[Source], labels: &Labels) -> Result<Discovery, DiscoverError> {
     let index = Index::of(tree)?;
-    let read = |path: &str| tree.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let read = |path: &str| {
+        index.check_size(path, TEXT_BYTES).ok()?;
+        tree.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
     let folders = Folders::of(&index, &read);
     let labels = bind(labels).map_err(|mistake| DiscoverError::Mistakes(vec![mistake]))?;
 

@@ -5,22 +5,26 @@
 //! - Nothing but files, folders and symbolic links that stay in the tree is ever written.
 //! - A link that leaves the tree, and a submodule, are left out and remembered: a root that has
 //!   one among its files fails instead of rendering without it.
+//! - A file whose content Git LFS keeps elsewhere is remembered too.
 //! - The folder is on memory where there is such a file system, and goes when the value goes.
 //!
 //! One export serves all roots and environments of a dry SHA. A [`Selection`] is the seam for an
 //! export of one root's files alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
+use crate::temporary::TemporaryFolder;
 use crate::tree::{Entry, EntryKind, Index, Place, SourceTree, TreeError, join, parent};
 
-/// Where Linux keeps files in memory.
-const MEMORY: &str = "/dev/shm";
+/// How a file begins that Git LFS keeps elsewhere, and the longest that such a file is.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+const LONGEST_POINTER: usize = 1024;
+
+/// The largest file that is read as text. Bundles of definitions come near 5 MiB.
+pub(crate) const TEXT_BYTES: u64 = 32 << 20;
 
 /// How large an exported tree may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +53,11 @@ pub enum Selection<'a> {
 /// A dry tree on disk, read-only for everyone who renders from it.
 #[derive(Debug)]
 pub struct ExportedTree {
-    folder: TempDir,
+    folder: TemporaryFolder,
     root: PathBuf,
     index: Index,
     left_out: Vec<LeftOut>,
+    pointers: BTreeSet<String>,
 }
 
 /// An entry of the dry tree that was not exported.
@@ -72,10 +77,10 @@ impl ExportedTree {
     /// When the tree is larger than `limits`, has a path that may not be written, or the disk fails.
     pub fn export(tree: &dyn SourceTree, selection: Selection<'_>, limits: &ExportLimits) -> Result<Self, TreeError> {
         let index = Index::of(tree)?;
-        let folder = scratch_folder().map_err(TreeError::io("the folder for exports"))?;
+        let folder = TemporaryFolder::new().map_err(TreeError::io("the folder for exports"))?;
         let root = folder.path().canonicalize().map_err(TreeError::io("the folder for exports"))?;
-        let left_out = write(tree, &index, selection, &root, limits)?;
-        Ok(Self { folder, root, index, left_out })
+        let (left_out, pointers) = write(tree, &index, selection, &root, limits)?;
+        Ok(Self { folder, root, index, left_out, pointers })
     }
 
     /// Returns the folder on this machine.
@@ -92,15 +97,31 @@ impl ExportedTree {
         &self.index
     }
 
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, TreeError> {
+        fs::read(self.root.join(path)).map_err(TreeError::io(path))
+    }
+
+    /// Reads a file as text, unless it is so large that nobody has written it.
     pub(crate) fn read_text(&self, path: &str) -> Result<String, TreeError> {
-        let bytes = fs::read(self.root.join(path)).map_err(TreeError::io(path))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        self.index.check_size(path, TEXT_BYTES)?;
+        Ok(String::from_utf8_lossy(&self.read(path)?).into_owned())
     }
 
     /// Returns an entry that was left out of `folder`, when there is one.
     pub(crate) fn left_out_of(&self, folder: &str) -> Option<&LeftOut> {
         let prefix = join(folder, "");
         self.left_out.iter().find(|entry| entry.path.starts_with(&prefix))
+    }
+
+    /// Returns whether the file is only where Git LFS would look for its content.
+    pub(crate) fn is_pointer(&self, path: &str) -> bool {
+        self.pointers.contains(path)
+    }
+
+    /// Returns such a file in `folder` or below, when there is one.
+    pub(crate) fn pointer_in(&self, folder: &str) -> Option<&str> {
+        let prefix = join(folder, "");
+        self.pointers.range(prefix.clone()..).next().filter(|path| path.starts_with(&prefix)).map(String::as_str)
     }
 
     /// Deletes the folder, and says when that fails.
@@ -113,27 +134,21 @@ impl ExportedTree {
     }
 }
 
-/// Returns a fresh folder for this process alone, in memory where that is possible.
-pub(crate) fn scratch_folder() -> std::io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("hydrate-");
-    builder.tempdir_in(MEMORY).or_else(|_| builder.tempdir())
-}
-
-/// Writes the selected entries of `tree` into the empty folder `into`; returns what was left out.
+/// Writes the selected entries of `tree` into the empty folder `into`; returns what was left out, and which files
+/// are kept elsewhere.
 fn write(
     tree: &dyn SourceTree,
     index: &Index,
     selection: Selection<'_>,
     into: &Path,
     limits: &ExportLimits,
-) -> Result<Vec<LeftOut>, TreeError> {
+) -> Result<(Vec<LeftOut>, BTreeSet<String>), TreeError> {
     let selected: Vec<&Entry> = match selection {
         Selection::All => index.entries().collect(),
         Selection::Paths(paths) => index.entries().filter(|entry| paths.contains(&entry.path)).collect(),
     };
     check_limits(&selected, limits)?;
-    let mut left_out = Vec::new();
+    let (mut left_out, mut pointers) = (Vec::new(), BTreeSet::new());
     let mut bytes = 0;
     for entry in selected {
         let target = into.join(&entry.path);
@@ -150,25 +165,45 @@ fn write(
         let content = tree.read(&entry.path)?;
         bytes += content.len() as u64;
         if bytes > limits.bytes {
-            return Err(TreeError::TooLarge { unit: "bytes", found: bytes, limit: limits.bytes });
+            return Err(TreeError::TooLarge {
+                most: largest(index.entries()),
+                unit: "bytes",
+                found: bytes,
+                limit: limits.bytes,
+            });
+        }
+        if content.len() <= LONGEST_POINTER && content.starts_with(POINTER) {
+            pointers.insert(entry.path.clone());
         }
         fs::write(&target, content).map_err(io())?;
         let mode = if entry.kind == EntryKind::Executable { 0o555 } else { 0o444 };
         fs::set_permissions(&target, fs::Permissions::from_mode(mode)).map_err(io())?;
     }
-    Ok(left_out)
+    Ok((left_out, pointers))
 }
 
 fn check_limits(entries: &[&Entry], limits: &ExportLimits) -> Result<(), TreeError> {
     let files = entries.len() as u64;
     if files > limits.files {
-        return Err(TreeError::TooLarge { unit: "files", found: files, limit: limits.files });
+        return Err(TreeError::TooLarge { most: fullest(entries), unit: "files", found: files, limit: limits.files });
     }
     let bytes = entries.iter().map(|entry| entry.size).sum();
     if bytes > limits.bytes {
-        return Err(TreeError::TooLarge { unit: "bytes", found: bytes, limit: limits.bytes });
+        let most = largest(entries.iter().copied());
+        return Err(TreeError::TooLarge { most, unit: "bytes", found: bytes, limit: limits.bytes });
     }
     Ok(())
+}
+
+fn largest<'e>(entries: impl Iterator<Item = &'e Entry>) -> String {
+    entries.max_by_key(|entry| entry.size).map(|entry| entry.path.clone()).unwrap_or_default()
+}
+
+/// Returns the folder with the most files directly in it.
+fn fullest(entries: &[&Entry]) -> String {
+    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
+    entries.iter().for_each(|entry| *files.entry(parent(&entry.path)).or_default() += 1);
+    files.into_iter().max_by_key(|(_, count)| *count).map(|(folder, _)| folder.to_string()).unwrap_or_default()
 }
 
 fn refusal(index: &Index, entry: &Entry) -> Option<String> {
@@ -184,6 +219,8 @@ fn refusal(index: &Index, entry: &Entry) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
     use crate::tree::DirectoryTree;
 

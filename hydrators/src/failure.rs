@@ -41,6 +41,19 @@ impl RenderFailure {
         Self { kind: FailureKind::Limit, ..Self::author(message) }
     }
 
+    /// Says which file was rendered when a limit was reached, which no renderer says itself.
+    pub(crate) fn of(self, file: &str) -> Self {
+        if self.kind == FailureKind::Limit { self.at(file, None) } else { self }
+    }
+
+    /// Returns the failure of a file that Git LFS keeps elsewhere.
+    pub(crate) fn pointer(file: &str) -> Self {
+        Self::author(format!(
+            "the content of `{file}` is kept by Git LFS, which is not fetched; commit the file itself"
+        ))
+        .at(file, None)
+    }
+
     pub(crate) fn at(mut self, file: impl Into<String>, line: Option<u64>) -> Self {
         self.file = Some(file.into());
         self.line = line;

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
+use crate::archive;
 use crate::canonical::read_documents;
 use crate::export::ExportedTree;
 use crate::failure::{RenderFailure, line_of};
@@ -16,12 +17,14 @@ use crate::program::Scratch;
 use crate::render::{Raw, refuse_incomplete};
 use crate::renderers::{Renderers, Tool, killed};
 use crate::source::{Release, RenderOptions};
-use crate::tree::{Place, join, name};
+use crate::tree::{Entry, Place, join, name, parent};
 
 /// The longest release name that Helm takes.
 const LONGEST_RELEASE: usize = 53;
 /// The longest name of a namespace.
 const LONGEST_NAMESPACE: usize = 63;
+/// The file of a chart's schema for values.
+const SCHEMA: &str = "values.schema.json";
 /// The file of inline values, in the scratch folder.
 const INLINE_VALUES: &str = "inline-values.json";
 
@@ -44,12 +47,12 @@ pub(crate) async fn render(
             .map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
         args.extend(["--values".into(), file.into_os_string()]);
     }
-    let output = renderers.run(Tool::Helm, &args, exported.root(), &scratch).await?;
+    let run = renderers.run(Tool::Helm, &args, exported.root(), &scratch).await;
+    let output = run.map_err(|failure| failure.of(&chart.file))?;
     if !output.status.success() {
         let words = Words::new(exported, &scratch);
-        return Err(
-            killed(Tool::Helm, &output).unwrap_or_else(|| words.helm(&release.chart, &chart.name, &output.stderr))
-        );
+        let said = || words.helm(&release.chart, &chart.name, &output.stderr);
+        return Err(killed(Tool::Helm, &output).map_or_else(said, |failure| failure.of(&chart.file)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let mut documents = read_documents(&text, None).map_err(|mut bad| {
@@ -107,6 +110,7 @@ fn value_files(exported: &ExportedTree, release: &Release) -> Result<Vec<String>
             );
         }
         match exported.index().resolve("", path) {
+            Place::File(file) if exported.is_pointer(&file) => return Err(RenderFailure::pointer(&file)),
             Place::File(_) => found.push(path.to_string()),
             Place::Missing if file.optional => {}
             Place::Missing => {
@@ -180,6 +184,13 @@ impl Chart {
         let text = exported.read_text(&file)?;
         let value: Value = parse(&file, &text)?;
         let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_string();
+        if name.contains(['/', '\\']) || name.starts_with('.') {
+            let message = format!("the chart's name `{name}` is a path; name it as a folder is named");
+            return Err(RenderFailure::author(message).at(file, line_of(&text, &name)));
+        }
+        if let Some(pointer) = exported.pointer_in(folder) {
+            return Err(RenderFailure::pointer(pointer));
+        }
         Ok(Self { folder: folder.to_string(), file, text, name, value })
     }
 
@@ -229,15 +240,40 @@ impl Chart {
 
     /// A schema can name other schemas by URL, which Helm would fetch, or by any path.
     fn check_schemas(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
-        for entry in exported.index().below(&self.folder).filter(|entry| name(&entry.path) == "values.schema.json") {
-            let text = exported.read_text(&entry.path)?;
-            let Ok(schema) = serde_json::from_str::<Value>(&text) else { continue };
-            if let Some(target) = foreign_reference(&schema) {
-                let message = format!("the schema refers to `{target}`, which is not part of it and is not fetched");
-                return Err(RenderFailure::author(message).at(entry.path.clone(), line_of(&text, target)));
+        for Entry { path, .. } in exported.index().below(&self.folder) {
+            if name(path) == SCHEMA {
+                exported.index().check_size(path, archive::FILE_BYTES)?;
+                check_schema(&exported.read_text(path)?)
+                    .map_err(|(message, line)| RenderFailure::author(message).at(path.clone(), line))?;
+            } else if is_packed_chart(path) {
+                let fault = |message: String| {
+                    RenderFailure::author(format!("the packed chart cannot be used: {message}")).at(path.clone(), None)
+                };
+                for file in archive::files(&exported.read(path)?, SCHEMA).map_err(fault)? {
+                    check_schema(&file.text).map_err(|(message, _)| fault(format!("{}: {message}", file.path)))?;
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Returns whether Helm takes a file for a dependency; it skips those that begin with `.` or `_`.
+fn is_packed_chart(path: &str) -> bool {
+    path.ends_with(".tgz") && !name(path).starts_with(['.', '_']) && name(parent(path)) == "charts"
+}
+
+/// Returns what is wrong with a schema, and in which line.
+fn check_schema(text: &str) -> Result<(), (String, Option<u64>)> {
+    // What cannot be read here could still be read by Helm, which goes deeper.
+    let schema: Value = serde_json::from_str(text)
+        .map_err(|error| (format!("the schema cannot be read: {error}"), u64::try_from(error.line()).ok()))?;
+    match foreign_reference(&schema) {
+        Some(target) => {
+            let message = format!("the schema refers to `{target}`, which is not part of it and is not fetched");
+            Err((message, line_of(text, target)))
+        }
+        None => Ok(()),
     }
 }
 
@@ -276,16 +312,27 @@ fn vendored(exported: &ExportedTree, charts: &str) -> Result<Vec<Vendored>, Rend
     Ok(found)
 }
 
-/// Returns a `$ref` in a schema that leads out of it.
+/// Returns what a schema refers to that is not in it.
 fn foreign_reference(schema: &Value) -> Option<&str> {
     match schema {
-        Value::Object(entries) => entries.iter().find_map(|(key, value)| match value {
-            Value::String(target) if key == "$ref" && !target.starts_with('#') => Some(target.as_str()),
-            value => foreign_reference(value),
+        Value::Object(entries) => entries.iter().find_map(|(key, value)| match (key.as_str(), value) {
+            ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) if !target.starts_with('#') => {
+                Some(target.as_str())
+            }
+            ("$schema", Value::String(target)) if !is_known_draft(target) => Some(target.as_str()),
+            (_, value) => foreign_reference(value),
         }),
         Value::Array(items) => items.iter().find_map(foreign_reference),
         _ => None,
     }
+}
+
+/// Returns whether Helm knows a language of schemas by itself.
+fn is_known_draft(target: &str) -> bool {
+    let draft = target.split_once("://json-schema.org/").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
+    let known =
+        ["draft-04/schema", "draft-06/schema", "draft-07/schema", "draft/2019-09/schema", "draft/2020-12/schema"];
+    draft.is_some_and(|(_, draft)| known.contains(&draft.trim_end_matches('#')))
 }
 
 fn parse(file: &str, text: &str) -> Result<Value, RenderFailure> {

@@ -11,6 +11,31 @@ use crate::tree::{Index, Place, join};
 /// The names that Kustomize looks for, in its order.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// The fields of a kustomization that name something or make something run.
+const FIELDS: &[&str] = &[
+    "kind",
+    "resources",
+    "bases",
+    "components",
+    "generators",
+    "transformers",
+    "validators",
+    "crds",
+    "configurations",
+    "patchesStrategicMerge",
+    "patches",
+    "patchesJson6902",
+    "replacements",
+    "openapi",
+    "configMapGenerator",
+    "secretGenerator",
+    "helmGlobals",
+    "helmCharts",
+    "helmChartInflationGenerator",
+];
+/// The same, one level below.
+const INNER_FIELDS: &[&str] = &["path", "files", "envs", "env"];
+
 /// One kustomization file.
 #[derive(Debug)]
 pub(crate) struct Kustomization {
@@ -71,6 +96,23 @@ impl Kustomization {
         self.value.get("kind").and_then(Value::as_str) == Some("Component")
     }
 
+    /// Returns a field that is one of those that are looked at here, but in other letters, and that field.
+    ///
+    /// Kustomize takes both for the same.
+    pub(crate) fn misspelt(&self) -> Option<(&str, &'static str)> {
+        let inner = self.value.as_object().into_iter().flatten().flat_map(|(_, value)| match value {
+            Value::Array(items) => items.as_slice(),
+            value => std::slice::from_ref(value),
+        });
+        let fields = std::iter::once((&self.value, FIELDS)).chain(inner.map(|value| (value, INNER_FIELDS)));
+        fields.filter_map(|(value, known)| Some((value.as_object()?, known))).find_map(|(entries, known)| {
+            entries.keys().find_map(|key| {
+                let meant = known.iter().find(|name| **name != key && folded(name) == folded(key))?;
+                Some((key.as_str(), *meant))
+            })
+        })
+    }
+
     /// Returns everything that the kustomization names.
     pub(crate) fn references(&self) -> Vec<Reference> {
         let mut found = Vec::new();
@@ -114,6 +156,17 @@ impl Kustomization {
     fn list(&self, field: &str) -> impl Iterator<Item = &Value> {
         self.value.get(field).and_then(Value::as_array).into_iter().flatten()
     }
+}
+
+/// Returns a field's name as Go compares it, which Kustomize is written in: case does not count, also
+/// for two letters that are not of ASCII.
+pub(crate) fn folded(name: &str) -> String {
+    let fold = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    name.chars().map(fold).collect()
 }
 
 /// Returns whether an entry is an object itself instead of the path of one.

@@ -20,9 +20,14 @@ use crate::render::{Raw, refuse_incomplete};
 use crate::renderers::{Renderers, Tool, killed};
 use crate::source::RenderOptions;
 use crate::tree::Place;
+use crate::yaml;
 
-/// The annotation that makes an object a program to run.
-const FUNCTION: &str = "config.kubernetes.io/function";
+/// The annotations that make an object a program to run; the second is the older one.
+const FUNCTIONS: [&str; 2] = ["config.kubernetes.io/function", "config.k8s.io/function"];
+/// The fields in which a plugin of Kustomize names files.
+const PLUGIN_FILES: [&str; 5] = ["path", "paths", "files", "envs", "env"];
+/// The field that holds paths inside of objects instead.
+const FIELD_SPECS: &str = "fieldspecs";
 
 /// Renders the kustomization in `dir`.
 pub(crate) async fn render(
@@ -37,12 +42,13 @@ pub(crate) async fn render(
     let scratch = Scratch::new().map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
     let target = if dir.is_empty() { "." } else { dir };
     let args: [OsString; 2] = ["build".into(), target.into()];
-    let output = renderers.run(Tool::Kustomize, &args, exported.root(), &scratch).await?;
+    let file = kustomization::find(exported.index(), dir).unwrap_or_default();
+    let run = renderers.run(Tool::Kustomize, &args, exported.root(), &scratch).await;
+    let output = run.map_err(|failure| failure.of(&file))?;
     let words = Words::new(exported, &scratch);
     if !output.status.success() {
-        return Err(
-            killed(Tool::Kustomize, &output).unwrap_or_else(|| words.kustomize(dir, &check.seen, &output.stderr))
-        );
+        let said = || words.kustomize(dir, &check.seen, &output.stderr);
+        return Err(killed(Tool::Kustomize, &output).map_or_else(said, |failure| failure.of(&file)));
     }
     let documents = read_documents(&String::from_utf8_lossy(&output.stdout), None)?;
     let commands = vec![format!("kustomize build {}", crate::messages::shell(target))];
@@ -70,6 +76,13 @@ impl Check<'_> {
         let text = self.exported.read_text(&file)?;
         let kustomization = Kustomization::parse(file, text)
             .map_err(|bad| RenderFailure::author(bad.message).at(bad.file, bad.line))?;
+        if let Some((found, meant)) = kustomization.misspelt() {
+            let message =
+                format!("`{found}`: write `{meant}`, as Kustomize means it; other letters hide it from readers");
+            return Err(
+                RenderFailure::author(message).at(kustomization.file.clone(), line_of(&kustomization.text, found))
+            );
+        }
         refuse_charts(&kustomization)?;
         for reference in kustomization.references() {
             let role =
@@ -86,13 +99,13 @@ impl Check<'_> {
             RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, first))
         };
         if *role == Role::Plugin && is_inline(text) {
-            return refuse_programs(text).map_err(fault);
+            return self.plugins(folder, text).map_err(fault);
         }
         let place = self.exported.index().resolve(folder, text);
-        if text.contains("://") || is_remote(text) && !matches!(place, Place::File(_)) {
-            return Err(fault(format!(
-                "`{field}` names `{text}`, which is not in this repository; remote bases and files are not fetched, so vendor it"
-            )));
+        // Of a component or a base Kustomize never asks whether it is a file.
+        let is_folder = matches!(*field, "components" | "bases");
+        if text.contains("://") || is_remote(text) && (is_folder || !matches!(place, Place::File(_))) {
+            return Err(fault(not_here(field, text)));
         }
         if text.starts_with('-') {
             return Err(fault(format!("`{field}` names `{text}`, which begins with `-`; rename it")));
@@ -104,14 +117,68 @@ impl Check<'_> {
                 Err(fault(format!("`{field}` names `{text}`, which is a folder")))
             }
             Place::Folder(base) => self.folder(&base, *role),
+            Place::File(file) if self.exported.is_pointer(&file) => Err(fault(format!(
+                "`{field}` names `{text}`, whose content is kept by Git LFS and not fetched; commit it"
+            ))),
             Place::File(file) if *role == Role::Plugin => {
                 let plugin = self.exported.read_text(&file)?;
-                refuse_programs(&plugin)
+                self.plugins(folder, &plugin)
                     .map_err(|message| RenderFailure::author(message).at(file.clone(), line_of(&plugin, "apiVersion")))
             }
-            Place::File(_) => Ok(()),
+            // What a generator takes is copied, not read.
+            Place::File(_) if field.ends_with("Generator") => Ok(()),
+            Place::File(file) => {
+                let bomb = yaml::alias_bomb(&self.exported.read_text(&file)?);
+                bomb.map_or(Ok(()), |line| Err(RenderFailure::author(yaml::alias_bomb_message()).at(file, Some(line))))
+            }
         }
     }
+
+    /// Fails when the objects in `text` make Kustomize run anything but its own code, or reach for what
+    /// is not in the tree.
+    fn plugins(&self, folder: &str, text: &str) -> Result<(), String> {
+        let objects: Vec<Value> =
+            serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
+        objects.iter().try_for_each(|object| {
+            refuse_program(object)?;
+            self.plugin_files(folder, object)
+        })
+    }
+
+    fn plugin_files(&self, folder: &str, object: &Value) -> Result<(), String> {
+        match object {
+            Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
+                let key = kustomization::folded(key);
+                if key == FIELD_SPECS {
+                    return Ok(());
+                }
+                if PLUGIN_FILES.contains(&key.as_str()) {
+                    let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                    texts.iter().filter_map(Value::as_str).try_for_each(|text| self.plugin_file(folder, &key, text))?;
+                }
+                self.plugin_files(folder, value)
+            }),
+            Value::Array(items) => items.iter().try_for_each(|item| self.plugin_files(folder, item)),
+            _ => Ok(()),
+        }
+    }
+
+    fn plugin_file(&self, folder: &str, field: &str, text: &str) -> Result<(), String> {
+        let path = text.split_once('=').map_or(text, |(_, path)| path);
+        if path.contains("://") {
+            return Err(not_here(field, path));
+        }
+        match self.exported.index().resolve(folder, path) {
+            Place::Outside => Err(format!("`{field}` names `{path}`, which is outside of the repository")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn not_here(field: &str, text: &str) -> String {
+    format!(
+        "`{field}` names `{text}`, which is not in this repository; remote bases and files are not fetched, so vendor it"
+    )
 }
 
 fn refuse_charts(kustomization: &Kustomization) -> Result<(), RenderFailure> {
@@ -132,17 +199,12 @@ fn refuse_charts(kustomization: &Kustomization) -> Result<(), RenderFailure> {
     Ok(())
 }
 
-/// Fails when the objects in `text` make Kustomize run anything but its own code.
-fn refuse_programs(text: &str) -> Result<(), String> {
-    let objects: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
-    objects.iter().try_for_each(refuse_program)
-}
-
 fn refuse_program(object: &Value) -> Result<(), String> {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("/apiVersion"), text("/kind"));
     let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
-    if annotations.is_some_and(|annotations| annotations.contains_key(FUNCTION)) {
+    let is_function = FUNCTIONS.iter().any(|name| annotations.is_some_and(|there| there.contains_key(*name)));
+    if is_function || object.pointer("/metadata/configFn").is_some() {
         return Err(format!("`{kind}` is a function in a container or program, which is refused"));
     }
     if kind == "HelmChartInflationGenerator" {

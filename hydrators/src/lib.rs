@@ -12,6 +12,7 @@
 //!
 //! Branches, pull requests and tokens are unknown here.
 
+mod archive;
 mod canonical;
 mod discover;
 mod emit;
@@ -29,9 +30,11 @@ mod plain;
 mod program;
 mod render;
 mod renderers;
+mod sandbox;
 mod scope;
 mod secrets;
 mod source;
+mod temporary;
 mod tree;
 mod yaml;
 
@@ -41,9 +44,10 @@ pub use export::{ExportLimits, ExportedTree, LeftOut, Selection};
 pub use failure::{FailureKind, RenderFailure};
 pub use launch::Launcher;
 pub use meaning::Meaning;
-pub use program::Limits;
+pub use program::{Limits, Output};
 pub use render::{Rendered, render_root, render_roots};
 pub use renderers::{Renderers, RenderersError, Tool};
+pub use sandbox::{Attempt, Confinement, Sandbox};
 pub use source::{
     DEFAULT_KUBE_VERSION, Input, Labels, Layout, OnFailure, Release, RenderOptions, Root, SecretPolicy, Source,
     SourceKind, ValueFile,

@@ -19,6 +19,9 @@ pub(crate) fn render(exported: &ExportedTree, dir: &str) -> Result<Raw, RenderFa
             continue;
         }
         let Place::File(_) = exported.index().resolve("", &entry.path) else { continue };
+        if exported.is_pointer(&entry.path) {
+            return Err(RenderFailure::pointer(&entry.path));
+        }
         let text = exported.read_text(&entry.path)?;
         documents.extend(read_documents(&text, Some(&entry.path))?);
     }

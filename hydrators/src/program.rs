@@ -6,24 +6,30 @@
 //!   programs on its path, no proxies, no terminal; standard input is closed.
 //! - It runs in a process group of its own, which is killed whole when it takes too long, writes
 //!   too much, or when nobody waits for it any more.
-//! - Memory, processor time, file sizes and open files are limited by the kernel.
+//! - Memory, processor time, file sizes, open files and threads are limited by the kernel.
+//! - What else of the machine it can reach is for [`sandbox`](crate::sandbox) to say.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use crate::export::scratch_folder;
 use crate::launch::{EXIT_NOT_STARTED, Launcher, MESSAGE};
+use crate::temporary::TemporaryFolder;
 
 /// Share of the memory limit that Go's collector aims to stay under.
 const GO_SOFT_SHARE: f64 = 0.8;
+
+/// How often the scratch folder of a program is looked at, which no limit of the kernel covers.
+const LOOK: Duration = Duration::from_millis(100);
+/// How many files and folders a program may leave there.
+const SCRATCH_ENTRIES: u64 = 10_000;
 
 /// What one run of a program may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +46,13 @@ pub struct Limits {
     pub stderr_bytes: usize,
     /// The largest file that it may write.
     pub file_bytes: u64,
+    /// How much it may have in its scratch folder, all files together.
+    pub scratch_bytes: u64,
     /// How many files it may have open.
     pub open_files: u64,
-    /// How many processes and threads its *user* may have; not enforced for root. `None` sets no
-    /// limit, which is right unless the service has a user of its own.
-    pub processes: Option<u64>,
+    /// How many threads it may have. The kernel counts them by user, so this holds where the program
+    /// has a user namespace of its own, and not for root.
+    pub threads: u64,
 }
 
 impl Default for Limits {
@@ -56,8 +64,9 @@ impl Default for Limits {
             stdout_bytes: 64 << 20,
             stderr_bytes: 1 << 20,
             file_bytes: 64 << 20,
+            scratch_bytes: 256 << 20,
             open_files: 1024,
-            processes: None,
+            threads: 512,
         }
     }
 }
@@ -65,12 +74,12 @@ impl Default for Limits {
 /// A private folder of one rendering: home, temporary files, and what we give to the program.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 impl Scratch {
     pub(crate) fn new() -> std::io::Result<Self> {
-        let scratch = Self { folder: scratch_folder()? };
+        let scratch = Self { folder: TemporaryFolder::new()? };
         for name in ["home", "temporary", "plugins", "programs"] {
             std::fs::create_dir(scratch.path().join(name))?;
         }
@@ -80,6 +89,11 @@ impl Scratch {
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
+
+    /// Returns the folders in which a program may write.
+    pub(crate) fn writable(&self) -> [PathBuf; 2] {
+        ["home", "temporary"].map(|name| self.path().join(name))
+    }
 }
 
 /// One run of a program.
@@ -87,17 +101,23 @@ impl Scratch {
 pub(crate) struct Call<'a> {
     pub(crate) program: &'a Path,
     pub(crate) args: &'a [OsString],
+    /// Where it runs, and what it may read.
     pub(crate) folder: &'a Path,
     pub(crate) scratch: &'a Scratch,
     pub(crate) limits: &'a Limits,
+    /// Whether the launcher says on standard error what of the sandbox is not there.
+    pub(crate) explains: bool,
 }
 
 /// What a program left behind.
 #[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
 }
 
 /// Why a program did not come to an end of its own.
@@ -109,6 +129,8 @@ pub(crate) enum ProgramError {
     TooSlow(Duration),
     #[error("it wrote more than {0} bytes")]
     TooMuchOutput(usize),
+    #[error("it keeps more than {0} bytes or {SCRATCH_ENTRIES} temporary files")]
+    TooMuchKept(u64),
     #[error("could not read its output")]
     Pipe(#[source] std::io::Error),
 }
@@ -146,9 +168,13 @@ impl Runner {
             let status = child.wait().await.map_err(ProgramError::Pipe)?;
             Ok(Output { status, stdout, stderr })
         };
-        let result = match tokio::time::timeout(call.limits.wall, work).await {
-            Ok(result) => result,
-            Err(_) => Err(ProgramError::TooSlow(call.limits.wall)),
+        let result = tokio::select! {
+            result = tokio::time::timeout(call.limits.wall, work) => {
+                result.unwrap_or(Err(ProgramError::TooSlow(call.limits.wall)))
+            }
+            () = fills(call.scratch, call.limits.scratch_bytes) => {
+                Err(ProgramError::TooMuchKept(call.limits.scratch_bytes))
+            }
         };
         drop(group);
         let output = result?;
@@ -163,7 +189,7 @@ impl Runner {
         #[expect(clippy::disallowed_methods, reason = "this is the wrapper")]
         let mut command = Command::new(&self.launcher.program);
         command
-            .args(self.launcher.arguments(call.limits, call.program.as_os_str()))
+            .args(self.launcher.arguments(call))
             .args(call.args)
             .current_dir(call.folder)
             .env_clear()
@@ -211,6 +237,43 @@ impl Drop for Group {
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
+}
+
+/// Waits until a scratch folder holds more than it may.
+async fn fills(scratch: &Scratch, limit: u64) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if kept(&scratch.writable()).is_none_or(|bytes| bytes > limit) {
+            return;
+        }
+    }
+}
+
+/// Returns how many bytes folders hold; nothing when they hold too many entries, or cannot be looked at.
+fn kept(folders: &[PathBuf]) -> Option<u64> {
+    let (mut ahead, mut bytes, mut entries) = (folders.to_vec(), 0, 0);
+    while let Some(folder) = ahead.pop() {
+        let items = match std::fs::read_dir(&folder) {
+            Ok(items) => items,
+            // The program may clean up while this looks.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return None,
+        };
+        for item in items {
+            let Ok(metadata) = item.as_ref().map_err(|_| ()).and_then(|item| item.metadata().map_err(|_| ())) else {
+                continue;
+            };
+            entries += 1;
+            bytes += metadata.blocks() * 512;
+            if metadata.is_dir() {
+                ahead.push(item.ok()?.path());
+            }
+        }
+        if entries > SCRATCH_ENTRIES {
+            return None;
+        }
+    }
+    Some(bytes)
 }
 
 /// Reads a pipe to its end, or to the limit.

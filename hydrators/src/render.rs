@@ -101,7 +101,14 @@ impl From<BadManifest> for RenderFailure {
 impl From<TreeError> for RenderFailure {
     fn from(error: TreeError) -> Self {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::operator(format!("{error}{cause}"))
+        let message = format!("{error}{cause}");
+        match error {
+            TreeError::Io { .. } | TreeError::Store { .. } => Self::operator(message),
+            TreeError::LargeFile { path, .. } => Self::author(message).at(path, None),
+            TreeError::UnsafePath { .. } | TreeError::Doubled { .. } | TreeError::TooLarge { .. } => {
+                Self::author(message)
+            }
+        }
     }
 }
 

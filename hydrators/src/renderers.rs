@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::failure::{FailureKind, RenderFailure};
+use crate::failure::RenderFailure;
 use crate::launch::Launcher;
 use crate::program::{Call, Limits, Output, ProgramError, Runner, Scratch};
 
@@ -163,6 +163,18 @@ impl Renderers {
         }
     }
 
+    /// Runs a program in `folder` with arguments that nobody has looked at: what keeps it in is the
+    /// sandbox alone, which this is there to prove.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started, or reaches a limit.
+    pub async fn run_unchecked(&self, tool: Tool, args: &[OsString], folder: &Path) -> Result<Output, RenderFailure> {
+        let scratch = Scratch::new().map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+        let output = self.run(tool, args, folder, &scratch).await?;
+        killed(tool, &output).map_or(Ok(output), Err)
+    }
+
     /// Runs a program in `folder`. A program that fails by itself is no error here.
     pub(crate) async fn run(
         &self,
@@ -171,9 +183,9 @@ impl Renderers {
         folder: &Path,
         scratch: &Scratch,
     ) -> Result<Output, RenderFailure> {
-        let call = Call { program: self.path(tool), args, folder, scratch, limits: &self.limits };
+        let call = Call { program: self.path(tool), args, folder, scratch, limits: &self.limits, explains: false };
         self.runner.run(call).await.map_err(|error| match error {
-            ProgramError::TooSlow(_) | ProgramError::TooMuchOutput(_) => {
+            ProgramError::TooSlow(_) | ProgramError::TooMuchOutput(_) | ProgramError::TooMuchKept(_) => {
                 RenderFailure::limit(format!("{tool} was stopped: {error}"))
             }
             ProgramError::NotStarted { .. } => RenderFailure::operator(error.to_string()),
@@ -186,12 +198,21 @@ impl Renderers {
 pub(crate) fn killed(tool: Tool, output: &Output) -> Option<RenderFailure> {
     use std::os::unix::process::ExitStatusExt;
     let message = String::from_utf8_lossy(&output.stderr);
-    let out_of_memory = output.status.code() == Some(GO_FATAL)
-        && (message.contains("out of memory") || message.contains("cannot allocate memory"));
+    let gave_up = output.status.code() == Some(GO_FATAL);
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     match output.status.signal() {
-        _ if out_of_memory => {
-            let message = format!("{tool} was stopped: it needed more memory than its limit");
-            Some(RenderFailure { kind: FailureKind::Limit, file: None, line: None, message })
+        _ if gave_up && says(&["out of memory", "cannot allocate memory"]) => {
+            Some(RenderFailure::limit(format!("{tool} was stopped: it needed more memory than its limit")))
+        }
+        _ if gave_up && says(&["stack overflow", "goroutine stack exceeds"]) => Some(RenderFailure::limit(format!(
+            "{tool} was stopped: something in the sources refers to itself for ever"
+        ))),
+        // Its runtime does not survive everywhere that memory is refused; the rest of its words are about itself.
+        _ if gave_up && says(&["goroutine "]) => {
+            let first = message.lines().next().unwrap_or_default();
+            Some(RenderFailure::limit(format!(
+                "{tool} was stopped: it broke down, mostly for want of memory ({first})"
+            )))
         }
         Some(signal) => Some(RenderFailure::limit(format!("{tool} was stopped by signal {signal}"))),
         None => None,
@@ -226,7 +247,14 @@ async fn version(tool: Tool, path: &Path, runner: &Runner, limits: &Limits) -> R
     let scratch = Scratch::new().map_err(|error| format!("there is no room for temporary files: {error}"))?;
     let limits = Limits { wall: VERSION_WAIT, ..*limits };
     let args = tool.version_arguments();
-    let call = Call { program: path, args: &args, folder: scratch.path(), scratch: &scratch, limits: &limits };
+    let call = Call {
+        program: path,
+        args: &args,
+        folder: scratch.path(),
+        scratch: &scratch,
+        limits: &limits,
+        explains: false,
+    };
     let output = runner.run(call).await.map_err(|error| error.to_string())?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// How many symbolic links a path may pass, as in Linux.
 const MAX_LINKS: usize = 40;
 
+/// The longest target of a symbolic link, as in Linux.
+const LONGEST_TARGET: u64 = 4096;
+
 /// A tree of files at one revision.
 pub trait SourceTree: Send + Sync {
     /// Returns all entries but folders, sorted by path.
@@ -74,14 +77,37 @@ pub enum TreeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A path is not one that may be written to a disk.
-    #[error("the path `{path}` of the dry tree is not allowed")]
+    #[error(
+        "the path `{}` is not allowed in a dry tree: it leads elsewhere, is git's own, or has control characters",
+        .path.escape_debug()
+    )]
     UnsafePath {
         /// The path in the tree.
         path: String,
     },
+    /// Two entries of the tree are in each other's way, which git itself never writes.
+    #[error("the path `{path}` is in the dry tree twice, once as {}", if *.is_folder { "a folder" } else { "another file" })]
+    Doubled {
+        /// The path in the tree.
+        path: String,
+        /// Whether one of them is a folder.
+        is_folder: bool,
+    },
+    /// A file that would have to be held in memory is too large for that.
+    #[error("`{path}` has {found} bytes, more than the limit of {limit} for such a file")]
+    LargeFile {
+        /// The path in the tree.
+        path: String,
+        /// Its size.
+        found: u64,
+        /// How large it may be.
+        limit: u64,
+    },
     /// The tree is larger than the limits.
-    #[error("the dry tree has {found} {unit}, more than the limit of {limit}")]
+    #[error("the dry tree has {found} {unit}, more than the limit of {limit}; most are in `{most}`")]
     TooLarge {
+        /// The largest file, or the folder with the most files.
+        most: String,
         /// What was counted.
         unit: &'static str,
         /// How many there are, as far as was counted.
@@ -186,6 +212,7 @@ impl Index {
                 return Err(TreeError::UnsafePath { path: entry.path });
             }
             if entry.kind == EntryKind::Symlink {
+                check_size(&entry, LONGEST_TARGET)?;
                 let target = String::from_utf8_lossy(&tree.read(&entry.path)?).into_owned();
                 index.links.insert(entry.path.clone(), target);
             }
@@ -193,9 +220,14 @@ impl Index {
             while index.folders.insert(folder.to_string()) {
                 folder = parent(folder);
             }
-            index.entries.insert(entry.path.clone(), entry);
+            if let Some(Entry { path, .. }) = index.entries.insert(entry.path.clone(), entry) {
+                return Err(TreeError::Doubled { path, is_folder: false });
+            }
         }
-        Ok(index)
+        match index.folders.iter().find(|folder| index.entries.contains_key(*folder)) {
+            Some(path) => Err(TreeError::Doubled { path: path.clone(), is_folder: true }),
+            None => Ok(index),
+        }
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
@@ -216,6 +248,15 @@ impl Index {
         let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let prefix = start.clone();
         self.entries.range(start..).take_while(move |(path, _)| path.starts_with(&prefix)).map(|(_, entry)| entry)
+    }
+
+    /// Fails when a file is larger than `limit`, before it is read.
+    pub(crate) fn check_size(&self, path: &str, limit: u64) -> Result<(), TreeError> {
+        let file = match self.resolve("", path) {
+            Place::File(file) => file,
+            _ => path.to_string(),
+        };
+        self.entries.get(&file).map_or(Ok(()), |entry| check_size(entry, limit))
     }
 
     pub(crate) fn link_target(&self, path: &str) -> Option<&str> {
@@ -259,6 +300,13 @@ impl Index {
     }
 }
 
+fn check_size(entry: &Entry, limit: u64) -> Result<(), TreeError> {
+    if entry.size > limit {
+        return Err(TreeError::LargeFile { path: entry.path.clone(), found: entry.size, limit });
+    }
+    Ok(())
+}
+
 fn prefix_length(folder: &str) -> usize {
     if folder.is_empty() { 0 } else { folder.len() + 1 }
 }
@@ -285,7 +333,7 @@ pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
 /// Returns whether a path may be written below a folder of ours.
 pub(crate) fn is_safe(path: &str) -> bool {
     !path.is_empty()
-        && !path.contains(['\0', '\n', '\r'])
+        && !path.chars().any(char::is_control)
         && Path::new(path).is_relative()
         && path.split('/').all(|segment| !matches!(segment, "" | "." | "..") && !segment.eq_ignore_ascii_case(".git"))
 }

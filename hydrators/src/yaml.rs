@@ -4,6 +4,7 @@
 //! makes of `0777` or `on` stays its own business.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
 
@@ -71,7 +72,8 @@ impl<'t> Node<'t> {
 pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> {
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut reader = Reader { text, parser: Parser::new_from_str_with_options(text, options), has_properties: false };
+    let mut reader =
+        Reader { text, parser: Parser::new_from_str_with_options(text, options), has_properties: false, nodes: 0 };
     let mut root = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -87,6 +89,60 @@ pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> 
     Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties }))
 }
 
+/// How many nodes a document may have: each takes about a hundred bytes of the service's own memory.
+const MOST_NODES: u64 = 500_000;
+/// How many nodes all aliases of a document may stand for together.
+const MOST_ALIASED: u64 = 100_000;
+
+/// Returns the line from which on the aliases in `text` stand for more nodes than anybody means:
+/// whoever writes them out runs out of memory. Takes the time of one reading, whatever they stand for.
+pub(crate) fn alias_bomb(text: &str) -> Option<u64> {
+    if !(text.contains('&') && text.contains('*')) {
+        return None;
+    }
+    let mut parser = Parser::new_from_str_with_options(text, Options::default());
+    let mut sizes: BTreeMap<usize, u64> = BTreeMap::new();
+    let mut open: Vec<(Option<usize>, u64)> = Vec::new();
+    let mut aliased: u64 = 0;
+    // What cannot be read is for others to tell.
+    while let Some(Ok((event, span))) = parser.next_event() {
+        let anchor = event.anchor_id();
+        let (anchor, size) = match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                open.push((anchor, 1));
+                continue;
+            }
+            Event::Scalar(..) => (anchor, 1),
+            Event::Alias(id) => {
+                let size = sizes.get(&id).copied().unwrap_or(1);
+                aliased = aliased.saturating_add(size);
+                (None, size)
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.pop().unwrap_or((None, 0)),
+            Event::DocumentStart(..) => {
+                (sizes, aliased) = (BTreeMap::new(), 0);
+                continue;
+            }
+            _ => continue,
+        };
+        if aliased > MOST_ALIASED {
+            return Some(line_of(&span));
+        }
+        if let Some(anchor) = anchor {
+            sizes.insert(anchor, size);
+        }
+        if let Some((_, parent)) = open.last_mut() {
+            *parent = parent.saturating_add(size);
+        }
+    }
+    None
+}
+
+/// What is told of it.
+pub(crate) fn alias_bomb_message() -> String {
+    format!("the aliases up to here stand for more than {MOST_ALIASED} values; write out what is meant")
+}
+
 fn is_void(root: &Node<'_>) -> bool {
     matches!(root, Node::Scalar(_)) && root.is_nothing()
 }
@@ -99,6 +155,7 @@ struct Reader<'t> {
     text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     has_properties: bool,
+    nodes: u64,
 }
 
 impl<'t> Reader<'t> {
@@ -114,6 +171,11 @@ impl<'t> Reader<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Node<'t>, Unreadable> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            let message = format!("this document has more than {MOST_NODES} values");
+            return Err(Unreadable { line: line_of(span), message });
+        }
         self.has_properties |= event.tag().is_some() || event.anchor_id().is_some();
         match event {
             Event::Scalar(value, style, ..) => {
@@ -149,5 +211,21 @@ impl<'t> Reader<'t> {
             let (event, span) = self.next_in_collection()?;
             entries.push((key, self.node(event, &span)?));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_of_aliases_are_counted_without_writing_them_out() {
+        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_string();
+        for (from, to) in "abcdefghi".chars().zip("bcdefghij".chars()) {
+            bomb.push_str(&format!("{to}: &{to} [{}]\n", vec![format!("*{from}"); 10].join(", ")));
+        }
+        assert_eq!(alias_bomb(&bomb), Some(5));
+        assert_eq!(alias_bomb("a: &a {x: 1}\nb: *a\nc: [*a, *a]\n"), None);
+        assert_eq!(alias_bomb("a: 'this & that * 2'\n"), None);
     }
 }

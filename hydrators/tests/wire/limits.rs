@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use hydrators::{FailureKind, Input, Limits, RenderFailure, Renderers, Root, Tool};
+use hydrators::{FailureKind, Input, Limits, RenderFailure, Renderers, Root, Sandbox, Tool};
 
-use crate::repository::{Repository, launcher, release, renderers, root};
+use crate::repository::{Repository, launcher, release, renderers, root, with_sandbox};
 
 fn web() -> Root {
     root(Input::Helm(release("web", "web")))
@@ -19,7 +19,9 @@ async fn run(script: &str, limits: Limits) -> Result<String, RenderFailure> {
     let tools = Repository::with(&[]);
     tools.program("helm", &format!("[ \"$1\" = version ] && {{ echo v4.3.1; exit; }}\n{script}"));
     tools.program("kustomize", "echo v5.8.1");
-    let renderers = Renderers::find(&[tools.path().to_path_buf()], None, launcher(), limits).await.expect("renderers");
+    // Limits must hold by themselves, and only without the sandbox can there be children.
+    let launcher = with_sandbox(Sandbox::Off);
+    let renderers = Renderers::find(&[tools.path().to_path_buf()], None, launcher, limits).await.expect("renderers");
     let rendered = hydrators::render_root(&renderers, &chart().export(), &web()).await?;
     Ok(String::from_utf8(rendered.files["manifest.yaml"].clone()).expect("text"))
 }
@@ -34,7 +36,7 @@ async fn a_program_that_takes_too_long_is_killed_with_its_children() {
         run(&script, Limits { wall: Duration::from_secs(1), ..Limits::default() }).await.expect_err("too slow");
     assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(failure.kind, FailureKind::Limit);
-    insta::assert_snapshot!(failure, @"helm was stopped: it took longer than 1 s");
+    insta::assert_snapshot!(failure, @"web/Chart.yaml: helm was stopped: it took longer than 1 s");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!mark.exists(), "a child outlived the program");
 }

@@ -1,7 +1,9 @@
 //! Renders with the real programs; `make tools` fetches them.
 
 mod helm;
+mod hostile;
 mod kustomize;
 mod limits;
 mod plain;
 mod repository;
+mod sandbox;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hydrators::{
     DirectoryTree, ExportLimits, ExportedTree, Input, Labels, Launcher, Limits, OnFailure, Release, RenderFailure,
-    RenderOptions, Rendered, Renderers, Root, Selection,
+    RenderOptions, Rendered, Renderers, Root, Sandbox, Selection,
 };
 use tokio::sync::OnceCell;
 
@@ -78,7 +78,11 @@ pub(crate) fn manifest(rendered: &Rendered) -> String {
 }
 
 pub(crate) fn launcher() -> Launcher {
-    Launcher { program: env!("CARGO_BIN_EXE_hydrator-launch").into(), args: Vec::new() }
+    with_sandbox(Sandbox::Required)
+}
+
+pub(crate) fn with_sandbox(sandbox: Sandbox) -> Launcher {
+    Launcher { program: env!("CARGO_BIN_EXE_hydrator-launch").into(), args: Vec::new(), sandbox }
 }
 
 pub(crate) async fn renderers(limits: Limits) -> Renderers {
