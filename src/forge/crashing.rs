@@ -5,10 +5,12 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::{
-    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, PullRequest,
-    Reacted, Reaction, RecentComments, Repository, Reviews, SharedForge,
+    Account, Among, Comment, CommitAuthor, DeliveriesKept, DeliveriesOf, Forge, ForgeError, GitRemote, Merge,
+    MissedDelivery, NewPullRequest, NewStatus, PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
+    SharedForge,
 };
 use crate::{
     crash::{Act, FailPoints},
@@ -179,5 +181,26 @@ impl Forge for Crashing {
         account: &Account,
     ) -> Result<Among, ForgeError> {
         self.forge.is_among(repository, people, account).await
+    }
+
+    fn deliveries_kept(&self) -> DeliveriesKept {
+        self.forge.deliveries_kept()
+    }
+
+    async fn missed_deliveries(
+        &self,
+        of: DeliveriesOf<'_>,
+        since: Timestamp,
+    ) -> Result<Vec<MissedDelivery>, ForgeError> {
+        self.forge.missed_deliveries(of, since).await
+    }
+
+    // It shows us what has happened once more, and changes nothing that others see.
+    async fn redeliver(&self, delivery: &MissedDelivery) -> Result<(), ForgeError> {
+        self.forge.redeliver(delivery).await
+    }
+
+    fn outages(&self) -> watch::Receiver<u64> {
+        self.forge.outages()
     }
 }

@@ -6,6 +6,7 @@
 
 mod calls;
 pub mod crashing;
+mod deliveries;
 pub mod gitea;
 pub mod github;
 mod github_like;
@@ -21,8 +22,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
-pub use self::setup::SetupError;
+pub use self::{
+    deliveries::{DELIVERIES_KEPT, DeliveriesKept, DeliveriesOf, MissedDelivery, Webhook},
+    setup::SetupError,
+};
 use crate::domain::{
     approvals::Review,
     ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
@@ -169,6 +174,30 @@ pub trait Forge: Send + Sync + fmt::Debug {
         people: &Grantee,
         account: &Account,
     ) -> Result<Among, ForgeError>;
+
+    /// Says where deliveries of webhooks are kept that can be asked for again.
+    fn deliveries_kept(&self) -> DeliveriesKept {
+        DeliveriesKept::Nowhere
+    }
+
+    /// Returns what was delivered at `since` or later and has not arrived, oldest first, as far back as is reasonable.
+    async fn missed_deliveries(
+        &self,
+        _of: DeliveriesOf<'_>,
+        _since: Timestamp,
+    ) -> Result<Vec<MissedDelivery>, ForgeError> {
+        Ok(Vec::new())
+    }
+
+    /// Has a delivery repeated.
+    async fn redeliver(&self, delivery: &MissedDelivery) -> Result<(), ForgeError> {
+        Err(ForgeError::NotFound { what: format!("the delivery `{}`", delivery.id) })
+    }
+
+    /// Counts the outages that are over: how often the forge has answered again after it did not for a while.
+    fn outages(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
 }
 
 /// Whether an account is among some people.
@@ -261,6 +290,19 @@ impl Pages {
             Self::GitHub => format!("{repository}/tree/{branch}"),
             Self::Gitea => format!("{repository}/src/branch/{branch}"),
             Self::GitLab => format!("{repository}/-/tree/{branch}"),
+        }
+    }
+
+    /// Returns the page on which somebody opens a pull request from `head` into `base`.
+    pub fn new_pull_request(self, repository: &str, head: &BranchName, base: &BranchName) -> String {
+        let [head, base] = [head, base].map(|branch| calls::encoded(branch.as_str()).replace("%2F", "/"));
+        match self {
+            Self::GitHub => format!("{repository}/compare/{base}...{head}?expand=1"),
+            Self::Gitea => format!("{repository}/compare/{base}...{head}"),
+            Self::GitLab => format!(
+                "{repository}/-/merge_requests/new?merge_request%5Bsource_branch%5D={head}&\
+                 merge_request%5Btarget_branch%5D={base}"
+            ),
         }
     }
 

@@ -235,7 +235,7 @@ fn reduce_github(event: &str, body: &[u8]) -> Result<Option<Hint>, PayloadError>
             HintKind::Commit { sha: run.head_sha, key: run.name }
         }
         "check_suite" => HintKind::Commit { sha: read::<CheckSuite>(event, &payload)?.check_suite.head_sha, key: None },
-        "pull_request" => pull_request(read::<PullRequest>(event, &payload)?.pull_request),
+        "pull_request" => pull_request(read(event, &payload)?),
         "pull_request_review" => {
             HintKind::Review { pull_request: read::<PullRequest>(event, &payload)?.pull_request.number }
         }
@@ -306,6 +306,13 @@ struct Check {
 #[derive(Deserialize)]
 struct PullRequest {
     pull_request: Numbered,
+    #[serde(default)]
+    changes: Option<Changes>,
+}
+
+#[derive(Deserialize)]
+struct Changes {
+    base: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -322,7 +329,12 @@ struct Head {
 }
 
 /// Returns a pull request with what the event says it is now.
-fn pull_request(now: Numbered) -> HintKind {
+fn pull_request(event: PullRequest) -> HintKind {
+    let now = event.pull_request;
+    if event.changes.is_some_and(|changes| changes.base.is_some()) {
+        // It goes into another branch than before, which neither head nor state tell.
+        return HintKind::PullRequest { number: now.number, head: None, state: None };
+    }
     let state = if now.merged == Some(true) { Some("merged".to_owned()) } else { now.state };
     HintKind::PullRequest { number: now.number, head: now.head.and_then(|head| head.sha), state }
 }
@@ -443,6 +455,10 @@ mod tests {
         };
         assert_eq!(state(sample!("pull_request.synchronize")), (pull(2), Some("open".into())));
         assert_eq!(state(sample!("pull_request.closed")), (pull(2), Some("closed".into())));
+        let retargeted = br#"{"action": "edited", "changes": {"base": {"ref": {"from": "env/dev"}}},
+            "pull_request": {"number": 2, "state": "open", "head": {"sha": "a"}}, "repository": {"full_name": "a/b"}}"#;
+        let stale = HintKind::PullRequest { number: pull(2), head: None, state: None };
+        assert_eq!(about("pull_request", retargeted), stale);
         let review = HintKind::Review { pull_request: pull(2) };
         assert_eq!(about("pull_request_review", sample!("pull_request_review.submitted")), review);
         assert_eq!(about("ping", sample!("ping")), HintKind::Ping);

@@ -134,6 +134,19 @@ impl LocalForge {
         .await
     }
 
+    /// Makes a pull request a draft, or ready for review again, of which nobody is told.
+    ///
+    /// # Errors
+    /// 404 when it is not there.
+    pub async fn set_draft(&self, repository: &str, number: u64, draft: bool) -> Result<(), Refusal> {
+        let key = repository.to_owned();
+        self.work(move |desk| {
+            desk.repository_mut(&key)?.pulls.get_mut(&number).ok_or_else(Refusal::not_found)?.draft = draft;
+            Ok(())
+        })
+        .await
+    }
+
     /// Sets which merges are allowed.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod server;
 mod state;
 mod talking;
 mod telling;
+mod tokens;
 mod urls;
 mod webhook_sender;
 

@@ -82,6 +82,9 @@ pub(super) fn obstacles(repository: &Repository, pull: &PullRequest, contains_ba
         let count = protection.required_approvals;
         obstacles.push(format!("At least {count} approving review is required by reviewers with write access."));
     }
+    if protection.merge_queue {
+        obstacles.push("Changes must be made through the merge queue.".to_owned());
+    }
     if protection.strict && !contains_base {
         obstacles.push("The head branch is not up to date with the base branch.".to_owned());
     }

@@ -162,6 +162,10 @@ pub struct Protection {
     pub allow_force_pushes: bool,
     /// Whether the branch may be deleted.
     pub allow_deletions: bool,
+    /// Whether merges go through a merge queue; there is none here, so they are refused.
+    pub merge_queue: bool,
+    /// Whether these are the rules of a ruleset, which everybody sees, and not classic protection.
+    pub is_ruleset: bool,
 }
 
 /// A repository's label.

@@ -26,6 +26,7 @@ use super::{
     sessions::{LIFE, NotSignedIn, Proof, Session},
     site::Site,
 };
+use crate::secret::{self, Secret};
 
 /// What a proxy adds to a request.
 const PROXY_HEADERS: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
@@ -46,12 +47,12 @@ pub struct Access {
     public: Option<Authority>,
     https: bool,
     cookie: String,
-    token: Option<SecretString>,
+    token: Option<Secret>,
 }
 
 impl Access {
     /// Makes the rules of a service that listens on `address` and is known as `public_url`.
-    pub fn new(address: SocketAddr, public_url: &str, token: Option<SecretString>) -> Self {
+    pub fn new(address: SocketAddr, public_url: &str, token: Option<Secret>) -> Self {
         let url = public_url.parse::<Uri>().ok();
         let https = url.as_ref().is_some_and(|url| url.scheme_str() == Some("https"));
         let public = url.and_then(|url| url.authority().cloned());
@@ -67,7 +68,12 @@ impl Access {
 
     /// Says whether this is the token.
     pub(super) fn is_token(&self, given: &str) -> bool {
-        self.token.as_ref().is_some_and(|token| same(given, token))
+        self.token.as_ref().is_some_and(|token| is_now(given, token))
+    }
+
+    /// Returns the token as it is now.
+    fn token_now(&self) -> Option<SecretString> {
+        self.token.as_ref().map(Secret::now)
     }
 
     /// Returns the header that has a browser keep a session.
@@ -129,7 +135,7 @@ impl Access {
                 "Set `api_token_file` under `[service]` in the settings.",
             ));
         };
-        bearer(headers).filter(|given| same(given, token)).map(drop).ok_or_else(|| unproven("Reading"))
+        bearer(headers).filter(|given| is_now(given, token)).map(drop).ok_or_else(|| unproven("Reading"))
     }
 
     /// Checks that a request may act.
@@ -142,7 +148,7 @@ impl Access {
                 "Set `api_token_file` under `[service]` in the settings.",
             ));
         };
-        bearer(request.headers()).filter(|given| same(given, token)).map(drop).ok_or_else(|| unproven("Acting"))
+        bearer(request.headers()).filter(|given| is_now(given, token)).map(drop).ok_or_else(|| unproven("Acting"))
     }
 
     /// Checks that no page of another origin asks.
@@ -179,6 +185,7 @@ pub(super) struct Visitor {
 impl Visitor {
     fn of(site: &Site, request: &Request) -> Self {
         let cookie = site.access.kept(request.headers()).unwrap_or_default();
+        site.sessions.keep_to(site.access.token_now().as_ref());
         let session = site.sessions.of(cookie, (site.commands.clock)());
         let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         Self { session, cookie: cookie.to_owned(), address }
@@ -278,13 +285,22 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Says whether this is a secret as it is now.
+fn is_now(given: &str, token: &Secret) -> bool {
+    secret::checked(std::slice::from_ref(token), |tokens| is_one_of(given, tokens)).is_ok()
+}
+
 /// Compares in a time that says nothing about the token, its length neither.
 fn same(given: &str, token: &SecretString) -> bool {
     let digest = |text: &str| Sha256::digest(text.as_bytes());
     digest(given).ct_eq(&digest(token.expose_secret())).into()
 }
 
-/// Says whether this is one of the secrets; each is compared, so that the answer's delay says nothing about them.
-pub(super) fn is_one_of(given: &str, secrets: &[SecretString]) -> bool {
-    secrets.iter().filter(|secret| same(given, secret)).count() > 0
+/// What was given is none of the secrets.
+pub(super) struct Another;
+
+/// Checks that this is one of the secrets; each is compared, so that the answer's delay says nothing about them.
+pub(super) fn is_one_of(given: &str, secrets: &[SecretString]) -> Result<(), Another> {
+    let same = secrets.iter().filter(|secret| same(given, secret)).count();
+    if same > 0 { Ok(()) } else { Err(Another) }
 }

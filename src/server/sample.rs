@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 
 use super::{Readiness, ServerState, access::Access, router, sessions::Sessions, site::Site, webhooks::*};
@@ -24,9 +23,11 @@ use crate::{
         board::{Boards, CommitText, StrategyBoard},
         changes::Changes,
         commands::Commands,
+        forges::Forges,
         hub::{self, Hub},
         repository::Message,
     },
+    secret::Secret,
     store::{MergeRecord, Promotion, Store},
 };
 
@@ -65,7 +66,7 @@ impl Sample {
         let (sender, woken) = hub::channel();
         let commands = Commands {
             store: store.clone(),
-            forge: forge.clone(),
+            forges: Forges::of_one(forge.clone()),
             hub: Hub::new(move |_, _| Some(sender.clone())),
             boards: boards.clone(),
             clock: Arc::new(now),
@@ -73,7 +74,7 @@ impl Sample {
         };
         let (readiness, ready) = watch::channel(Readiness::Ready);
         let address = address.parse().expect("because tests write addresses");
-        let access = Access::new(address, "https://hydromote.example.com", token.map(SecretString::from));
+        let access = Access::new(address, "https://hydromote.example.com", token.map(Secret::from));
         let data = tempfile::tempdir().expect("because the folder for temporary files is there");
         let changes = Changes::new(data.path().to_owned());
         let site = Site { commands, access, sessions: Sessions::default(), changes, readiness: ready.clone() };
@@ -162,6 +163,7 @@ pub(crate) fn board() -> StrategyBoard {
         dry_head: Some(dry_sha(NEWEST)),
         repository_url: "https://github.example.com/acme/shop".into(),
         pages: Pages::GitHub,
+        destination: None,
         mistake: None,
         kept_out: None,
         trouble: None,

@@ -1,7 +1,8 @@
 //! Who is signed in: sessions of browsers, and how often a wrong token may be tried.
 //!
 //! - A session lives in memory only. It ends when its person signs out, when its time is over, when
-//!   the service stops, or when too many newer ones were made.
+//!   the service stops, when the token that people sign in with is replaced, or when too many newer
+//!   ones were made.
 //! - What a browser holds is 256 random bits; the server keeps their digest, so that neither a look
 //!   into its memory nor the time of a comparison gives a session away.
 //! - Every form of a session carries its own token, which no other site can know.
@@ -14,6 +15,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -100,6 +102,8 @@ pub struct Sessions {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// The digest of the token that people signed in with.
+    token: Option<Key>,
     sessions: HashMap<Key, Open>,
     wrong: HashMap<Option<IpAddr>, Vec<Timestamp>>,
 }
@@ -153,6 +157,16 @@ impl Sessions {
         let inner = self.inner();
         let open = inner.sessions.get(&digest(cookie))?;
         (!is_over(&open.session, now)).then(|| open.session.clone())
+    }
+
+    /// Ends every session when the token that people sign in with is another one than it was.
+    pub(super) fn keep_to(&self, token: Option<&SecretString>) {
+        let mut inner = self.inner();
+        let token = token.map(|token| digest(token.expose_secret()));
+        if inner.token != token {
+            inner.token = token;
+            inner.sessions.clear();
+        }
     }
 
     /// Ends a session.
@@ -217,6 +231,18 @@ mod tests {
         sessions.sign_out(two.expose());
         assert!(sessions.of(two.expose(), at(1)).is_none());
         assert!(sessions.of("", at(1)).is_none());
+    }
+
+    #[test]
+    fn sessions_end_when_the_token_is_replaced() {
+        let sessions = Sessions::default();
+        let (first, other) = (SecretString::from("first"), SecretString::from("other"));
+        sessions.keep_to(Some(&first));
+        let one = sessions.sign_in("Ada", address(1), at(0), || true).expect("a session");
+        sessions.keep_to(Some(&first));
+        assert!(sessions.of(one.expose(), at(1)).is_some());
+        sessions.keep_to(Some(&other));
+        assert!(sessions.of(one.expose(), at(1)).is_none());
     }
 
     #[test]

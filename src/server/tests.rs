@@ -54,8 +54,9 @@ impl DeliveryInbox for Memory {
         if !ids.insert(format!("{}/{}", delivery.forge, delivery.id)) {
             return Ok(Recorded::Duplicate);
         }
+        let concerned = vec![delivery.hint.repository.clone()];
         self.deliveries.lock().expect("because no test panics while it holds the lock").push(delivery);
-        Ok(Recorded::New)
+        Ok(Recorded::New(concerned))
     }
 
     async fn spelled(&self, repository: RepositoryId) -> Result<RepositoryId, InboxError> {
@@ -79,7 +80,7 @@ impl DeliveryInbox for Memory {
             .lock()
             .expect("because no test panics while it holds the lock")
             .push((repository.clone(), deployed));
-        Ok(Recorded::New)
+        Ok(Recorded::New(vec![repository.clone()]))
     }
 }
 
@@ -100,6 +101,7 @@ impl World {
         let (wake, woken) = mpsc::channel(1);
         let (readiness, ready) = watch::channel(Readiness::Starting);
         let source = |dialect| WebhookSource {
+            destinations: ServedRepositories::default(),
             dialect,
             secrets: secrets.iter().map(|secret| (*secret).into()).collect(),
             repositories: ServedRepositories(

@@ -17,7 +17,6 @@ use axum::{
     routing,
 };
 use http::{HeaderMap, StatusCode};
-use secrecy::SecretString;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tower_http::limit::RequestBodyLimitLayer;
 
@@ -25,6 +24,7 @@ use crate::{
     domain::{deployed::Deployed, ids::RepositoryId},
     forge::webhook::{Dialect, Hint, HintKind, PayloadError, SignatureError},
     reconcile::context::Clock,
+    secret::{self, Secret},
     settings::ServedRepositories,
 };
 
@@ -49,12 +49,14 @@ pub struct Delivery {
 }
 
 /// What became of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is on disk now.
-    New,
+    /// It is on disk now, and concerns these repositories.
+    New(Vec<RepositoryId>),
     /// It was there before.
     Duplicate,
+    /// No strategy promotes into the repository that it is about.
+    Nobody,
 }
 
 /// The delivery could not be written down; the forge may deliver it again, and polling finds what it was about.
@@ -86,9 +88,11 @@ pub struct WebhookSource {
     /// How it signs and what its events are called.
     pub dialect: Dialect,
     /// The active secrets; with none every delivery is refused.
-    pub secrets: Vec<SecretString>,
+    pub secrets: Vec<Secret>,
     /// The repositories that are served.
     pub repositories: ServedRepositories,
+    /// Those into which strategies of others may promote.
+    pub destinations: ServedRepositories,
 }
 
 /// Takes deliveries.
@@ -186,16 +190,16 @@ async fn deliver(
     let proof = source.dialect.proof(&headers).map_err(unsigned)?;
     let _turn = receiver.turns.next().await?;
     let body = read_body(request).await?;
-    proof.check(&source.secrets, &body, (receiver.clock)()).map_err(unsigned)?;
+    let now = (receiver.clock)();
+    secret::checked(&source.secrets, |secrets| proof.check(secrets, &body, now)).map_err(unsigned)?;
     let (event, id) = named(source.dialect, &headers)?;
     let hint = reduce(source.dialect, event, &body)?;
-    if !source.repositories.contains(&hint.repository) {
+    if !source.repositories.contains(&hint.repository) && !source.destinations.contains(&hint.repository) {
         tracing::debug!(forge.name = forge, repository = %hint.repository, "ignored a delivery for a repository that is not served");
         return Ok(Outcome::ignored("the repository is not served"));
     }
-    let repository = hint.repository.clone();
     let delivery = Delivery { forge: forge.to_owned(), id: id.to_owned(), event: event.to_owned(), hint };
-    record(receiver, delivery, repository).await
+    record(receiver, delivery).await
 }
 
 /// Reads a body up to the limit.
@@ -236,14 +240,15 @@ fn reduce(dialect: Dialect, event: &str, body: &[u8]) -> Result<Hint, Outcome> {
     }
 }
 
-async fn record(receiver: &Receiver, delivery: Delivery, repository: RepositoryId) -> Result<Outcome, Outcome> {
+async fn record(receiver: &Receiver, delivery: Delivery) -> Result<Outcome, Outcome> {
     match receiver.inbox.record(delivery).await {
-        Ok(Recorded::New) => {
+        Ok(Recorded::New(repositories)) => {
             // A full channel has something to wake up for already.
-            let _ = receiver.wake.try_send(repository);
+            repositories.into_iter().for_each(|repository| drop(receiver.wake.try_send(repository)));
             Ok(Outcome::new(StatusCode::ACCEPTED, "accepted", "accepted"))
         }
         Ok(Recorded::Duplicate) => Ok(Outcome::new(StatusCode::OK, "duplicate", "known already")),
+        Ok(Recorded::Nobody) => Ok(Outcome::ignored("no strategy promotes into the repository")),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "could not write a delivery down");
             Err(Outcome::new(StatusCode::SERVICE_UNAVAILABLE, "failed", "the delivery could not be written down"))

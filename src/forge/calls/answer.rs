@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::{Timestamp, fmt::rfc2822};
 use serde::Deserialize;
 
-use crate::forge::ForgeError;
+use crate::{forge::ForgeError, secret::RENEW};
 
 /// How long we wait when the forge limits us without saying for how long; doubled each time in a row.
 /// <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>
@@ -108,12 +108,15 @@ impl Answer {
         let what = what.to_owned();
         let words = self.words();
         match self.status.as_u16() {
-            401 | 403 => ForgeError::Unauthorised { what, words },
+            401 => ForgeError::Unauthorised { what, words: format!("{words}; {RENEW}") },
+            403 => ForgeError::Unauthorised { what, words },
             404 | 410 => ForgeError::NotFound { what },
             409 => ForgeError::Moved { words },
             // No redirect is followed here: credentials are for one address, and a repeated write is another one.
             301 | 302 | 303 | 307 | 308 => {
-                let words = "it is at another address by now; was it renamed, or is the API's address another?".into();
+                let words = "it is at another address by now: if the repository was renamed or moved, write its new \
+                             name into `repositories`; if not, look whether `api_url` is right"
+                    .into();
                 ForgeError::Refused { what, words }
             }
             // 406: a conflict, on older GitLabs; 412: not in its present state; 423: the repository is archived.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use url::Url;
 
 use super::{lock, meters};
@@ -30,6 +30,8 @@ pub(in crate::forge) struct Breaker {
     /// The forge's host, as errors and metrics name it.
     host: String,
     state: Mutex<State>,
+    /// How many outages are over.
+    outages: watch::Sender<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +67,16 @@ impl Breaker {
 
     fn new(host: &str) -> Self {
         meters::breaker(host, false);
-        Self { host: host.to_owned(), state: Mutex::new(State::Closed { failures: 0 }) }
+        Self { host: host.to_owned(), state: Mutex::new(State::Closed { failures: 0 }), outages: watch::Sender::new(0) }
     }
 
     pub(in crate::forge) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Counts the outages that are over.
+    pub(in crate::forge) fn outages(&self) -> watch::Receiver<u64> {
+        self.outages.subscribe()
     }
 
     /// Fails while no call may go through; takes nothing.
@@ -129,6 +136,7 @@ impl Breaker {
             }
             (false, true) => {
                 meters::breaker(&self.host, false);
+                self.outages.send_modify(|count| *count += 1);
                 tracing::info!(forge = self.host, "`{}` answers again", self.host);
             }
             _ => {}
@@ -229,8 +237,11 @@ mod tests {
         assert!(breaker.check(now).is_err());
         let probe = breaker.admit(now + SECOND).expect("because it is time for a probe");
         assert!(breaker.admit(now + SECOND).is_err(), "one is enough");
+        let outages = breaker.outages();
+        assert_eq!(*outages.borrow(), 0);
         probe.answered();
         assert!(breaker.admit(now + SECOND).is_ok());
+        assert_eq!(*outages.borrow(), 1, "it is over");
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl<T: Transport> Client<T> {
         parse(&self.read(call, &call.path).await?.body, &call.what)
     }
 
-    /// Writes, once, after the more important writes; returns the body of the answer.
+    /// Writes, once, after the more important writes; returns the body of the answer. The body `()` is none.
     pub(in crate::forge) async fn write(
         &self,
         method: Method,
@@ -160,7 +160,8 @@ impl<T: Transport> Client<T> {
         body: &impl Serialize,
     ) -> Result<Answer, ForgeError> {
         let body = serde_json::to_value(body).map_err(|error| unavailable(call, error))?;
-        let request = Request { method, path: call.path.clone(), if_none_match: None, body: Some(body) };
+        let body = Some(body).filter(|body| !body.is_null());
+        let request = Request { method, path: call.path.clone(), if_none_match: None, body };
         // Nobody waits for a turn to hear that it is of no use.
         self.state.check(call)?;
         let turn = self.state.turns.take(call.importance, &self.state.meters).await;

@@ -1,50 +1,75 @@
 //! Plain HTTP with one token, to one address.
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Answer, Outgoing, Request, Transport};
+use crate::secret::Secret;
 
 /// Plain HTTP with one token, to one address.
 pub(in crate::forge) struct Http {
     outgoing: Outgoing,
     base: String,
-    headers: HeaderMap,
+    token: TokenHeader,
+}
+
+/// How a forge is sent a token.
+pub(in crate::forge) struct TokenHeader {
+    /// The header.
+    pub(in crate::forge) name: HeaderName,
+    /// What stands before the token in it.
+    pub(in crate::forge) prefix: &'static str,
+    /// The token.
+    pub(in crate::forge) token: Secret,
+}
+
+impl TokenHeader {
+    fn value(&self, token: &SecretString) -> anyhow::Result<HeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("{}{}", self.prefix, token.expose_secret()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
 }
 
 impl Http {
-    /// Returns the transport to the API at `base`, which has no slash at its end; the token goes into its header.
-    pub(in crate::forge) fn new(
-        base: &str,
-        (name, token): (HeaderName, &SecretString),
-        outgoing: Outgoing,
-    ) -> anyhow::Result<Self> {
-        let mut token = HeaderValue::from_str(token.expose_secret())?;
-        token.set_sensitive(true);
-        let accept = HeaderValue::from_static("application/json");
-        let headers = HeaderMap::from_iter([(name, token), (header::ACCEPT, accept)]);
-        Ok(Self { outgoing, base: base.to_owned(), headers })
+    /// Returns the transport to the API at `base`, which has no slash at its end.
+    pub(in crate::forge) fn new(base: &str, token: TokenHeader, outgoing: Outgoing) -> anyhow::Result<Self> {
+        token.value(&token.token.now())?;
+        Ok(Self { outgoing, base: base.to_owned(), token })
+    }
+
+    async fn send(&self, request: &Request, token: &SecretString) -> anyhow::Result<Answer> {
+        let has_body = request.body.is_some();
+        let body = request.body.as_ref().map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let mut outgoing = http::Request::new(body);
+        *outgoing.method_mut() = Method::clone(&request.method);
+        *outgoing.uri_mut() = format!("{}{}", self.base, request.path).parse()?;
+        let headers = outgoing.headers_mut();
+        headers.insert(self.token.name.clone(), self.token.value(token)?);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(etag) = &request.if_none_match {
+            headers.insert(header::IF_NONE_MATCH, etag.clone());
+        }
+        if has_body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let (status, headers, body) = self.outgoing.exchange(outgoing).await?;
+        Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
     }
 }
 
 #[async_trait]
 impl Transport for Http {
     async fn exchange(&self, request: Request) -> anyhow::Result<Answer> {
-        let mut outgoing = http::Request::new(match &request.body {
-            Some(body) => serde_json::to_vec(body)?,
-            None => Vec::new(),
-        });
-        *outgoing.method_mut() = request.method;
-        *outgoing.uri_mut() = format!("{}{}", self.base, request.path).parse()?;
-        *outgoing.headers_mut() = self.headers.clone();
-        if let Some(etag) = request.if_none_match {
-            outgoing.headers_mut().insert(header::IF_NONE_MATCH, etag);
+        let mut token = self.token.token.now();
+        loop {
+            let answer = self.send(&request, &token).await?;
+            // What was refused for its token did nothing. Without another token by now that is the answer.
+            match (answer.status == StatusCode::UNAUTHORIZED).then(|| self.token.token.instead_of(&token)).flatten() {
+                Some(newer) => token = newer,
+                None => return Ok(answer),
+            }
         }
-        if request.body.is_some() {
-            outgoing.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        let (status, headers, body) = self.outgoing.exchange(outgoing).await?;
-        Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
     }
 }

@@ -33,7 +33,7 @@ pub(super) use self::{
     answer::Answer,
     breaker::Breaker,
     client::{Client, CredentialState, Request, Transport},
-    http_transport::Http,
+    http_transport::{Http, TokenHeader},
     meters::count,
     outgoing::Outgoing,
     read_back::{is_worth_reading_back, settle_close},

@@ -4,53 +4,69 @@
 //! - An answer is read in parts, up to a limit.
 //! - Errors hold no address with its query, and no header. One about a certificate says what to do.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+};
 
 use anyhow::{anyhow, ensure};
 use http::{HeaderMap, StatusCode};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::Limits;
-use crate::network::{Network, TRUST};
+use super::{Limits, lock};
+use crate::{
+    network::{self, Network, Proxy, TRUST},
+    secret::Secret,
+};
 
 /// The largest answer that is read, bytes: the largest list that we ask for has some thousand bytes per entry.
 const MAX_ANSWER: usize = 32 << 20;
 
-/// Sends requests to one forge.
+/// Sends requests to one forge. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(in crate::forge) struct Outgoing {
-    client: reqwest::Client,
+    limits: Limits,
+    network: Network,
     host: String,
-    /// The proxy in between, for errors.
-    proxy: Option<String>,
+    proxy: Option<Proxy>,
+    current: Arc<Mutex<Connected>>,
+}
+
+/// The client, and the credentials of the proxy that it was made with.
+#[derive(Debug, Clone)]
+struct Connected {
+    client: reqwest::Client,
+    credentials: Option<SecretString>,
 }
 
 impl Outgoing {
     /// Returns the way to the API at `address`.
     pub(in crate::forge) fn new(address: &str, limits: Limits, network: &Network) -> anyhow::Result<Self> {
         let address = Url::parse(address)?;
-        let mut client = reqwest::Client::builder()
-            .user_agent("hydromote")
-            .connect_timeout(limits.connect)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        let proxy = network.proxy_of(&address);
-        if let Some(proxy) = proxy {
-            let mut through = reqwest::Proxy::all(proxy.address.as_str())?;
-            if let Some((user, password)) = &proxy.credentials {
-                through = through.basic_auth(user, password.expose_secret());
-            }
-            client = client.proxy(through);
-        }
-        if let Some(roots) = &network.roots {
-            client = client.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&roots.pem)?);
-        }
+        let proxy = network.proxy_of(&address).cloned();
+        let credentials = credentials_now(proxy.as_ref());
+        let client = client(limits, network, proxy.as_ref(), credentials.as_ref())?;
         Ok(Self {
-            client: client.build()?,
+            limits,
+            network: network.clone(),
             host: address.host_str().unwrap_or_default().to_owned(),
-            proxy: proxy.map(|proxy| proxy.address.as_str().trim_end_matches('/').to_owned()),
+            proxy,
+            current: Arc::new(Mutex::new(Connected { client, credentials })),
         })
+    }
+
+    /// Returns the client; another one when the credentials of the proxy were replaced.
+    fn client(&self) -> anyhow::Result<reqwest::Client> {
+        let credentials = credentials_now(self.proxy.as_ref());
+        let text =
+            |credentials: &Option<SecretString>| credentials.as_ref().map(|text| text.expose_secret().to_owned());
+        let mut current = lock(&self.current);
+        if text(&current.credentials) != text(&credentials) {
+            let client = client(self.limits, &self.network, self.proxy.as_ref(), credentials.as_ref())?;
+            *current = Connected { client, credentials };
+        }
+        Ok(current.client.clone())
     }
 
     /// Sends one request, and reads its answer to the end.
@@ -59,7 +75,8 @@ impl Outgoing {
         request: http::Request<B>,
     ) -> anyhow::Result<(StatusCode, HeaderMap, Vec<u8>)> {
         let request = reqwest::Request::try_from(request)?;
-        let mut response = self.client.execute(request).await.map_err(|error| self.explained(error.without_url()))?;
+        let mut response =
+            self.client()?.execute(request).await.map_err(|error| self.explained(error.without_url()))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
@@ -77,11 +94,40 @@ impl Outgoing {
         }
         match &self.proxy {
             Some(proxy) if error.is_connect() => {
+                let proxy = proxy.address.as_str().trim_end_matches('/');
                 anyhow::Error::new(error).context(format!("could not reach `{host}` through the proxy `{proxy}`"))
             }
             _ => error.into(),
         }
     }
+}
+
+fn credentials_now(proxy: Option<&Proxy>) -> Option<SecretString> {
+    proxy?.credentials.as_ref().map(Secret::now)
+}
+
+fn client(
+    limits: Limits,
+    network: &Network,
+    proxy: Option<&Proxy>,
+    credentials: Option<&SecretString>,
+) -> anyhow::Result<reqwest::Client> {
+    let mut client = reqwest::Client::builder()
+        .user_agent("hydromote")
+        .connect_timeout(limits.connect)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if let Some(proxy) = proxy {
+        let mut through = reqwest::Proxy::all(proxy.address.as_str())?;
+        if let Some((user, password)) = credentials.and_then(network::pair) {
+            through = through.basic_auth(user, password);
+        }
+        client = client.proxy(through);
+    }
+    if let Some(roots) = &network.roots {
+        client = client.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&roots.pem)?);
+    }
+    Ok(client.build()?)
 }
 
 /// Finds what TLS says about a certificate among the causes of an error.

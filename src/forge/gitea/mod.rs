@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::header;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 
 use self::{
@@ -37,7 +37,7 @@ use self::{
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Breaker, CredentialState, Http, Outgoing, whose_token},
+    calls::{Breaker, CredentialState, Http, Outgoing, TokenHeader, whose_token},
     github_like,
     setup::api_and_site,
 };
@@ -49,6 +49,7 @@ use crate::{
         status::CommitStatus,
     },
     network::Network,
+    secret::Secret,
 };
 
 /// Where the API is below the address that people open.
@@ -65,7 +66,7 @@ pub struct GiteaOptions {
     /// The API's address, such as `https://git.example.com/api/v1`.
     pub api_url: String,
     /// An access token.
-    pub token: SecretString,
+    pub token: Secret,
     /// Time limits.
     pub limits: Limits,
 }
@@ -75,7 +76,7 @@ pub struct Gitea {
     client: Client,
     /// The address that people open and git uses, without a slash at its end.
     site: String,
-    token: SecretString,
+    token: Secret,
     heads: Heads,
     account: OnceCell<Account>,
     merge_patience: Duration,
@@ -102,9 +103,9 @@ impl Gitea {
     /// When address or token cannot be used.
     pub fn through(options: &GiteaOptions, network: &Network) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
-        let token = format!("token {}", options.token.expose_secret());
         let outgoing = Outgoing::new(&api, options.limits, network).map_err(|source| SetupError::Client { source })?;
-        let transport = Http::new(&api, (header::AUTHORIZATION, &SecretString::from(token)), outgoing);
+        let token = TokenHeader { name: header::AUTHORIZATION, prefix: "token ", token: options.token.clone() };
+        let transport = Http::new(&api, token, outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
             client: Client::new(transport, Arc::new(CredentialState::new(options.limits, &Breaker::of(&api), "token"))),
@@ -144,7 +145,7 @@ impl Forge for Gitea {
     async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
         // Any user name does beside a token. The address that the forge tells may be another, as its people see it:
         // the token is not for that.
-        let pair = BASE64_STANDARD.encode(format!("hydromote:{}", self.token.expose_secret()));
+        let pair = BASE64_STANDARD.encode(format!("hydromote:{}", self.token.now().expose_secret()));
         let authorization = Some(format!("Basic {pair}").into());
         Ok(GitRemote { url: format!("{}/{repository}.git", self.site), authorization })
     }

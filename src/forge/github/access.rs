@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use http::Method;
-use octocrab::{Octocrab, models::InstallationId};
+use http::{Method, StatusCode};
+use octocrab::models::InstallationId;
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::{
@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     Limits,
+    app_key::AppKey,
     client::{Client, Octo, refusal},
 };
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
         ForgeError,
         calls::{Breaker, Call, CredentialState, count, lock},
     },
+    secret::Secret,
 };
 
 /// Installation tokens live for an hour; a renewed one has at least ten minutes left for git.
@@ -40,7 +42,26 @@ const TOKEN_ROUTE: &str = "/app/installations/{installation_id}/access_tokens";
 #[derive(Clone)]
 pub(super) struct Access {
     pub(super) client: Arc<Client>,
-    pub(super) token: SecretString,
+    pub(super) token: GitToken,
+}
+
+/// What git shows as its token.
+#[derive(Clone)]
+pub(super) enum GitToken {
+    /// The one that the API is called with.
+    Own(Secret),
+    /// The installation's, as it was when it was asked for.
+    Installation(SecretString),
+}
+
+impl Access {
+    /// Returns the token for git as it is now.
+    pub(super) async fn git_token(&self) -> SecretString {
+        match &self.token {
+            GitToken::Own(token) => token.now(),
+            GitToken::Installation(token) => self.client.installation_token().await.unwrap_or_else(|| token.clone()),
+        }
+    }
 }
 
 /// The credentials of one forge.
@@ -53,8 +74,8 @@ pub(super) enum Credential {
 
 /// An App and its installations.
 pub(super) struct App {
-    octocrab: Octocrab,
-    client: Client,
+    key: Arc<AppKey>,
+    client: Arc<Client>,
     limits: Limits,
     breaker: Arc<Breaker>,
     ids: Mutex<HashMap<RepositoryId, u64>>,
@@ -65,7 +86,15 @@ pub(super) struct App {
 /// One installation with its current token.
 struct Installation {
     state: Arc<CredentialState>,
-    current: Option<(Access, Instant)>,
+    current: Option<Current>,
+}
+
+/// A token of an installation.
+struct Current {
+    access: Access,
+    since: Instant,
+    /// Which of the App's keys it was asked for with: it is renewed with that one.
+    generation: u64,
 }
 
 #[derive(Deserialize)]
@@ -89,18 +118,27 @@ impl Credential {
             Self::Token(access) => Ok(access.clone()),
             Self::App(app) => {
                 let id = app.installation_of(repository).await?;
-                app.access(id).await.inspect_err(|error| app.forget_missing(repository, error))
+                let error = match app.access(id).await {
+                    Err(error @ (ForgeError::NotFound { .. } | ForgeError::Unauthorised { .. })) => error,
+                    access => return access,
+                };
+                // It may be gone, and the App installed anew.
+                lock(&app.ids).remove(repository);
+                match app.installation_of(repository).await? {
+                    other if other != id => app.access(other).await,
+                    _ => Err(error),
+                }
             }
         }
     }
 }
 
 impl App {
-    pub(super) fn new(octocrab: Octocrab, limits: Limits, breaker: Arc<Breaker>) -> Self {
+    pub(super) fn new(key: Arc<AppKey>, limits: Limits, breaker: Arc<Breaker>) -> Self {
         let state = Arc::new(CredentialState::new(limits, &breaker, "app"));
         Self {
-            client: Client::new(Octo(octocrab.clone()), state),
-            octocrab,
+            client: Arc::new(Client::new(Octo::App(Arc::clone(&key)), state)),
+            key,
             limits,
             breaker,
             ids: Mutex::default(),
@@ -110,8 +148,8 @@ impl App {
     }
 
     /// Returns the client that speaks as the App itself.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
     }
 
     /// Returns the access to any repository, for what no installation decides.
@@ -166,15 +204,26 @@ impl App {
 
     fn current(&self, id: u64) -> Option<Access> {
         let installations = lock(&self.installations);
-        let (access, since) = installations.get(&id)?.current.as_ref()?;
-        (since.elapsed() < INSTALLATION_TOKEN_AGE).then(|| access.clone())
+        let current = installations.get(&id)?.current.as_ref()?;
+        let is_good = current.since.elapsed() < INSTALLATION_TOKEN_AGE
+            && current.generation == self.key.speaker().generation
+            && !current.access.client.transport.is_gone();
+        is_good.then(|| current.access.clone())
     }
 
     async fn renew(&self, id: u64, what: &str) -> Result<Access, ForgeError> {
         let state = self.state(id);
         let call = Call::new(TOKEN_ROUTE, String::new(), what.to_owned());
         let permit = state.admit(&call)?;
-        let renewed = self.octocrab.installation_and_token(InstallationId(id)).await.map_err(refusal);
+        let mut speaker = self.key.speaker();
+        let renewed = loop {
+            let renewed = speaker.octocrab.installation_and_token(InstallationId(id)).await.map_err(refusal);
+            let is_refused = matches!(&renewed, Err(Ok(answer)) if answer.status == StatusCode::UNAUTHORIZED);
+            match is_refused.then(|| self.key.instead_of(&speaker)).flatten() {
+                Some(newer) => speaker = newer,
+                None => break renewed,
+            }
+        };
         let (octocrab, token) = match renewed {
             Ok(renewed) => renewed,
             Err(Ok(answer)) => {
@@ -190,8 +239,10 @@ impl App {
         };
         count(&Method::POST, TOKEN_ROUTE, "201");
         permit.answered();
-        let access = Access { client: Arc::new(Client::new(Octo(octocrab), Arc::clone(&state))), token };
-        let current = Some((access.clone(), Instant::now()));
+        let client = Arc::new(Client::new(Octo::installation(octocrab), Arc::clone(&state)));
+        let access = Access { client, token: GitToken::Installation(token) };
+        let (since, generation) = (Instant::now(), speaker.generation);
+        let current = Some(Current { access: access.clone(), since, generation });
         lock(&self.installations).insert(id, Installation { state, current });
         Ok(access)
     }
@@ -205,11 +256,45 @@ impl App {
         });
         Arc::clone(&installation.state)
     }
+}
 
-    /// Forgets an installation that is gone, so that the next call looks for the new one.
-    fn forget_missing(&self, repository: &RepositoryId, error: &ForgeError) {
-        if matches!(error, ForgeError::NotFound { .. } | ForgeError::Unauthorised { .. }) {
-            lock(&self.ids).remove(repository);
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    use super::*;
+    use crate::forge::{
+        Forge,
+        github::{Credentials, GitHub, GitHubOptions},
+        tests::scripted::{Reply, Scripted, TestResult},
+    };
+
+    #[tokio::test]
+    async fn a_token_is_renewed_while_it_is_still_good_for_git() -> TestResult {
+        let token = |token: &str| Reply::json(201, json!({"token": token, "permissions": {}}));
+        let repository = Reply::json(200, json!({"default_branch": "main", "html_url": "u", "clone_url": "c"}));
+        let server =
+            Scripted::start(vec![Reply::json(200, json!({"id": 99})), token("first"), repository, token("second")])
+                .await?;
+        let private_key = include_str!("tests/throw-away-app-key.pem").into();
+        let (api_url, credentials) = (format!("{}/api/v3", server.url), Credentials::App { id: 42, private_key });
+        let forge = GitHub::new(&GitHubOptions { api_url, credentials, limits: Limits::default() })?;
+        let shop = RepositoryId::new("acme/shop")?;
+        let git = async || -> Result<_, Box<dyn std::error::Error>> {
+            let header = forge.git_remote(&shop).await?.authorization;
+            Ok(header.map(|header| header.expose_secret().to_owned()))
+        };
+        let first = git().await?;
+        assert_eq!(git().await?, first, "it is kept");
+        let Credential::App(app) = &forge.credential else { return Err("it is an App".into()) };
+        // The clock of a test cannot be moved; the age of a token can.
+        if let Some(current) = lock(&app.installations).get_mut(&99).and_then(|one| one.current.as_mut()) {
+            current.since = current.since.checked_sub(INSTALLATION_TOKEN_AGE).ok_or("the machine is older")?;
         }
+        assert_ne!(git().await?, first, "it has ten minutes left, which a push may take");
+        let renewals = server.lines().iter().filter(|line| line.ends_with("/99/access_tokens")).count();
+        assert_eq!(renewals, 2);
+        Ok(())
     }
 }

@@ -5,12 +5,15 @@
 //! - Tokens and keys never appear in errors, logs or `Debug`.
 
 mod access;
+mod app_key;
 mod client;
 mod comments;
+mod deliveries;
 mod model;
 mod people;
 mod pulls;
 mod reviews;
+mod rules;
 mod sdk;
 mod statuses;
 #[cfg(test)]
@@ -26,19 +29,22 @@ use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::Uri;
 use jiff::Timestamp;
-use octocrab::{AuthState, EncodingKey, auth::AppAuth, models::AppId};
-use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::OnceCell;
+use octocrab::AuthState;
+use secrecy::ExposeSecret;
+use tokio::sync::{OnceCell, watch};
 
+pub use self::app_key::check_private_key;
 use self::{
-    access::{Access, App, Credential},
+    access::{Access, App, Credential, GitToken},
+    app_key::AppKey,
     client::{Client, Octo},
     model::{AppBody, RepositoryBody, UserBody},
     sdk::sdk,
 };
 use super::{
-    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
-    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
+    Account, Among, Comment, CommitAuthor, DeliveriesKept, DeliveriesOf, Forge, ForgeError, GitRemote, Merge,
+    MissedDelivery, NewPullRequest, NewStatus, Pages, PullRequest, Reacted, Reaction, RecentComments, Repository,
+    Reviews, Webhook,
     calls::{Breaker, Call, CredentialState, Outgoing, encoded, whose_token},
     github_like,
     setup::api_address,
@@ -51,6 +57,7 @@ use crate::{
         status::CommitStatus,
     },
     network::Network,
+    secret::Secret,
 };
 
 /// What an address of the API looks like.
@@ -70,13 +77,13 @@ pub struct GitHubOptions {
 #[derive(Clone)]
 pub enum Credentials {
     /// A personal access token.
-    Token(SecretString),
+    Token(Secret),
     /// A GitHub App; its installations are found per repository.
     App {
         /// The App's id.
         id: u64,
         /// The RSA private key, PEM.
-        private_key: SecretString,
+        private_key: Secret,
     },
 }
 
@@ -94,6 +101,7 @@ impl fmt::Debug for Credentials {
 pub struct GitHub {
     credential: Credential,
     account: OnceCell<Account>,
+    breaker: Arc<Breaker>,
     /// Where repositories are cloned from, as the forge last said.
     clone_urls: Mutex<BTreeMap<RepositoryId, String>>,
 }
@@ -120,23 +128,32 @@ impl GitHub {
         let outgoing = Outgoing::new(&api, limits, network).map_err(|source| SetupError::Client { source })?;
         let credential = match &options.credentials {
             Credentials::Token(token) => {
-                let auth = AuthState::AccessToken { token: token.clone() };
+                let octocrab = sdk(base, AuthState::None, outgoing);
                 let state = Arc::new(CredentialState::new(limits, &breaker, "token"));
-                let client = Arc::new(Client::new(Octo(sdk(base, auth, outgoing)), state));
-                Credential::Token(Access { client, token: token.clone() })
+                let client = Arc::new(Client::new(Octo::Token { octocrab, token: token.clone() }, state));
+                Credential::Token(Access { client, token: GitToken::Own(token.clone()) })
             }
             Credentials::App { id, private_key } => {
-                let key = EncodingKey::from_rsa_pem(private_key.expose_secret().as_bytes())
-                    .map_err(|error| SetupError::PrivateKey { source: error.into() })?;
-                let auth = AuthState::App(AppAuth { app_id: AppId(*id), key });
-                Credential::App(Box::new(App::new(sdk(base, auth, outgoing), limits, breaker)))
+                let key = AppKey::new(*id, private_key.clone(), base, outgoing)?;
+                Credential::App(Box::new(App::new(Arc::new(key), limits, Arc::clone(&breaker))))
             }
         };
-        Ok(Self { credential, account: OnceCell::new(), clone_urls: Mutex::default() })
+        Ok(Self { credential, account: OnceCell::new(), breaker, clone_urls: Mutex::default() })
     }
 
     async fn client(&self, repository: &RepositoryId) -> Result<Arc<Client>, ForgeError> {
         Ok(self.credential.access(repository).await?.client)
+    }
+
+    /// Returns the client that may see what a webhook delivered.
+    async fn webhook_client(&self, webhook: &Webhook) -> Result<Arc<Client>, ForgeError> {
+        match (webhook, &self.credential) {
+            (Webhook::OfRepository { repository, .. }, _) => self.client(repository).await,
+            (Webhook::OfApp, Credential::App(app)) => Ok(app.client()),
+            (Webhook::OfApp, Credential::Token(_)) => {
+                Err(ForgeError::NotFound { what: "an App, whose webhook this would be,".to_owned() })
+            }
+        }
     }
 
     async fn read_account(&self) -> Result<Account, ForgeError> {
@@ -181,7 +198,7 @@ impl Forge for GitHub {
                 urls.entry(repository.clone()).or_insert(url).clone()
             }
         };
-        let token = access.client.installation_token().await.unwrap_or(access.token);
+        let token = access.git_token().await;
         let pair = BASE64_STANDARD.encode(format!("x-access-token:{}", token.expose_secret()));
         Ok(GitRemote { url, authorization: Some(format!("Basic {pair}").into()) })
     }
@@ -313,5 +330,40 @@ impl Forge for GitHub {
         account: &Account,
     ) -> Result<Among, ForgeError> {
         people::is_among(&*self.client(repository).await?, repository, people, account).await
+    }
+
+    fn deliveries_kept(&self) -> DeliveriesKept {
+        match &self.credential {
+            Credential::Token(_) => DeliveriesKept::ByRepository,
+            Credential::App(_) => DeliveriesKept::Together,
+        }
+    }
+
+    async fn missed_deliveries(
+        &self,
+        of: DeliveriesOf<'_>,
+        since: Timestamp,
+    ) -> Result<Vec<MissedDelivery>, ForgeError> {
+        let (client, webhooks) = match of {
+            DeliveriesOf::All => (self.webhook_client(&Webhook::OfApp).await?, vec![Webhook::OfApp]),
+            DeliveriesOf::Repository { repository, address } => {
+                let client = self.client(repository).await?;
+                let webhooks = deliveries::webhooks(&client, repository, address).await?;
+                (client, webhooks)
+            }
+        };
+        let mut missed = Vec::new();
+        for webhook in &webhooks {
+            missed.extend(deliveries::missed(&client, webhook, since).await?);
+        }
+        Ok(missed)
+    }
+
+    async fn redeliver(&self, delivery: &MissedDelivery) -> Result<(), ForgeError> {
+        deliveries::repeat(&*self.webhook_client(&delivery.webhook).await?, delivery).await
+    }
+
+    fn outages(&self) -> watch::Receiver<u64> {
+        self.breaker.outages()
     }
 }

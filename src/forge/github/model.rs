@@ -32,6 +32,10 @@ pub(super) struct RepositoryBody {
     pub(super) default_branch: String,
     pub(super) html_url: String,
     pub(super) clone_url: String,
+    /// Which ways to merge are allowed; told to those who may write.
+    pub(super) allow_merge_commit: Option<bool>,
+    pub(super) allow_squash_merge: Option<bool>,
+    pub(super) allow_rebase_merge: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     client::Client,
     model::{MergedBody, PullBody},
+    rules::{self, Refused},
 };
 use crate::{
     domain::ids::{BranchName, PullRequestNumber, RepositoryId},
@@ -116,9 +117,20 @@ pub(super) async fn merge(
         return Err(error);
     }
     // The reason for a 405 stands in the forge's prose only: what really happened is read back.
-    match read(client, repository, number).await {
-        Ok(pull) => settle(pull, merge, error),
-        Err(_) => Err(error),
+    let Ok(pull) = read(client, repository, number).await else { return Err(error) };
+    let (base, draft) = (pull.base.clone(), pull.draft);
+    match settle(pull, merge, error) {
+        Err(ForgeError::Refused { what, words }) => {
+            let (head, method) = (merge.expected_head.as_str(), merge.method);
+            let missing = match draft {
+                true => vec!["it is a draft: mark it as ready for review".to_owned()],
+                false => rules::missing(client, &Refused { repository, number, base: &base, head, method }).await,
+            };
+            let said = if missing.is_empty() { words.as_str() } else { words.trim_end_matches('.') };
+            let words = std::iter::once(said).chain(missing.iter().map(String::as_str)).collect::<Vec<_>>().join("; ");
+            Err(ForgeError::Refused { what, words })
+        }
+        settled => settled,
     }
 }
 

@@ -27,7 +27,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 
 use self::{
@@ -38,7 +38,7 @@ use self::{
 use super::{
     Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
     PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Breaker, CredentialState, Http, Outgoing, whose_token},
+    calls::{Breaker, CredentialState, Http, Outgoing, TokenHeader, whose_token},
     setup::api_and_site,
 };
 pub use super::{SetupError, calls::Limits};
@@ -49,6 +49,7 @@ use crate::{
         status::CommitStatus,
     },
     network::Network,
+    secret::Secret,
 };
 
 /// Where the API is below the address that people open.
@@ -64,7 +65,7 @@ pub struct GitLabOptions {
     /// The API's address, such as `https://gitlab.com/api/v4`.
     pub api_url: String,
     /// A personal, project or group access token.
-    pub token: SecretString,
+    pub token: Secret,
     /// Time limits.
     pub limits: Limits,
 }
@@ -74,7 +75,7 @@ pub struct GitLab {
     client: Client,
     /// The address that people open and git uses, without a slash at its end.
     site: String,
-    token: SecretString,
+    token: Secret,
     account: OnceCell<Account>,
     merge_patience: Duration,
 }
@@ -101,7 +102,8 @@ impl GitLab {
     pub fn through(options: &GitLabOptions, network: &Network) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
         let outgoing = Outgoing::new(&api, options.limits, network).map_err(|source| SetupError::Client { source })?;
-        let transport = Http::new(&api, (TOKEN_HEADER, &options.token), outgoing);
+        let token = TokenHeader { name: TOKEN_HEADER, prefix: "", token: options.token.clone() };
+        let transport = Http::new(&api, token, outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
         Ok(Self {
             client: Client::new(
@@ -144,7 +146,7 @@ impl Forge for GitLab {
     async fn git_remote(&self, repository: &RepositoryId) -> Result<GitRemote, ForgeError> {
         // Any user name does beside a token. The address that GitLab tells may be another, as its people see it: the
         // token is not for that.
-        let pair = BASE64_STANDARD.encode(format!("oauth2:{}", self.token.expose_secret()));
+        let pair = BASE64_STANDARD.encode(format!("oauth2:{}", self.token.now().expose_secret()));
         let authorization = Some(format!("Basic {pair}").into());
         Ok(GitRemote { url: format!("{}/{repository}.git", self.site), authorization })
     }

@@ -1,5 +1,6 @@
 //! What every adapter has in common, and a forge to talk to.
 
+mod renewal;
 pub(super) mod scripted;
 mod transports;
 

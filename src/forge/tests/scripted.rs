@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -22,11 +23,12 @@ pub(in crate::forge) struct Reply {
     headers: Vec<(&'static str, String)>,
     body: String,
     delay: Duration,
+    writes: Option<(PathBuf, String)>,
 }
 
 impl Reply {
     pub(in crate::forge) fn json(status: u16, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
+        Self::text(status, &body.to_string())
     }
 
     pub(in crate::forge) fn message(status: u16, message: &str) -> Self {
@@ -34,15 +36,21 @@ impl Reply {
     }
 
     pub(in crate::forge) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO }
+        Self::text(status, "")
     }
 
     pub(in crate::forge) fn text(status: u16, body: &str) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_owned(), delay: Duration::ZERO }
+        Self { status, headers: Vec::new(), body: body.to_owned(), delay: Duration::ZERO, writes: None }
     }
 
     pub(in crate::forge) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Returns the answer that comes when this was written into a file.
+    pub(in crate::forge) fn after_writing(mut self, file: &Path, text: &str) -> Self {
+        self.writes = Some((file.to_owned(), text.to_owned()));
         self
     }
 
@@ -112,6 +120,9 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
         });
         script.replies.pop_front().unwrap_or_else(|| Reply::message(599, "the script has ended"))
     };
+    if let Some((file, text)) = reply.writes {
+        std::fs::write(file, text).expect("because the folder is the test's own");
+    }
     tokio::time::sleep(reply.delay).await;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {

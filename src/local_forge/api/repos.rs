@@ -4,7 +4,7 @@ use super::{
     call::{Answer, Call},
     paging::Page,
 };
-use crate::local_forge::{hub::Desk, refusal::Refusal, state::Permission};
+use crate::local_forge::{hub::Desk, json::rulesets, refusal::Refusal, state::Permission};
 
 pub(super) fn get(desk: &Desk<'_>, call: &Call, key: &str) -> Result<Answer, Refusal> {
     Ok(Answer::ok(desk.view().repository(desk.repository(key)?, call.actor())))
@@ -38,8 +38,16 @@ pub(super) fn protection(desk: &Desk<'_>, call: &Call, key: &str, name: &str) ->
     })?;
     let repository = desk.repository(key)?;
     repository.branch(name).ok_or_else(|| Refusal::new(404, "Branch not found"))?;
-    let rules = repository.protections.get(name).ok_or_else(|| Refusal::new(404, "Branch not protected"))?;
+    let rules = repository.protections.get(name).filter(|rules| !rules.is_ruleset);
+    let rules = rules.ok_or_else(|| Refusal::new(404, "Branch not protected"))?;
     Ok(Answer::ok(desk.view().protection(key, name, rules)))
+}
+
+/// Whoever may read sees the rules of rulesets, as on GitHub.
+pub(super) fn rules(desk: &Desk<'_>, call: &Call, key: &str, name: &str) -> Result<Answer, Refusal> {
+    let rules = desk.repository(key)?.protections.get(name).filter(|rules| rules.is_ruleset);
+    let all = rules.map(|rules| rulesets::rules(key, rules)).unwrap_or_default();
+    Ok(Page::cut(&desk.hub.urls, call, all).answer(|rule| rule))
 }
 
 pub(super) fn compare(desk: &Desk<'_>, call: &Call, key: &str, range: &str) -> Result<Answer, Refusal> {

@@ -28,7 +28,7 @@ pub(super) fn answer(desk: &mut Desk<'_>, call: &Call) -> Result<Answer, Refusal
 fn in_repository(desk: &mut Desk<'_>, call: &Call, key: &str, rest: &[&str]) -> Result<Answer, Refusal> {
     match (call.method.as_str(), rest) {
         ("GET", []) => repos::get(desk, call, key),
-        (_, ["branches" | "git" | "compare" | "collaborators" | "labels", ..]) => code(desk, call, key, rest),
+        (_, ["branches" | "rules" | "git" | "compare" | "collaborators" | "labels", ..]) => code(desk, call, key, rest),
         (_, ["pulls" | "issues", ..]) => talk(desk, call, key, rest),
         (_, ["hooks", ..]) => hook(desk, call, key, rest),
         _ => reports(desk, call, key, rest),
@@ -41,6 +41,7 @@ fn code(desk: &mut Desk<'_>, call: &Call, key: &str, rest: &[&str]) -> Result<An
         ("GET", ["branches", branch @ .., "protection"]) if !branch.is_empty() => {
             repos::protection(desk, call, key, &branch.join("/"))
         }
+        ("GET", ["rules", "branches", branch @ ..]) => repos::rules(desk, call, key, &branch.join("/")),
         ("GET", ["branches", branch @ ..]) => repos::branch(desk, key, &branch.join("/")),
         ("GET", ["compare", range @ ..]) => repos::compare(desk, call, key, &range.join("/")),
         ("GET", ["collaborators", login, "permission"]) => repos::permission(desk, call, key, login),

@@ -6,6 +6,7 @@ mod commit;
 mod pull;
 mod reports;
 mod repository;
+pub(super) mod rulesets;
 
 use serde_json::{Value, json};
 

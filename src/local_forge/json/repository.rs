@@ -140,14 +140,15 @@ impl View<'_> {
         let key = repository.full_name();
         let url = format!("{}/branches/{name}", self.urls.repository(&key));
         let protection = repository.protections.get(name);
-        let contexts = protection.map(|rules| rules.required_contexts.clone()).unwrap_or_default();
+        let classic = protection.filter(|rules| !rules.is_ruleset);
+        let contexts = classic.map(|rules| rules.required_contexts.clone()).unwrap_or_default();
         json!({
             "name": name,
             "commit": self.commit(&key, tip),
             "_links": {"self": url, "html": format!("{}/tree/{name}", self.urls.repository_page(&key))},
             "protected": protection.is_some(),
             "protection": {
-                "enabled": protection.is_some(),
+                "enabled": classic.is_some(),
                 "required_status_checks": {
                     "enforcement_level": if contexts.is_empty() { "off" } else { "non_admins" },
                     "contexts": contexts,

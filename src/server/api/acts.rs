@@ -58,10 +58,10 @@ pub(super) async fn promote(
     let what = promoted.dry.as_ref().map_or(promoted.proposed.short(), |dry| dry.short());
     let then = if promoted.waits.is_empty() { "it is merged next" } else { "it is merged when its gates are open" };
     Ok(Json(PromotedView {
-        words: format!("{what} is promoted to {} with {}: {then}.", promoted.place, promoted.pull_request),
+        words: format!("{what} is promoted to {}: {then}.", promoted.way()),
         place: promoted.place.to_string(),
         proposed_sha: promoted.proposed,
-        pull_request: PullRequestView::of(&board, promoted.pull_request),
+        pull_request: promoted.pull_request.map(|number| PullRequestView::of(&board, number)),
         by: promoted.by,
         waits: promoted.waits,
     }))

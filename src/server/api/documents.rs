@@ -13,14 +13,14 @@ use crate::{
         gate::{ClosedGate, Verdict},
         hold::{Hold, HoldRule},
         ids::{
-            ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, ProposedSha, PullRequestNumber, RepositoryId,
-            StrategyName, TreeId,
+            ActiveSha, BranchName, DrySha, EnvironmentName, ForgeName, LaneName, ProposedSha, PullRequestNumber,
+            RepositoryId, StrategyName, TreeId,
         },
         plan::{Notice, PlaceView, RunningView},
         remedy,
         rollback::Trigger,
     },
-    reconcile::board::{Boards, StrategyBoard},
+    reconcile::board::{BoardDestination, Boards, StrategyBoard},
 };
 
 /// Every strategy that is served.
@@ -56,6 +56,9 @@ pub struct StrategyView {
     pub name: StrategyName,
     /// The repository's page on the forge.
     pub repository_url: String,
+    /// The repository with the environments' branches, when it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationView>,
     /// The dry branch.
     pub dry_branch: BranchName,
     /// Its head.
@@ -78,6 +81,18 @@ pub struct StrategyView {
     /// When time alone changes something.
     #[schemars(with = "Option<String>")]
     pub wake_at: Option<Timestamp>,
+}
+
+/// Another repository with the environments' branches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DestinationView {
+    /// It, as `owner/name`.
+    pub repository: RepositoryId,
+    /// The forge that it is on, by its name in the server's settings.
+    pub forge: ForgeName,
+    /// Its page there.
+    pub url: String,
 }
 
 /// A dry commit.
@@ -132,6 +147,8 @@ pub struct EnvironmentView {
     pub proposed_sha: Option<ProposedSha>,
     /// The open pull request.
     pub pull_request: Option<PullRequestView>,
+    /// The page on which a person opens the pull request, where the environment waits for one.
+    pub open_url: Option<String>,
     /// What somebody else changed of ours on the branch, in words; nothing is merged over it.
     pub drift: Option<String>,
     /// The commit since which it is so: `adopt` and `restore` are bound to it.
@@ -325,6 +342,7 @@ impl StrategyView {
             repository: board.id.repository.clone(),
             name: board.id.name.clone(),
             repository_url: board.repository_url.clone(),
+            destination: board.destination.as_ref().map(DestinationView::of),
             dry_branch: board.dry_branch.clone(),
             dry_head: board.dry_head.as_ref().map(|dry| CommitView::of(board, dry)),
             summary: summary(&environments, board),
@@ -336,6 +354,13 @@ impl StrategyView {
             looked_at: board.looked_at,
             wake_at: board.wake_at,
         }
+    }
+}
+
+impl DestinationView {
+    /// Makes the document of another repository.
+    pub fn of(there: &BoardDestination) -> Self {
+        Self { repository: there.id.repository.clone(), forge: there.id.forge.clone(), url: there.url.clone() }
     }
 }
 
@@ -357,6 +382,7 @@ impl EnvironmentView {
     /// Makes the document of a place.
     pub fn of(board: &StrategyBoard, view: &PlaceView) -> Self {
         let state = Standing::of(view);
+        let (there, pages) = board.promotions();
         let commit = |dry: &DrySha| CommitView::of(board, dry);
         Self {
             environment: view.place.environment.clone(),
@@ -365,7 +391,7 @@ impl EnvironmentView {
             state,
             state_words: state.words().to_owned(),
             branch: view.branch.clone(),
-            branch_url: board.pages.branch(&board.repository_url, &view.branch),
+            branch_url: pages.branch(there, &view.branch),
             active_sha: view.active.clone(),
             tree: view.tree.clone(),
             dry_sha: view.running.as_ref().map(|running| running.dry.clone()),
@@ -375,6 +401,7 @@ impl EnvironmentView {
             wanted: view.wanted.as_ref().map(commit),
             proposed_sha: view.proposed.clone(),
             pull_request: view.pull_request.map(|number| PullRequestView::of(board, number)),
+            open_url: board.to_open(view),
             drift: view.drift.as_ref().map(ToString::to_string),
             drift_sha: view.drift.as_ref().map(|drift| drift.newest.clone()),
             restored_by: view.restore.as_ref().map(|restore| restore.by.clone()),
@@ -431,7 +458,8 @@ impl RunningDocument {
 impl PullRequestView {
     /// Makes the document of a pull request.
     pub fn of(board: &StrategyBoard, number: PullRequestNumber) -> Self {
-        Self { number, url: board.pages.pull_request(&board.repository_url, number) }
+        let (there, pages) = board.promotions();
+        Self { number, url: pages.pull_request(there, number) }
     }
 }
 

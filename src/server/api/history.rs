@@ -403,8 +403,8 @@ pub struct PromotedView {
     pub place: String,
     /// The proposed SHA that the command is bound to; when it moves, the command is dropped.
     pub proposed_sha: ProposedSha,
-    /// The pull request.
-    pub pull_request: PullRequestView,
+    /// The pull request; absent where it goes without one.
+    pub pull_request: Option<PullRequestView>,
     /// Who asked first.
     pub by: String,
     /// What it still waits for; empty when it is merged next.

@@ -59,7 +59,9 @@ impl Standing {
         } else if view.wanted.is_some() {
             match view.gates.as_slice() {
                 [] => Self::Promoting,
-                [only] if only.gate == Gate::Promote => Self::NeedsPerson,
+                gates if gates.iter().all(|one| matches!(one.gate, Gate::Promote | Gate::Unopened { .. })) => {
+                    Self::NeedsPerson
+                }
                 _ => Self::Waiting,
             }
         } else if matches!(verdict, Some(Verdict::RejectedCommit { .. })) {

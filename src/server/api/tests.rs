@@ -104,6 +104,7 @@ async fn a_strategy_shows_what_runs_and_every_closed_gate_in_words() {
         "number": 16,
         "url": "https://github.example.com/acme/shop/pull/16"
       },
+      "openUrl": null,
       "drift": null,
       "driftSha": null,
       "restoredBy": null,

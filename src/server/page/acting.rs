@@ -177,7 +177,7 @@ impl Where<'_> {
         let promoted = commands.promote(self.strategy, self.environment, self.lane, Some(&seen), self.by).await?;
         let what = promoted.dry.as_ref().map_or(promoted.proposed.short(), DrySha::short);
         let then = if promoted.waits.is_empty() { "it is merged next" } else { "it is merged when its gates are open" };
-        Ok(format!("{what} is promoted to {} with {}: {then}.", promoted.place, promoted.pull_request))
+        Ok(format!("{what} is promoted to {}: {then}.", promoted.way()))
     }
 
     async fn hold(&self, given: &Given) -> Result<String, Problem> {

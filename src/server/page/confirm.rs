@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
+        gate::Gate,
         hold::HoldRule,
         ids::{ActiveSha, EnvironmentName},
         plan::PlaceView,
@@ -86,7 +87,10 @@ impl Act {
     /// Says whether there is anything to do.
     fn is_possible(self, view: &PlaceView) -> bool {
         match self {
-            Self::Promote => view.proposed.is_some() && view.pull_request.is_some(),
+            Self::Promote => {
+                let asks = view.gates.iter().any(|closed| closed.gate == Gate::Promote);
+                view.proposed.is_some() && (view.pull_request.is_some() || asks)
+            }
             Self::Hold => view.active.is_some() && view.rollback.is_none(),
             Self::Release => view.hold.is_some() || view.rollback.is_some() || !view.restoring.is_empty(),
             Self::Rollback => view.running.is_some() && view.rollback.is_none() && !view.choices.is_empty(),

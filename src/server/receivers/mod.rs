@@ -19,7 +19,6 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -37,6 +36,7 @@ use crate::{
     },
     forge::webhook,
     reconcile::context::Clock,
+    secret::{self, Secret},
     settings::ServedRepositories,
 };
 
@@ -46,7 +46,8 @@ const BODY_LIMIT: usize = 1 << 20;
 /// What tools may send, and where it goes.
 pub struct Receivers {
     /// The active secrets by tool; whoever has none is not heard.
-    secrets: BTreeMap<Tool, Vec<SecretString>>,
+    secrets: BTreeMap<Tool, Vec<Secret>>,
+    /// Those that are served, and those into which strategies of theirs may promote.
     repositories: ServedRepositories,
     inbox: Arc<dyn DeliveryInbox>,
     wake: mpsc::Sender<RepositoryId>,
@@ -57,7 +58,7 @@ pub struct Receivers {
 impl Receivers {
     /// Returns the receivers of the tools that have secrets; `wake` hears of each repository that was told something of.
     pub fn new(
-        secrets: BTreeMap<Tool, Vec<SecretString>>,
+        secrets: BTreeMap<Tool, Vec<Secret>>,
         repositories: ServedRepositories,
         inbox: Arc<dyn DeliveryInbox>,
         wake: mpsc::Sender<RepositoryId>,
@@ -122,7 +123,8 @@ async fn take(receivers: &Receivers, tool: Tool, request: Request) -> Result<Out
     let _turn = receivers.turns.next().await?;
     let body = read_body(request).await?;
     if let Proof::Signature(signature) = proof {
-        webhook::verify(secrets, signature, &body).map_err(|error| unproven(&error.to_string()))?;
+        let fits = secret::checked(secrets, |secrets| webhook::verify(secrets, signature, &body));
+        fits.map_err(|error| unproven(&error.to_string()))?;
     }
     let heard = match tool {
         Tool::ArgoCd => argocd::read(&body),
@@ -146,10 +148,10 @@ enum Proof<'a> {
 }
 
 /// Checks the proof as far as that can be done without the body.
-fn proof<'a>(tool: Tool, headers: &'a HeaderMap, secrets: &[SecretString]) -> Result<Proof<'a>, Outcome> {
+fn proof<'a>(tool: Tool, headers: &'a HeaderMap, secrets: &[Secret]) -> Result<Proof<'a>, Outcome> {
     match tool {
         Tool::ArgoCd => match bearer(headers) {
-            Some(token) if is_one_of(token, secrets) => Ok(Proof::Token),
+            Some(token) if secret::checked(secrets, |secrets| is_one_of(token, secrets)).is_ok() => Ok(Proof::Token),
             Some(_) => Err(unproven("the token is none of the active ones")),
             None => Err(unproven("there is no token: send it as `Authorization: Bearer …`")),
         },
@@ -196,12 +198,13 @@ async fn record(receivers: &Receivers, tool: Tool, heard: Heard, body: &[u8]) ->
     };
     let repository = receivers.inbox.spelled(repository).await.map_err(failed)?;
     match receivers.inbox.record_deployed(id, &repository, deployed).await.map_err(failed)? {
-        Recorded::New => {
+        Recorded::New(repositories) => {
             // A full channel has something to wake up for already.
-            let _ = receivers.wake.try_send(repository);
+            repositories.into_iter().for_each(|repository| drop(receivers.wake.try_send(repository)));
             Ok(Outcome::new(StatusCode::ACCEPTED, "accepted", accepted))
         }
         Recorded::Duplicate => Ok(Outcome::new(StatusCode::OK, "duplicate", "known already")),
+        Recorded::Nobody => Ok(Outcome::ignored(format!("no strategy promotes into `{repository}`"))),
     }
 }
 

@@ -17,6 +17,14 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
     let new = json!({"title": "One", "head": "topic/one", "base": "main", "body": "Why."});
     let number = scene.send(Method::POST, "/pulls", new).await?.number("number");
     let sha = scene.forge.pull_request(REPOSITORY, number).await?.head_sha;
+    let ruleset = Protection {
+        required_contexts: vec!["ci".to_owned()],
+        required_approvals: 1,
+        merge_queue: true,
+        is_ruleset: true,
+        ..Default::default()
+    };
+    scene.forge.protect(REPOSITORY, "release", Some(ruleset)).await?;
     scene.forge.protect(REPOSITORY, "main", Some(Protection { strict: true, ..Default::default() })).await?;
     let hook = json!({"config": {"url": "http://127.0.0.1:9/", "content_type": "json"}, "events": ["push"]});
     let hook = scene.call(Method::POST, "/hooks", Some(hook), Some(&scene.root)).await?;
@@ -33,6 +41,10 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
     let deployment = json!({"ref": "main", "environment": "dev", "required_contexts": []});
     let deployment = scene.send(Method::POST, "/deployments", deployment).await?.number("id");
 
+    let review = json!({"event": "APPROVE", "body": "fine"});
+    let review = scene.call(Method::POST, &format!("/pulls/{number}/reviews"), Some(review), Some(&scene.root)).await?;
+    assert_eq!(review.status, 200, "{}", review.body);
+    let review = review.number("id");
     for path in [
         String::new(),
         "/pulls?state=all&head=acme:topic/one&base=main&sort=created&direction=asc".to_owned(),
@@ -41,6 +53,9 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
         format!("/pulls/{number}/files"),
         format!("/pulls/{number}/reviews"),
         "/issues/comments?sort=updated&direction=asc".to_owned(),
+        format!("/issues/comments/{comment}"),
+        format!("/issues/comments/{comment}/reactions"),
+        format!("/check-runs/{run}"),
         format!("/issues/{number}/comments"),
         format!("/issues/{number}/labels"),
         format!("/commits/{sha}/status"),
@@ -54,6 +69,7 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
         "/branches".to_owned(),
         "/branches/topic/one".to_owned(),
         "/git/ref/heads/topic/one".to_owned(),
+        "/rules/branches/release".to_owned(),
         "/compare/main...topic/one".to_owned(),
         "/collaborators/guest/permission".to_owned(),
     ] {
@@ -80,6 +96,10 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
         assert!(scene.call(Method::DELETE, &path, None, Some(&scene.dev)).await?.status < 300, "DELETE {path}");
     }
     let root = Some(&scene.root);
+    assert_eq!(scene.get(&format!("/pulls/{number}/merge")).await?.status, 404, "it is not merged yet");
+    let dismissal = format!("/pulls/{number}/reviews/{review}/dismissals");
+    assert_eq!(scene.call(Method::PUT, &dismissal, Some(json!({"message": "not now"})), root).await?.status, 200);
+    assert_eq!(scene.call(Method::GET, "/hooks", None, root).await?.status, 200);
     assert_eq!(scene.call(Method::GET, "/branches/main/protection", None, root).await?.status, 200);
     let deliveries = scene.call(Method::GET, &format!("/hooks/{hook}/deliveries"), None, root).await?;
     let delivery = deliveries.body[0]["id"].as_u64().ok_or("a delivery")?;
@@ -87,12 +107,13 @@ async fn every_described_operation_without_an_app_is_there() -> TestResult {
     assert_eq!(scene.call(Method::POST, &again, None, root).await?.status, 202);
     scene.forge.set_team("acme", "qa", &["dev"]).await?;
     let team = ["orgs/acme/teams/qa/members?per_page=1", "orgs/acme/teams/qa/memberships/dev"];
-    for path in ["user", "rate_limit"].into_iter().chain(team) {
+    for path in ["user", "users/dev", "rate_limit"].into_iter().chain(team) {
         let request = scene.client.get(format!("{}/{path}", scene.forge.api_url())).bearer_auth(scene.dev.expose());
         assert_eq!(reply(request).await?.status, 200, "GET {path}");
     }
     let merged = scene.send(Method::PUT, &format!("/pulls/{number}/merge"), json!({"merge_method": "squash"})).await?;
     assert_eq!((merged.status, merged.body["merged"].as_bool()), (200, Some(true)));
+    assert_eq!(scene.get(&format!("/pulls/{number}/merge")).await?.status, 204);
 
     let seen = scene.checker.seen();
     let missing: Vec<String> = scene.checker.described().into_iter().filter(|id| !seen.contains(id)).collect();

@@ -1,6 +1,7 @@
 //! The local forge over real HTTP and real git, every exchange and webhook held against GitHub's description.
 
 mod calls;
+mod independent;
 mod pages;
 mod pulls;
 mod pushes;

@@ -23,7 +23,7 @@ async fn answers_become_errors_by_reaction() -> TestResult {
     assert!(matches!(error_of(not_found).await?, ForgeError::NotFound { what } if what.contains("pull request")));
     for code in [401, 403] {
         let error = error_of(Reply::message(code, "no")).await?;
-        assert!(matches!(&error, ForgeError::Unauthorised { words, .. } if words == "no"), "{error:?}");
+        assert!(matches!(&error, ForgeError::Unauthorised { words, .. } if words.starts_with("no")), "{error:?}");
     }
     for code in [307, 405, 412, 422, 423] {
         assert!(matches!(error_of(Reply::message(code, "no")).await?, ForgeError::Refused { .. }), "{code}");

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use super::*;
+use crate::forge::tests::scripted::Seen;
 
 /// Made for these tests and used nowhere else.
 const THROW_AWAY_KEY: &str = include_str!("throw-away-app-key.pem");
+
+/// The same, for the key that comes after it.
+const NEXT_KEY: &str = include_str!("other-throw-away-app-key.pem");
 
 fn app() -> Credentials {
     Credentials::App { id: 42, private_key: THROW_AWAY_KEY.into() }
@@ -67,6 +71,45 @@ async fn git_gets_a_new_token_after_the_old_one_was_revoked() -> TestResult {
 }
 
 #[tokio::test]
+async fn a_key_that_is_replaced_while_it_is_refused_signs_the_same_request_and_renews_the_tokens() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("key");
+    std::fs::write(&file, THROW_AWAY_KEY)?;
+    let refused = || Reply::message(401, "A JSON web token could not be decoded");
+    let server = Scripted::start(vec![
+        Reply::json(200, json!({"id": 99})),
+        refused().after_writing(&file, NEXT_KEY),
+        token("first"),
+        repository(),
+        // Half of a key is none.
+        repository(),
+        token("second"),
+        repository(),
+    ])
+    .await?;
+    let private_key = Secret::in_file("private_key_file", &file, check_private_key)?;
+    let forge = server.forge_with(Credentials::App { id: 42, private_key }, Duration::from_secs(20));
+    forge.repository(&shop()).await?;
+    let seen = server.seen();
+    let renewals: Vec<_> = seen.iter().filter(|seen| seen.line.contains("access_tokens")).collect();
+    let signature = |seen: &Seen| seen.header("authorization").and_then(|jwt| jwt.rsplit('.').next()).map(str::len);
+    assert_eq!(renewals.len(), 2);
+    assert_ne!(renewals[0].header("authorization"), renewals[1].header("authorization"));
+    assert_eq!((signature(renewals[0]), signature(renewals[1])), (Some(342), Some(342)), "both are signed");
+    std::fs::write(&file, &THROW_AWAY_KEY[..200])?;
+    forge.repository(&shop()).await?;
+    assert_eq!(server.lines(), ["GET /api/v3/repos/acme/shop"]);
+    std::fs::write(&file, THROW_AWAY_KEY)?;
+    forge.repository(&shop()).await?;
+    assert_eq!(
+        server.lines(),
+        ["POST /api/v3/app/installations/99/access_tokens", "GET /api/v3/repos/acme/shop"],
+        "its installations are asked for tokens with the key that is there now"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn later_pages_carry_the_installations_token_too() -> TestResult {
     let status = json!({"id": 1, "context": "k", "state": "success", "created_at": "2026-01-01T00:00:00Z"});
     let server = Scripted::start(vec![
@@ -123,9 +166,35 @@ async fn an_installation_that_was_removed_is_looked_for_again() -> TestResult {
     ])
     .await?;
     let forge = server.forge_with(app(), Duration::from_secs(20));
-    assert!(matches!(forge.repository(&shop()).await, Err(ForgeError::NotFound { .. })));
     forge.repository(&shop()).await?;
     assert_eq!(server.lines()[3], "POST /api/v3/app/installations/100/access_tokens");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_that_was_installed_anew_goes_on_although_its_token_looked_good() -> TestResult {
+    let server = Scripted::start(vec![
+        Reply::json(200, json!({"id": 99})),
+        token("first"),
+        repository(),
+        // The token was revoked with its installation, for which there is no other one.
+        Reply::message(401, "Bad credentials"),
+        Reply::message(404, "Not Found"),
+        Reply::message(404, "Not Found"),
+        Reply::json(200, json!({"id": 100})),
+        token("second"),
+        repository(),
+    ])
+    .await?;
+    let forge = server.forge_with(app(), Duration::from_secs(20));
+    forge.repository(&shop()).await?;
+    assert!(matches!(forge.repository(&shop()).await, Err(ForgeError::NotFound { .. })));
+    forge.repository(&shop()).await?;
+    let seen = server.seen();
+    assert_eq!(seen.last().and_then(|last| last.header("authorization")), Some("Bearer second"));
+    let renewals = seen.iter().map(|seen| &*seen.line).filter(|line| line.contains("access_tokens"));
+    let ids: Vec<_> = renewals.filter_map(|line| line.split('/').nth(5)).collect();
+    assert_eq!(ids, ["99", "99", "99", "100"]);
     Ok(())
 }
 

@@ -17,7 +17,8 @@ async fn answers_become_errors_by_reaction() -> TestResult {
     let unauthorised = |error: &ForgeError| matches!(error, ForgeError::Unauthorised { words, .. } if words == "no");
     let refused = |error: &ForgeError| matches!(error, ForgeError::Refused { words, .. } if words == "no");
     let unavailable = |error: &ForgeError| matches!(error, ForgeError::Unavailable { .. });
-    assert!(unauthorised(&error_of(Reply::message(401, "no")).await?));
+    let expired = error_of(Reply::message(401, "no")).await?.to_string();
+    assert!(expired.contains(": no; they may have expired or been revoked: put new ones into their file"), "{expired}");
     assert!(unauthorised(&error_of(Reply::message(403, "no").with("x-ratelimit-remaining", "12")).await?));
     assert!(matches!(error_of(Reply::message(409, "no")).await?, ForgeError::Moved { words } if words == "no"));
     assert!(refused(&error_of(Reply::message(405, "no")).await?));
@@ -28,6 +29,16 @@ async fn answers_become_errors_by_reaction() -> TestResult {
     assert!(unavailable(&error_of(Reply::empty(304)).await?));
     let missing = error_of(Reply::message(404, "Not Found")).await?;
     assert_eq!(missing.to_string(), "pull request #1 of `acme/shop` was not found on the forge");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repository_that_was_renamed_is_told_with_what_to_do() -> TestResult {
+    let moved = Reply::message(301, "Moved Permanently").with("location", "http://127.0.0.1:9/repositories/1");
+    let server = Scripted::start(vec![moved]).await?;
+    let error = server.forge().repository(&shop()).await.err().ok_or("it is at another address")?;
+    let told = error.to_string();
+    assert!(told.contains("if the repository was renamed or moved, write its new name into `repositories`"), "{told}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod comments;
+mod deliveries;
 mod errors;
 mod people;
 mod pulls;
