@@ -36,6 +36,9 @@ inside() {
         fail "the file system is not read-only"
     fi
 
+    say "the kernel keeps the assembled Helm and Kustomize in"
+    hydromote doctor >state/doctor.log 2>&1 || { cat state/doctor.log >&2; fail "the sandbox of renderers does not hold"; }
+
     say "renders the example with the assembled Helm and Kustomize"
     git -c init.defaultBranch=main init --quiet state/shop
     cp -R shop/. state/shop/

@@ -1,5 +1,7 @@
 //! Wires the parts together: the only file that names concrete adapters.
 
+mod inbox;
+
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -12,11 +14,9 @@ use std::{
 };
 
 use anyhow::Context;
-use async_trait::async_trait;
-use hydrators::{Launcher, Renderers};
+use hydrators::{Confinement, Launcher, Renderers, Sandbox};
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -24,12 +24,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::inbox::Inbox;
 use crate::{
     cli::client::discovery::{self, Announcement},
     crash::FailPoints,
     domain::{
-        deployed::{Deployed, Tool},
-        ids::RepositoryId,
+        deployed::Tool,
+        ids::{ForgeName, RepositoryId},
         windows::ServerWindows,
     },
     forge::{
@@ -38,31 +39,37 @@ use crate::{
         gitea::{Gitea, GiteaOptions},
         github::{Credentials, GitHub, GitHubOptions, Limits},
         gitlab::{GitLab, GitLabOptions},
-        webhook::{Dialect, HintKind},
+        webhook::Dialect,
     },
     git::mirror::{self, Mirror},
     messages::Messages,
     network::Network,
     reconcile::{
-        attention::Attention,
         board::Boards,
         changes::Changes,
         commands::Commands,
         context::{Clock, Shared},
+        destinations::Destinations,
+        forges::{Forges, ServedForge},
         hub::{self, Hub},
         hydrate::Hydrator,
+        redelivery::Redelivery,
         repository::RepositoryWorker,
     },
+    secret::Secret,
     server::{
         self, Readiness, ServerState,
         access::Access,
         receivers::Receivers,
         sessions::Sessions,
         site::Site,
-        webhooks::{Delivery, DeliveryInbox, InboxError, Receiver, Recorded, WebhookSource},
+        webhooks::{Receiver, WebhookSource},
     },
-    settings::{Database, ForgeCredentials, ForgeKind, ForgeSettings, RepositoryPattern, ServedRepositories, Settings},
-    store::{self, NewDelivery, Store},
+    settings::{
+        AllowedDestination, Database, ForgeCredentials, ForgeKind, ForgeSettings, RepositoryPattern,
+        ServedRepositories, Settings,
+    },
+    store::Store,
 };
 
 /// How long the service may take to end what it has begun.
@@ -78,20 +85,14 @@ pub struct Parts {
     pub store: Store,
     /// The folder of mirrors.
     pub data: PathBuf,
-    /// The forge.
-    pub forge: SharedForge,
-    /// Its name, in the webhook's path and in the store.
-    pub forge_name: String,
-    /// How its deliveries are signed and what they are called.
-    pub webhook_dialect: Dialect,
-    /// The secrets of its webhook.
-    pub webhook_secrets: Vec<SecretString>,
+    /// The forges, by the name that stands in the webhook's path and in the store.
+    pub forges: BTreeMap<ForgeName, ForgeParts>,
+    /// Which repositories may be promoted into which others.
+    pub destinations: Vec<AllowedDestination>,
     /// The active secrets of deployment tools; whoever has none is not heard.
-    pub receivers: BTreeMap<Tool, Vec<SecretString>>,
+    pub receivers: BTreeMap<Tool, Vec<Secret>>,
     /// The largest webhook body, bytes.
     pub webhook_body: usize,
-    /// The repositories to serve.
-    pub repositories: ServedRepositories,
     /// How the remotes of git are reached.
     pub network: Network,
     /// Renders.
@@ -103,11 +104,23 @@ pub struct Parts {
     /// After how long everything is read again without being told.
     pub poll: Duration,
     /// The bearer token of everything that acts.
-    pub api_token: Option<SecretString>,
+    pub api_token: Option<Secret>,
     /// Tells the time.
     pub clock: Clock,
     /// Where a test ends the process.
     pub fail_points: FailPoints,
+}
+
+/// What is to be known of one forge.
+pub struct ForgeParts {
+    /// Reaches it.
+    pub forge: SharedForge,
+    /// How its deliveries are signed and what they are called.
+    pub dialect: Dialect,
+    /// The secrets of its webhook.
+    pub webhook_secrets: Vec<Secret>,
+    /// The repositories to serve.
+    pub repositories: ServedRepositories,
 }
 
 /// A running service.
@@ -136,7 +149,9 @@ impl Service {
     /// Starts a service.
     pub async fn start(mut parts: Parts) -> anyhow::Result<Self> {
         if parts.fail_points.are_armed() {
-            parts.forge = Arc::new(Crashing { forge: parts.forge, points: parts.fail_points.clone() });
+            for one in parts.forges.values_mut() {
+                one.forge = Arc::new(Crashing { forge: one.forge.clone(), points: parts.fail_points.clone() });
+            }
         }
         let listener =
             TcpListener::bind(parts.listen).await.with_context(|| format!("could not listen on {}", parts.listen))?;
@@ -149,17 +164,25 @@ impl Service {
             store: parts.store.clone(),
             messages: parts.messages.clone(),
             hydrator: parts.hydrator.clone(),
+            forges: forges(&parts),
+            destinations: Destinations::default(),
             server_windows: parts.server_windows.clone(),
             clock: parts.clock.clone(),
             public_url: Some(url.clone()),
         };
+        let mut redeliveries = Vec::new();
+        for redelivery in redelivering(&parts, &url) {
+            // Before anything new can arrive.
+            redeliveries.push((redelivery.arrived_until().await, redelivery));
+        }
         let hub = workers_hub(&parts, &shared, &boards, &stop, &workers);
         // What was found by a pattern before goes on by itself; the hub leaves out what is not served any more.
         let known = parts.store.repositories().await?;
-        for repository in parts.repositories.0.iter().filter_map(RepositoryPattern::exact).chain(known) {
+        let named = parts.forges.values().flat_map(|one| &one.repositories.0).filter_map(RepositoryPattern::exact);
+        for repository in named.chain(known) {
             hub.wake(&repository);
         }
-        let commands = commands(&parts.forge, &shared, &hub, &boards);
+        let commands = commands(&shared, &hub, &boards);
         let (readiness, ready) = watch::channel(Readiness::Ready);
         let site = Site {
             commands: commands.clone(),
@@ -170,8 +193,8 @@ impl Service {
         };
         let wake = passed_on(hub.clone());
         let state = ServerState {
-            receiver: Arc::new(receiver(&parts, wake.clone())),
-            receivers: Some(Arc::new(receivers(&parts, wake))),
+            receiver: Arc::new(receiver(&parts, &shared, wake.clone())),
+            receivers: Some(Arc::new(receivers(&parts, &shared, wake))),
             readiness: ready,
             metrics: metrics_handle(),
             site: Some(site),
@@ -181,6 +204,9 @@ impl Service {
         let announcement = discovery::announce(address, parts.api_token.as_ref())
             .inspect_err(|error| tracing::warn!("commands on this machine need `--server`: {error:#}"))
             .ok();
+        for (arrived_until, redelivery) in redeliveries {
+            workers.spawn(redelivery.run(arrived_until, stop.clone()));
+        }
         let stopping = stop.clone();
         let server = tokio::spawn(async move {
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -249,11 +275,12 @@ fn workers_hub(
     stop: &CancellationToken,
     workers: &TaskTracker,
 ) -> Hub {
-    let (served, data, forge, poll) = (parts.repositories.clone(), parts.data.clone(), parts.forge.clone(), parts.poll);
+    let (data, poll) = (parts.data.clone(), parts.poll);
     let (shared, boards, stop, workers) = (shared.clone(), boards.clone(), stop.clone(), workers.clone());
     let (fail_points, network) = (parts.fail_points.clone(), parts.network.clone());
     Hub::new(move |hub: &Hub, repository: &RepositoryId| {
-        if !served.contains(repository) || stop.is_cancelled() {
+        let (forge_name, forge) = shared.forges.serving(repository)?;
+        if stop.is_cancelled() {
             return None;
         }
         let mirror = match Mirror::open(&mirror::folder(&data, repository)) {
@@ -267,10 +294,11 @@ fn workers_hub(
         let worker = RepositoryWorker {
             repository: repository.clone(),
             shared: shared.clone(),
+            forge_name: forge_name.clone(),
             forge: forge.clone(),
             mirror,
             boards: boards.clone(),
-            commands: commands(&forge, &shared, hub, &boards),
+            commands: commands(&shared, hub, &boards),
             poll,
         };
         workers.spawn(worker.run(messages, stop.clone()));
@@ -279,10 +307,10 @@ fn workers_hub(
 }
 
 /// Returns what takes commands, from wherever they come.
-fn commands(forge: &SharedForge, shared: &Shared, hub: &Hub, boards: &Boards) -> Commands {
+fn commands(shared: &Shared, hub: &Hub, boards: &Boards) -> Commands {
     Commands {
         store: shared.store.clone(),
-        forge: forge.clone(),
+        forges: shared.forges.clone(),
         hub: hub.clone(),
         boards: boards.clone(),
         clock: wall_clock(),
@@ -301,90 +329,68 @@ fn passed_on(hub: Hub) -> mpsc::Sender<RepositoryId> {
     wake
 }
 
-fn receivers(parts: &Parts, wake: mpsc::Sender<RepositoryId>) -> Receivers {
-    let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
-    Receivers::new(parts.receivers.clone(), parts.repositories.clone(), Arc::new(inbox), wake, parts.clock.clone())
+/// Returns the forges as the workers know them.
+fn forges(parts: &Parts) -> Forges {
+    let served = |one: &ForgeParts| ServedForge { forge: one.forge.clone(), repositories: one.repositories.clone() };
+    let forges = parts.forges.iter().map(|(name, one)| (name.clone(), served(one))).collect();
+    Forges::new(forges, parts.destinations.clone())
 }
 
-fn receiver(parts: &Parts, wake: mpsc::Sender<RepositoryId>) -> Receiver {
-    let source = WebhookSource {
-        dialect: parts.webhook_dialect,
-        secrets: parts.webhook_secrets.clone(),
-        repositories: parts.repositories.clone(),
+/// Returns what asks for deliveries again that did not arrive, of each forge whose deliveries are accepted.
+fn redelivering(parts: &Parts, url: &str) -> Vec<Redelivery> {
+    let accepted = parts.forges.iter().filter(|(_, one)| !one.webhook_secrets.is_empty());
+    let redelivery = |(name, one): (&ForgeName, &ForgeParts)| Redelivery {
+        forge: one.forge.clone(),
+        forge_name: name.to_string(),
+        address: format!("{url}/webhooks/{name}"),
+        repositories: ServedRepositories([one.repositories.0.clone(), destinations_on(parts, name).0].concat()),
+        store: parts.store.clone(),
+        clock: parts.clock.clone(),
     };
-    let inbox = Inbox { store: parts.store.clone(), clock: parts.clock.clone() };
-    let sources = BTreeMap::from([(parts.forge_name.clone(), source)]);
+    accepted.map(redelivery).collect()
+}
+
+/// Returns the repositories on a forge into which strategies of others may promote.
+fn destinations_on(parts: &Parts, name: &ForgeName) -> ServedRepositories {
+    // Without a forge of its own it is on any on which something is served.
+    let is_there = |allowed: &&AllowedDestination| allowed.forge.as_ref().is_none_or(|forge| forge == name);
+    let destinations = parts.destinations.iter().filter(is_there).flat_map(|allowed| allowed.to.0.clone());
+    ServedRepositories(destinations.collect())
+}
+
+fn inbox(parts: &Parts, shared: &Shared) -> Inbox {
+    Inbox {
+        store: parts.store.clone(),
+        clock: parts.clock.clone(),
+        forges: shared.forges.clone(),
+        destinations: shared.destinations.clone(),
+    }
+}
+
+fn receivers(parts: &Parts, shared: &Shared, wake: mpsc::Sender<RepositoryId>) -> Receivers {
+    let served = parts.forges.values().map(|one| &one.repositories);
+    let heard = served.chain(parts.destinations.iter().map(|allowed| &allowed.to));
+    let heard = ServedRepositories(heard.flat_map(|patterns| patterns.0.clone()).collect());
+    Receivers::new(parts.receivers.clone(), heard, Arc::new(inbox(parts, shared)), wake, parts.clock.clone())
+}
+
+fn receiver(parts: &Parts, shared: &Shared, wake: mpsc::Sender<RepositoryId>) -> Receiver {
+    let source = |(name, one): (&ForgeName, &ForgeParts)| {
+        let source = WebhookSource {
+            dialect: one.dialect,
+            secrets: one.webhook_secrets.clone(),
+            repositories: one.repositories.clone(),
+            destinations: destinations_on(parts, name),
+        };
+        (name.to_string(), source)
+    };
+    let inbox = inbox(parts, shared);
+    let sources = parts.forges.iter().map(source).collect();
     Receiver::new(sources, Arc::new(inbox), wake, parts.webhook_body, parts.clock.clone())
 }
 
 /// How many wakes may wait to be passed on.
 const WAKES: usize = 1024;
-
-/// Writes deliveries to the store.
-struct Inbox {
-    store: Store,
-    clock: Clock,
-}
-
-#[async_trait]
-impl DeliveryInbox for Inbox {
-    async fn record(&self, delivery: Delivery) -> Result<Recorded, InboxError> {
-        let attention = attention(&delivery.hint.about);
-        self.write(delivery.forge, delivery.id, &delivery.hint.repository, &attention).await
-    }
-
-    async fn spelled(&self, repository: RepositoryId) -> Result<RepositoryId, InboxError> {
-        let known = self.store.repositories().await.map_err(|error| InboxError(error.into()))?;
-        let same = known.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(repository.as_str()));
-        Ok(same.unwrap_or(repository))
-    }
-
-    async fn record_deployed(
-        &self,
-        id: String,
-        repository: &RepositoryId,
-        deployed: Deployed,
-    ) -> Result<Recorded, InboxError> {
-        let tool = deployed.tool.word().to_owned();
-        self.write(tool, id, repository, &Attention::Deployed(deployed)).await
-    }
-}
-
-impl Inbox {
-    async fn write(
-        &self,
-        from: String,
-        id: String,
-        repository: &RepositoryId,
-        attention: &Attention,
-    ) -> Result<Recorded, InboxError> {
-        let new = NewDelivery {
-            forge: from,
-            delivery: id,
-            repository: repository.to_string(),
-            hint: serde_json::to_string(attention).map_err(|error| InboxError(error.into()))?,
-            received_at: (self.clock)(),
-        };
-        match self.store.record_delivery(&new).await.map_err(|error| InboxError(error.into()))? {
-            store::Recorded::New => Ok(Recorded::New),
-            store::Recorded::Duplicate => Ok(Recorded::Duplicate),
-        }
-    }
-}
-
-/// Returns what a hint draws attention to.
-fn attention(about: &HintKind) -> Attention {
-    match about.clone() {
-        HintKind::Branch { name, after } => {
-            name.try_into().map_or(Attention::Everything, |branch| Attention::Branch { branch, after })
-        }
-        HintKind::Commit { sha, key } => Attention::Commit { sha, key },
-        HintKind::PullRequest { number, head, state } => Attention::PullRequest { number, head, state },
-        HintKind::Comment { pull_request: number, author, .. } => Attention::Comment { number, author },
-        HintKind::Review { pull_request: number } => Attention::PullRequest { number, head: None, state: None },
-        HintKind::Ping | HintKind::Other => Attention::Command,
-    }
-}
 
 /// Runs the service from a settings file until a signal ends it.
 pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
@@ -410,7 +416,6 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
     settings.network.prepare().context("could not write the root certificates for git into the data folder")?;
     let Database::Sqlite(path) = &settings.database;
     let store = Store::open(path).await.with_context(|| format!("could not open the database `{}`", path.display()))?;
-    let (name, forge) = settings.forges.iter().next().context("no forge is configured")?;
     let folders: Vec<PathBuf> = [&settings.renderers.helm, &settings.renderers.kustomize]
         .into_iter()
         .flatten()
@@ -424,25 +429,26 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         ..hydrators::Limits::default()
     };
     let parallelism = settings.limits.render_parallelism;
+    // Mistakes in texts are told before anything is tried.
+    let messages = messages(settings.templates.as_deref())?;
+    let launcher = launcher(settings.renderers.sandbox)?;
+    check_sandbox(&launcher).await?;
     Ok(Parts {
         listen: settings.listen,
         public_url: Some(settings.public_url.to_string()),
         store,
         data: settings.data.clone(),
-        forge: adapter(forge, settings)?,
-        forge_name: name.clone(),
-        webhook_dialect: match forge.kind {
-            ForgeKind::GitHub => Dialect::GitHub,
-            ForgeKind::Gitea => Dialect::Gitea,
-            ForgeKind::GitLab => Dialect::GitLab,
-        },
-        webhook_secrets: forge.webhook_secrets.clone(),
+        forges: settings
+            .forges
+            .iter()
+            .map(|(name, forge)| Ok((name.clone(), forge_parts(forge, settings)?)))
+            .collect::<anyhow::Result<_>>()?,
+        destinations: settings.destinations.clone(),
         receivers: settings.receivers.clone(),
         webhook_body: settings.limits.webhook_body,
-        repositories: forge.repositories.clone(),
         network: settings.network.clone(),
-        hydrator: Arc::new(hydrator(&folders, limits, parallelism).await?),
-        messages: messages(settings.templates.as_deref())?,
+        hydrator: Arc::new(hydrator_with(&folders, limits, parallelism, launcher).await?),
+        messages,
         server_windows: Arc::new(settings.windows.clone()),
         poll: settings.limits.poll_interval,
         api_token: settings.api_token.clone(),
@@ -454,6 +460,19 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
 /// Returns what pull requests, comments and commits say: the built-in texts, but for those in a folder.
 pub fn messages(templates: Option<&Path>) -> anyhow::Result<Messages> {
     Ok(templates.map_or_else(|| Ok(Messages::built_in()), Messages::with_overrides)?)
+}
+
+fn forge_parts(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<ForgeParts> {
+    Ok(ForgeParts {
+        forge: adapter(forge, settings)?,
+        dialect: match forge.kind {
+            ForgeKind::GitHub => Dialect::GitHub,
+            ForgeKind::Gitea => Dialect::Gitea,
+            ForgeKind::GitLab => Dialect::GitLab,
+        },
+        webhook_secrets: forge.webhook_secrets.clone(),
+        repositories: forge.repositories.clone(),
+    })
 }
 
 fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedForge> {
@@ -488,8 +507,30 @@ pub async fn hydrator(
     limits: hydrators::Limits,
     parallelism: Option<NonZeroUsize>,
 ) -> anyhow::Result<Hydrator> {
-    let launcher = Launcher { program: own_program()?, args: vec![OsString::from("launch"), OsString::from("--")] };
-    hydrator_with(folders, limits, parallelism, launcher).await
+    hydrator_with(folders, limits, parallelism, launcher(Sandbox::default())?).await
+}
+
+/// Returns what starts renderers: this program.
+pub fn launcher(sandbox: Sandbox) -> anyhow::Result<Launcher> {
+    Ok(Launcher { program: own_program()?, args: vec![OsString::from("launch"), OsString::from("--")], sandbox })
+}
+
+/// Says in the log what holds of the renderers' sandbox, and fails when less holds than the settings require.
+async fn check_sandbox(launcher: &Launcher) -> anyhow::Result<()> {
+    let found = Confinement::of(launcher).await;
+    match (launcher.sandbox, found) {
+        (Sandbox::Required, Ok(found)) if !found.holds() => {
+            anyhow::bail!("`sandbox = \"required\"` of `[renderers]` cannot be: {found}")
+        }
+        (Sandbox::Required, Err(reason)) => {
+            anyhow::bail!("`sandbox = \"required\"` of `[renderers]` cannot be: {reason}")
+        }
+        (Sandbox::Off, _) => tracing::warn!("renderers run without a sandbox: `sandbox` of `[renderers]` is \"off\""),
+        (_, Ok(found)) if found.holds() => tracing::info!("{found}"),
+        (_, Ok(found)) => tracing::warn!("{found}"),
+        (_, Err(reason)) => tracing::warn!("it is not known what renderers can do: {reason}"),
+    }
+    Ok(())
 }
 
 /// Finds the renderers, to be started by `launcher`.

@@ -15,6 +15,7 @@ pub mod local_forge;
 pub mod messages;
 pub mod network;
 pub mod reconcile;
+pub mod secret;
 pub mod server;
 pub mod settings;
 pub mod store;

@@ -11,6 +11,8 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use crate::secret::Secret;
+
 /// What to do about a certificate that is not trusted.
 pub const TRUST: &str = "if it is right, name a file with its issuer's root certificate as `ca_bundle` of `[network]`";
 
@@ -28,8 +30,8 @@ pub struct Network {
 pub struct Proxy {
     /// Its address, without credentials.
     pub address: Url,
-    /// A user's name and password.
-    pub credentials: Option<(String, SecretString)>,
+    /// A user's name and password, with a colon between them.
+    pub credentials: Option<Secret>,
     /// What is reached without it.
     pub exceptions: Vec<Exception>,
 }
@@ -189,13 +191,27 @@ impl Network {
     }
 }
 
+/// Returns the name and the password in a proxy's credentials.
+pub fn pair(credentials: &SecretString) -> Option<(&str, &str)> {
+    credentials.expose_secret().split_once(':').filter(|(user, _)| !user.is_empty())
+}
+
+/// Says what is wrong with a text that holds no credentials of a proxy.
+pub fn check_credentials(text: &str) -> Result<(), &'static str> {
+    match text.split_once(':') {
+        Some((user, password)) if !user.is_empty() && !password.contains(char::is_control) => Ok(()),
+        _ => Err("does not hold `user:password`"),
+    }
+}
+
 impl Proxy {
     /// Returns its address with the credentials in it.
     fn with_credentials(&self) -> SecretString {
         let plain = self.address.as_str().trim_end_matches('/');
-        let Some((user, password)) = &self.credentials else { return plain.into() };
+        let Some(credentials) = self.credentials.as_ref().map(Secret::now) else { return plain.into() };
+        let Some((user, password)) = pair(&credentials) else { return plain.into() };
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let pair = format!("{}:{}@", encoded(user), encoded(password.expose_secret()));
+        let pair = format!("{}:{}@", encoded(user), encoded(password));
         plain.replacen("://", &format!("://{pair}"), 1).into()
     }
 }
@@ -207,7 +223,7 @@ mod tests {
     fn network(exceptions: &[&str]) -> Network {
         let exceptions = exceptions.iter().map(|text| Exception::parse(text).expect("because it is one")).collect();
         let address = Url::parse("http://proxy.example.com:3128").expect("because it is an address");
-        let credentials = Some(("us:er".to_owned(), "p@ss/w".into()));
+        let credentials = Some("us er:p@ss/w".into());
         Network { proxy: Some(Arc::new(Proxy { address, credentials, exceptions })), roots: None }
     }
 
@@ -256,7 +272,7 @@ mod tests {
             shown,
             [
                 "http.followRedirects=false",
-                "http.proxy=http://us%3Aer:p%40ss%2Fw@proxy.example.com:3128",
+                "http.proxy=http://us%20er:p%40ss%2Fw@proxy.example.com:3128",
                 "http.proxyAuthMethod=basic",
             ]
         );

@@ -1,7 +1,8 @@
 //! Evidence: which reports count, for what, and what they amount to.
 //!
 //! - Missing is pending; nothing reported is never success.
-//! - The newest run of a check counts. A key that exists as a status and as a check run needs both.
+//! - The newest run of a check counts. A key that exists as a status and as a check run needs both, and one that several
+//!   apps run needs each of them: what one says takes nothing back of what another has said.
 //! - Of the keys that match one pattern none may have failed, and all must have succeeded, or as many as are asked for.
 //! - On an active branch a report counts for the content that its commit holds, and only when it
 //!   was made after the commit came onto the branch.
@@ -108,20 +109,31 @@ fn keys_wait<'a>(
 
 /// Judges the reports of one key.
 fn key_wait(rule: &StatusRule, reports: &[&CommitStatus], now: Timestamp) -> Option<StatusWait> {
-    let waits = sources(reports).map(|of_source| (!of_source.is_empty()).then(|| newest_run(rule, &of_source, now)));
-    match waits {
-        [None, None] => Some(StatusWait::Missing),
-        [one, other] => worse(one.flatten(), other.flatten()),
-    }
+    let waits = sources(reports).into_iter().map(|of_source| newest_run(rule, &of_source, now));
+    waits.reduce(worse).unwrap_or(Some(StatusWait::Missing))
 }
 
-/// Returns the reports of one key, each source by itself and newest first.
-fn sources<'a>(reports: &[&'a CommitStatus]) -> [Vec<&'a CommitStatus>; 2] {
-    [StatusSource::Status, StatusSource::CheckRun].map(|source| {
-        let mut of_source: Vec<_> = reports.iter().copied().filter(|r| r.source == source).collect();
+/// Returns the reports of one key, each source by itself and newest first; of check runs each app is one.
+fn sources<'a>(reports: &[&'a CommitStatus]) -> Vec<Vec<&'a CommitStatus>> {
+    let mut sources: Vec<Vec<&CommitStatus>> = Vec::new();
+    for report in reports.iter().copied() {
+        let same = |of_source: &&mut Vec<&CommitStatus>| of_source.iter().any(|other| is_one_source(other, report));
+        match sources.iter_mut().find(same) {
+            Some(of_source) => of_source.push(report),
+            None => sources.push(vec![report]),
+        }
+    }
+    sources.sort_by_key(|of_source| of_source.first().map(|report| report.source));
+    for of_source in &mut sources {
         of_source.sort_by_key(|r| std::cmp::Reverse((r.reported_at, r.id)));
-        of_source
-    })
+    }
+    sources
+}
+
+/// Says whether of two reports of one key the newer one takes the place of the other: anybody's status does, an app's
+/// check run only where it is the same app's.
+fn is_one_source(one: &CommitStatus, other: &CommitStatus) -> bool {
+    one.source == other.source && (one.source == StatusSource::Status || one.reporter == other.reporter)
 }
 
 /// Returns the reports on what is proposed that a rule counts, each key and source by itself and newest first.
@@ -130,7 +142,7 @@ pub fn by_source<'a>(rule: &StatusRule, reports: &[&'a CommitStatus]) -> Vec<Vec
     for report in reports.iter().copied().filter(|status| rule.counts(status, &[])) {
         by_key.entry(&report.key).or_default().push(report);
     }
-    by_key.values().flat_map(|of_key| sources(of_key)).filter(|of_source| !of_source.is_empty()).collect()
+    by_key.values().flat_map(|of_key| sources(of_key)).collect()
 }
 
 /// Returns since when success stands without a break; `newest_first` are the reports of one source.

@@ -109,6 +109,11 @@ pub enum Gate {
     },
     /// The environment merges only when a person asks.
     Promote,
+    /// The environment's pull requests are opened by people.
+    Unopened {
+        /// The branch from which.
+        head: BranchName,
+    },
     /// The forge's own conditions.
     Forge {
         /// The forge's words.
@@ -268,6 +273,7 @@ impl Gate {
             Self::ProposedStatus { key, .. } => format!("proposed:{key}"),
             Self::Approvals { waits } => format!("approvals:{}", waits.id()),
             Self::Promote => "promote".into(),
+            Self::Unopened { .. } => "unopened".into(),
             Self::Forge { .. } => "forge".into(),
         })
     }
@@ -275,7 +281,7 @@ impl Gate {
     /// Says whether our own commit status waits for this gate: all down to approvals, so that a
     /// person can merge by hand what only waits for `promote`, and the forge can wait for us.
     pub fn holds_own_status(&self) -> bool {
-        !matches!(self, Self::Promote | Self::Forge { .. })
+        !matches!(self, Self::Promote | Self::Unopened { .. } | Self::Forge { .. })
     }
 
     /// Says whether it is asked of what is proposed, once where lanes share a pull request, and not of a lane.
@@ -287,6 +293,7 @@ impl Gate {
             | Self::ProposedStatus { .. }
             | Self::Approvals { .. }
             | Self::Promote
+            | Self::Unopened { .. }
             | Self::Forge { .. } => true,
             Self::Strategy { .. }
             | Self::BranchGone { .. }
@@ -399,6 +406,7 @@ impl fmt::Display for Gate {
             Self::ProposedStatus { key, waits } => write!(f, "`{key}` {waits} on the proposal"),
             Self::Approvals { waits } => waits.fmt(f),
             Self::Promote => f.write_str("waits for a person to promote it"),
+            Self::Unopened { head } => write!(f, "waits for a person to open the pull request from `{head}`"),
             Self::Forge { words } => write!(f, "the forge does not merge it: {}", first_line(words)),
         }
     }

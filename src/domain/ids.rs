@@ -3,7 +3,7 @@
 //! The three commit types are never mixed: a dry SHA is something people committed, a proposed
 //! SHA is a commit that wants to run, an active SHA is a commit that runs.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Borrow, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -157,9 +157,19 @@ id!(
     RepositoryId, "a repository as `owner/name`", is_repository
 );
 id!(
+    /// The name of a forge in the server's settings.
+    ForgeName, "a name of letters, digits, `-`, `_` and `.` that begins with a letter or digit", is_short_name
+);
+id!(
     /// The key of a commit status or the name of a check run, at most 255 characters.
     StatusKey, "a status key", |text| !text.is_empty() && text.len() <= 255 && !text.contains(char::is_control)
 );
+
+impl Borrow<str> for ForgeName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl LaneName {
     /// Returns the lane of a strategy that does not divide its roots.
@@ -207,9 +217,36 @@ impl RepositoryId {
         self.0.rsplit_once('/').map_or("", |(_, name)| name)
     }
 
+    /// Says whether both are one repository: forges do not tell upper from lower case in names.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+
     /// Says whether the owner is a group in a group, which only GitLab has.
     pub fn is_in_subgroup(&self) -> bool {
         self.owner().contains('/')
+    }
+}
+
+/// A repository that is not the dry one, in which environments have their branches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DestinationId {
+    /// The forge that it is on.
+    pub forge: ForgeName,
+    /// Its name there.
+    pub repository: RepositoryId,
+}
+
+impl DestinationId {
+    /// Says whether both are one repository.
+    pub fn is(&self, other: &Self) -> bool {
+        self.forge == other.forge && self.repository.is(&other.repository)
+    }
+}
+
+impl fmt::Display for DestinationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.repository, self.forge)
     }
 }
 

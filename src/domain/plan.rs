@@ -42,7 +42,7 @@ use super::{
     rollback,
     snapshot::{Active, ActiveBranch, PlaceState, PostedStatus, Proposal, Record, Refusal, Run, Snapshot},
     status::StatusState,
-    strategy::{Environment, Newer, PromotionStrategy},
+    strategy::{Environment, MergeMode, Newer, PromotionStrategy},
 };
 
 /// What to do next, and why what stands still does.
@@ -372,6 +372,9 @@ impl Planner<'_> {
         if !environment.auto_merge && state.promote.as_ref().filter(promoted).is_none() {
             gates.push(Gate::Promote);
         }
+        if environment.merge_mode == MergeMode::Link && state.pull_request.is_none() {
+            gates.push(Gate::Unopened { head: environment.proposed_branch(&place.lane) });
+        }
         let refused = proposal.and_then(|proposal| self.refusal(state, &proposal.sha));
         gates.extend(refused.map(|refusal| Gate::Forge { words: refusal.words.clone() }));
         gates.into_iter().map(|gate| self.since(environment, place, state, proposal, gate)).collect()
@@ -450,18 +453,27 @@ impl Planner<'_> {
             return;
         };
         let (proposed, dry) = (proposal.sha.clone(), wish.dry.clone());
-        let Some(pull_request) = &state.pull_request else {
-            if !stopped {
-                plan.actions.push(Action::OpenPullRequest { place: place.clone(), proposed, dry });
+        let number = match (&state.pull_request, environment.merge_mode) {
+            (Some(pull_request), _) if pull_request.head != proposed => {
+                // The forge has not caught up with the push; it is looked at again soon.
+                plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
+                return;
             }
-            return;
+            (Some(pull_request), _) => Some(pull_request.number),
+            (None, MergeMode::PullRequest) => {
+                // A forge that takes no more of them now is asked again later.
+                if !stopped && self.refusal(state, &proposed).is_none() {
+                    plan.actions.push(Action::OpenPullRequest { place: place.clone(), proposed, dry });
+                }
+                return;
+            }
+            // Until a person has opened it a gate is closed.
+            (None, MergeMode::Direct | MergeMode::Link) => None,
         };
-        if pull_request.head != proposed {
-            // The forge has not caught up with the push; it is looked at again soon.
-            plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
-            return;
-        }
-        if pull_request.described.as_ref() != Some(&proposed) && !stopped {
+        if let Some(pull_request) = &state.pull_request
+            && pull_request.described.as_ref() != Some(&proposed)
+            && !stopped
+        {
             plan.actions.push(Action::DescribePullRequest {
                 place: place.clone(),
                 number: pull_request.number,
@@ -474,7 +486,7 @@ impl Planner<'_> {
             let decision = Decision::of_promotion(&self.ledger, environment, place, proposal, self.snapshot.now);
             plan.actions.push(Action::Merge {
                 place: place.clone(),
-                number: pull_request.number,
+                number,
                 decision: Box::new(decision),
                 expected_head: proposed,
                 expected_active: branch.head.clone(),

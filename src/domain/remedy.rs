@@ -59,6 +59,9 @@ pub fn of(gate: &Gate, place: &Place) -> String {
         Gate::ProposedStatus { key, waits } => of_status(waits, &format!("`{key}` on the head of the pull request")),
         Gate::Approvals { waits } => of_approvals(waits),
         Gate::Promote => "whoever may promote: `promote`, or a merge by hand".into(),
+        Gate::Unopened { head } => {
+            format!("whoever may open pull requests: one from `{head}` into the environment's branch")
+        }
         Gate::Forge { .. } => "whoever can meet the forge's conditions; it is asked again by itself".into(),
     }
 }

@@ -22,7 +22,7 @@ use super::{
     hold::Hold,
     ids::{BranchName, DrySha, EnvironmentName, Place, PullRequestNumber, StrategyName},
     rollback::Rollback,
-    strategy::nearest::list,
+    strategy::{Destination, nearest::list},
 };
 
 /// What a change of the strategy does.
@@ -46,6 +46,11 @@ pub enum Effect {
     },
     /// The strategy was deleted, and all its environments go.
     Ended,
+    /// The environments get branches in another repository: each goes, and begins there anew.
+    Elsewhere {
+        /// It; the dry one when absent.
+        to: Option<Destination>,
+    },
     /// An environment is new.
     Added {
         /// It.
@@ -233,6 +238,10 @@ impl fmt::Display for Effect {
             Self::Ended => f.write_str(
                 "the strategy ends: nothing is promoted by it any more, and what it brought stays on its branches",
             ),
+            Self::Elsewhere { to: None } => f.write_str("the environments get branches beside the dry branch"),
+            Self::Elsewhere { to: Some(Destination { repository, .. }) } => {
+                write!(f, "the environments get branches in {repository}")
+            }
             Self::Added { environment, branch, after } if after.is_empty() => {
                 write!(f, "{environment} is new, on `{branch}`, and waits for no other environment")
             }

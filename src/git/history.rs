@@ -3,12 +3,8 @@
 use git2::{Commit, Oid, Repository};
 use jiff::Timestamp;
 
-use super::{GitError, compose::COMMITTER, mirror::local, other_hydrator, trailers::Trailers};
-use crate::domain::{
-    adoption::OtherHydrator,
-    ids::{BranchName, DrySha},
-    line::DryLine,
-};
+use super::{GitError, compose::COMMITTER, mirror::LocalName, other_hydrator, trailers::Trailers};
+use crate::domain::{adoption::OtherHydrator, ids::DrySha, line::DryLine};
 
 /// How much of a first-parent history is read: older dry SHAs are older than everything that counts.
 const LINE_LIMIT: usize = 5_000;
@@ -63,12 +59,8 @@ pub struct DryCommit {
 /// Returns the dry line and whether it was read to its beginning.
 ///
 /// `running` are dry SHAs that run somewhere: those that left the line are placed on it.
-pub fn dry_line(
-    repository: &Repository,
-    branch: &BranchName,
-    running: &[DrySha],
-) -> Result<(DryLine, Reach), GitError> {
-    let head = repository.refname_to_id(&local(branch))?;
+pub fn dry_line(repository: &Repository, branch: &LocalName, running: &[DrySha]) -> Result<(DryLine, Reach), GitError> {
+    let head = repository.refname_to_id(branch.as_str())?;
     let shallow = repository.path().join("shallow").exists();
     let mut newest_first = Vec::new();
     let mut current = Some(head);
@@ -122,8 +114,8 @@ fn newest_shared(repository: &Repository, from: Oid, line: &std::collections::Ha
 
 /// Returns the first-parent history of an active branch, newest first, or nothing when the branch
 /// is not there.
-pub fn active_history(repository: &Repository, branch: &BranchName) -> Result<Option<Vec<BranchCommit>>, GitError> {
-    let Ok(head) = repository.refname_to_id(&local(branch)) else { return Ok(None) };
+pub fn active_history(repository: &Repository, branch: &LocalName) -> Result<Option<Vec<BranchCommit>>, GitError> {
+    let Ok(head) = repository.refname_to_id(branch.as_str()) else { return Ok(None) };
     let mut commits = Vec::new();
     let mut current = Some(head);
     while let Some(id) = current.filter(|_| commits.len() < ACTIVE_LIMIT) {
@@ -158,8 +150,8 @@ pub fn was_promoted_to(repository: &Repository, head: Oid) -> Result<bool, GitEr
 }
 
 /// Returns the head of a branch as a commit.
-pub fn head_commit(repository: &Repository, branch: &BranchName) -> Result<Option<BranchCommit>, GitError> {
-    let Ok(head) = repository.refname_to_id(&local(branch)) else { return Ok(None) };
+pub fn head_commit(repository: &Repository, branch: &LocalName) -> Result<Option<BranchCommit>, GitError> {
+    let Ok(head) = repository.refname_to_id(branch.as_str()) else { return Ok(None) };
     Ok(Some(branch_commit(repository, &repository.find_commit(head)?)))
 }
 
@@ -297,8 +289,8 @@ mod tests {
             shallow.odb()?.write(object.kind(), object.data())?;
         }
         std::fs::write(shallow.path().join("shallow"), format!("{}\n", made[2]))?;
-        let branch = BranchName::new("main")?;
-        shallow.reference(&local(&branch), made[3], false, "fetched")?;
+        let branch = crate::git::mirror::Mirror::open(cut.path())?.local(&"main".to_owned().try_into()?);
+        shallow.reference(branch.as_str(), made[3], false, "fetched")?;
         let shallow = Repository::open_bare(cut.path())?;
 
         let (line, reach) = dry_line(&shallow, &branch, &[dry_sha(made[2])])?;

@@ -2,7 +2,7 @@
 
 use git2::{ErrorCode, IndexConflict, Oid, Repository};
 
-use super::GitError;
+use super::{GitError, compose::signature};
 use crate::domain::ids::{DrySha, HeadSha};
 
 /// The most paths in conflict that are told.
@@ -42,6 +42,25 @@ pub fn merge_commits(repository: &Repository, base: Oid, head: Oid) -> Result<Me
         return Ok(Merged::Conflict(paths));
     }
     Ok(Merged::Tree(index.write_tree_to(repository)?))
+}
+
+/// Merges `head` onto `base` as a commit with both as parents; it is written to the mirror, and on no branch yet.
+///
+/// # Errors
+/// [`GitError::Moved`] when both changed the same, which was not so when it was decided.
+pub fn merge_commit(
+    repository: &Repository,
+    base: Oid,
+    head: Oid,
+    message: &str,
+    seconds: i64,
+) -> Result<Oid, GitError> {
+    let Merged::Tree(tree) = merge_commits(repository, base, head)? else {
+        return Err(GitError::Moved { reference: base.to_string() });
+    };
+    let (who, tree) = (signature(seconds)?, repository.find_tree(tree)?);
+    let parents = [&repository.find_commit(base)?, &repository.find_commit(head)?];
+    Ok(repository.commit(None, &who, &who, message, &tree, &parents)?)
 }
 
 fn path(conflict: &IndexConflict) -> Option<String> {

@@ -25,16 +25,21 @@ use crate::{
 /// older.
 const FIRST_DEPTH: usize = 100;
 
-/// How the mirror's own names for branches of the remote begin.
-const LOCAL: &str = "refs/remotes/origin/";
+/// How the mirror's own names for branches of its repository begin.
+const OWN: &str = "refs/remotes/origin/";
+
+/// How its names for branches of other repositories begin, before the name of that repository.
+const OTHER: &str = "refs/remotes/destinations/";
 
 /// How many trees are remembered as read.
 const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it is not zero");
 
-/// The bare mirror of one remote repository. Cloning is cheap.
+/// The bare mirror of one remote repository, or the part of it that holds branches of another one. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Mirror {
     inner: Arc<Inner>,
+    /// How its own names for branches of the remote begin.
+    names: Arc<str>,
     fail_points: FailPoints,
     network: Network,
 }
@@ -59,6 +64,8 @@ pub struct Remote {
 /// Branches of the remote that are kept up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
+    /// This one, of which only the newest commits are fetched at first.
+    Shallow(BranchName),
     /// This one.
     One(BranchName),
     /// Those whose names begin so.
@@ -68,9 +75,20 @@ pub enum Watched {
 impl Watched {
     fn is_meant(&self, branch: &BranchName) -> bool {
         match self {
-            Self::One(one) => one == branch,
+            Self::Shallow(one) | Self::One(one) => one == branch,
             Self::StartingWith(prefix) => branch.as_str().starts_with(prefix),
         }
+    }
+}
+
+/// The mirror's own name for a branch of the remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalName(String);
+
+impl LocalName {
+    /// Returns the full name of the reference.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -99,7 +117,14 @@ impl Mirror {
         }
         let owned = Mutex::new(OwnedCache::new(TREES_REMEMBERED));
         let inner = Inner { path: path.to_owned(), transfer: Default::default(), owned };
-        Ok(Self { inner: Arc::new(inner), fail_points: FailPoints::default(), network: Network::default() })
+        let (fail_points, network) = (FailPoints::default(), Network::default());
+        Ok(Self { inner: Arc::new(inner), names: OWN.into(), fail_points, network })
+    }
+
+    /// Returns the part of the mirror that holds branches of another repository, told apart by `name`: both have their
+    /// objects in common, so that what is rendered from one can be committed to the other.
+    pub fn beside(&self, name: &str) -> Self {
+        Self { names: format!("{OTHER}{name}/").into(), ..self.clone() }
     }
 
     /// Has pushes be fail points.
@@ -137,19 +162,24 @@ impl Mirror {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
+    /// Returns the mirror's own name for a branch of the remote.
+    pub fn local(&self, branch: &BranchName) -> LocalName {
+        LocalName(format!("{}{branch}", self.names))
+    }
+
     /// Returns where a branch of the remote was when it was last seen.
     pub async fn branch(&self, branch: &BranchName) -> Result<Option<Oid>, GitError> {
-        let reference = local(branch);
-        self.read(move |repository, _| Ok(repository.refname_to_id(&reference).ok())).await
+        let name = self.local(branch);
+        self.read(move |repository, _| Ok(repository.refname_to_id(name.as_str()).ok())).await
     }
 
     /// Returns the branches of the remote, as they were last seen, whose names begin so.
     pub async fn branches_starting_with(&self, prefix: &str) -> Result<Vec<BranchName>, GitError> {
-        let glob = format!("{}*", local_name(prefix));
+        let (names, glob) = (self.names.clone(), format!("{}{prefix}*", self.names));
         self.read(move |repository, _| {
             let mut found = Vec::new();
             for name in repository.references_glob(&glob)?.names() {
-                found.extend(name?.strip_prefix(LOCAL).and_then(|name| BranchName::new(name).ok()));
+                found.extend(name?.strip_prefix(&*names).and_then(|name| BranchName::new(name).ok()));
             }
             found.sort();
             Ok(found)
@@ -157,44 +187,38 @@ impl Mirror {
         .await
     }
 
-    /// Brings branches up to date; says whether any has moved.
-    ///
-    /// `dry` is fetched shallow at first. A branch that is gone on the remote is gone here.
-    pub async fn refresh(&self, remote: &Remote, dry: &BranchName, others: &[Watched]) -> Result<bool, GitError> {
+    /// Brings branches up to date; says whether any has moved. A branch that is gone on the remote is gone here.
+    pub async fn refresh(&self, remote: &Remote, watched: &[Watched]) -> Result<bool, GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
-        let watched: Vec<Watched> = std::iter::once(Watched::One(dry.clone())).chain(others.iter().cloned()).collect();
-        let there = self.list(remote, &watched).await?;
+        let there = self.list(remote, watched).await?;
         let mut all: BTreeSet<BranchName> = there.keys().cloned().collect();
-        for watched in &watched {
+        for watched in watched {
             match watched {
-                Watched::One(branch) => all.extend([branch.clone()]),
+                Watched::Shallow(branch) | Watched::One(branch) => all.extend([branch.clone()]),
                 Watched::StartingWith(prefix) => all.extend(self.branches_starting_with(prefix).await?),
             }
         }
-        let mut stale = Vec::new();
-        let mut moved = false;
-        for branch in &all {
-            let here = self.branch(branch).await?;
-            match there.get(branch) {
-                Some(id) if here != Some(*id) => stale.push(branch.clone()),
+        let (mut first, mut stale, mut moved) = (Vec::new(), Vec::new(), false);
+        for branch in all {
+            let here = self.branch(&branch).await?;
+            match there.get(&branch) {
+                Some(id) if here == Some(*id) => {}
+                Some(_) if here.is_none() && watched.contains(&Watched::Shallow(branch.clone())) => first.push(branch),
+                Some(_) => stale.push(branch),
                 None if here.is_some() => {
-                    self.forget(branch).await?;
+                    self.forget(&branch).await?;
                     moved = true;
                 }
-                _ => {}
+                None => {}
             }
         }
-        if stale.is_empty() {
-            return Ok(moved);
-        }
-        if stale.contains(dry) && self.branch(dry).await?.is_none() {
-            self.fetch(remote, std::slice::from_ref(dry), &[format!("--depth={FIRST_DEPTH}")]).await?;
-            stale.retain(|branch| branch != dry);
+        if !first.is_empty() {
+            self.fetch(remote, &first, &[format!("--depth={FIRST_DEPTH}")]).await?;
         }
         if !stale.is_empty() {
             self.fetch(remote, &stale, &[]).await?;
         }
-        Ok(true)
+        Ok(moved || !first.is_empty() || !stale.is_empty())
     }
 
     /// Fetches branches that are known to exist and to have moved.
@@ -228,7 +252,7 @@ impl Mirror {
             .chain(options.iter().cloned())
             .collect();
         arguments.push(remote.url.clone());
-        arguments.extend(branches.iter().map(|b| format!("+refs/heads/{b}:{}", local(b))));
+        arguments.extend(branches.iter().map(|b| format!("+refs/heads/{b}:{}", self.local(b).as_str())));
         let names = branches.iter().map(|b| format!("`{b}`")).collect::<Vec<_>>().join(", ");
         let what = format!("fetch {names}");
         let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
@@ -238,7 +262,7 @@ impl Mirror {
     async fn list(&self, remote: &Remote, watched: &[Watched]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
         let mut arguments = vec!["ls-remote".to_owned(), "--quiet".to_owned(), remote.url.clone()];
         arguments.extend(watched.iter().map(|watched| match watched {
-            Watched::One(branch) => format!("refs/heads/{branch}"),
+            Watched::Shallow(branch) | Watched::One(branch) => format!("refs/heads/{branch}"),
             Watched::StartingWith(prefix) => format!("refs/heads/{prefix}*"),
         }));
         let what = "list the branches of the repository".to_owned();
@@ -294,9 +318,9 @@ impl Mirror {
     }
 
     async fn remember(&self, branch: &BranchName, id: Oid) -> Result<(), GitError> {
-        let reference = local(branch);
+        let name = self.local(branch);
         self.read(move |repository, _| {
-            repository.reference(&reference, id, true, "pushed")?;
+            repository.reference(name.as_str(), id, true, "pushed")?;
             Ok(())
         })
         .await
@@ -304,24 +328,15 @@ impl Mirror {
 
     /// Drops what is known of a branch; a lease that failed makes the next look fetch it again.
     pub async fn forget(&self, branch: &BranchName) -> Result<(), GitError> {
-        let reference = local(branch);
+        let name = self.local(branch);
         self.read(move |repository, _| {
-            if let Ok(mut found) = repository.find_reference(&reference) {
+            if let Ok(mut found) = repository.find_reference(name.as_str()) {
                 found.delete()?;
             }
             Ok(())
         })
         .await
     }
-}
-
-/// Returns the mirror's own name for a branch of the remote.
-pub(super) fn local(branch: &BranchName) -> String {
-    local_name(branch.as_str())
-}
-
-fn local_name(branch: &str) -> String {
-    format!("{LOCAL}{branch}")
 }
 
 /// The most that is told of what the remote's hooks say, in characters.

@@ -17,7 +17,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use super::{GitError, mirror::Remote};
-use crate::network::{Network, TRUST};
+use crate::{
+    network::{Network, TRUST},
+    secret::RENEW,
+};
 
 /// The longest that one transfer may take.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
@@ -108,7 +111,7 @@ pub(super) async fn run(
         .map_err(|error| transfer(format!("the `git` program could not be started ({})", error.kind())))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     let untrusted = reach.and_then(|reach| untrusted(&stderr, &reach.remote.url));
-    let mut stderr = untrusted.unwrap_or_else(|| words(&stderr));
+    let mut stderr = untrusted.or_else(|| refused(&stderr)).unwrap_or_else(|| words(&stderr));
     if stderr.is_empty() && !output.status.success() {
         // A signal leaves no words; one of them is that a file became too large.
         stderr = format!("`git` ended with {}", output.status);
@@ -124,6 +127,14 @@ fn untrusted(stderr: &str, url: &str) -> Option<String> {
         .any(|words| stderr.contains(words));
     let host = url::Url::parse(url).ok()?.host_str()?.to_owned();
     is_about_it.then(|| format!("the certificate of `{host}` is not trusted: {TRUST}"))
+}
+
+/// Says what to do about credentials that are refused; git's own words are about a prompt.
+fn refused(stderr: &str) -> Option<String> {
+    let is_about_it = ["Authentication failed for", "could not read Username for", "could not read Password for"]
+        .iter()
+        .any(|words| stderr.contains(words));
+    is_about_it.then(|| format!("the forge refused the credentials; {RENEW}"))
 }
 
 /// Returns git's words without addresses, which may hold credentials or name internal hosts.
@@ -155,6 +166,14 @@ mod tests {
         assert_eq!(told("server certificate verification failed. CAfile: /secret/ca.pem CRLfile: none"), expected);
         assert_eq!(told("SSL certificate problem: unable to get local issuer certificate"), expected);
         assert_eq!(told("Could not resolve host: git.example.com"), None);
+    }
+
+    #[test]
+    fn credentials_that_are_refused_are_told_with_what_to_do() {
+        let prompt = "fatal: could not read Username for 'https://git.example.com': terminal prompts disabled";
+        assert_eq!(refused(prompt), Some(format!("the forge refused the credentials; {RENEW}")));
+        assert!(refused("fatal: Authentication failed for 'https://git.example.com/a.git/'").is_some());
+        assert_eq!(refused("fatal: unable to access 'https://git.example.com/': Failed to connect"), None);
     }
 
     #[test]

@@ -197,7 +197,8 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
             context["place"] = json!(place.to_string());
             context["open"] = json!(open.map(|number| number.to_string()));
         }
-        Outcome::LacksRight { verb, needs, has, grant, unread } => {
+        Outcome::LacksRight { verb, needs, has, grant, unread, repository } => {
+            context["repository"] = json!(repository.as_ref().map(ToString::to_string));
             context["grant"] = json!(grant.map(|grant| grant.to_string()));
             context["unread"] = json!(unread.iter().map(|people| format!("`{people}`")).collect::<Vec<_>>());
             if *verb == Verb::Promote && *needs == OVERRIDE_NEEDS {
@@ -410,6 +411,7 @@ mod tests {
                 has: Permission::None,
                 grant: None,
                 unread: Vec::new(),
+                repository: None,
             },
             Outcome::Moved { place: place.clone() },
             Outcome::Ended { place: place.clone(), open: Some(PullRequestNumber(9)) },

@@ -240,6 +240,7 @@ pub(super) fn outcomes() -> Vec<Outcome> {
         has: Permission::Read,
         grant,
         unread: unread.iter().map(|people| (*people).to_owned()).collect(),
+        repository: None,
     };
     let diff = |files, cut| Outcome::Diff { place: place(), files, added: 1, removed: 0, patch: "+a".to_owned(), cut };
     vec![

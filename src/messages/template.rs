@@ -427,6 +427,10 @@ pub const TEMPLATES: &[Template] = &[
             variable("verb", "the command (`lacks_right`, `not_yet`)"),
             variable("needs", "the right that it needs (`lacks_right`)"),
             variable("has", "the right that its author has (`lacks_right`)"),
+            variable(
+                "repository",
+                "repository in which it needs it, or none where that is the one of the comment (`lacks_right`)",
+            ),
             variable("grant", "key of the strategy that names people who may do it, or none (`lacks_right`)"),
             variable("unread", "list of the teams under that key that could not be read (`lacks_right`)"),
             variable("open", "number of the pull request that is open now, or none (`ended`)"),

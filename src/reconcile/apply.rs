@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     LookError,
     closed_pull_requests::CLOSED_BY_US,
-    context::StrategyContext,
+    context::{RepositoryContext, StrategyContext},
     forge_view::ForgeView,
     keys::{drift_key, hydrate_key, own_status_key, verified_key},
     proposing::Parts,
@@ -86,7 +86,9 @@ impl<'a> Applier<'a> {
             Action::PostStatus { place, proposed, status } => {
                 self.post(proposed.as_str(), &own_status_key(place), status).await
             }
-            Action::ReportHydration { dry, status } => self.post(dry.as_str(), &hydrate_key(), status).await,
+            Action::ReportHydration { dry, status } => {
+                self.post_in(&self.context.dry, dry.as_str(), &hydrate_key(), status).await
+            }
             Action::RecordVerified { place, brought_by, active, dry } => {
                 self.record_verified(place, brought_by, active, dry).await
             }
@@ -138,7 +140,7 @@ impl<'a> Applier<'a> {
     async fn create_branch(&self, environment: &EnvironmentName, branch: &BranchName) -> Result<(), LookError> {
         let message = format!("Start the environment {environment}\n");
         let seconds = self.now().as_second();
-        let mirror = &self.context.repository.mirror;
+        let mirror = &self.context.destination.mirror;
         let commit = mirror.read(move |repository, _| compose::empty_commit(repository, &message, seconds)).await?;
         let push = Push { branch: branch.clone(), expected: None, new: Some(commit) };
         self.intend(&format!("create {branch}"), mirror.push(&self.context.remote().await?, &[push])).await?;
@@ -147,7 +149,7 @@ impl<'a> Applier<'a> {
     }
 
     async fn hydrate(&self, environment: &EnvironmentName, dry: &DrySha) -> Result<(), LookError> {
-        let shared = &self.context.repository.shared;
+        let shared = &self.context.shared;
         let (hydration, roots) = shared.hydrator.hydrate(self.context, environment, dry).await?;
         shared.store.save_hydration(&self.context.id, environment, dry, &hydration, &roots).await?;
         Ok(())
@@ -160,13 +162,13 @@ impl<'a> Applier<'a> {
         head: &ProposedSha,
         reason: &str,
     ) -> Result<(), LookError> {
-        let repository = &self.context.id.repository;
-        let forge = &self.context.repository.forge;
+        let repository = &self.context.destination.id;
+        let forge = &self.context.destination.forge;
         if forge.pull_request(repository, number).await?.state != PullRequestState::Open {
             return Err(ForgeError::Moved { words: format!("{number} is not open any more") }.into());
         }
         // Written down first: what we close is never taken for a rejection, also after a crash.
-        self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+        self.context.shared.store.save_closed_by_us(repository, number).await?;
         let status = PostedStatus::new(StatusState::Error, &format!("{CLOSED_BY_US}: {reason}"));
         self.post(head.as_str(), &own_status_key(&self.context.proposer(place)), &status).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
@@ -188,7 +190,7 @@ impl<'a> Applier<'a> {
         let status = PostedStatus::new(StatusState::Success, &format!("{} is verified in {place}", dry.short()));
         self.post(active.as_str(), &verified_key(self.context.strategy.told_apart(place), place), &status).await?;
         let record = Record::Verified { at: self.now() };
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
         self.tell(Some(place), &format!("{} is verified", dry.short())).await?;
         tracing::info!(environment.name = %place.environment, dry.sha = %dry, "{} is verified in {place}", dry.short());
@@ -211,7 +213,7 @@ impl<'a> Applier<'a> {
         )
         .await?;
         let record = Record::Revoked { at: self.now() };
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         store.save_record(&self.context.id, place, brought_by.as_str(), &record).await?;
         self.tell(Some(place), &format!("{} is no longer verified: {reason}", dry.short())).await?;
         tracing::info!(environment.name = %place.environment, dry.sha = %dry, "{words}");
@@ -220,9 +222,8 @@ impl<'a> Applier<'a> {
 
     /// Fails when an active branch is not where the plan expects it.
     pub(super) async fn check_base(&self, branch: &BranchName, expected: &ActiveSha) -> Result<(), LookError> {
-        let mirror = &self.context.repository.mirror;
-        let remote = self.context.remote().await?;
-        mirror.refresh(&remote, &self.context.dry_branch, &[Watched::One(branch.clone())]).await?;
+        let mirror = &self.context.destination.mirror;
+        mirror.refresh(&self.context.remote().await?, &[Watched::One(branch.clone())]).await?;
         let base = mirror.branch(branch).await?.map(|id| id.to_string());
         if base.as_deref() == Some(expected.as_str()) {
             return Ok(());
@@ -230,22 +231,32 @@ impl<'a> Applier<'a> {
         Err(GitError::Moved { reference: branch.to_string() }.into())
     }
 
+    /// Posts a status on a commit of the environments.
     pub(super) async fn post(&self, sha: &str, key: &StatusKey, status: &PostedStatus) -> Result<(), LookError> {
-        let repository = &self.context.id.repository;
+        self.post_in(&self.context.destination, sha, key, status).await
+    }
+
+    async fn post_in(
+        &self,
+        repository: &RepositoryContext,
+        sha: &str,
+        key: &StatusKey,
+        status: &PostedStatus,
+    ) -> Result<(), LookError> {
         let new = NewStatus {
             key: key.clone(),
             state: status.state,
             description: status.description.clone(),
             target_url: self.context.page(),
         };
-        self.context.repository.forge.post_status(repository, sha, &new).await?;
-        self.context.repository.shared.store.save_posted_status(repository, sha, key, status).await?;
+        repository.forge.post_status(&repository.id, sha, &new).await?;
+        self.context.shared.store.save_posted_status(&self.context.id.repository, sha, key, status).await?;
         Ok(())
     }
 
     pub(super) async fn dry_commit(&self, dry: &DrySha) -> Result<DryCommit, LookError> {
         let dry = dry.clone();
-        Ok(self.context.repository.mirror.read(move |repository, _| history::dry_commit(repository, &dry)).await?)
+        Ok(self.context.dry.mirror.read(move |repository, _| history::dry_commit(repository, &dry)).await?)
     }
 
     pub(super) fn proposed_branch(&self, place: &Place) -> BranchName {
@@ -261,7 +272,7 @@ impl<'a> Applier<'a> {
     where
         E: From<StoreFailure>,
     {
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         let intent = store.begin_intent(&self.context.id, act, self.now()).await.map_err(StoreFailure)?;
         let outcome = doing.await;
         store.end_intent(intent).await.map_err(StoreFailure)?;
@@ -269,7 +280,7 @@ impl<'a> Applier<'a> {
     }
 
     pub(super) async fn tell(&self, place: Option<&Place>, what: &str) -> Result<(), LookError> {
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         store.save_event(&self.context.id, place, self.now(), "hydromote", what).await?;
         Ok(())
     }
@@ -281,6 +292,12 @@ impl<'a> Applier<'a> {
 
 /// The store failed around an outside act.
 pub struct StoreFailure(crate::store::StoreError);
+
+impl From<StoreFailure> for LookError {
+    fn from(StoreFailure(error): StoreFailure) -> Self {
+        error.into()
+    }
+}
 
 impl From<StoreFailure> for GitError {
     fn from(StoreFailure(error): StoreFailure) -> Self {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     deployed::Deployed,
-    ids::{BranchName, PullRequestNumber},
+    ids::{BranchName, DestinationId, PullRequestNumber},
 };
 
 /// A hint that something may have changed. The truth is read from git and the forge.
@@ -45,8 +45,36 @@ pub enum Attention {
     },
     /// A tool told what became of a commit that it deployed: to be put on the forge.
     Deployed(Deployed),
+    /// Something happened in another repository, into which strategies promote.
+    Elsewhere {
+        /// It.
+        destination: DestinationId,
+        /// What happened.
+        what: Box<Self>,
+    },
     /// Anything may have changed: a timer, a restart, a person.
     Everything,
     /// Only the store changed: a command was written down.
     Command,
+}
+
+impl Attention {
+    /// Returns what it says of another repository, or of the dry one.
+    pub fn of_repository(&self, destination: Option<&DestinationId>) -> Option<&Self> {
+        match (self, destination) {
+            (Self::Everything | Self::Command, _) => Some(self),
+            (Self::Elsewhere { destination, what }, Some(wanted)) => destination.is(wanted).then_some(what),
+            (Self::Elsewhere { .. }, None) | (_, Some(_)) => None,
+            (_, None) => Some(self),
+        }
+    }
+
+    /// Returns what it says to a strategy whose environments are in another repository, or in the dry one: what is
+    /// reported on dry commits is for all.
+    pub fn of_strategy(&self, destination: Option<&DestinationId>) -> Option<&Self> {
+        match self {
+            Self::Commit { .. } => Some(self),
+            _ => self.of_repository(destination),
+        }
+    }
 }

@@ -10,11 +10,12 @@ use super::strategy_changes::KeptOut;
 use crate::{
     domain::{
         fate::{Fate, fate},
-        ids::{BranchName, DrySha, Place, RepositoryId, StrategyId, StrategyName},
+        gate::Gate,
+        ids::{BranchName, DestinationId, DrySha, Place, RepositoryId, StrategyId, StrategyName},
         ledger::Ledger,
         plan::PlaceView,
         snapshot::Snapshot,
-        strategy::PromotionStrategy,
+        strategy::{MergeMode, PromotionStrategy},
     },
     forge::Pages,
 };
@@ -29,11 +30,14 @@ pub struct StrategyBoard {
     pub dry_branch: BranchName,
     /// Its head.
     pub dry_head: Option<DrySha>,
-    /// The repository's page on the forge.
+    /// The dry repository's page on the forge.
     pub repository_url: String,
     /// Where the forge shows its things.
     #[serde(default)]
     pub pages: Pages,
+    /// The repository with the environments' branches, when it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<BoardDestination>,
     /// What is wrong with the newest strategy document; the one before it is in force.
     pub mistake: Option<String>,
     /// The newest strategy, when it has no mistake and stays out until a person lets it in.
@@ -56,6 +60,17 @@ pub struct StrategyBoard {
     pub looked: Looked,
 }
 
+/// Another repository with the environments' branches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardDestination {
+    /// It.
+    pub id: DestinationId,
+    /// Its page on the forge.
+    pub url: String,
+    /// Where the forge shows its things.
+    pub pages: Pages,
+}
+
 /// What a plan was made from. Two of them are not compared: what people see is.
 #[derive(Debug, Clone, Default)]
 pub struct Looked(pub Option<(Arc<PromotionStrategy>, Arc<Snapshot>)>);
@@ -69,6 +84,17 @@ impl PartialEq for Looked {
 impl Eq for Looked {}
 
 impl StrategyBoard {
+    /// Returns the repository with the environments' branches, when it is not the dry one.
+    pub fn destination_id(&self) -> Option<&DestinationId> {
+        self.destination.as_ref().map(|destination| &destination.id)
+    }
+
+    /// Returns the page of the repository with the environments' branches, and where its forge shows things.
+    pub fn promotions(&self) -> (&str, Pages) {
+        let elsewhere = self.destination.as_ref().map(|destination| (destination.url.as_str(), destination.pages));
+        elsewhere.unwrap_or((&self.repository_url, self.pages))
+    }
+
     /// Returns every dry SHA that begins so, on the line and among those that run.
     pub fn dry_beginning_with(&self, beginning: &str) -> Vec<DrySha> {
         let looked = self.looked.0.as_ref();
@@ -85,6 +111,26 @@ impl StrategyBoard {
     /// report there, where others may.
     pub fn told_apart(&self, place: &Place) -> Option<&StrategyName> {
         self.looked.0.as_ref()?.0.told_apart(place)
+    }
+
+    /// Says whether what is proposed for a place may be promoted before there is a pull request.
+    pub fn needs_no_pull_request(&self, place: &Place) -> bool {
+        matches!(self.mode(place), Some(MergeMode::Direct | MergeMode::Link))
+    }
+
+    /// Returns the page on which a person opens the pull request that a place waits for.
+    pub fn to_open(&self, view: &PlaceView) -> Option<String> {
+        let waits = view.gates.iter().find_map(|closed| match &closed.gate {
+            Gate::Unopened { head } => Some(head),
+            _ => None,
+        });
+        let (url, pages) = self.promotions();
+        let head = waits.filter(|_| view.proposed.is_some() && self.mode(&view.place) == Some(MergeMode::Link))?;
+        Some(pages.new_pull_request(url, head, &view.branch))
+    }
+
+    fn mode(&self, place: &Place) -> Option<MergeMode> {
+        Some(self.looked.0.as_ref()?.0.environment(&place.environment)?.merge_mode)
     }
 
     /// Says whether a dry SHA is on the line as it was looked at.

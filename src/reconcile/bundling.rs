@@ -9,6 +9,7 @@ use super::{
     context::StrategyContext,
     forge_view::ForgeView,
     keys::own_status_key,
+    merging::Through,
     observe::{self, At, Head},
 };
 use crate::{
@@ -37,13 +38,13 @@ pub(super) async fn observe(
     environment: &Environment,
 ) -> Result<Bundle, LookError> {
     let branch = environment.proposed_branch(&LaneName::single());
-    let read = branch.clone();
-    let mirror = &context.repository.mirror;
+    let mirror = &context.destination.mirror;
+    let read = mirror.local(&branch);
     let head = mirror.read(move |repository, _| history::head_commit(repository, &read)).await?;
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let pull_request = match open(view.pull_requests(context, &branch, &environment.branch).await?) {
         Some(open) => {
-            let described = store.described(&context.id.repository, open.number).await?;
+            let described = store.described(&context.destination.id, open.number).await?;
             Some(OpenPullRequest { described, ..open })
         }
         None => None,
@@ -69,7 +70,7 @@ async fn outdated(
     own: &BranchName,
 ) -> Result<BTreeMap<LaneName, OpenPullRequest>, LookError> {
     let mut outdated = BTreeMap::new();
-    for branch in context.repository.mirror.branches_starting_with(own.as_str()).await? {
+    for branch in context.destination.mirror.branches_starting_with(own.as_str()).await? {
         let Some(LaneBranch::Proposed(lane)) = environment.lane_of_branch(&branch).filter(|_| branch != *own) else {
             continue;
         };
@@ -132,7 +133,7 @@ impl Applier<'_> {
         let of_lanes =
             decision.parts.iter().flat_map(|part| part.gates.iter().map(|gate| format!("{}: {gate}", part.lane)));
         let gates: Vec<String> = of_lanes.chain(decision.shared.gates.iter().map(ToString::to_string)).collect();
-        let message = self.context.repository.shared.messages.merge(&gates, &trailers.render())?;
+        let message = self.context.shared.messages.merge(&gates, &trailers.render())?;
         let merge = Merge {
             expected_head: decision.shared.proposed_sha.to_string(),
             method: environment.merge_method,
@@ -148,7 +149,8 @@ impl Applier<'_> {
             })
             .collect();
         let (head, act) = (self.proposed_branch(&place), format!("merge {number} into {place}"));
-        if let Some(active) = self.merge_parts(&parts, &head, number, &merge, &act).await? {
+        let through = Through { number: Some(number), head: &head, base: expected_active };
+        if let Some(active) = self.merge_parts(&parts, through, &merge, &act).await? {
             metrics::counter!("hydromote_promotions_total").increment(parts.len() as u64);
             tracing::info!(
                 environment.name = %name, dry.sha = %dry, pull_request.number = number.0, active.sha = active,
@@ -167,12 +169,12 @@ impl Applier<'_> {
         head: &ProposedSha,
     ) -> Result<(), LookError> {
         let place = Place { environment: environment.clone(), lane: lane.clone() };
-        let (repository, forge) = (&self.context.id.repository, &self.context.repository.forge);
+        let (repository, forge) = (&self.context.destination.id, &self.context.destination.forge);
         if forge.pull_request(repository, number).await?.state != PullRequestState::Open {
             return Err(ForgeError::Moved { words: format!("{number} is not open any more") }.into());
         }
         // Written down first: what we close is never taken for a rejection, also after a crash.
-        self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+        self.context.shared.store.save_closed_by_us(repository, number).await?;
         let words = format!("{CLOSED_BY_US}: all lanes of {environment} share one pull request now");
         self.post(head.as_str(), &own_status_key(&place), &PostedStatus::new(StatusState::Error, &words)).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;

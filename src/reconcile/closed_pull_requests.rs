@@ -31,8 +31,8 @@ pub async fn read(
     history: &[LaneCommit],
     known: &KnownProposals,
 ) -> Result<BTreeMap<DrySha, ClosedProposal>, LookError> {
-    let store = &context.repository.shared.store;
-    let repository = &context.id.repository;
+    let store = &context.shared.store;
+    let repository = &context.destination.id;
     let ours = store.closed_by_us(repository).await?;
     let mut rejected = BTreeMap::new();
     for closed in pull_requests.iter().filter(|pr| pr.state == PullRequestState::Closed && !ours.contains(&pr.number)) {
@@ -69,7 +69,7 @@ fn was_closed_by_us(context: &StrategyContext, place: &Place, closed: &PullReque
     let key = own_status_key(&context.proposer(place));
     reports.iter().any(|report| {
         report.key == key
-            && report.creator == Some(context.repository.account.id)
+            && report.creator == Some(context.destination.account.id)
             && report.state == StatusState::Error
             && report.description.starts_with(CLOSED_BY_US)
             && report.reported_at >= closed.created_at

@@ -6,12 +6,14 @@
 //! - A promotion is bound to the proposed SHA at its acceptance: when another is proposed, the
 //!   command is dropped.
 
-use super::{attention::Attention, board::Boards, board::StrategyBoard, context::Clock, hub::Hub};
+use super::{attention::Attention, board::Boards, board::StrategyBoard, context::Clock, forges::Forges, hub::Hub};
 use crate::{
     domain::{
         deployed::Mark,
         gate::Gate,
-        ids::{DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, StatusKey, StrategyId},
+        ids::{
+            DrySha, EnvironmentName, ForgeName, LaneName, Place, ProposedSha, PullRequestNumber, StatusKey, StrategyId,
+        },
         plan::PlaceView,
         snapshot::{Obstacle, PostedStatus, PromoteRequest, Refusal},
         status::{CommitStatus, StatusState},
@@ -37,8 +39,8 @@ pub(super) const SHORTEST_ID: usize = 7;
 pub struct Commands {
     /// The store.
     pub store: Store,
-    /// The forge.
-    pub forge: SharedForge,
+    /// The forges.
+    pub forges: Forges,
     /// Reaches the workers.
     pub hub: Hub,
     /// What people saw when they gave the command.
@@ -58,12 +60,20 @@ pub struct Promoted {
     pub dry: Option<DrySha>,
     /// The head that the command is bound to.
     pub proposed: ProposedSha,
-    /// The pull request.
-    pub pull_request: PullRequestNumber,
+    /// The pull request; absent where it goes without one.
+    pub pull_request: Option<PullRequestNumber>,
     /// Who asked first.
     pub by: String,
     /// What it still waits for, in words; empty when it is merged next.
     pub waits: Vec<String>,
+}
+
+impl Promoted {
+    /// Returns where it goes, and with which pull request, in words.
+    pub fn way(&self) -> String {
+        let with = self.pull_request.map(|number| format!(" with {number}")).unwrap_or_default();
+        format!("{}{with}", self.place)
+    }
 }
 
 /// Something to report on a commit.
@@ -139,7 +149,9 @@ impl Commands {
     ) -> Result<Promoted, CommandError> {
         let board = self.board(strategy)?;
         let view = proposed_view(&board, environment, lane)?;
-        let (Some(proposed), Some(pull_request)) = (&view.proposed, view.pull_request) else {
+        let goes_without = board.needs_no_pull_request(&view.place) && view.wanted.is_some();
+        let pull_request = view.pull_request;
+        let Some(proposed) = view.proposed.as_ref().filter(|_| pull_request.is_some() || goes_without) else {
             return Err(nothing_waits(view));
         };
         if let Some(seen) = seen.filter(|seen| *seen != proposed) {
@@ -199,7 +211,10 @@ impl Commands {
             return Err(CommandError::Malformed { message, help: format!("Leave `{mark}` out.") });
         }
         let status = PostedStatus::new(report.state, &report.description);
-        self.post(strategy, &sha, key.clone(), &status).await?;
+        match DrySha::new(sha.clone()) {
+            Ok(dry) if board.is_on_line(&dry) => self.post_on_dry(strategy, &sha, key.clone(), &status).await?,
+            _ => self.post(strategy, &sha, key.clone(), &status).await?,
+        }
         let short = sha.get(..SHORTEST_ID).unwrap_or(&sha);
         self.tell(strategy, None, &by, &format!("reported `{key}` {} on {short}", report.state.word())).await?;
         self.hub.heed(&strategy.repository, Attention::Commit { sha: sha.clone(), key: Some(key.to_string()) });
@@ -225,6 +240,7 @@ impl Commands {
         })
     }
 
+    /// Posts a status on a commit of the environments.
     pub(super) async fn post(
         &self,
         strategy: &StrategyId,
@@ -232,9 +248,46 @@ impl Commands {
         key: StatusKey,
         status: &PostedStatus,
     ) -> Result<(), CommandError> {
+        let board = self.board(strategy)?;
+        let (forge, repository) = match board.destination_id() {
+            Some(there) => (self.forge(&there.forge)?, &there.repository),
+            None => (self.dry_forge(strategy)?, &strategy.repository),
+        };
+        let new = self.new_status(strategy, key, status);
+        Ok(forge.post_status(repository, sha, &new).await?)
+    }
+
+    /// Posts a status on a dry commit.
+    pub(super) async fn post_on_dry(
+        &self,
+        strategy: &StrategyId,
+        sha: &str,
+        key: StatusKey,
+        status: &PostedStatus,
+    ) -> Result<(), CommandError> {
+        let new = self.new_status(strategy, key, status);
+        Ok(self.dry_forge(strategy)?.post_status(&strategy.repository, sha, &new).await?)
+    }
+
+    /// Returns the forge with the dry branch of a strategy.
+    pub(super) fn dry_forge(&self, strategy: &StrategyId) -> Result<&SharedForge, CommandError> {
+        let (_, forge) = self.forges.serving(&strategy.repository).ok_or_else(|| CommandError::Unknown {
+            message: format!("{} is not served.", strategy.repository),
+            help: "The server's settings name the repositories that are.".to_owned(),
+        })?;
+        Ok(forge)
+    }
+
+    fn forge(&self, name: &ForgeName) -> Result<&SharedForge, CommandError> {
+        self.forges.named(name).ok_or_else(|| CommandError::Unknown {
+            message: format!("The server knows no forge `{name}`."),
+            help: "Its settings name the forges that it knows.".to_owned(),
+        })
+    }
+
+    fn new_status(&self, strategy: &StrategyId, key: StatusKey, status: &PostedStatus) -> NewStatus {
         let target_url = self.public_url.as_ref().map(|url| format!("{url}/strategies/{}", strategy.path()));
-        let new = NewStatus { key, state: status.state, description: status.description.clone(), target_url };
-        Ok(self.forge.post_status(&strategy.repository, sha, &new).await?)
+        NewStatus { key, state: status.state, description: status.description.clone(), target_url }
     }
 
     pub(super) async fn tell(

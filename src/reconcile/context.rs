@@ -8,14 +8,19 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use super::{earlier_names::EarlierNames, hydrate::Hydrator, sharing::Sharing, strategy_changes::KeptOut};
+use super::{
+    LookError, attention::Attention, board::BoardDestination, destinations::Destinations, earlier_names::EarlierNames,
+    forges::Forges, hydrate::Hydrator, sharing::Sharing, strategy_changes::KeptOut, strategy_files::Grounds,
+};
 use crate::{
     domain::{
-        ids::{BranchName, LaneName, Place, RepositoryId, RootName, StrategyId, StrategyName},
+        ids::{
+            BranchName, DestinationId, ForgeName, LaneName, Place, RepositoryId, RootName, StrategyId, StrategyName,
+        },
         strategy::{Environment, PromotionStrategy},
         windows::ServerWindows,
     },
-    forge::{Account, Repository, SharedForge},
+    forge::{Account, ForgeError, Repository, SharedForge},
     git::{
         history::BranchCommit,
         metadata::Origin,
@@ -37,6 +42,10 @@ pub struct Shared {
     pub messages: Messages,
     /// Renders.
     pub hydrator: Arc<Hydrator>,
+    /// The forges.
+    pub forges: Forges,
+    /// Who promotes into which other repositories.
+    pub destinations: Destinations,
     /// When the server lets promotions be merged.
     pub server_windows: Arc<ServerWindows>,
     /// The time.
@@ -52,6 +61,8 @@ pub struct RepositoryContext {
     pub id: RepositoryId,
     /// What all workers share.
     pub shared: Shared,
+    /// The forge's name in the settings.
+    pub forge_name: ForgeName,
     /// The forge.
     pub forge: SharedForge,
     /// Our account on it.
@@ -67,8 +78,12 @@ pub struct RepositoryContext {
 /// One strategy as its worker sees it.
 #[derive(Clone)]
 pub struct StrategyContext {
-    /// The repository.
-    pub repository: RepositoryContext,
+    /// What all workers share.
+    pub shared: Shared,
+    /// The repository with the dry branch.
+    pub dry: RepositoryContext,
+    /// The repository with the environments' branches; the same one, unless the strategy has a `destination`.
+    pub destination: RepositoryContext,
     /// The strategy's name.
     pub id: StrategyId,
     /// The dry branch.
@@ -135,25 +150,79 @@ impl StrategyContext {
         self.strategy.proposer(place)
     }
 
-    /// Returns the address and fresh credentials of the repository.
-    pub async fn remote(&self) -> Result<Remote, crate::forge::ForgeError> {
-        self.repository.remote().await
+    /// Returns the address and fresh credentials of the repository with the environments' branches.
+    pub async fn remote(&self) -> Result<Remote, ForgeError> {
+        self.destination.remote().await
+    }
+
+    /// Returns the repository with the environments' branches, when it is not the dry one.
+    pub fn board_destination(&self) -> Option<BoardDestination> {
+        let (id, details) = (self.destination.destination_id(), &self.destination.details);
+        let there = BoardDestination { id, url: details.web_url.clone(), pages: details.pages };
+        (!self.dry.is(&self.destination)).then_some(there)
+    }
+
+    /// Brings the mirror up to date with the remotes.
+    pub async fn refresh(&self) -> Result<(), LookError> {
+        let dry = [Watched::Shallow(self.dry_branch.clone())];
+        if self.dry.is(&self.destination) {
+            return self.dry.refresh(&[&dry[..], &self.watched()].concat()).await;
+        }
+        self.dry.refresh(&dry).await?;
+        self.destination.refresh(&self.watched()).await
     }
 
     /// Returns the page of the strategy.
     pub fn page(&self) -> Option<String> {
-        self.repository.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", self.id.path()))
+        self.shared.public_url.as_ref().map(|url| format!("{url}/strategies/{}", self.id.path()))
     }
 
     /// Returns the time.
     pub fn now(&self) -> Timestamp {
-        (self.repository.shared.clock)()
+        (self.shared.clock)()
     }
 }
 
 impl RepositoryContext {
+    /// Says whether both are the same repository.
+    pub fn is(&self, other: &Self) -> bool {
+        self.forge_name == other.forge_name && self.id == other.id
+    }
+
+    /// Returns what it is called where it is the destination of strategies in another repository.
+    pub fn destination_id(&self) -> DestinationId {
+        DestinationId { forge: self.forge_name.clone(), repository: self.id.clone() }
+    }
+
+    /// Returns what a strategy on the dry branch must fit beside its text.
+    pub fn grounds(&self) -> Grounds<'_> {
+        Grounds { repository: &self.id, dry_branch: &self.details.default_branch, forges: &self.shared.forges }
+    }
+
+    /// Says whether a branch is, or may be, somewhere else than the mirror has it.
+    pub async fn is_stale(&self, attention: &Attention) -> Result<bool, LookError> {
+        match attention {
+            Attention::Everything => Ok(true),
+            Attention::Branch { branch, after } => {
+                Ok(self.mirror.branch(branch).await?.map(|id| id.to_string()) != *after)
+            }
+            Attention::Commit { .. }
+            | Attention::PullRequest { .. }
+            | Attention::Comment { .. }
+            | Attention::Deployed(_)
+            | Attention::Elsewhere { .. }
+            | Attention::Command => Ok(false),
+        }
+    }
+
+    /// Brings these branches up to date with the remote.
+    pub async fn refresh(&self, branches: &[Watched]) -> Result<(), LookError> {
+        self.mirror.refresh(&self.remote().await?, branches).await?;
+        Ok(())
+    }
+
     /// Returns the address and fresh credentials of the repository.
-    pub async fn remote(&self) -> Result<Remote, crate::forge::ForgeError> {
+    pub async fn remote(&self) -> Result<Remote, ForgeError> {
         let remote = self.forge.git_remote(&self.id).await?;
         Ok(Remote { url: remote.url, authorization: remote.authorization })
     }

@@ -84,7 +84,7 @@ fn status(context: &RepositoryContext, deployed: &Deployed) -> NewStatus {
     }
 }
 
-async fn knows(context: &RepositoryContext, deployed: &Deployed) -> Result<bool, LookError> {
+pub(super) async fn knows(context: &RepositoryContext, deployed: &Deployed) -> Result<bool, LookError> {
     let Ok(id) = Oid::from_str(&deployed.sha) else { return Ok(false) };
     Ok(context.mirror.read(move |repository, _| Ok(repository.find_commit(id).is_ok())).await?)
 }

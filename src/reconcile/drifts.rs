@@ -66,7 +66,7 @@ impl PlaceNote for DriftBook {
 
 /// Returns what is remembered of a place.
 pub async fn book(context: &StrategyContext, place: &Place) -> Result<DriftBook, LookError> {
-    Ok(context.repository.shared.store.note(&context.id, place).await?.unwrap_or_default())
+    Ok(context.shared.store.note(&context.id, place).await?.unwrap_or_default())
 }
 
 /// Says of drift what the branch alone does not: that a merge of ours brought it.
@@ -112,7 +112,7 @@ pub async fn find_forced_push(
     };
     if content == head.content {
         let note = |book: &mut DriftBook| book.rewritten = Some(lost.clone());
-        *book = context.repository.shared.store.change_note(&context.id, at.place, note).await?;
+        *book = context.shared.store.change_note(&context.id, at.place, note).await?;
         return remember(context, at, reading, book).await;
     }
     let since = active::since_when(at.history).unwrap_or(head);
@@ -153,7 +153,7 @@ async fn remember(
     let seen = Seen { commit: commit.clone(), head: active::active_sha(&head.commit) };
     if book.promoted.as_ref() != Some(&seen) {
         let note = |book: &mut DriftBook| book.promoted = Some(seen);
-        *book = context.repository.shared.store.change_note(&context.id, at.place, note).await?;
+        *book = context.shared.store.change_note(&context.id, at.place, note).await?;
     }
     Ok(())
 }
@@ -183,7 +183,7 @@ async fn newest_lost(
     commits: Vec<ActiveSha>,
     head: Oid,
 ) -> Result<Option<ActiveSha>, LookError> {
-    let find = context.repository.mirror.read(move |repository, _| {
+    let find = context.destination.mirror.read(move |repository, _| {
         let mut newest: Option<(Oid, ActiveSha)> = None;
         for sha in commits {
             let id = Oid::from_str(sha.as_str())?;
@@ -199,9 +199,9 @@ async fn newest_lost(
 
 /// Says whether the branch has moved since it was fetched: the forge may tell of a merge before git does.
 async fn is_behind(context: &StrategyContext, environment: &Environment, head: Oid) -> Result<bool, LookError> {
-    let mirror = &context.repository.mirror;
+    let mirror = &context.destination.mirror;
     let branch = [Watched::One(environment.branch.clone())];
-    mirror.refresh(&context.remote().await?, &context.dry_branch, &branch).await?;
+    mirror.refresh(&context.remote().await?, &branch).await?;
     Ok(mirror.branch(&environment.branch).await? != Some(head))
 }
 
@@ -229,7 +229,7 @@ async fn read_lost(
         let by_tree = TreeId::new(read.tree.to_string()).ok().and_then(|tree| known.trees.get(&tree).cloned());
         let Some(dry) = own.map(|trailers| trailers.dry).or(by_tree) else { continue };
         let tree = read.tree;
-        let owned = context.repository.mirror.read(move |repository, cache| cache.read(repository, tree)).await?;
+        let owned = context.destination.mirror.read(move |repository, cache| cache.read(repository, tree)).await?;
         let owned = at.reading.sharing.part(&owned);
         // Told by the lost commit, so that what is adopted or restored of it is told the same.
         let commit = if merged.is_some_and(|pr| pr.head_sha == commit.as_str()) { commit } else { lost.clone() };
@@ -256,7 +256,7 @@ pub async fn find_foreign_work(
     let (ours, trees) = (known.commits.clone(), known.trees.clone());
     let (origin, whose) = (context.origin(&context.proposer(at.place)), at.reading.sharing.clone());
     let (pushed, active) = (Oid::from_str(proposal.sha.as_str()).map_err(GitError::from)?, head.commit.id);
-    let find = context.repository.mirror.read(move |repository, cache| {
+    let find = context.destination.mirror.read(move |repository, cache| {
         let is_ours = |commit: &BranchCommit| {
             let known = ProposedSha::new(commit.id.to_string()).is_ok_and(|sha| ours.contains_key(&sha));
             let same = TreeId::new(commit.tree.to_string()).is_ok_and(|tree| trees.contains_key(&tree));
@@ -268,7 +268,7 @@ pub async fn find_foreign_work(
         Ok(Some((work.commit.author, base)))
     });
     let Some((author, base)) = find.await? else { return Ok(None) };
-    let (key, account) = (drift_key(context.strategy.told_apart(at.place), at.place), context.repository.account.id);
+    let (key, account) = (drift_key(context.strategy.told_apart(at.place), at.place), context.destination.account.id);
     let said = view.statuses(context, proposal.sha.as_str()).await?;
     let marks = said.iter().filter(|status| status.key == key && status.creator == Some(account));
     if marks.filter_map(DriftMark::read).any(|mark| matches!(mark, DriftMark::Restoring { .. })) {
@@ -294,7 +294,7 @@ pub async fn read_back(
     let Some(drift) = reading.drift.as_ref().filter(|drift| !book.asked.contains(&drift.newest)) else {
         return Ok(false);
     };
-    let (key, account) = (drift_key(context.strategy.told_apart(place), place), context.repository.account.id);
+    let (key, account) = (drift_key(context.strategy.told_apart(place), place), context.destination.account.id);
     let statuses = view.statuses(context, drift.newest.as_str()).await?;
     let ours = statuses.iter().filter(|status| status.key == key && status.creator == Some(account));
     // That there is drift may have been told after what a person said of it.
@@ -316,7 +316,7 @@ pub async fn read_back(
             Some((DriftMark::Restoring { .. } | DriftMark::Over, _)) | None => {}
         }
     };
-    *book = context.repository.shared.store.change_note(&context.id, place, note).await?;
+    *book = context.shared.store.change_note(&context.id, place, note).await?;
     known.adopted.clone_from(&book.adopted);
     Ok(book.adopted.contains_key(&drift.newest))
 }
@@ -331,7 +331,7 @@ pub async fn read_restoring(
     proposal: Option<Proposal>,
     state: &mut PlaceState,
 ) -> Result<(), LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     if let Some(drift) = state.branch().and_then(|branch| branch.drift.as_ref()) {
         let posted = store
             .posted_statuses(&context.id.repository, &drift_key(context.strategy.told_apart(place), place))
@@ -341,7 +341,7 @@ pub async fn read_restoring(
     let Some(restore) = book.restore else { return Ok(()) };
     let head = environment.restore_branch(&place.lane);
     let pulls = view.pull_requests(context, &head, &environment.branch).await?;
-    let ours = store.closed_by_us(&context.id.repository).await?;
+    let ours = store.closed_by_us(&context.destination.id).await?;
     let closed = pulls.iter().find(|pr| {
         let is_ours = proposal.as_ref().is_some_and(|proposal| proposal.sha.as_str() == pr.head_sha);
         // The forge dates in whole seconds.

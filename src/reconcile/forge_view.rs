@@ -7,10 +7,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{attention::Attention, context::StrategyContext, deployed_reports, reviewing::ReviewMemory};
+use super::{
+    attention::Attention,
+    context::{RepositoryContext, StrategyContext},
+    deployed_reports,
+    reviewing::ReviewMemory,
+};
 use crate::{
     domain::{
-        ids::{BranchName, LaneName, Place, PullRequestNumber},
+        ids::{BranchName, DrySha, LaneName, Place, PullRequestNumber},
         status::CommitStatus,
     },
     forge::{ForgeError, PullRequest, PullRequestState},
@@ -31,7 +36,11 @@ impl ForgeView {
     /// Forgets what `attention` makes stale.
     pub fn forget(&mut self, attention: &Attention) {
         match attention {
-            Attention::Branch { .. } | Attention::Comment { .. } | Attention::Deployed(_) | Attention::Command => {}
+            Attention::Branch { .. }
+            | Attention::Comment { .. }
+            | Attention::Deployed(_)
+            | Attention::Elsewhere { .. }
+            | Attention::Command => {}
             Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_KEYS) => {}
             Attention::Commit { sha, .. } => {
                 self.statuses.remove(sha);
@@ -133,18 +142,35 @@ impl ForgeView {
         if let Some(known) = self.pull_requests.get(head) {
             return Ok(known.clone());
         }
-        let read = context.repository.forge.pull_requests(&context.id.repository, head, base).await?;
+        let read = context.destination.forge.pull_requests(&context.destination.id, head, base).await?;
         self.pull_requests.insert(head.clone(), read.clone());
         Ok(read)
     }
 
-    /// Returns what was reported on a commit.
+    /// Returns what was reported on a commit of the environments.
     pub async fn statuses(&mut self, context: &StrategyContext, sha: &str) -> Result<Vec<CommitStatus>, ForgeError> {
+        self.statuses_in(&context.destination, sha).await
+    }
+
+    /// Returns what was reported on a dry commit.
+    pub async fn dry_statuses(
+        &mut self,
+        context: &StrategyContext,
+        dry: &DrySha,
+    ) -> Result<Vec<CommitStatus>, ForgeError> {
+        self.statuses_in(&context.dry, dry.as_str()).await
+    }
+
+    async fn statuses_in(
+        &mut self,
+        repository: &RepositoryContext,
+        sha: &str,
+    ) -> Result<Vec<CommitStatus>, ForgeError> {
         if let Some(known) = self.statuses.get(sha) {
             return Ok(known.clone());
         }
-        let mut read = context.repository.forge.commit_statuses(&context.id.repository, sha).await?;
-        deployed_reports::name_tools(&mut read, context.repository.account.id);
+        let mut read = repository.forge.commit_statuses(&repository.id, sha).await?;
+        deployed_reports::name_tools(&mut read, repository.account.id);
         self.statuses.insert(sha.to_owned(), read.clone());
         Ok(read)
     }

@@ -12,6 +12,7 @@ use super::{
     apply::Applier,
     holds::{CANCELLED_BY_US, HoldBook},
     keys::{hold_key, rollback_key},
+    merging::Through,
     rejected_commits::RejectionBook,
 };
 use crate::{
@@ -70,7 +71,7 @@ impl Applier<'_> {
                 return Err(changed(place));
             }
         }
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         let rejected = store.strategy_note::<RejectionBook>(&self.context.id).await?.unwrap_or_default();
         if rejected.0 != self.snapshot.rejections {
             let words = "somebody has rejected a dry commit meanwhile, or taken that back".to_owned();
@@ -80,7 +81,7 @@ impl Applier<'_> {
     }
 
     async fn book(&self, place: &Place) -> Result<HoldBook, LookError> {
-        Ok(self.context.repository.shared.store.note(&self.context.id, place).await?.unwrap_or_default())
+        Ok(self.context.shared.store.note(&self.context.id, place).await?.unwrap_or_default())
     }
 
     pub(super) async fn end_hold(
@@ -144,7 +145,7 @@ impl Applier<'_> {
         expected_active: &ActiveSha,
         expected_proposed: Option<&ProposedSha>,
     ) -> Result<(), LookError> {
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         let composed = match self.restore(place, rollback, expected_active).await {
             Ok(composed) => composed,
             Err(LookError::Git(GitError::Obstacle { message })) => {
@@ -160,7 +161,7 @@ impl Applier<'_> {
         let branch = self.rollback_branch(place);
         let expected = expected_proposed.and_then(|sha| Oid::from_str(sha.as_str()).ok());
         let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
-        let mirror = &self.context.repository.mirror;
+        let mirror = &self.context.destination.mirror;
         let act = format!("propose to roll {place} back to {}", rollback.target.dry);
         self.intend(&act, mirror.push(&self.context.remote().await?, &[push])).await?;
         self.view.note_push(&branch, proposed.as_str());
@@ -175,7 +176,7 @@ impl Applier<'_> {
     ) -> Result<crate::git::compose::Composed, LookError> {
         let trailers = self.trailers(place, rollback);
         let text = self.rollback_text(place, rollback).await;
-        let message = self.context.repository.shared.messages.rollback_commit(&text, &trailers.render())?;
+        let message = self.context.shared.messages.rollback_commit(&text, &trailers.render())?;
         let id = |sha: &ActiveSha| Oid::from_str(sha.as_str()).map_err(GitError::from);
         let restoration = Restoration {
             parent: id(active)?,
@@ -187,7 +188,7 @@ impl Applier<'_> {
         };
         let sharing =
             self.context.sharing(self.environment(place), self.running_content(place).iter().map(|(root, _)| root));
-        let composed = self.context.repository.mirror.read(move |repository, cache| {
+        let composed = self.context.destination.mirror.read(move |repository, cache| {
             let part = |owned: &Arc<Owned>| sharing.part(owned);
             restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), part, &message)
         });
@@ -214,18 +215,21 @@ impl Applier<'_> {
     ) -> Result<(), LookError> {
         let text = self.rollback_text(place, rollback).await;
         let page = self.context.page();
-        let text = self.context.repository.shared.messages.rollback_pull_request(&text, page.as_deref())?;
+        let text = self.context.shared.messages.rollback_pull_request(&text, page.as_deref())?;
         let base = self.environment(place).branch.clone();
         if let Some(branch) = self.snapshot.places.get(place).and_then(|state| state.branch()) {
             self.check_base(&base, &branch.head).await?;
         }
         let new = NewPullRequest { head: self.rollback_branch(place), base, title: text.title, body: text.body };
-        let forge = &self.context.repository.forge;
-        let repository = &self.context.id.repository;
+        let forge = &self.context.destination.forge;
+        let repository = &self.context.destination.id;
         let act = format!("open a pull request to roll {place} back");
-        let opened = self.intend(&act, forge.open_pull_request(repository, &new)).await?;
+        let opened = match self.intend(&act, forge.open_pull_request(repository, &new)).await {
+            Ok(opened) => opened,
+            Err(error) => return self.note_unopened(place, proposed, error).await,
+        };
         self.change(place, |book| book.pull_request = Some(opened.number)).await?;
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         store.save_described(repository, opened.number, proposed).await?;
         let number = opened.number;
         tracing::info!(
@@ -240,7 +244,7 @@ impl Applier<'_> {
         &mut self,
         place: &Place,
         rollback: &Rollback,
-        number: PullRequestNumber,
+        number: Option<PullRequestNumber>,
         expected_active: &ActiveSha,
         decision: &Decision,
     ) -> Result<(), LookError> {
@@ -249,20 +253,21 @@ impl Applier<'_> {
         self.check_holds().await?;
         let trailers = self.trailers(place, rollback).decided(decision.clone());
         let text = self.rollback_text(place, rollback).await;
-        let messages = &self.context.repository.shared.messages;
+        let messages = &self.context.shared.messages;
+        let head = self.rollback_branch(place);
+        let through = Through { number, head: &head, base: expected_active };
         let merge = Merge {
             expected_head: decision.proposed_sha.to_string(),
             method: environment.merge_method,
-            title: format!("{} ({number})", messages.rollback_title(&text)?),
+            title: through.title(&messages.rollback_title(&text)?),
             message: messages.rollback_merge(&text, &trailers.render())?,
         };
-        let act = format!("merge {number}: roll {place} back");
-        let head = self.rollback_branch(place);
-        if let Some(active) = self.merge_as_decided(place, &head, number, decision, &merge, &act).await? {
+        let act = format!("{}: roll {place} back", through.act());
+        if let Some(active) = self.merge_as_decided(place, through, decision, &merge, &act).await? {
             metrics::counter!("hydromote_rollbacks_total").increment(1);
             tracing::warn!(
-                environment.name = %place.environment, pull_request.number = number.0, active.sha = active,
-                "merged {number}: {place} is back at {}", rollback.target.dry.short()
+                environment.name = %place.environment, pull_request.number = number.map(|n| n.0), active.sha = active,
+                "{}: {place} is back at {}", through.done(), rollback.target.dry.short()
             );
         }
         Ok(())
@@ -299,15 +304,15 @@ impl Applier<'_> {
         pull_request: Option<PullRequestNumber>,
         reason: &str,
     ) -> Result<(), LookError> {
-        let repository = &self.context.id.repository;
+        let repository = &self.context.destination.id;
         if let Some(number) = pull_request {
-            let forge = &self.context.repository.forge;
+            let forge = &self.context.destination.forge;
             let pull = forge.pull_request(repository, number).await?;
             if pull.state == PullRequestState::Merged {
                 return Err(ForgeError::Moved { words: format!("{number} is merged already") }.into());
             }
             if pull.state == PullRequestState::Open {
-                self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+                self.context.shared.store.save_closed_by_us(repository, number).await?;
                 let status = PostedStatus::new(StatusState::Error, &format!("{CANCELLED_BY_US}: {reason}"));
                 self.post(&pull.head_sha, &rollback_key(place), &status).await?;
                 self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
@@ -352,7 +357,7 @@ impl Applier<'_> {
     }
 
     async fn change(&self, place: &Place, change: impl FnOnce(&mut HoldBook)) -> Result<(), LookError> {
-        self.context.repository.shared.store.change_note(&self.context.id, place, change).await?;
+        self.context.shared.store.change_note(&self.context.id, place, change).await?;
         Ok(())
     }
 

@@ -51,7 +51,7 @@ async fn runs(
     place: &Place,
     reading: &EnvironmentReading,
 ) -> Result<Vec<Run>, LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let history = reading.of_lane(&place.lane);
     let mut known = KnownProposals {
         trees: store.proposed_trees(&context.id, place).await?,

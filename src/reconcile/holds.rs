@@ -77,7 +77,7 @@ pub async fn read(
     state: &mut PlaceState,
 ) -> Result<(), LookError> {
     let Some(branch) = state.branch() else { return Ok(()) };
-    let (head, store) = (branch.head.clone(), &context.repository.shared.store);
+    let (head, store) = (branch.head.clone(), &context.shared.store);
     let mut book = match store.note::<HoldBook>(&context.id, place).await? {
         Some(book) => book,
         None => {
@@ -117,7 +117,7 @@ pub async fn read(
 async fn note_closed(context: &StrategyContext, book: &mut HoldBook, pulls: &[PullRequest]) -> Result<(), LookError> {
     let (Some(number), Some(rollback)) = (book.pull_request, &book.rollback) else { return Ok(()) };
     let closed = pulls.iter().any(|pr| pr.number == number && pr.state == PullRequestState::Closed);
-    let by_us = context.repository.shared.store.closed_by_us(&context.id.repository).await?.contains(&number);
+    let by_us = context.shared.store.closed_by_us(&context.destination.id).await?.contains(&number);
     if closed && !by_us {
         book.cancelled.insert(rollback.bad_commit.clone());
     }
@@ -182,14 +182,14 @@ async fn read_back(
 
 /// Returns the newest commits of an active branch.
 async fn newest_commits(context: &StrategyContext, environment: &Environment) -> Result<Vec<ActiveSha>, LookError> {
-    let branch = environment.branch.clone();
-    let read = context.repository.mirror.read(move |repository, _| history::active_history(repository, &branch));
+    let branch = context.destination.mirror.local(&environment.branch);
+    let read = context.destination.mirror.read(move |repository, _| history::active_history(repository, &branch));
     let newest = read.await?.unwrap_or_default().into_iter().take(COMMITS_SEARCHED);
     Ok(newest.filter_map(|commit| ActiveSha::new(commit.id.to_string()).ok()).collect())
 }
 
 fn our_marks(context: &StrategyContext, place: &Place, statuses: &[CommitStatus]) -> Vec<CommitStatus> {
-    let (key, account) = (hold_key(context.strategy.told_apart(place), place), context.repository.account.id);
+    let (key, account) = (hold_key(context.strategy.told_apart(place), place), context.destination.account.id);
     statuses.iter().filter(|status| status.key == key && status.creator == Some(account)).cloned().collect()
 }
 
@@ -214,7 +214,7 @@ async fn left_by(
     closed: &PullRequest,
     runs: &[Run],
 ) -> Result<Option<ActiveSha>, LookError> {
-    let mirror = &context.repository.mirror;
+    let mirror = &context.destination.mirror;
     let id = closed.head_sha.clone();
     let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
     if !is_here {

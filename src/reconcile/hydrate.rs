@@ -104,7 +104,7 @@ impl Hydrator {
         environment: &EnvironmentName,
         dry: &DrySha,
     ) -> Result<Outcome, LookError> {
-        let mirror = context.repository.mirror.path();
+        let mirror = context.dry.mirror.path();
         let tree = open_tree(mirror, dry).await?;
         let (at, of) = (At { mirror, strategy: &context.id, in_force: &context.strategy, environment }, dry.short());
         self.hydrate_tree(at, tree, of, context.now()).await
@@ -297,7 +297,10 @@ fn of_root(failure: RenderFailure, now: Timestamp) -> HydrationFailure {
 fn unreadable(error: &TreeError, now: Timestamp) -> HydrationFailure {
     let retry_at = match error {
         TreeError::Io { .. } | TreeError::Store { .. } => Some(now + OPERATOR_PAUSE),
-        TreeError::UnsafePath { .. } | TreeError::TooLarge { .. } => None,
+        TreeError::UnsafePath { .. }
+        | TreeError::Doubled { .. }
+        | TreeError::LargeFile { .. }
+        | TreeError::TooLarge { .. } => None,
     };
     HydrationFailure { retry_at, ..HydrationFailure::of_author(error.to_string()) }
 }

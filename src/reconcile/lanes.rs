@@ -64,12 +64,13 @@ pub async fn read(
     environment: &Environment,
     line: &DryLine,
 ) -> Result<EnvironmentReading, LookError> {
-    let hydrations = context.repository.shared.store.hydrations(&context.id, &environment.name).await?;
+    let hydrations = context.shared.store.hydrations(&context.id, &environment.name).await?;
     let lanes = context.strategy.lanes.clone();
     let rendered = newest_rendered(&hydrations, line).unwrap_or_default();
-    let (branch, sharing) = (environment.branch.clone(), context.sharing(environment, rendered.keys()));
+    let branch = context.destination.mirror.local(&environment.branch);
+    let sharing = context.sharing(environment, rendered.keys());
     let whose = sharing.clone();
-    let read = context.repository.mirror.read(move |repository, cache| {
+    let read = context.destination.mirror.read(move |repository, cache| {
         let Some(commits) = history::active_history(repository, &branch)? else { return Ok((None, BTreeMap::new())) };
         let read = commits.into_iter().map(|commit| {
             let owned = whose.part(&cache.read(repository, commit.tree)?);
@@ -196,7 +197,7 @@ pub async fn known(
     }
     for environment in &context.strategy.environments {
         let proposed = environment.branch_of_lane(&LaneName::single());
-        let heads = context.repository.mirror.branches_starting_with(proposed.as_str()).await?;
+        let heads = context.destination.mirror.branches_starting_with(proposed.as_str()).await?;
         for branch in heads {
             let lane = match environment.lane_of_branch(&branch) {
                 // What all lanes propose together is of none of them.

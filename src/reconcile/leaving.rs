@@ -31,10 +31,11 @@ impl Applier<'_> {
     ) -> Result<(), LookError> {
         for place in self.snapshot.places.keys() {
             let Some(environment) = self.context.strategy.environment(&place.environment) else { continue };
-            if after.iter().any(|strategy| goes_on(strategy, environment)) {
+            let here = &self.context.strategy.destination;
+            if after.iter().any(|strategy| strategy.destination == *here && goes_on(strategy, environment)) {
                 continue;
             }
-            let reason = reason(environment, new);
+            let reason = reason(&self.context.strategy, environment, new);
             let heads = [
                 (environment.proposed_branch(&place.lane), own_status_key(&self.context.proposer(place))),
                 (environment.rollback_branch(&place.lane), rollback_key(place)),
@@ -58,14 +59,14 @@ impl Applier<'_> {
         open: &PullRequest,
         reason: &str,
     ) -> Result<(), LookError> {
-        let (repository, forge) = (&self.context.id.repository, &self.context.repository.forge);
+        let (repository, forge) = (&self.context.destination.id, &self.context.destination.forge);
         let number = open.number;
         self.view.forget_pull_requests(head);
         let pull = forge.pull_request(repository, number).await?;
         if pull.state != PullRequestState::Open {
             return Ok(());
         }
-        self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+        self.context.shared.store.save_closed_by_us(repository, number).await?;
         let status = PostedStatus::new(StatusState::Error, &format!("{CLOSED_BY_US}: {reason}"));
         self.post(&pull.head_sha, key, &status).await?;
         self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
@@ -85,11 +86,15 @@ fn goes_on(strategy: &PromotionStrategy, environment: &Environment) -> bool {
 }
 
 /// Says why nobody goes on with what is proposed for an environment.
-fn reason(environment: &Environment, new: &PromotionStrategy) -> String {
+fn reason(old: &PromotionStrategy, environment: &Environment, new: &PromotionStrategy) -> String {
     let name = &environment.name;
     let on_branch = new.environments.iter().find(|one| one.branch == environment.branch);
     match (on_branch, new.environment(name)) {
         _ if new.is_ended() => format!("the strategy {} was deleted", new.name),
+        _ if new.destination != old.destination => match &new.destination {
+            Some(there) => format!("{name} is in {} now", there.repository),
+            None => format!("{name} is beside the dry branch now"),
+        },
         (Some(there), _) => {
             format!("promotions to {} are proposed on {} now", there.name, there.branch_of_lane(&LaneName::single()))
         }

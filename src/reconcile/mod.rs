@@ -17,9 +17,12 @@ pub mod commands;
 pub mod comments;
 pub mod context;
 mod deployed_reports;
+pub mod destinations;
 pub mod drifts;
 pub mod earlier_names;
+mod elsewhere;
 pub mod forge_view;
+pub mod forges;
 mod going_back;
 mod gone_lanes;
 pub mod holds;
@@ -37,6 +40,7 @@ pub mod previews;
 pub mod proposals;
 mod proposing;
 pub mod record;
+pub mod redelivery;
 pub mod rejected_commits;
 pub mod rejecting;
 pub mod repository;
@@ -70,6 +74,12 @@ pub enum LookError {
     /// The renderers cannot run at all; the operator must act.
     #[error("could not render: {0}")]
     Renderers(String),
+    /// Where a strategy promotes to cannot be reached or may not be used.
+    #[error("{0}")]
+    Destination(String),
+    /// Some strategies of a repository; what of each is on its board.
+    #[error("{0}")]
+    Strategies(String),
     /// The plan did not come to rest.
     #[error("did not come to rest after {rounds} rounds")]
     Restless {

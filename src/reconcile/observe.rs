@@ -66,9 +66,7 @@ pub(super) struct Head {
 
 /// Brings the mirror up to date with the remote.
 pub async fn refresh(context: &StrategyContext) -> Result<(), LookError> {
-    let remote = context.remote().await?;
-    context.repository.mirror.refresh(&remote, &context.dry_branch, &context.watched()).await?;
-    Ok(())
+    context.refresh().await
 }
 
 /// Observes the strategy. The mirror is read as it is; see [`refresh`].
@@ -97,7 +95,7 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
             holds::read(context, view, environment, place, &line, state).await?;
         }
     }
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let reports = store.posted_statuses(&context.id.repository, &hydrate_key()).await?;
     let rejections = rejected_commits::read(context, view, &line, &places).await?;
     Ok(Snapshot {
@@ -118,7 +116,7 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
 async fn troubles(
     context: &StrategyContext,
 ) -> Result<BTreeMap<DrySha, Vec<(StrategyName, EnvironmentName, Hydration)>>, LookError> {
-    let known = context.repository.shared.store.hydration_troubles(&context.id.repository).await?;
+    let known = context.shared.store.hydration_troubles(&context.id.repository).await?;
     let whole = |hydration: EnvironmentHydration| hydration.of_lane(&Lanes::default(), &LaneName::single());
     let troubles = known.into_iter().map(|(dry, troubles)| {
         (dry, troubles.into_iter().map(|(name, environment, trouble)| (name, environment, whole(trouble))).collect())
@@ -138,16 +136,17 @@ fn line_has_all(line: &DryLine, places: &BTreeMap<Place, PlaceState>) -> bool {
 
 async fn dry_line(context: &StrategyContext, places: &BTreeMap<Place, PlaceState>) -> Result<DryLine, LookError> {
     let running: Vec<DrySha> = running(places).cloned().collect();
-    let read = |running: Vec<DrySha>, branch: BranchName| {
-        context.repository.mirror.read(move |repository, _| history::dry_line(repository, &branch, &running))
+    let branch = context.dry.mirror.local(&context.dry_branch);
+    let read = |running: Vec<DrySha>| {
+        let branch = branch.clone();
+        context.dry.mirror.read(move |repository, _| history::dry_line(repository, &branch, &running))
     };
-    let (line, reach) = read(running.clone(), context.dry_branch.clone()).await?;
+    let (line, reach) = read(running.clone()).await?;
     if reach == Reach::Enough {
         return Ok(line);
     }
-    let remote = context.remote().await?;
-    context.repository.mirror.deepen(&remote, &context.dry_branch).await?;
-    Ok(read(running, context.dry_branch.clone()).await?.0)
+    context.dry.mirror.deepen(&context.dry.remote().await?, &context.dry_branch).await?;
+    Ok(read(running).await?.0)
 }
 
 async fn observe_place(
@@ -157,7 +156,7 @@ async fn observe_place(
     place: &Place,
     reading: &EnvironmentReading,
 ) -> Result<PlaceState, LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let proposed_branch = environment.proposed_branch(&place.lane);
     let pull_requests = view.pull_requests(context, &proposed_branch, &environment.branch).await?;
     let mut book = drifts::book(context, place).await?;
@@ -255,7 +254,7 @@ async fn observe_place(
         labels: reading.labels(&place.lane),
         pull_request: match open.and_then(open_pull_request) {
             Some(pull_request) => Some(OpenPullRequest {
-                described: store.described(&context.id.repository, pull_request.number).await?,
+                described: store.described(&context.destination.id, pull_request.number).await?,
                 ..pull_request
             }),
             None => None,
@@ -323,9 +322,11 @@ async fn read_heads(
 ) -> Result<Heads, LookError> {
     let (proposed, rollback) = (environment.proposed_branch(&place.lane), environment.rollback_branch(&place.lane));
     let restore = environment.restore_branch(&place.lane);
+    let mirror = &context.destination.mirror;
+    let [proposed, rollback, restore] = [&proposed, &rollback, &restore].map(|branch| mirror.local(branch));
     let whose = reading.sharing.clone();
     let now = reading.history.iter().flatten().next().map(|(_, owned)| owned.content.clone()).unwrap_or_default();
-    let read = context.repository.mirror.read(move |repository, cache| {
+    let read = mirror.read(move |repository, cache| {
         let mut head = |branch| {
             let Some(commit) = history::head_commit(repository, branch)? else { return Ok(None) };
             let owned = cache.read(repository, commit.tree)?;
@@ -389,7 +390,7 @@ async fn proposed_since(
     place: &Place,
     proposed: &ProposedSha,
 ) -> Result<Timestamp, LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let noted: Option<ProposedAt> = store.note(&context.id, place).await?;
     if let Some(noted) = noted.filter(|noted| noted.proposed == *proposed) {
         return Ok(noted.at);
@@ -409,7 +410,7 @@ async fn promote_request(
     proposal: Option<&Proposal>,
     open: Option<&PullRequest>,
 ) -> Result<Option<PromoteRequest>, LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let noted: Option<PromoteRequest> = store.note(&context.id, place).await?;
     let (Some(proposal), Some(_)) = (proposal, open) else { return Ok(noted) };
     let is_asked = !environment.auto_merge || !environment.windows.is_empty();
@@ -417,7 +418,7 @@ async fn promote_request(
         return Ok(noted);
     }
     let reports = view.statuses(context, proposal.sha.as_str()).await?;
-    let account = context.repository.account.id;
+    let account = context.destination.account.id;
     let accepted = commands::accepted_on_forge(place, &proposal.sha, &reports, account);
     if let Some(accepted) = &accepted {
         store.save_note(&context.id, place, accepted).await?;
@@ -433,7 +434,7 @@ async fn read_reports(
     environment: &Environment,
     runs: &mut [Run],
 ) -> Result<(), LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let records = store.records(&context.id, place).await?;
     for (index, run) in runs.iter_mut().enumerate() {
         run.record = run.brought_by().and_then(|sha| records.get(sha.as_str())).copied();
@@ -461,7 +462,7 @@ async fn read_reports(
 /// Reads the record of verification that we wrote to the forge.
 fn record_on_forge(context: &StrategyContext, place: &Place, reports: &[Report]) -> Option<Record> {
     let key = verified_key(context.strategy.told_apart(place), place);
-    let ours = |status: &&CommitStatus| status.key == key && status.creator == Some(context.repository.account.id);
+    let ours = |status: &&CommitStatus| status.key == key && status.creator == Some(context.destination.account.id);
     let newest = reports.iter().map(|r| &r.status).filter(ours).max_by_key(|s| (s.reported_at, s.id))?;
     match newest.state {
         StatusState::Success => Some(Record::Verified { at: newest.reported_at }),

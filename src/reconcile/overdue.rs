@@ -58,7 +58,7 @@ impl Applier<'_> {
             tracing::warn!(environment.name = %place.environment, "{place}: {words}");
         }
         let waits: Vec<Wait> = overdue.iter().map(|overdue| overdue.wait.clone()).collect();
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         store.change_note::<Told>(&self.context.id, place, |told| told.note(waits)).await?;
         Ok(())
     }
@@ -71,8 +71,8 @@ impl Applier<'_> {
         overdue: &[Overdue],
         people: &[Grantee],
     ) -> Result<(), LookError> {
-        let (repository, forge) = (&self.context.id.repository, &self.context.repository.forge);
-        let account = self.context.repository.account.id;
+        let (repository, forge) = (&self.context.destination.id, &self.context.destination.forge);
+        let account = self.context.destination.account.id;
         let comments = forge.comments(repository, number).await?;
         let ours: Vec<_> =
             comments.iter().filter(|comment| comment.author.as_ref().is_some_and(|a| a.id == account)).collect();
@@ -82,7 +82,7 @@ impl Applier<'_> {
         let page = self.context.page();
         let organisation = repository.owner();
         let text = OverdueText { place, overdue, people, organisation, status_url: page.as_deref() };
-        let body = self.context.repository.shared.messages.overdue_comment(&text)?;
+        let body = self.context.shared.messages.overdue_comment(&text)?;
         forge.post_comment(repository, number, &body).await?;
         Ok(())
     }

@@ -103,13 +103,13 @@ pub(super) async fn read(
     if environment.windows.is_empty() {
         return Ok(None);
     }
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let noted: Option<WindowOverride> = store.note(&context.id, place).await?;
     if noted.as_ref().is_some_and(|noted| noted.proposed == proposal.sha) {
         return Ok(noted);
     }
     let reports = view.statuses(context, proposal.sha.as_str()).await?;
-    let accepted = accepted_on_forge(place, &proposal.sha, &reports, context.repository.account.id);
+    let accepted = accepted_on_forge(place, &proposal.sha, &reports, context.destination.account.id);
     if let Some(accepted) = &accepted {
         store.save_note(&context.id, place, accepted).await?;
     }

@@ -58,14 +58,14 @@ async fn holds_the_same(
 ) -> Result<bool, LookError> {
     let (ours, theirs) = (brought.commit.tree, proposed.tree);
     let roots: Vec<RootName> = brought.content.iter().map(|(root, _)| root.clone()).collect();
-    let mirror = &context.repository.mirror;
+    let mirror = &context.destination.mirror;
     let differing = mirror.read(move |repository, _| tree::differing(repository, ours, theirs, roots.iter())).await?;
     Ok(differing.is_empty())
 }
 
 /// Reads a commit that was proposed, and fetches it where the mirror does not have it any more.
 pub async fn read(context: &StrategyContext, head: &ProposedSha) -> Result<BranchCommit, LookError> {
-    let mirror = &context.repository.mirror;
+    let mirror = &context.destination.mirror;
     let id = head.as_str().to_owned();
     let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
     if !is_here {
@@ -87,6 +87,6 @@ pub async fn dry_of(
     let ours = commit.trailers.as_ref().filter(|trailers| trailers.is_of(&origin));
     let Some(dry) = ours.and_then(|trailers| trailers.dry_of(&place.lane)) else { return Ok(None) };
     let tree = tree_id(commit.tree);
-    context.repository.shared.store.save_proposal(&context.id, place, head, &tree, dry).await?;
+    context.shared.store.save_proposal(&context.id, place, head, &tree, dry).await?;
     Ok(Some(dry.clone()))
 }

@@ -57,7 +57,7 @@ impl Applier<'_> {
         let branch = self.proposed_branch(&proposer);
         let expected = expected_proposed.and_then(|sha| git2::Oid::from_str(sha.as_str()).ok());
         let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
-        let mirror = &self.context.repository.mirror;
+        let mirror = &self.context.destination.mirror;
         let what = in_words(parts);
         self.intend(&format!("propose {what} in {proposer}"), mirror.push(&self.context.remote().await?, &[push]))
             .await?;
@@ -108,7 +108,7 @@ impl Applier<'_> {
     ) -> Result<ProposedSha, LookError> {
         let proposed = ProposedSha::new(composed.commit.to_string()).expect("because git's ids are hexadecimal");
         let tree = TreeId::new(composed.tree.to_string()).expect("because git's ids are hexadecimal");
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         for (lane, wish) in parts {
             store.save_proposal(&self.context.id, &place(environment, lane), &proposed, &tree, &wish.dry).await?;
         }
@@ -123,7 +123,7 @@ impl Applier<'_> {
         active: &ActiveSha,
         message: &str,
     ) -> Result<(), LookError> {
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         let mut hindered = Vec::new();
         for (lane, wish) in parts.iter().filter(|_| parts.len() > 1) {
             let alone = Parts::from([(lane.clone(), wish.clone())]);
@@ -144,8 +144,8 @@ impl Applier<'_> {
 
     /// Has renderings made again that the mirror does not have any more.
     async fn forget_renderings(&self, environment: &EnvironmentName, parts: &Parts, id: &str) -> Result<(), LookError> {
-        let shared = &self.context.repository.shared;
-        shared.hydrator.forget(self.context.repository.mirror.path()).await;
+        let shared = &self.context.shared;
+        shared.hydrator.forget(self.context.dry.mirror.path()).await;
         for dry in parts.values().map(|wish| &wish.dry).collect::<BTreeSet<_>>() {
             tracing::warn!(dry.sha = %dry, id, "a rendering is gone from the mirror and is made again");
             shared.store.forget_hydration(&self.context.id, environment, dry).await?;
@@ -159,8 +159,8 @@ impl Applier<'_> {
         parts: &Parts,
         active: &ActiveSha,
     ) -> Result<Composed, LookError> {
-        let shared = &self.context.repository.shared;
-        let repo_url = self.context.repository.details.web_url.clone();
+        let shared = &self.context.shared;
+        let repo_url = self.context.dry.details.web_url.clone();
         let text = self.text(environment, parts).await?;
         let (mut roots, mut readmes, mut dry_of) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for wish in parts.values() {
@@ -203,7 +203,7 @@ impl Applier<'_> {
             composition.content.iter().map(|(root, _)| root),
         );
         let has_lanes = self.context.strategy.lanes.label().is_some();
-        let composed = self.context.repository.mirror.read(move |repository, cache| {
+        let composed = self.context.destination.mirror.read(move |repository, cache| {
             let base = match composition.parent {
                 Some(parent) => Some(repository.find_commit(parent)?.tree_id()),
                 None => None,
@@ -258,15 +258,16 @@ impl Applier<'_> {
         }
         let head = self.proposed_branch(&proposer);
         let new = NewPullRequest { head, base, title: text.title, body: text.body };
-        let forge = &self.context.repository.forge;
-        let opened = self
-            .intend(
-                &format!("open a pull request for {proposer}"),
-                forge.open_pull_request(&self.context.id.repository, &new),
-            )
-            .await?;
-        let store = &self.context.repository.shared.store;
-        store.save_described(&self.context.id.repository, opened.number, proposed).await?;
+        let forge = &self.context.destination.forge;
+        let opening = forge.open_pull_request(&self.context.destination.id, &new);
+        let opened = match self.intend(&format!("open a pull request for {proposer}"), opening).await {
+            Err(error) if !self.is_bundle(environment) => {
+                return self.note_unopened(&proposer, proposed, error).await;
+            }
+            opened => opened?,
+        };
+        let store = &self.context.shared.store;
+        store.save_described(&self.context.destination.id, opened.number, proposed).await?;
         tracing::info!(
             environment.name = %environment, pull_request.number = opened.number.0, dry.sha = %self.newest(parts),
             "opened {} to promote {} to {proposer}", opened.number, in_words(parts)
@@ -283,9 +284,9 @@ impl Applier<'_> {
         parts: &Parts,
     ) -> Result<(), LookError> {
         let text = self.pull_request_text(environment, parts).await?;
-        let repository = &self.context.id.repository;
-        self.context.repository.forge.edit_pull_request(repository, number, &text.title, &text.body).await?;
-        self.context.repository.shared.store.save_described(repository, number, proposed).await?;
+        let repository = &self.context.destination.id;
+        self.context.destination.forge.edit_pull_request(repository, number, &text.title, &text.body).await?;
+        self.context.shared.store.save_described(repository, number, proposed).await?;
         Ok(())
     }
 
@@ -298,7 +299,7 @@ impl Applier<'_> {
         let text = self.text(environment, parts).await?;
         let (auto_merge, key) = (self.environment(&proposer).auto_merge, own_status_key(&proposer));
         let page = self.context.page();
-        Ok(self.context.repository.shared.messages.pull_request(&text, auto_merge, key.as_str(), page.as_deref())?)
+        Ok(self.context.shared.messages.pull_request(&text, auto_merge, key.as_str(), page.as_deref())?)
     }
 
     async fn text(&self, environment: &EnvironmentName, parts: &Parts) -> Result<PromotionText, LookError> {

@@ -55,7 +55,7 @@ pub(super) async fn remember_runs(
     place: &Place,
     runs: &[Run],
 ) -> Result<bool, LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     let mut is_all = true;
     for (age, run) in runs.iter().enumerate().rev() {
         // What came about beside the lane was no promotion of it.
@@ -149,7 +149,7 @@ impl Reader<'_> {
         head: &BranchName,
         number: PullRequestNumber,
     ) -> Result<PullRequest, LookError> {
-        let pull = self.context.repository.forge.pull_request(&self.context.id.repository, number).await?;
+        let pull = self.context.destination.forge.pull_request(&self.context.destination.id, number).await?;
         view.remember_pull_request(head, pull.clone());
         Ok(pull)
     }
@@ -159,7 +159,7 @@ impl Reader<'_> {
         let proposed = pull.map(|pull| pull.head_sha.clone()).or(merged);
         let proposed_sha = proposed.and_then(|sha| ProposedSha::new(sha).ok());
         let merged_by = pull.and_then(|pull| pull.merged_by.clone());
-        let ours = merged_by.as_ref().is_none_or(|login| *login == self.context.repository.account.login);
+        let ours = merged_by.as_ref().is_none_or(|login| *login == self.context.destination.account.login);
         let decision = match &proposed_sha {
             Some(proposed) if ours => self.decision(proposed, commit).await?,
             _ => None,
@@ -179,7 +179,7 @@ impl Reader<'_> {
         if let Some(decision) = told.filter(|decision| decision.proposed_sha == *proposed) {
             return Ok(Some(decision));
         }
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         let last = store.note::<LastDecision>(&self.context.id, self.place).await?;
         Ok(last.map(|last| last.0).filter(|decision| decision.proposed_sha == *proposed))
     }
@@ -191,9 +191,9 @@ impl Reader<'_> {
 
     /// Returns what our own status still waited for when a person merged, in its words.
     async fn overrode(&self, pull: &PullRequest) -> Result<Option<String>, LookError> {
-        let (key, account) = (own_status_key(&self.context.proposer(self.place)), self.context.repository.account.id);
-        let forge = &self.context.repository.forge;
-        let statuses = forge.commit_statuses(&self.context.id.repository, &pull.head_sha).await?;
+        let (key, account) = (own_status_key(&self.context.proposer(self.place)), self.context.destination.account.id);
+        let forge = &self.context.destination.forge;
+        let statuses = forge.commit_statuses(&self.context.destination.id, &pull.head_sha).await?;
         let newest = statuses
             .into_iter()
             .filter(|status| status.key == key && status.creator == Some(account))
@@ -203,7 +203,7 @@ impl Reader<'_> {
     }
 
     async fn save_promotion(&self, merge: Merge) -> Result<(), LookError> {
-        let (store, place) = (&self.context.repository.shared.store, self.place);
+        let (store, place) = (&self.context.shared.store, self.place);
         let promotion = Promotion {
             environment: place.environment.clone(),
             lane: place.lane.clone(),
@@ -229,7 +229,7 @@ impl Reader<'_> {
     }
 
     async fn save_rollback(&self, merge: Merge) -> Result<(), LookError> {
-        let (store, place) = (&self.context.repository.shared.store, self.place);
+        let (store, place) = (&self.context.shared.store, self.place);
         let Some(restored) = &self.run.restored else { return Ok(()) };
         let told = [&merge.commit.trailers, &merge.commit.merged_trailers].into_iter().flatten();
         let cause = told.filter(|trailers| self.is_ours(trailers)).find_map(|trailers| trailers.cause.clone());
@@ -264,7 +264,7 @@ impl Reader<'_> {
 
     async fn commit(&self, sha: &ActiveSha) -> Result<BranchCommit, LookError> {
         let id = sha.as_str().to_owned();
-        let mirror = &self.context.repository.mirror;
+        let mirror = &self.context.destination.mirror;
         Ok(mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?)
     }
 }

@@ -45,7 +45,7 @@ pub async fn read(
     line: &DryLine,
     places: &BTreeMap<Place, PlaceState>,
 ) -> Result<BTreeMap<DrySha, Rejection>, LookError> {
-    let store = &context.repository.shared.store;
+    let store = &context.shared.store;
     if let Some(book) = store.strategy_note::<RejectionBook>(&context.id).await? {
         return Ok(book.0);
     }
@@ -82,8 +82,8 @@ async fn on_forge(
     view: &mut ForgeView,
     dry: &DrySha,
 ) -> Result<Option<Rejection>, LookError> {
-    let (key, account) = (rejection_key(&context.id), context.repository.account.id);
-    let statuses = view.statuses(context, dry.as_str()).await?;
+    let (key, account) = (rejection_key(&context.id), context.dry.account.id);
+    let statuses = view.dry_statuses(context, dry).await?;
     let ours = statuses.iter().filter(|status| status.key == key && status.creator == Some(account));
     Ok(ours.max_by_key(|status| (status.reported_at, status.id)).and_then(Rejection::read))
 }

@@ -61,7 +61,7 @@ impl Commands {
             return Err(CommandError::Refused { message, help });
         }
         let rejection = Rejection { by: by.clone(), reason, at: (self.clock)() };
-        self.post(strategy, dry.as_str(), rejection_key(strategy), &rejection.status()).await?;
+        self.post_on_dry(strategy, dry.as_str(), rejection_key(strategy), &rejection.status()).await?;
         let (rejected, noted) = (dry.clone(), rejection.clone());
         self.store
             .change_strategy_note(strategy, |book: &mut RejectionBook| {
@@ -89,7 +89,7 @@ impl Commands {
             let help = format!("See why it is not promoted with `hydromote explain --dry {}`.", dry.short());
             return Err(CommandError::Refused { message, help });
         }
-        self.post(strategy, dry.as_str(), rejection_key(strategy), &Rejection::taken_back(&by)).await?;
+        self.post_on_dry(strategy, dry.as_str(), rejection_key(strategy), &Rejection::taken_back(&by)).await?;
         let accepted = dry.clone();
         self.store
             .change_strategy_note(strategy, |book: &mut RejectionBook| {
@@ -106,7 +106,7 @@ impl Commands {
     /// for the service stopped on the way, but it would be read back with a lost database.
     async fn stands_on_forge(&self, strategy: &StrategyId, dry: &DrySha) -> Result<bool, CommandError> {
         let key = rejection_key(strategy);
-        let statuses = self.forge.commit_statuses(&strategy.repository, dry.as_str()).await?;
+        let statuses = self.dry_forge(strategy)?.commit_statuses(&strategy.repository, dry.as_str()).await?;
         let newest = statuses.iter().filter(|status| status.key == key).max_by_key(|s| (s.reported_at, s.id));
         Ok(newest.and_then(Rejection::read).is_some())
     }

@@ -12,6 +12,7 @@ use super::{
     apply::Applier,
     drifts::{self, DriftBook},
     keys::{drift_key, restore_key},
+    merging::Through,
     proposals,
 };
 use crate::{
@@ -51,7 +52,7 @@ impl Applier<'_> {
         }
         let new = Some(Oid::from_str(at.as_str()).map_err(GitError::from)?);
         let push = Push { branch: branch.clone(), expected: None, new };
-        let mirror = &self.context.repository.mirror;
+        let mirror = &self.context.destination.mirror;
         self.intend(&format!("make {branch} again"), mirror.push(&self.context.remote().await?, &[push])).await?;
         self.tell(Some(place), &format!("made `{branch}` again at {}", at.short())).await?;
         tracing::warn!(environment.name = %place.environment, %branch, "made {branch} again at {}", at.short());
@@ -67,7 +68,7 @@ impl Applier<'_> {
         expected_proposed: Option<&ProposedSha>,
     ) -> Result<(), LookError> {
         self.check_wish(place, restore).await?;
-        let store = &self.context.repository.shared.store;
+        let store = &self.context.shared.store;
         let promoted = promoted(place, drift)?;
         if !self.is_here(&promoted.commit).await? {
             return self.end_restore(place, restore, None, &gone(&promoted.commit)).await;
@@ -87,7 +88,7 @@ impl Applier<'_> {
         let branch = self.restore_branch(place);
         let expected = expected_proposed.and_then(|sha| Oid::from_str(sha.as_str()).ok());
         let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
-        let mirror = &self.context.repository.mirror;
+        let mirror = &self.context.destination.mirror;
         let act = format!("propose to restore {place}");
         self.intend(&act, mirror.push(&self.context.remote().await?, &[push])).await?;
         self.view.note_push(&branch, proposed.as_str());
@@ -104,7 +105,7 @@ impl Applier<'_> {
     ) -> Result<Composed, LookError> {
         let trailers = self.restoring_trailers(place, promoted, restore).await?;
         let text = self.restore_text(place, drift, promoted, restore).await;
-        let message = self.context.repository.shared.messages.restore_commit(&text, &trailers.render())?;
+        let message = self.context.shared.messages.restore_commit(&text, &trailers.render())?;
         let id = |sha: &ActiveSha| Oid::from_str(sha.as_str()).map_err(GitError::from);
         let restoration = Restoration {
             parent: id(active)?,
@@ -116,7 +117,7 @@ impl Applier<'_> {
         };
         let sharing =
             self.context.sharing(self.environment(place), self.running_content(place).iter().map(|(root, _)| root));
-        let composed = self.context.repository.mirror.read(move |repository, cache| {
+        let composed = self.context.destination.mirror.read(move |repository, cache| {
             let part = |owned: &Arc<Owned>| sharing.part(owned);
             restore::restore_commit(repository, &restoration, |tree| cache.read(repository, tree), part, &message)
         });
@@ -133,17 +134,20 @@ impl Applier<'_> {
         self.check_wish(place, restore).await?;
         let text = self.restore_text(place, drift, promoted(place, drift)?, restore).await;
         let page = self.context.page();
-        let text = self.context.repository.shared.messages.restore_pull_request(&text, page.as_deref())?;
+        let text = self.context.shared.messages.restore_pull_request(&text, page.as_deref())?;
         let base = self.environment(place).branch.clone();
         let state = self.snapshot.places.get(place);
         if let Some(branch) = state.and_then(|state| state.branch()) {
             self.check_base(&base, &branch.head).await?;
         }
         let new = NewPullRequest { head: self.restore_branch(place), base, title: text.title, body: text.body };
-        let (repository, forge) = (&self.context.id.repository, &self.context.repository.forge);
+        let (repository, forge) = (&self.context.destination.id, &self.context.destination.forge);
         let act = format!("open a pull request to restore {place}");
-        let opened = self.intend(&act, forge.open_pull_request(repository, &new)).await?;
-        self.context.repository.shared.store.save_described(repository, opened.number, proposed).await?;
+        let opened = match self.intend(&act, forge.open_pull_request(repository, &new)).await {
+            Ok(opened) => opened,
+            Err(error) => return self.note_unopened(place, proposed, error).await,
+        };
+        self.context.shared.store.save_described(repository, opened.number, proposed).await?;
         let number = opened.number;
         tracing::info!(
             environment.name = %place.environment, pull_request.number = number.0, "opened {number} to restore {place}"
@@ -157,7 +161,7 @@ impl Applier<'_> {
         place: &Place,
         drift: &Drift,
         restore: &Restore,
-        number: PullRequestNumber,
+        number: Option<PullRequestNumber>,
         expected_active: &ActiveSha,
         decision: &Decision,
     ) -> Result<(), LookError> {
@@ -167,21 +171,23 @@ impl Applier<'_> {
         let promoted = promoted(place, drift)?;
         let trailers = self.restoring_trailers(place, promoted, restore).await?.decided(decision.clone());
         let text = self.restore_text(place, drift, promoted, restore).await;
-        let messages = &self.context.repository.shared.messages;
+        let messages = &self.context.shared.messages;
+        let head = self.restore_branch(place);
+        let through = Through { number, head: &head, base: expected_active };
         let merge = Merge {
             expected_head: decision.proposed_sha.to_string(),
             method: environment.merge_method,
-            title: format!("{} ({number})", messages.restore_title(&text)?),
+            title: through.title(&messages.restore_title(&text)?),
             message: messages.restore_merge(&text, &trailers.render())?,
         };
-        let act = format!("merge {number}: restore {place}");
-        let head = self.restore_branch(place);
-        if let Some(active) = self.merge_as_decided(place, &head, number, decision, &merge, &act).await? {
-            let what = format!("restored over {} with {number}", restore.of.short());
+        let act = format!("{}: restore {place}", through.act());
+        if let Some(active) = self.merge_as_decided(place, through, decision, &merge, &act).await? {
+            let with = number.map(|number| format!(" with {number}")).unwrap_or_default();
+            let what = format!("restored over {}{with}", restore.of.short());
             self.tell(Some(place), &what).await?;
             tracing::warn!(
-                environment.name = %place.environment, pull_request.number = number.0, active.sha = active,
-                "merged {number}: {place} is again what {} brought", promoted.dry.short()
+                environment.name = %place.environment, pull_request.number = number.map(|n| n.0), active.sha = active,
+                "{}: {place} is again what {} brought", through.done(), promoted.dry.short()
             );
         }
         Ok(())
@@ -194,16 +200,16 @@ impl Applier<'_> {
         pull_request: Option<PullRequestNumber>,
         reason: &str,
     ) -> Result<(), LookError> {
-        let repository = &self.context.id.repository;
+        let repository = &self.context.destination.id;
         if let Some(number) = pull_request {
-            let forge = &self.context.repository.forge;
+            let forge = &self.context.destination.forge;
             let pull = forge.pull_request(repository, number).await?;
             if pull.state == PullRequestState::Merged {
                 self.view.forget_pull_requests(&self.restore_branch(place));
                 return Err(ForgeError::Moved { words: format!("{number} is merged already") }.into());
             }
             if pull.state == PullRequestState::Open {
-                self.context.repository.shared.store.save_closed_by_us(repository, number).await?;
+                self.context.shared.store.save_closed_by_us(repository, number).await?;
                 let status = PostedStatus::new(StatusState::Error, &format!("{ENDED_BY_US}: {reason}"));
                 self.post(&pull.head_sha, &restore_key(place), &status).await?;
                 self.intend(&format!("close {number}"), forge.close_pull_request(repository, number)).await?;
@@ -221,7 +227,7 @@ impl Applier<'_> {
                 book.restore = None;
             }
         };
-        self.context.repository.shared.store.change_note(&self.context.id, place, end).await?;
+        self.context.shared.store.change_note(&self.context.id, place, end).await?;
         tracing::info!(environment.name = %place.environment, "the restoring of {place} ended: {reason}");
         Ok(())
     }

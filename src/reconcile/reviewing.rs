@@ -50,7 +50,7 @@ const CODE_OWNERS_LIMIT: usize = 3 << 20;
 pub(super) struct ReviewMemory {
     reviews: HashMap<PullRequestNumber, Reviews>,
     answers: HashMap<(u64, Question), (Among, Timestamp)>,
-    authors: HashMap<(Option<String>, DrySha), Authors>,
+    written: HashMap<(Option<String>, DrySha), Written>,
 }
 
 /// What is asked about somebody.
@@ -60,6 +60,15 @@ enum Question {
     Writes,
     /// Whether it is in a team.
     IsIn(Grantee),
+}
+
+/// What the forge with the dry branch says of who wrote commits.
+#[derive(Debug, Clone)]
+enum Written {
+    /// It does not tell all of them, and reads so many at most, where there are more.
+    NotTold { read: Option<usize> },
+    /// These.
+    By(Vec<CommitAuthor>),
 }
 
 /// A proposal in its open pull request, and what it would replace.
@@ -82,7 +91,7 @@ impl ReviewMemory {
     /// Forgets all reviews, and authors whom the forge did not know; people may have been given accounts.
     pub(super) fn forget_all(&mut self) {
         self.reviews.clear();
-        self.authors.clear();
+        self.written.clear();
     }
 
     /// Returns what people say of a proposal; what was read before counts as long as nothing made it stale.
@@ -95,14 +104,17 @@ impl ReviewMemory {
         let proposed = &subject.proposal.sha;
         let newest = Reviewed::newest_of_each(self.reviews(context, subject.number).await?);
         let owners = if rule.code_owners { owners(context, subject).await? } else { Owners::NotAsked };
-        let authors = if rule.not_author { self.authors(context, subject).await? } else { Authors::NotAsked };
+        let authors = match rule.not_author {
+            true => self.written(context, subject).await?.authors(context, &newest),
+            false => Authors::NotAsked,
+        };
         let (teams, mut unread) = teams(rule, &owners);
         let mut people = BTreeMap::new();
         for reviewer in newest.iter().rev().filter(|review| could_count(review, proposed)).take(MOST_PEOPLE) {
             let standing = self.standing(context, &reviewer.by, &teams, &mut unread).await?;
             people.insert(reviewer.by.id, standing);
         }
-        let ours = &context.repository.account;
+        let ours = &context.destination.account;
         for team in &rule.teams {
             // Nobody may have reviewed yet, and a team that is not there is told all the same.
             if self.ask(context, ours, &Question::IsIn(team.clone()), TEAM_REMEMBERED_FOR).await? == Among::Unknown {
@@ -132,7 +144,7 @@ impl ReviewMemory {
         let reviews = match self.reviews.get(&number) {
             Some(known) => known.clone(),
             None => {
-                let read = context.repository.forge.reviews(&context.id.repository, number).await?;
+                let read = context.destination.forge.reviews(&context.destination.id, number).await?;
                 self.reviews.insert(number, read.clone());
                 read
             }
@@ -180,7 +192,7 @@ impl ReviewMemory {
         {
             return Ok(*answer);
         }
-        let (forge, repository) = (&context.repository.forge, &context.id.repository);
+        let (forge, repository) = (&context.destination.forge, &context.destination.id);
         let answer = match question {
             Question::Writes => match forge.permission(repository, account).await {
                 Ok(permission) if permission >= Permission::Write => Among::Yes,
@@ -199,29 +211,29 @@ impl ReviewMemory {
 
     /// Asks who wrote the commits that a proposal brings: those after what runs; where nothing runs, its newest one
     /// with what that merged.
-    async fn authors(&mut self, context: &StrategyContext, subject: Subject<'_>) -> Result<Authors, LookError> {
+    async fn written(&mut self, context: &StrategyContext, subject: Subject<'_>) -> Result<Written, LookError> {
         let dry = &subject.proposal.dry;
         let base = match subject.running {
             Some(run) => Some(run.dry.to_string()),
             None => parent(context, dry).await?,
         };
         let key = (base, dry.clone());
-        if let Some(known) = self.authors.get(&key) {
+        if let Some(known) = self.written.get(&key) {
             return Ok(known.clone());
         }
-        let asked = context.repository.forge.authors(&context.id.repository, key.0.as_deref(), dry.as_str()).await;
-        let authors = match asked {
-            Ok(commits) if commits.len() >= COMMITS_AT_ONCE => Authors::NotTold { read: Some(COMMITS_AT_ONCE) },
-            Ok(commits) => known_authors(commits),
+        let asked = context.dry.forge.authors(&context.id.repository, key.0.as_deref(), dry.as_str()).await;
+        let written = match asked {
+            Ok(commits) if commits.len() >= COMMITS_AT_ONCE => Written::NotTold { read: Some(COMMITS_AT_ONCE) },
+            Ok(commits) => Written::By(commits),
             // One of the two commits is not on the forge any more.
-            Err(ForgeError::NotFound { .. }) => Authors::NotTold { read: None },
+            Err(ForgeError::NotFound { .. }) => Written::NotTold { read: None },
             Err(error) => return Err(error.into()),
         };
-        if self.authors.len() >= REMEMBERED {
-            self.authors.clear();
+        if self.written.len() >= REMEMBERED {
+            self.written.clear();
         }
-        self.authors.insert(key, authors.clone());
-        Ok(authors)
+        self.written.insert(key, written.clone());
+        Ok(written)
     }
 }
 
@@ -250,32 +262,49 @@ fn teams(rule: &ApprovalRule, owners: &Owners) -> (BTreeSet<Grantee>, BTreeSet<G
     (asked, left)
 }
 
-fn known_authors(commits: Vec<CommitAuthor>) -> Authors {
-    let (mut accounts, mut unknown) = (BTreeMap::new(), None);
-    for commit in commits.into_iter().filter(|commit| !commit.merged_by_forge) {
-        let Ok(sha) = DrySha::new(commit.sha) else { continue };
-        match commit.account {
-            Some(account) => drop(accounts.entry(account.id).or_insert(sha)),
-            None => unknown = unknown.or(Some((sha, commit.name))),
+impl Written {
+    /// Returns who wrote it, by the accounts of the forge on which it is reviewed.
+    fn authors(self, context: &StrategyContext, reviews: &[Review]) -> Authors {
+        let commits = match self {
+            Self::NotTold { read } => return Authors::NotTold { read },
+            Self::By(commits) => commits,
+        };
+        let is_one_forge = context.dry.forge_name == context.destination.forge_name;
+        let (mut accounts, mut unknown) = (BTreeMap::new(), None);
+        for commit in commits.into_iter().filter(|commit| !commit.merged_by_forge) {
+            let Ok(sha) = DrySha::new(commit.sha) else { continue };
+            let id = match commit.account {
+                Some(account) if is_one_forge => account.id,
+                // Another forge numbers people in its own way: all that both have in common is what people are called.
+                Some(account) => match reviews.iter().find(|one| one.by.login.eq_ignore_ascii_case(&account.login)) {
+                    Some(review) => review.by.id,
+                    None => continue,
+                },
+                None => {
+                    unknown = unknown.or(Some((sha, commit.name)));
+                    continue;
+                }
+            };
+            accounts.entry(id).or_insert(sha);
         }
+        Authors::Known { accounts, unknown }
     }
-    Authors::Known { accounts, unknown }
 }
 
 /// Returns the commit before a dry commit on the line, if there is one.
 async fn parent(context: &StrategyContext, dry: &DrySha) -> Result<Option<String>, LookError> {
     let dry = dry.clone();
-    let read = context.repository.mirror.read(move |repository, _| history::commit_by_id(repository, dry.as_str()));
+    let read = context.dry.mirror.read(move |repository, _| history::commit_by_id(repository, dry.as_str()));
     Ok(read.await?.parent.map(|parent| parent.to_string()))
 }
 
 /// Reads who owns what a proposal changes, as the active branch says.
 async fn owners(context: &StrategyContext, subject: Subject<'_>) -> Result<Owners, LookError> {
-    let organisation = context.id.repository.owner().to_owned();
+    let organisation = context.destination.id.owner().to_owned();
     // What others have changed on the branch since is no change of the proposal.
     let (parent, proposed) = (subject.proposal.parent.to_string(), subject.proposal.tree.to_string());
     let active = subject.active.to_string();
-    let read = context.repository.mirror.read(move |repository, _| {
+    let read = context.destination.mirror.read(move |repository, _| {
         let text = changed::first_text(repository, &active, &CODE_OWNERS_PLACES, CODE_OWNERS_LIMIT)?;
         let paths = changed::paths(repository, &parent, &proposed)?;
         Ok(match text {

@@ -211,11 +211,11 @@ async fn mark(context: &RepositoryContext, candidate: &Candidate, why: Option<St
 pub(super) async fn last_in_force(context: &RepositoryContext, head: &DrySha) -> Result<Vec<Document>, LookError> {
     let at = head.clone();
     let versions = context.mirror.read(move |repository, _| versions(repository, &at)).await?;
-    let dry_branch = &context.details.default_branch;
+    let grounds = context.grounds();
     let (mut found, mut out): (Vec<Document>, Vec<StrategyId>) = (Vec::new(), Vec::new());
     for (age, (commit, files)) in versions.into_iter().enumerate() {
         let reports = context.forge.commit_statuses(&context.id, commit.as_str()).await?;
-        let settled = strategy_files::settle(&context.id, dry_branch, &commit, &files, Vec::new());
+        let settled = strategy_files::settle(&grounds, &commit, &files, Vec::new());
         let mut still_out = Vec::new();
         // Of the newest texts all that are marked stay out, of the others those that stayed out since.
         for (id, said) in marked(&context.id, &reports, context.account.id) {
@@ -314,7 +314,7 @@ impl Commands {
     ) -> Result<(), CommandError> {
         let (by, reason) = (name(by)?, reason_of(reason)?);
         let status = PostedStatus::new(StatusState::Success, &description(&by, &reason));
-        self.post(strategy, head, override_key(strategy, text), &status).await?;
+        self.post_on_dry(strategy, head, override_key(strategy, text), &status).await?;
         let word = ChangeOverride { by: by.clone(), reason: reason.clone(), at: (self.clock)() };
         let note = |book: &mut OverrideBook| drop(book.0.insert(text.to_owned(), word));
         self.store.change_strategy_note(strategy, note).await?;

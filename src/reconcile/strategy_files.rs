@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use git2::{ObjectType, Oid, Repository, TreeEntry};
 
+use super::forges::Forges;
 use crate::{
     domain::{
         ids::{BranchName, DrySha, EnvironmentName, LaneName, RepositoryId, StrategyId, StrategyName},
@@ -23,6 +24,9 @@ use crate::{
 pub const FILE: &str = "hydromote.yaml";
 /// The folder of further strategy files.
 pub const FOLDER: &str = ".hydromote";
+
+/// The largest strategy file, bytes; a larger one is as one without a strategy.
+const LARGEST: usize = 1 << 20;
 
 /// A strategy file: its path and content.
 pub type File = (String, Vec<u8>);
@@ -112,19 +116,25 @@ pub fn read_tree(repository: &Repository, tree: Oid) -> Result<Vec<File>, GitErr
 /// Returns the content of a file. What stands where one belongs, and is none, is as one without a strategy: a mistake.
 fn content(repository: &Repository, entry: &TreeEntry<'_>) -> Result<Vec<u8>, GitError> {
     match entry.kind() {
+        Some(ObjectType::Blob) if repository.odb()?.read_header(entry.id())?.0 > LARGEST => Ok(Vec::new()),
         Some(ObjectType::Blob) => Ok(repository.find_blob(entry.id())?.content().to_vec()),
         _ => Ok(Vec::new()),
     }
 }
 
+/// What a strategy must fit beside its text.
+pub struct Grounds<'a> {
+    /// The repository that it is in.
+    pub repository: &'a RepositoryId,
+    /// The branch.
+    pub dry_branch: &'a BranchName,
+    /// The forges, and who may promote where.
+    pub forges: &'a Forges,
+}
+
 /// Decides which strategies are in force at `dry`, given those that were before.
-pub fn settle(
-    repository: &RepositoryId,
-    dry_branch: &BranchName,
-    dry: &DrySha,
-    files: &[File],
-    before: Vec<Document>,
-) -> Settled {
+pub fn settle(grounds: &Grounds<'_>, dry: &DrySha, files: &[File], before: Vec<Document>) -> Settled {
+    let Grounds { repository, dry_branch, .. } = *grounds;
     let mut settled = Settled::default();
     let mut mistakes: Vec<(String, String)> = Vec::new();
     for (read, (path, bytes)) in parse_strategies_of(repository, files).into_iter().zip(files) {
@@ -139,7 +149,7 @@ pub fn settle(
                         text: String::from_utf8_lossy(bytes).into_owned(),
                         mistake: None,
                     };
-                    match misplaced(&strategy, dry_branch) {
+                    match misplaced(&strategy, grounds) {
                         Some(mistake) => mistakes.push((path.clone(), format!("{path}: {mistake}"))),
                         None => settled.in_force.push(InForce { strategy, document, next: Next::Itself }),
                     }
@@ -187,8 +197,13 @@ pub fn settle(
     settled
 }
 
-/// Returns what the dry branch makes wrong about a strategy.
-fn misplaced(strategy: &PromotionStrategy, dry_branch: &BranchName) -> Option<String> {
+/// Returns what the dry branch or the server makes wrong about a strategy.
+fn misplaced(strategy: &PromotionStrategy, grounds: &Grounds<'_>) -> Option<String> {
+    let dry_branch = grounds.dry_branch;
+    let refuses = |wanted| grounds.forges.destination(grounds.repository, wanted).err();
+    if let Some(refused) = strategy.destination.as_ref().and_then(refuses) {
+        return Some(format!("`destination` cannot be used: {refused}"));
+    }
     if let Some(other) = strategy.dry_branch.as_ref().filter(|branch| *branch != dry_branch) {
         return Some(format!(
             "`dryBranch: {other}` is not the repository's default branch; strategies are read from `{dry_branch}`"
@@ -270,6 +285,8 @@ fn name_of(path: &str) -> StrategyName {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const SHOP: &str = "
@@ -289,9 +306,11 @@ spec:
     fn next_of_shop(files: &[File]) -> &'static str {
         let repository = RepositoryId::new("acme/shop").expect("an owner and a name");
         let (main, dry) = (BranchName::new("main").expect("a branch"), DrySha::new("dry-1").expect("a word"));
-        let before = settle(&repository, &main, &dry, &[file(FILE, SHOP)], Vec::new()).in_force;
+        let forges = Forges::new(BTreeMap::new(), Vec::new());
+        let grounds = Grounds { repository: &repository, dry_branch: &main, forges: &forges };
+        let before = settle(&grounds, &dry, &[file(FILE, SHOP)], Vec::new()).in_force;
         let before: Vec<Document> = before.into_iter().map(|one| one.document).collect();
-        let settled = settle(&repository, &main, &dry, files, before);
+        let settled = settle(&grounds, &dry, files, before);
         let shop = settled.in_force.iter().find(|one| one.document.strategy.name.as_str() == "shop");
         match shop.map(|one| &one.next) {
             None => "lost",

@@ -105,7 +105,7 @@ impl StrategyWorker {
 
     /// Ends the pause after a refused merge when something has changed on its pull request or head.
     async fn retry_refused(&mut self, context: &StrategyContext) -> Result<(), LookError> {
-        let store = &context.repository.shared.store;
+        let store = &context.shared.store;
         for place in self.places.clone() {
             let Some(environment) = context.strategy.environment(&place.environment) else { continue };
             let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
@@ -141,7 +141,7 @@ impl StrategyWorker {
         if self.resumed {
             return Ok(());
         }
-        for act in context.repository.shared.store.take_open_intents(&context.id).await? {
+        for act in context.shared.store.take_open_intents(&context.id).await? {
             tracing::info!(strategy = %context.id, act, "it was not known whether this was done: `{act}`");
         }
         self.resumed = true;
@@ -150,7 +150,7 @@ impl StrategyWorker {
 
     /// Writes down since when gates are closed, and what is new on the branches.
     async fn remember(&mut self, context: &StrategyContext, snapshot: &Snapshot, plan: &Plan) -> Result<(), LookError> {
-        let store = &context.repository.shared.store;
+        let store = &context.shared.store;
         let gates: BTreeMap<_, _> = plan
             .places
             .iter()
@@ -180,7 +180,7 @@ async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan)
         .collect();
     named.sort();
     named.dedup();
-    let commits = context.repository.mirror.read(move |repository, _| {
+    let commits = context.dry.mirror.read(move |repository, _| {
         Ok(named
             .into_iter()
             .filter_map(|sha| {
@@ -194,8 +194,9 @@ async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan)
         id: context.id.clone(),
         dry_branch: context.dry_branch.clone(),
         dry_head: snapshot.line.head().cloned(),
-        repository_url: context.repository.details.web_url.clone(),
-        pages: context.repository.details.pages,
+        repository_url: context.dry.details.web_url.clone(),
+        pages: context.dry.details.pages,
+        destination: context.board_destination(),
         mistake: context.mistake.clone(),
         kept_out: context.kept_out.clone(),
         trouble: None,

@@ -1,7 +1,7 @@
 //! From what the operator wrote to settings that can be used.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -9,18 +9,23 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hydrators::Sandbox;
 use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{
     Database, ForgeCredentials, ForgeKind, ForgeSettings, Limits, Renderers, RepositoryPattern, ServedRepositories,
-    Settings, SettingsError, SettingsFile,
+    Settings, SettingsError, SettingsFile, destinations,
     file::{ForgeSection, LimitsSection, RenderersSection},
     mistake::Mistakes,
     network, receivers, windows,
 };
-use crate::domain::deployed::Tool;
+use crate::{
+    domain::{deployed::Tool, ids::ForgeName},
+    forge::github,
+    secret::{Check, NoSecret, Secret, trimmed},
+};
 
 /// Where GitHub's API is.
 const GITHUB_API: &str = "https://api.github.com";
@@ -60,7 +65,10 @@ pub(super) fn no_tokens(file: &SettingsFile, name: &str, text: &str) -> Result<(
 pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistakes<'_>) -> Settings {
     let listen = file.server.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
     let public_url = file.server.public_url.unwrap_or_else(|| format!("http://{listen}"));
-    let forges = forges(file.forges, folder, mistakes);
+    let promoted_to: BTreeSet<String> = file.destinations.iter().filter_map(|section| section.forge.clone()).collect();
+    let forges = forges(file.forges, &promoted_to, folder, mistakes);
+    let destinations = destinations::destinations(&file.destinations, &forges, mistakes);
+    destinations::refuse_served_twice(&forges, mistakes);
     let data = folder.join(file.store.data.unwrap_or_else(|| PathBuf::from("data")));
     let network = network::network(file.network, folder, &data, mistakes);
     Settings {
@@ -69,6 +77,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         database: database(file.store.database.as_deref().unwrap_or("sqlite:hydromote.db"), folder, mistakes),
         data,
         forges,
+        destinations,
         receivers: receivers::receivers(file.receivers, folder, mistakes),
         limits: limits(&file.limits, mistakes),
         renderers: renderers(file.renderers, folder, mistakes),
@@ -78,32 +87,36 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         api_token: file
             .service
             .api_token_file
-            .and_then(|path| secret("service.api_token_file", &path, folder, mistakes)),
+            .and_then(|path| secret("service.api_token_file", &path, folder, any, mistakes)),
     }
 }
 
 fn forges(
     sections: BTreeMap<String, ForgeSection>,
+    promoted_to: &BTreeSet<String>,
     folder: &Path,
     mistakes: &mut Mistakes<'_>,
-) -> BTreeMap<String, ForgeSettings> {
+) -> BTreeMap<ForgeName, ForgeSettings> {
     if sections.is_empty() {
         mistakes.add("forges", "names no forge; add a section such as `[forges.github]`");
-    }
-    if let Some(second) = sections.keys().nth(1) {
-        mistakes
-            .add(&format!("forges.{second}"), "is a second forge, which is not yet supported; run a service for each");
     }
     let mut forges = BTreeMap::new();
     for (name, section) in sections {
         let key = format!("forges.{name}");
+        if section.repositories.is_empty() && !promoted_to.contains(&name) {
+            let words = "is empty; name what may be served as `owner/name` or `owner/*`";
+            mistakes.add(&format!("{key}.repositories"), words);
+        }
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        if name.is_empty() || name.contains("__") || !name.chars().all(is_name) {
+        let good = ForgeName::new(&*name).ok().filter(|_| !name.contains("__") && name.chars().all(is_name));
+        let Some(good) = good else {
             mistakes.add(&key, "is no name for a forge; use lower-case letters, digits and single `_`");
-        } else if Tool::of(&name).is_some() {
+            continue;
+        };
+        if Tool::of(&name).is_some() {
             mistakes.add(&key, format!("has the name of a receiver, `/webhooks/{name}`; give the forge another one"));
         } else if let Some(forge) = forge(&key, section, folder, mistakes) {
-            forges.insert(name, forge);
+            forges.insert(good, forge);
         }
     }
     forges
@@ -182,13 +195,14 @@ fn credentials(
             if token.is_none() {
                 mistakes.add(&format!("{key}.token"), "is empty; set the token or unset the variable");
             }
-            token.map(ForgeCredentials::Token)
+            token.map(|token| ForgeCredentials::Token(token.into()))
         }
         (None, Some(path), None, None) => {
-            secret(&format!("{key}.token_file"), &path, folder, mistakes).map(ForgeCredentials::Token)
+            secret(&format!("{key}.token_file"), &path, folder, in_a_header, mistakes).map(ForgeCredentials::Token)
         }
         (None, None, Some(id), Some(path)) => {
-            let private_key = secret(&format!("{key}.private_key_file"), &path, folder, mistakes)?;
+            let key = format!("{key}.private_key_file");
+            let private_key = secret(&key, &path, folder, github::check_private_key, mistakes)?;
             Some(ForgeCredentials::App { id, private_key })
         }
         (None, None, Some(_), None) => {
@@ -213,16 +227,17 @@ fn credentials(
     }
 }
 
-fn webhook_secrets(key: &str, files: &[String], folder: &Path, mistakes: &mut Mistakes<'_>) -> Vec<SecretString> {
+fn webhook_secrets(key: &str, files: &[String], folder: &Path, mistakes: &mut Mistakes<'_>) -> Vec<Secret> {
     let key = format!("{key}.webhook_secret_files");
     if files.len() > MAX_WEBHOOK_SECRETS {
         mistakes.add(&key, "names more than two files; keep the secret in use and the one before it");
     }
-    files.iter().filter_map(|path| secret(&key, Path::new(path), folder, mistakes)).collect()
+    files.iter().filter_map(|path| secret(&key, Path::new(path), folder, any, mistakes)).collect()
 }
 
 /// Refuses a signing token that was not copied whole: no delivery would ever fit it.
-fn signing_tokens(key: &str, secrets: &[SecretString], mistakes: &mut Mistakes<'_>) {
+fn signing_tokens(key: &str, secrets: &[Secret], mistakes: &mut Mistakes<'_>) {
+    let secrets: Vec<_> = secrets.iter().map(Secret::now).collect();
     let keys = secrets.iter().filter_map(|secret| secret.expose_secret().strip_prefix("whsec_"));
     for _ in keys.filter(|key| BASE64_STANDARD.decode(key).map_or(true, |key| key.is_empty())) {
         let remedy = "names a signing token that is not whole; copy it from GitLab with everything after `whsec_`";
@@ -237,21 +252,26 @@ fn repositories(
     mistakes: &mut Mistakes<'_>,
 ) -> ServedRepositories {
     let key = format!("{key}.repositories");
-    if texts.is_empty() {
-        mistakes.add(&key, "is empty; name what may be served as `owner/name` or `owner/*`");
-    }
     let mut served = Vec::new();
     for text in texts {
-        match RepositoryPattern::parse(text) {
+        match repository_pattern(&key, text, mistakes) {
             Some(pattern) if pattern.has_subgroups() && kind != Some(ForgeKind::GitLab) => {
                 let remedy = "which names groups in groups; only GitLab has those: write `owner/name` or `owner/*`";
                 mistakes.add(&key, format!("holds `{text}`, {remedy}"));
             }
-            Some(pattern) => served.push(pattern),
-            None => mistakes.add(&key, format!("holds `{text}`, which is neither `owner/name` nor `owner/*`")),
+            pattern => served.extend(pattern),
         }
     }
     ServedRepositories(served)
+}
+
+/// Reads one pattern.
+pub(super) fn repository_pattern(key: &str, text: &str, mistakes: &mut Mistakes<'_>) -> Option<RepositoryPattern> {
+    let pattern = RepositoryPattern::parse(text);
+    if pattern.is_none() {
+        mistakes.add(key, format!("holds `{text}`, which is neither `owner/name` nor `owner/*`"));
+    }
+    pattern
 }
 
 fn limits(section: &LimitsSection, mistakes: &mut Mistakes<'_>) -> Limits {
@@ -298,7 +318,17 @@ fn renderers(section: RenderersSection, folder: &Path, mistakes: &mut Mistakes<'
         (None, Some(directory)) => Some(directory.join(key)).filter(|path| path.exists()),
         (None, None) => None,
     };
-    Renderers { helm: program("helm", section.helm), kustomize: program("kustomize", section.kustomize) }
+    let (helm, kustomize) = (program("helm", section.helm), program("kustomize", section.kustomize));
+    let sandbox = match section.sandbox.as_deref() {
+        None | Some("available") => Sandbox::Available,
+        Some("required") => Sandbox::Required,
+        Some("off") => Sandbox::Off,
+        Some(_) => {
+            mistakes.add("renderers.sandbox", "is no sandbox that is known; use `available`, `required` or `off`");
+            Sandbox::default()
+        }
+    };
+    Renderers { helm, kustomize, sandbox }
 }
 
 fn database(text: &str, folder: &Path, mistakes: &mut Mistakes<'_>) -> Database {
@@ -337,23 +367,33 @@ fn existing(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) 
 }
 
 /// Reads a secret; what the file holds is never part of a mistake.
-pub(super) fn secret(key: &str, path: &Path, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<SecretString> {
+pub(super) fn secret(
+    key: &str,
+    path: &Path,
+    folder: &Path,
+    check: Check,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Secret> {
     let path = folder.join(path);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => SecretString::from(text),
-        Err(error) => {
-            mistakes.add(key, format!("names `{}`, which cannot be read ({}); write the secret into a file that the service may read, and name that", path.display(), error.kind()));
-            return None;
-        }
+    let error = match Secret::in_file(key, &path, check) {
+        Ok(secret) => return Some(secret),
+        Err(error) => error,
     };
-    let secret = trimmed(&text);
-    if secret.is_none() {
-        mistakes.add(key, format!("names `{}`, which is empty; write the secret into it", path.display()));
-    }
-    secret
+    let remedy = match error {
+        NoSecret::Unreadable(_) => "write the secret into a file that the service may read, and name that",
+        NoSecret::Empty | NoSecret::Large | NoSecret::Unfit(_) => "write the secret into it",
+    };
+    mistakes.add(key, format!("names `{}`, which {error}; {remedy}", path.display()));
+    None
 }
 
-pub(super) fn trimmed(secret: &SecretString) -> Option<SecretString> {
-    let text = secret.expose_secret().trim();
-    (!text.is_empty()).then(|| SecretString::from(text))
+/// Takes every text for a secret.
+pub(super) fn any(_: &str) -> Result<(), &'static str> {
+    Ok(())
+}
+
+/// Takes what can be sent in a header.
+fn in_a_header(text: &str) -> Result<(), &'static str> {
+    let fits = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(()) } else { Err("holds more than a token, which is one word of plain characters") }
 }

@@ -16,8 +16,10 @@ pub struct SettingsFile {
     /// What must survive a restart.
     pub store: StoreSection,
     /// The forges by a name of your own: lower-case letters, digits and single `_`. The name is part of the webhook's
-    /// path. For now there can be only one.
+    /// path.
     pub forges: BTreeMap<String, ForgeSection>,
+    /// Which repositories may be promoted into which others, where a strategy has a `destination`: `[[destinations]]`.
+    pub destinations: Vec<DestinationSection>,
     /// The tools that tell what became of what they deployed.
     pub receivers: ReceiversSection,
     /// How much of what the service takes.
@@ -79,12 +81,28 @@ pub struct ForgeSection {
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub webhook_secret_files: Vec<String>,
-    /// The repositories that may be served: `owner/name`, or `owner/*` for all of an owner. On
+    /// The repositories that may be served, those with the dry branches: `owner/name`, or `owner/*` for all of an owner. On
     /// GitLab also `group/subgroup/name`, and `group/**` for all of a group and the groups in it. The former are looked at
     /// from the start on, the latter from their first webhook on.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "Vec<String>")]
     pub repositories: Vec<String>,
+}
+
+/// Repositories whose strategies may have the environments' branches in others.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DestinationSection {
+    /// The repositories with the dry branches, as `owner/name` or `owner/*`.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub from: Vec<String>,
+    /// The repositories with the environments' branches. Webhooks of theirs are heard too.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub to: Vec<String>,
+    /// The forge of the latter, by its name under `[forges]`; that of the former unless set.
+    pub forge: Option<String>,
 }
 
 /// The tools that tell what became of what they deployed. Each is heard once it has a secret; `hydromote init --cd TOOL`
@@ -148,6 +166,10 @@ pub struct RenderersSection {
     pub helm: Option<PathBuf>,
     /// The path of Kustomize; the program must be called `kustomize`.
     pub kustomize: Option<PathBuf>,
+    /// What the kernel must do to keep them from other files, the network and other programs: `available` is what it
+    /// can, unless set; with `required` the service does not start where that is not all; `off` is nothing, for
+    /// programs that are scripts around others. `hydromote doctor` says what holds.
+    pub sandbox: Option<String>,
 }
 
 /// What pull requests, comments and commits say.

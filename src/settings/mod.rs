@@ -6,6 +6,7 @@
 //! - Secrets come from files or the environment, and are never echoed, not in mistakes either.
 
 mod check;
+mod destinations;
 mod file;
 mod mistake;
 mod network;
@@ -18,18 +19,20 @@ mod windows;
 use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroUsize, path::Path, path::PathBuf, time::Duration};
 
 use config::{Config, Environment, File, FileFormat};
-use secrecy::SecretString;
+use hydrators::Sandbox;
 use url::Url;
 
 use self::mistake::Mistakes;
 pub use self::{
+    destinations::AllowedDestination,
     file::SettingsFile,
     mistake::{Mistake, SettingsError},
     repositories::{RepositoryPattern, ServedRepositories},
 };
 use crate::{
-    domain::{deployed::Tool, windows::ServerWindows},
+    domain::{deployed::Tool, ids::ForgeName, windows::ServerWindows},
     network::Network,
+    secret::Secret,
 };
 
 /// What begins the name of every variable.
@@ -48,10 +51,12 @@ pub struct Settings {
     pub database: Database,
     /// The folder of mirrors and caches.
     pub data: PathBuf,
-    /// The forges by name; for now exactly one.
-    pub forges: BTreeMap<String, ForgeSettings>,
+    /// The forges by name.
+    pub forges: BTreeMap<ForgeName, ForgeSettings>,
+    /// Which repositories may be promoted into which others.
+    pub destinations: Vec<AllowedDestination>,
     /// The active secrets of deployment tools, at most two each; whoever has none is not heard.
-    pub receivers: BTreeMap<Tool, Vec<SecretString>>,
+    pub receivers: BTreeMap<Tool, Vec<Secret>>,
     /// Limits and intervals.
     pub limits: Limits,
     /// The programs that render.
@@ -63,7 +68,7 @@ pub struct Settings {
     /// How the world outside is reached.
     pub network: Network,
     /// The bearer token of everything that acts; without one nobody may act over HTTP.
-    pub api_token: Option<SecretString>,
+    pub api_token: Option<Secret>,
 }
 
 /// The database.
@@ -83,7 +88,7 @@ pub struct ForgeSettings {
     /// As whom the service acts.
     pub credentials: ForgeCredentials,
     /// The active secrets of its webhook, at most two; with none every delivery is refused.
-    pub webhook_secrets: Vec<SecretString>,
+    pub webhook_secrets: Vec<Secret>,
     /// The repositories that may be served.
     pub repositories: ServedRepositories,
 }
@@ -103,13 +108,13 @@ pub enum ForgeKind {
 #[derive(Clone)]
 pub enum ForgeCredentials {
     /// A token.
-    Token(SecretString),
+    Token(Secret),
     /// A GitHub App.
     App {
         /// Its id.
         id: u64,
         /// Its private key, PEM.
-        private_key: SecretString,
+        private_key: Secret,
     },
 }
 
@@ -150,6 +155,8 @@ pub struct Renderers {
     pub helm: Option<PathBuf>,
     /// Kustomize.
     pub kustomize: Option<PathBuf>,
+    /// What the kernel must do to keep them in.
+    pub sandbox: Sandbox,
 }
 
 impl Settings {

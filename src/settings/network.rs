@@ -5,12 +5,11 @@ use std::{path::Path, sync::Arc};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{
-    check::{secret, trimmed},
-    file::NetworkSection,
-    mistake::Mistakes,
+use super::{check::secret, file::NetworkSection, mistake::Mistakes};
+use crate::{
+    network::{Exception, Network, Proxy, Roots, check_credentials},
+    secret::{Secret, trimmed},
 };
-use crate::network::{Exception, Network, Proxy, Roots};
 
 /// The file of the machine's root certificates with those of the settings, in the folder of the service's data.
 const TRUSTED: &str = "trusted-certificates.pem";
@@ -67,28 +66,21 @@ fn address_of(text: &SecretString, mistakes: &mut Mistakes<'_>) -> Option<Url> {
     Some(url)
 }
 
-fn credentials(section: &NetworkSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<(String, SecretString)> {
-    let (key, text) = match (&section.proxy_credentials, &section.proxy_credentials_file) {
+fn credentials(section: &NetworkSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<Secret> {
+    match (&section.proxy_credentials, &section.proxy_credentials_file) {
         (Some(_), Some(_)) => {
             mistakes.add("network.proxy_credentials", "is set beside `proxy_credentials_file`; keep one of them");
-            return None;
-        }
-        (Some(text), None) => ("network.proxy_credentials", trimmed(text)),
-        (None, Some(path)) => {
-            let key = "network.proxy_credentials_file";
-            (key, Some(secret(key, path, folder, mistakes)?))
-        }
-        (None, None) => return None,
-    };
-    let pair = text.as_ref().and_then(|text| text.expose_secret().split_once(':'));
-    match pair {
-        Some((user, password)) if !user.is_empty() && !password.contains(char::is_control) => {
-            Some((user.to_owned(), password.into()))
-        }
-        _ => {
-            mistakes.add(key, "does not hold `user:password`");
             None
         }
+        (Some(text), None) => {
+            let text = trimmed(text).filter(|text| check_credentials(text.expose_secret()).is_ok());
+            if text.is_none() {
+                mistakes.add("network.proxy_credentials", "does not hold `user:password`");
+            }
+            text.map(Secret::from)
+        }
+        (None, Some(path)) => secret("network.proxy_credentials_file", path, folder, check_credentials, mistakes),
+        (None, None) => None,
     }
 }
 

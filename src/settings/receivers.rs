@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use secrecy::SecretString;
-
 use super::{
-    check::{MAX_WEBHOOK_SECRETS, secret, trimmed},
+    check::{MAX_WEBHOOK_SECRETS, any, secret},
     file::{ReceiverSection, ReceiversSection},
     mistake::Mistakes,
 };
-use crate::domain::deployed::Tool;
+use crate::{
+    domain::deployed::Tool,
+    secret::{Secret, trimmed},
+};
 
 /// Returns the sections that are there.
 fn sections(sections: ReceiversSection) -> impl Iterator<Item = (Tool, ReceiverSection)> {
@@ -39,11 +40,11 @@ pub(super) fn receivers(
     file: ReceiversSection,
     folder: &Path,
     mistakes: &mut Mistakes<'_>,
-) -> BTreeMap<Tool, Vec<SecretString>> {
+) -> BTreeMap<Tool, Vec<Secret>> {
     sections(file).map(|(tool, section)| (tool, secrets(&key(tool), section, folder, mistakes))).collect()
 }
 
-fn secrets(key: &str, section: ReceiverSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Vec<SecretString> {
+fn secrets(key: &str, section: ReceiverSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Vec<Secret> {
     let files = format!("{key}.secret_files");
     let variable = format!("{key}.secret");
     if section.secret_files.is_empty() && section.secret.is_none() {
@@ -58,9 +59,9 @@ fn secrets(key: &str, section: ReceiverSection, folder: &Path, mistakes: &mut Mi
         if secret.is_none() {
             mistakes.add(&variable, "is empty; set the secret or unset the variable");
         }
-        secret
+        secret.map(Secret::from)
     });
     let read: Vec<_> =
-        section.secret_files.iter().filter_map(|path| secret(&files, Path::new(path), folder, mistakes)).collect();
+        section.secret_files.iter().filter_map(|path| secret(&files, Path::new(path), folder, any, mistakes)).collect();
     set.into_iter().chain(read).collect()
 }

@@ -48,6 +48,21 @@ impl RepositoryPattern {
         }
     }
 
+    /// Says whether a repository may be meant by both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let is_below = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        match (&self.which, &other.which) {
+            (Which::One(_), _) => self.exact().is_some_and(|one| other.matches(&one)),
+            (_, Which::One(_)) => other.meets(self),
+            (Which::Own, Which::Own) => self.owner == other.owner,
+            (Which::Own, Which::Below) => is_below(&self.owner, &other.owner),
+            (Which::Below, Which::Own) => other.meets(self),
+            (Which::Below, Which::Below) => is_below(&self.owner, &other.owner) || is_below(&other.owner, &self.owner),
+        }
+    }
+
     /// Says whether it names groups in groups, which only GitLab has.
     pub fn has_subgroups(&self) -> bool {
         self.owner.contains('/') || self.which == Which::Below
@@ -101,6 +116,26 @@ mod tests {
             assert_eq!(RepositoryPattern::parse(bad), None, "{bad}");
         }
     }
+
+    #[test]
+    fn patterns_that_may_mean_one_repository_meet() {
+        let pattern = |text: &str| RepositoryPattern::parse(text).expect("a pattern");
+        for (one, other, expected) in [
+            ("acme/shop", "Acme/Shop", true),
+            ("acme/shop", "acme/*", true),
+            ("acme/shop", "acme/web", false),
+            ("acme/*", "acme/*", true),
+            ("acme/*", "acme/web/*", false),
+            ("acme/web/*", "acme/**", true),
+            ("acme/*", "acme/web/**", false),
+            ("acme/**", "acme/web/**", true),
+            ("acme/**", "acmes/**", false),
+        ] {
+            assert_eq!(pattern(one).meets(&pattern(other)), expected, "{one} and {other}");
+            assert_eq!(pattern(other).meets(&pattern(one)), expected, "{other} and {one}");
+        }
+    }
+
     #[test]
     fn groups_in_groups_are_named_one_by_one_or_all() {
         let is_served = |pattern: &str, repository: &str| {

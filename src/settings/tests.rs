@@ -44,7 +44,7 @@ fn the_example_is_good() -> TestResult {
     assert_eq!(settings.limits.render_timeout, Duration::from_secs(120));
     let github = &settings.forges["github"];
     let ForgeCredentials::Token(token) = &github.credentials else { panic!("{:?}", github.credentials) };
-    assert_eq!(token.expose_secret(), "github-token-s3cret");
+    assert_eq!(token.now().expose_secret(), "github-token-s3cret");
     assert_eq!(github.webhook_secrets.len(), 1);
     assert!(!format!("{settings:?}").contains("s3cret"));
     Ok(())
@@ -109,7 +109,7 @@ fn variables_override_the_file() -> TestResult {
 fn a_token_of_digits_stays_as_it_is() -> TestResult {
     let settings = parse(FORGE, &[("HYDROMOTE__FORGES__GITHUB__TOKEN", "0012e5")])?;
     let ForgeCredentials::Token(token) = &settings.forges["github"].credentials else { panic!("no token") };
-    assert_eq!(token.expose_secret(), "0012e5");
+    assert_eq!(token.now().expose_secret(), "0012e5");
     Ok(())
 }
 
@@ -161,7 +161,7 @@ ca_bundle = 'missing.pem'
     let told = told(text, &[("HYDROMOTE__LIMITS__RENDER_PARALLELISM", "0")]);
     assert!(!told.contains("s3cret"), "{told}");
     insta::assert_snapshot!(told, @"
-    hydromote.toml:5:9: `forges.hub` is a second forge, which is not yet supported; run a service for each
+    hydromote.toml:10:9: `forges.Other.repositories` is empty; name what may be served as `owner/name` or `owner/*`
     hydromote.toml:10:9: `forges.Other` is no name for a forge; use lower-case letters, digits and single `_`
     hydromote.toml:6:1: `forges.hub.kind` is no kind of forge that is known; use `github`, `gitea`, `forgejo` or `gitlab`
     hydromote.toml:9:1: `forges.hub.webhook_secret_files` names more than two files; keep the secret in use and the one before it
@@ -178,6 +178,21 @@ ca_bundle = 'missing.pem'
     environment variable HYDROMOTE__LIMITS__RENDER_PARALLELISM: `limits.render_parallelism` must be 1 at least; leave it out for one per processor
     hydromote.toml:12:1: `limits.poll_interval` must be 1s at least; write it like `60s`
     ");
+}
+
+#[test]
+fn how_much_of_the_sandbox_must_hold_is_a_word() -> TestResult {
+    let with = |word: &str| format!("{FORGE}token_file = 'token'\n[renderers]\nsandbox = '{word}'\n");
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("token"), "secret")?;
+    for (word, sandbox) in [("available", Sandbox::Available), ("required", Sandbox::Required), ("off", Sandbox::Off)] {
+        assert_eq!(parse_in(folder.path(), &with(word), &[])?.renderers.sandbox, sandbox);
+    }
+    let refused = parse_in(folder.path(), &with("on"), &[]).map(drop).map_err(|error| error.to_string());
+    let words =
+        "hydromote.toml:6:1: `renderers.sandbox` is no sandbox that is known; use `available`, `required` or `off`";
+    assert_eq!(refused, Err(words.to_owned()));
+    Ok(())
 }
 
 #[test]
@@ -246,21 +261,19 @@ fn a_proxy_gets_its_credentials_from_a_file_or_the_environment() -> TestResult {
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("proxy"), "us:p@ss:w\n")?;
     let network = "[network]\nproxy = 'http://proxy.example.com:3128'\nno_proxy = ['example.com', '10.0.0.0/8']\n";
-    let credentials = |text: &str, variables: &[(&str, &str)]| -> Result<(String, String), SettingsError> {
+    let credentials = |text: &str, variables: &[(&str, &str)]| -> Result<String, SettingsError> {
         let settings =
             parse_in(folder.path(), &format!("{FORGE}{network}{text}"), &[&[TOKEN][..], variables].concat())?;
         assert!(!format!("{settings:?}").contains("p@ss"));
         let proxy = settings.network.proxy.expect("because it is set");
         assert_eq!((proxy.address.as_str(), proxy.exceptions.len()), ("http://proxy.example.com:3128/", 2));
-        let pair =
-            proxy.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose_secret().to_owned()));
+        let pair = proxy.credentials.as_ref().map(|pair| pair.now().expose_secret().to_owned());
         Ok(pair.unwrap_or_default())
     };
     let variable = [("HYDROMOTE__NETWORK__PROXY_CREDENTIALS", "us:p@ss:w")];
-    let pair = ("us".to_owned(), "p@ss:w".to_owned());
-    assert_eq!(credentials("proxy_credentials_file = 'proxy'\n", &[])?, pair);
-    assert_eq!(credentials("", &variable)?, pair);
-    assert_eq!(credentials("", &[])?, (String::new(), String::new()));
+    assert_eq!(credentials("proxy_credentials_file = 'proxy'\n", &[])?, "us:p@ss:w");
+    assert_eq!(credentials("", &variable)?, "us:p@ss:w");
+    assert_eq!(credentials("", &[])?, "");
     Ok(())
 }
 
@@ -390,7 +403,8 @@ fn receivers_have_one_secret_or_two_from_files_or_the_environment() -> TestResul
     fs::write(folder.path().join("two"), "second")?;
     let file = format!("{FORGE}[receivers.argocd]\nsecret_files = ['one', 'two']\n");
     let settings = parse_in(folder.path(), &file, &[TOKEN, ("HYDROMOTE__RECEIVERS__FLUX__SECRET", "123")])?;
-    let secrets = |tool| settings.receivers[&tool].iter().map(|one| one.expose_secret().to_owned()).collect::<Vec<_>>();
+    let secrets =
+        |tool| settings.receivers[&tool].iter().map(|one| one.now().expose_secret().to_owned()).collect::<Vec<_>>();
     assert_eq!(secrets(Tool::ArgoCd), ["first", "second"]);
     assert_eq!(secrets(Tool::Flux), ["123"]);
     assert!(parse_in(folder.path(), FORGE, &[TOKEN])?.receivers.is_empty(), "none is heard that has no section");
@@ -412,4 +426,34 @@ fn mistakes_in_receivers_have_their_places() {
     let taken = FORGE.replacen("forges.github", "forges.flux", 1);
     assert_ne!(taken, FORGE);
     insta::assert_snapshot!(told(&taken, &[("HYDROMOTE__FORGES__FLUX__TOKEN", "s3cret")]), @"hydromote.toml:1:9: `forges.flux` has the name of a receiver, `/webhooks/flux`; give the forge another one");
+}
+
+#[test]
+fn several_forges_share_no_repository_and_destinations_name_forges() {
+    let forge =
+        |name: &str, repositories: &str| format!("[forges.{name}]\nkind = 'gitlab'\nrepositories = {repositories}\n");
+    let token = [
+        ("HYDROMOTE__FORGES__HUB__TOKEN", "t"),
+        ("HYDROMOTE__FORGES__LAB__TOKEN", "t"),
+        ("HYDROMOTE__FORGES__SPARE__TOKEN", "t"),
+    ];
+    let wrong = [
+        forge("hub", "['acme/*']"),
+        forge("lab", "['acme/shop']"),
+        forge("spare", "[]"),
+        "[[destinations]]\nfrom = ['acme/shop']\nto = []\nforge = 'hob'\n".to_owned(),
+    ];
+    insta::assert_snapshot!(told(&wrong.concat(), &token), @"
+    hydromote.toml:9:1: `forges.spare.repositories` is empty; name what may be served as `owner/name` or `owner/*`
+    hydromote.toml:13:1: `destinations.0.forge` is `hob`, which is none of `[forges]`
+    hydromote.toml:12:1: `destinations.0.to` is empty; name repositories as `owner/name` or `owner/*`
+    hydromote.toml:6:1: `forges.lab.repositories` holds `acme/shop`, and `forges.hub` has `acme/*`: a name is served on one forge only
+    ");
+    let right = [
+        forge("hub", "['acme/*']"),
+        forge("lab", "['tools/*']"),
+        forge("spare", "[]"),
+        "[[destinations]]\nfrom = 'acme/shop'\nto = ['acme/environments']\nforge = 'spare'\n".to_owned(),
+    ];
+    insta::assert_snapshot!(told(&right.concat(), &token), @"no mistake");
 }

@@ -93,6 +93,25 @@ impl Store {
         Ok(open)
     }
 
+    /// Says whether a delivery has arrived, of those that are remembered.
+    pub async fn has_delivery(&self, forge: &str, delivery: &str) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT 1 FROM deliveries WHERE forge = $1 AND delivery = $2")
+            .bind(forge)
+            .bind(delivery)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Returns when the last delivery of a forge came, of those that are remembered.
+    pub async fn last_delivery(&self, forge: &str) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT max(received_at) FROM deliveries WHERE forge = $1")
+            .bind(forge)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(row.get::<Option<i64>, _>(0).map(from_millis))
+    }
+
     /// Marks the deliveries about a repository up to `last` as done.
     pub async fn finish_deliveries(&self, repository: &str, last: i64, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("UPDATE deliveries SET done_at = $1 WHERE repository = $2 AND id <= $3 AND done_at IS NULL")
@@ -182,7 +201,12 @@ mod tests {
     async fn a_delivery_counts_once_and_waits_until_it_is_done() {
         let store = Store::in_memory().await.expect("a database in memory");
         let new = new("1");
+        assert_eq!(store.last_delivery("github").await.expect("is read"), None);
+        assert!(!store.has_delivery("github", "1").await.expect("is read"));
         assert_eq!(store.record_delivery(&new).await.expect("is written"), Recorded::New);
+        assert!(store.has_delivery("github", "1").await.expect("is read"));
+        assert_eq!(store.last_delivery("github").await.expect("is read"), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(store.last_delivery("argocd").await.expect("is read"), None);
         assert_eq!(store.record_delivery(&new).await.expect("is written"), Recorded::Duplicate);
         let open = store.open_deliveries("a/b").await.expect("is read");
         assert_eq!(open.len(), 1);

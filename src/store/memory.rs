@@ -138,6 +138,15 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets the notes about every place of a strategy, of all kinds: its environments are somewhere else.
+    pub async fn forget_places(&self, strategy: &StrategyId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM place_notes WHERE strategy = $1")
+            .bind(strategy.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Returns since when gates are closed.
     pub async fn closed_gates(
         &self,

@@ -2,7 +2,7 @@
 
 use hydromote::local_forge::{Permission, ReviewState};
 
-use crate::world::{BOT, DEVELOPER, Fallible, READER, REPOSITORY, STRANGER, TestResult, World, everywhere, strategy};
+use crate::world::{BOT, DEVELOPER, Fallible, READER, STRANGER, TestResult, World, everywhere, strategy};
 
 /// Starts with prod, which asks for approvals, and first waiting there in #2.
 async fn waiting(approvals: &str) -> Fallible<World> {
@@ -15,7 +15,7 @@ impl World {
     /// Reviews what is proposed in prod, and lets everything happen.
     async fn review(&mut self, login: &str, state: ReviewState) -> TestResult {
         let number = self.open_pull("prod").await?.number;
-        self.forge.as_user(login).review(REPOSITORY, number, state, "").await?;
+        self.home().as_user(login).review(self.home_name(), number, state, "").await?;
         self.settle().await
     }
 }
@@ -79,9 +79,9 @@ async fn a_new_proposal_needs_new_approvals() -> TestResult {
 async fn an_objection_and_a_dismissal_take_an_approval_back() -> TestResult {
     let mut world = waiting("{count: 2}").await?;
     let number = world.open_pull("prod").await?.number;
-    let review = world.forge.as_user(STRANGER).review(REPOSITORY, number, ReviewState::Approved, "").await?;
+    let review = world.home().as_user(STRANGER).review(world.home_name(), number, ReviewState::Approved, "").await?;
     world.settle().await?;
-    world.forge.as_user(DEVELOPER).dismiss_review(REPOSITORY, number, review).await?;
+    world.home().as_user(DEVELOPER).dismiss_review(world.home_name(), number, review).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
@@ -138,7 +138,7 @@ async fn who_wrote_what_is_promoted_does_not_approve_it() -> TestResult {
 #[tokio::test]
 async fn only_members_of_the_teams_count_and_a_team_that_is_not_there_is_named() -> TestResult {
     let mut world = World::empty().await?;
-    world.forge.set_team("acme", "qa", &[READER]).await?;
+    world.home().set_team("acme", "qa", &[READER]).await?;
     world.begin(&strategy(&["dev", "prod, approvals: {teams: [qa, sre]}"])).await?;
     world.healthy_all(&["dev"]).await?;
     world.review(DEVELOPER, ReviewState::Approved).await?;
@@ -191,7 +191,7 @@ async fn owners_are_those_that_the_active_branch_names() -> TestResult {
 async fn a_merge_never_goes_by_a_right_that_was_lost() -> TestResult {
     let mut world = waiting("{count: 1}, autoMerge: false").await?;
     world.review(STRANGER, ReviewState::Approved).await?;
-    world.forge.grant(REPOSITORY, STRANGER, Permission::Read).await?;
+    world.home().grant(world.home_name(), STRANGER, Permission::Read).await?;
     world.promote("prod").await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
@@ -214,7 +214,7 @@ async fn an_overdue_wait_is_told_once_also_across_a_restart() -> TestResult {
     let more = "  notify: [\"user:developer\"]\n";
     let strategy = strategy(&["dev", "prod, approvals: {teams: [qa], deadline: 8h}"]);
     let mut world = World::empty().await?;
-    world.forge.set_team("acme", "qa", &[READER]).await?;
+    world.home().set_team("acme", "qa", &[READER]).await?;
     world.begin(&strategy.replace("spec:\n", &format!("spec:\n{more}"))).await?;
     world.healthy_all(&["dev"]).await?;
     world.pass_minutes(7 * 60)?;

@@ -21,6 +21,7 @@ impl World {
     async fn told(&mut self, tool: Tool, environment: &str, changes: &[(&str, &str)]) -> Fallible<u16> {
         let sample = if tool == Tool::Flux { FLUX } else { ARGOCD };
         let mut body = sample.replace(SHA, &self.branch(&format!("env/{environment}")).await?);
+        body = body.replace(crate::world::REPOSITORY, self.home_name());
         for (what, with) in changes {
             assert!(body.contains(what), "{what}");
             body = body.replace(what, with);
@@ -77,8 +78,8 @@ async fn flux_tells_of_success_then_failure_on_one_commit_and_late_words_change_
     staging  nothing; wants first in #2
              - waits for `kustomization/shop/eu-1.flux-system` on dev, which failed
              - waits for a person to promote it
-    kustomization/shop/eu-1.flux-system on (commit): HealthCheckFailed: Reconciliation finished in 449.617964ms, next run in 10m0s (flux, (time))
     hydromote/verified on (commit): first is no longer verified in dev: `kustomization/shop/eu-1.flux-system` failed
+    kustomization/shop/eu-1.flux-system on (commit): HealthCheckFailed: Reconciliation finished in 449.617964ms, next run in 10m0s (flux, (time))
     ");
     // It was said before the failure, and comes after it.
     world.told(Tool::Flux, "dev", &[("10:04", "10:05")]).await?;
@@ -87,8 +88,8 @@ async fn flux_tells_of_success_then_failure_on_one_commit_and_late_words_change_
     staging  nothing; wants first in #2
              - waits for `kustomization/shop/eu-1.flux-system` on dev, which failed
              - waits for a person to promote it
-    kustomization/shop/eu-1.flux-system on (commit): HealthCheckFailed: Reconciliation finished in 449.617964ms, next run in 10m0s (flux, (time))
     hydromote/verified on (commit): first is no longer verified in dev: `kustomization/shop/eu-1.flux-system` failed
+    kustomization/shop/eu-1.flux-system on (commit): HealthCheckFailed: Reconciliation finished in 449.617964ms, next run in 10m0s (flux, (time))
     ");
     world.finish().await
 }
@@ -98,9 +99,15 @@ async fn what_was_told_while_the_forge_was_away_is_told_to_it_when_it_is_back() 
     let mut world = World::with_strategy(&waiting_for("{key: application/shop-dev/argocd}", &["dev"])).await?;
     let sha = world.branch("env/dev").await?;
     world.refuse_statuses();
-    assert_eq!(world.tell(Tool::ArgoCd, &ARGOCD.replace(SHA, &sha)).await?.0, 202);
+    assert_eq!(
+        world
+            .tell(Tool::ArgoCd, &ARGOCD.replace(SHA, &sha).replace(crate::world::REPOSITORY, world.home_name()))
+            .await?
+            .0,
+        202
+    );
     world.look_in_vain().await?;
-    world.forge.clear_faults();
+    world.home().clear_faults();
     world.restart().await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"dev      first, is verified");

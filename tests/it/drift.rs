@@ -4,7 +4,7 @@ use hydromote::local_forge::CommitFiles;
 
 use crate::{
     program::{self, Served, Site, Start, until},
-    world::{DEVELOPER, Fallible, Files, REPOSITORY, TestResult, World, config, everywhere},
+    world::{DEVELOPER, Fallible, Files, TestResult, World, config, everywhere},
 };
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_file_of_somebody_else_in_our_way_is_shown_and_never_overwritten() -> 
     let branch = "env/dev".to_owned();
     let theirs = vec![("shop/manifest.yaml".to_owned(), "theirs: true\n".to_owned())];
     let commit = hydromote::local_forge::CommitFiles { branch, message: "theirs".to_owned(), files: theirs };
-    world.forge.commit_files(crate::world::REPOSITORY, crate::world::STRANGER, commit).await?;
+    world.home().commit_files(world.home_name(), crate::world::STRANGER, commit).await?;
     let strategy = crate::world::strategy(&["dev"]);
     let files = everywhere("v1").into_iter().chain([("hydromote.yaml".to_owned(), strategy)]).collect();
     world.push_dry("first", files).await?;
@@ -375,7 +375,7 @@ async fn the_pull_request_that_restores_follows_the_branch_until_it_can_be_merge
     insta::assert_snapshot!(refused, @"dev is being restored already (developer).");
     world.push_foreign("dev", vec![("CODEOWNERS".to_owned(), "* @ops\n".to_owned())]).await?;
     world.settle().await?;
-    world.forge.clear_faults();
+    world.home().clear_faults();
     world.restart_without_database().await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"dev      first, is verified");
@@ -394,7 +394,7 @@ async fn closing_the_pull_request_that_restores_leaves_the_drift() -> TestResult
     world.restore("dev", "a mistake").await?;
     world.settle().await?;
     world.close_by_hand("dev").await?;
-    world.forge.clear_faults();
+    world.home().clear_faults();
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
@@ -486,7 +486,7 @@ async fn drift_is_explained_with_its_difference_and_restored_by_the_command_line
     served.runs("dev", &dry).await?;
     let commit =
         CommitFiles { branch: "env/dev".to_owned(), message: "by hand".to_owned(), files: manifest("by-hand") };
-    let foreign = site.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
+    let foreign = site.forge.commit_files(crate::world::REPOSITORY, DEVELOPER, commit).await?;
     let drift = shown(&served, |shown| shown["driftSha"] == foreign.as_str()).await?;
     assert_eq!(drift["state"], "drifted");
     let token = site.dir.path().join("api-token");

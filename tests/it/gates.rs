@@ -1,15 +1,15 @@
 //! What a promotion waits for: statuses, check runs, the forge's own conditions.
 
-use hydromote::local_forge::{CheckReport, MergeMethod, Protection, ReviewState, StatusState};
+use hydromote::local_forge::{CheckReport, Fault, FaultKind, MergeMethod, Protection, ReviewState, StatusState};
 
-use crate::world::{DEVELOPER, REPOSITORY, TestResult, World, everywhere, strategy};
+use crate::world::{DEVELOPER, TestResult, World, everywhere, strategy};
 
 #[tokio::test]
 async fn a_check_run_counts_as_a_status_does() -> TestResult {
     let mut world = World::with_environments(&["dev", "staging"]).await?;
     let sha = world.branch("env/dev").await?;
     let queued = CheckReport { name: Some("health".to_owned()), ..CheckReport::default() };
-    let run = world.forge.as_user(DEVELOPER).create_check_run(REPOSITORY, &sha, queued).await?;
+    let run = world.home().as_user(DEVELOPER).create_check_run(world.home_name(), &sha, queued).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, `health` is pending
@@ -17,7 +17,7 @@ async fn a_check_run_counts_as_a_status_does() -> TestResult {
              - waits for `health` on dev, which is pending
     ");
     let done = CheckReport { conclusion: Some("success".to_owned()), ..CheckReport::default() };
-    world.forge.as_user(DEVELOPER).update_check_run(REPOSITORY, run, done).await?;
+    world.home().as_user(DEVELOPER).update_check_run(world.home_name(), run, done).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
@@ -92,7 +92,7 @@ async fn our_own_status_may_be_required_by_the_forge() -> TestResult {
             enforce_admins: true,
             ..Protection::default()
         };
-        world.forge.protect(REPOSITORY, &format!("env/{environment}"), Some(rules)).await?;
+        world.home().protect(world.home_name(), &format!("env/{environment}"), Some(rules)).await?;
     }
     let refused = world.merge_by_hand("staging", MergeMethod::Merge).await;
     assert!(refused.is_err(), "nobody may merge before dev is healthy");
@@ -117,7 +117,7 @@ async fn a_merge_that_the_forge_refuses_is_tried_again_when_its_conditions_chang
     let rules = Protection { required_approvals: 1, enforce_admins: true, ..Protection::default() };
     world.begin(&strategy(&["dev"])).await?;
     world.healthy_all(&["dev"]).await?;
-    world.forge.protect(REPOSITORY, "env/dev", Some(rules)).await?;
+    world.home().protect(world.home_name(), "env/dev", Some(rules)).await?;
     world.push_dry("second", everywhere("v2")).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
@@ -125,7 +125,7 @@ async fn a_merge_that_the_forge_refuses_is_tried_again_when_its_conditions_chang
              - the forge does not merge it: Pull Request is not mergeable
     ");
     let number = world.open_pull("dev").await?.number;
-    world.forge.as_user(DEVELOPER).review(REPOSITORY, number, ReviewState::Approved, "").await?;
+    world.home().as_user(DEVELOPER).review(world.home_name(), number, ReviewState::Approved, "").await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"dev      second, `health` has not been reported");
     world.finish().await
@@ -152,6 +152,32 @@ async fn what_waits_for_its_check_is_finished_and_what_comes_meanwhile_follows()
     dev      second, is verified
     prod     first, is verified; wants second in #4
              - `ticket` has not been reported on the proposal
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_pull_request_that_the_forge_does_not_take_waits_with_its_words_and_holds_up_nobody_else() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging, dependsOn: []"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    world.home().fail(Fault {
+        method: Some("POST".to_owned()),
+        path_contains: "/pulls".to_owned(),
+        times: 1,
+        kind: FaultKind::Status(422),
+    });
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified; wants second
+             - the forge does not merge it: no pull request could be opened: Server Error
+    staging  second, `health` has not been reported
+    ");
+    world.pass_minutes(1)?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      second, `health` has not been reported
+    staging  second, `health` has not been reported
     ");
     world.finish().await
 }

@@ -35,8 +35,6 @@ pub(crate) const FORGE: &str = "acme_hub";
 pub(crate) const WEBHOOK_SECRET: &str = "s3cret-of-the-webhook";
 /// The bearer token of everything that acts.
 pub(crate) const API_TOKEN: &str = "s3cret-of-the-api";
-/// A limit that is none.
-const PLENTY: u64 = 1 << 45;
 
 /// Asks until there is an answer.
 pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Fallible<Option<T>>) -> Fallible<T> {
@@ -387,8 +385,8 @@ fn program(dir: &Path) -> Command {
 fn serve_command(dir: &Path, largest_file: Option<u64>) -> Command {
     let mut command = program(dir);
     if let Some(bytes) = largest_file {
-        let limits = [PLENTY, PLENTY, PLENTY, bytes, 1024, 0].map(|limit| limit.to_string());
-        command.args(["launch", "--"]).args(limits).arg(env!("CARGO_BIN_EXE_hydromote"));
+        let limit = format!("file-size={bytes}");
+        command.args(["launch", "--", "sandbox=off", &limit, "--", env!("CARGO_BIN_EXE_hydromote")]);
     }
     command.args(["serve", "--config", "hydromote.toml"]);
     command

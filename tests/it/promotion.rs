@@ -123,7 +123,7 @@ async fn a_commit_that_changes_nothing_anywhere_is_taken_without_a_pull_request(
     dev      first, is verified; words changes nothing
     staging  first, is verified; words changes nothing
     ");
-    assert_eq!(world.forge.pull_requests(crate::world::REPOSITORY).await?.len(), 2);
+    assert_eq!(world.home().pull_requests(world.home_name()).await?.len(), 2);
     world.finish().await
 }
 

@@ -135,8 +135,8 @@ async fn a_rejected_commit_is_promoted_nowhere_until_that_is_taken_back() -> Tes
     prod     first, is verified
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
     #6 was closed: Promote bad to prod: bad
-    hydromote/reject/shop on bad: Rejected by developer: it loses orders
     hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    hydromote/reject/shop on bad: Rejected by developer: it loses orders
     ");
     let refused = world.reject("bad", "").await.expect_err("because it is rejected").to_string();
     insta::assert_snapshot!(world.in_words(&refused), @"bad is rejected already, by developer.");
@@ -151,8 +151,8 @@ async fn a_rejected_commit_is_promoted_nowhere_until_that_is_taken_back() -> Tes
     prod     first, is verified
              ! bad was rejected by developer: it loses orders; `unreject bad` takes that back
     #6 was closed: Promote bad to prod: bad
-    hydromote/reject/shop on bad: Rejected by developer: it loses orders
     hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    hydromote/reject/shop on bad: Rejected by developer: it loses orders
     ");
 
     world.unreject("bad").await?;

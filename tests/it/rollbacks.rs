@@ -207,7 +207,7 @@ async fn an_unhold_that_did_not_reach_the_forge_is_given_again() -> TestResult {
     world.settle().await?;
     world.refuse_statuses();
     assert!(world.unhold("staging").await.is_err());
-    world.forge.clear_faults();
+    world.home().clear_faults();
     world.unhold("staging").await?;
     world.restart_without_database().await?;
     world.settle().await?;

@@ -2,8 +2,8 @@
 //!
 //! - The folder belongs to one user and nobody else may look into it; files are readable by that
 //!   user only. A folder that belongs to somebody else is not trusted.
-//! - The token lies beside it as a copy, since the service may have it from its environment; whoever
-//!   can read the copy could read the service's memory.
+//! - It names the file that the token is in, which may be replaced; a token without a file lies beside
+//!   it as a copy, and whoever can read the copy could read the service's memory.
 //! - A file whose service does not answer is left from a crash and is ignored.
 
 use std::{
@@ -16,8 +16,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use reqwest::Client;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
 
 /// How long a service may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,16 +61,12 @@ impl Drop for Announcement {
 ///
 /// # Errors
 /// When the folder cannot be used; the service works all the same.
-pub fn announce(address: SocketAddr, token: Option<&SecretString>) -> anyhow::Result<Announcement> {
+pub fn announce(address: SocketAddr, token: Option<&Secret>) -> anyhow::Result<Announcement> {
     announce_in(&folder()?, address, token)
 }
 
 /// Announces a service in `folder`.
-pub(super) fn announce_in(
-    folder: &Path,
-    address: SocketAddr,
-    token: Option<&SecretString>,
-) -> anyhow::Result<Announcement> {
+pub(super) fn announce_in(folder: &Path, address: SocketAddr, token: Option<&Secret>) -> anyhow::Result<Announcement> {
     prepare(folder)?;
     let reachable = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
@@ -77,12 +75,14 @@ pub(super) fn announce_in(
     };
     let name = format!("{}-{}", std::process::id(), address.port());
     let mut announcement = Announcement { paths: Vec::new(), token_file: None };
-    let token_file = match token {
+    let token_file = match token.map(|token| (token, token.file())) {
         None => None,
-        Some(token) => {
+        // Commands run in folders of their own.
+        Some((_, Some(file))) => Some(std::path::absolute(file)?),
+        Some((token, None)) => {
             let path = folder.join(format!("{name}.token"));
             announcement.paths.push(path.clone());
-            write_private(&path, token.expose_secret().as_bytes())?;
+            write_private(&path, token.now().expose_secret().as_bytes())?;
             Some(path)
         }
     };

@@ -75,6 +75,8 @@ fn render(explained: &ExplainView) -> String {
         lines.extend(explanation.environment.notices.iter().map(|notice| format!("  {}", notice.words)));
         let pull_request = explanation.environment.pull_request.as_ref();
         lines.extend(pull_request.map(|pull_request| format!("  pull request: {}", pull_request.url)));
+        let to_open = explanation.environment.open_url.as_ref();
+        lines.extend(to_open.map(|url| format!("  open the pull request at: {url}")));
     }
     table::printable(&lines.join("\n"))
 }

@@ -16,11 +16,11 @@ use secrecy::SecretString;
 
 use super::{Narrator, example::Files};
 use crate::{
-    app::{self, Parts, Service},
+    app::{self, ForgeParts, Parts, Service},
     crash::FailPoints,
     domain::{
         gate::{Gate, StatusWait, Verdict},
-        ids::{ActiveSha, EnvironmentName, RepositoryId, StatusKey, StrategyId, StrategyName},
+        ids::{ActiveSha, EnvironmentName, ForgeName, RepositoryId, StatusKey, StrategyId, StrategyName},
         plan::PlaceView,
         snapshot::PromoteRequest,
     },
@@ -82,32 +82,35 @@ impl Stage {
         let webhook_secret = Secret::new(uuid::Uuid::now_v7().simple().to_string());
         let adapter = GitHub::new(&GitHubOptions {
             api_url: forge.api_url(),
-            credentials: Credentials::Token(SecretString::from(bot_token.expose())),
+            credentials: Credentials::Token(bot_token.expose().into()),
             // The forge is ours: it needs no pauses between writes.
             limits: Limits { write_interval: Duration::ZERO, ..Limits::default() },
         })?;
         let clock = DemoClock::default();
         let pattern = RepositoryPattern::parse(&format!("{OWNER}/*")).context("the demo's owner is no pattern")?;
         let folders: Vec<PathBuf> = tools.map(Path::to_owned).into_iter().collect();
+        let parts = ForgeParts {
+            forge: Arc::new(adapter),
+            dialect: Dialect::GitHub,
+            webhook_secrets: vec![webhook_secret.expose().into()],
+            repositories: ServedRepositories(vec![pattern]),
+        };
         let service = Service::start(Parts {
             listen: ([127, 0, 0, 1], 0).into(),
             public_url: None,
             store: Store::open(&folder.join("hydromote.db")).await?,
             data: folder.to_owned(),
-            forge: Arc::new(adapter),
-            forge_name: FORGE.to_owned(),
-            webhook_dialect: Dialect::GitHub,
-            webhook_secrets: vec![SecretString::from(webhook_secret.expose())],
+            forges: BTreeMap::from([(ForgeName::new(FORGE)?, parts)]),
+            destinations: Vec::new(),
             receivers: BTreeMap::new(),
             webhook_body: WEBHOOK_BODY,
-            repositories: ServedRepositories(vec![pattern]),
             network: Network::default(),
             hydrator: Arc::new(app::hydrator(&folders, hydrators::Limits::default(), None).await?),
             messages: Messages::built_in(),
             server_windows: Arc::default(),
             poll: POLL,
             // Commands on this machine find it by themselves.
-            api_token: Some(SecretString::from(uuid::Uuid::now_v7().simple().to_string())),
+            api_token: Some(uuid::Uuid::now_v7().simple().to_string().into()),
             clock: clock.tell(),
             fail_points: FailPoints::default(),
         })

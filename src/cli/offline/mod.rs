@@ -8,6 +8,7 @@ pub mod adopt;
 pub mod branch;
 pub mod checkout;
 pub mod diff;
+pub mod doctor;
 pub mod format;
 pub mod hydrate;
 pub mod init;
@@ -38,6 +39,8 @@ pub enum Command {
     Diff(diff::Args),
     /// Renders again what environment branches claim to hold, and compares
     Verify(verify::Args),
+    /// Says whether this machine can render, and what the kernel keeps renderers from
+    Doctor(doctor::Args),
     /// Prints the JSON Schema of strategy files
     Schema,
 }
@@ -51,6 +54,7 @@ pub async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Hydrate(args) => hydrate::run(args).await,
         Command::Diff(args) => diff::run(args).await,
         Command::Verify(args) => verify::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Schema => Ok(schema::run()),
     }
 }

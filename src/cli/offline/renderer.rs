@@ -43,15 +43,18 @@ pub struct Tools {
 impl Tools {
     /// Finds the renderers.
     pub async fn hydrator(&self) -> anyhow::Result<Hydrator> {
+        app::hydrator(&self.folders()?, Limits::default(), None).await
+    }
+
+    fn folders(&self) -> anyhow::Result<Vec<PathBuf>> {
         let folder = self.tools.as_ref().filter(|folder| !folder.as_os_str().is_empty());
-        let folders = match folder {
+        Ok(match folder {
             Some(folder) => {
                 let full = std::path::absolute(folder);
                 vec![full.with_context(|| format!("could not use the folder `{}`", folder.display()))?]
             }
             None => Vec::new(),
-        };
-        app::hydrator(&folders, Limits::default(), None).await
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verb;
 use crate::domain::{
-    ids::{ActiveSha, DrySha, HeadSha, Place, ProposedSha, PullRequestNumber},
+    ids::{ActiveSha, DrySha, HeadSha, Place, ProposedSha, PullRequestNumber, RepositoryId},
     permission::{Grant, Permission},
 };
 
@@ -121,6 +121,9 @@ pub enum Outcome {
         /// Teams under that key that could not be read.
         #[serde(default)]
         unread: Vec<String>,
+        /// The repository in which it needs it, when that is not the one of the comment.
+        #[serde(default)]
+        repository: Option<RepositoryId>,
     },
     /// The head is not the one that the author saw.
     Moved {
@@ -162,9 +165,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// Returns the answer to another command of the same comment, when this one says it already: its
-    /// author lacks the right, and the same people are named for both.
+    /// author lacks the right, and the same people are named for both. Both must be asked for in the same repository.
     pub fn refuses_too(&self, other: Verb) -> Option<Self> {
-        let Self::LacksRight { verb, needs: needed, has, grant, unread } = self else { return None };
+        let Self::LacksRight { verb, needs: needed, has, grant, unread, repository } = self else { return None };
         let needs = other.needs();
         // What was lacking for an override may be there for the command without one.
         (*needed == verb.needs() && *has < needs && verb.grant() == other.grant()).then(|| Self::LacksRight {
@@ -173,6 +176,7 @@ impl Outcome {
             has: *has,
             grant: *grant,
             unread: unread.clone(),
+            repository: repository.clone(),
         })
     }
 }
@@ -189,6 +193,7 @@ mod tests {
             has: Permission::Triage,
             grant: None,
             unread: vec!["team:qa".into()],
+            repository: None,
         };
         assert_eq!(lacks(Verb::Promote).refuses_too(Verb::Reject), Some(lacks(Verb::Reject)));
         for other in [Verb::Rollback, Verb::Hold, Verb::Status] {

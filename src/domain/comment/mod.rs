@@ -368,6 +368,11 @@ impl Verb {
         }
     }
 
+    /// Says whether it changes environments: then the right is needed where they have their branches.
+    pub fn is_about_environments(self) -> bool {
+        matches!(self, Self::Promote | Self::Hold | Self::Unhold | Self::Rollback | Self::Restore | Self::Adopt)
+    }
+
     /// Returns the key of the strategy's `permissions` whose people may give the command without that right.
     pub fn grant(self) -> Option<Grant> {
         match self {

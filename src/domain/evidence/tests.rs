@@ -228,3 +228,25 @@ fn a_failure_under_a_pattern_is_the_failure_of_its_key() {
     assert_eq!(failure(&environment, &runs[0]).map(|report| report.status.id), Some(12));
     assert_eq!(successes(&environment, &runs[0]).len(), 1);
 }
+
+#[test]
+fn a_check_that_two_apps_run_needs_both_and_the_newest_run_of_each() {
+    let run = |app: &str, state, second| CommitStatus {
+        source: StatusSource::CheckRun,
+        reporter: Some(Reporter::Account(app.into())),
+        ..said("ci", state, second)
+    };
+    use StatusState::{Failure, Pending, Success};
+    let waits = |reports: &[CommitStatus]| waits(&rule("ci"), reports);
+    assert_eq!(waits(&[run("one[bot]", Failure, 1), run("one[bot]", Success, 2)]), None);
+    let masked = [run("one[bot]", Failure, 1), run("other[bot]", Success, 2)];
+    assert_eq!(waits(&masked).as_deref(), Some("failed"));
+    let again = [run("one[bot]", Success, 1), run("other[bot]", Success, 2), run("one[bot]", Pending, 3)];
+    assert!(waits(&again).is_some_and(|wait| wait != "failed"));
+    // Whoever posts a status says what it is now, as on every forge.
+    let by = |who: &str, state, second| CommitStatus {
+        reporter: Some(Reporter::Account(who.into())),
+        ..said("ci", state, second)
+    };
+    assert_eq!(waits(&[by("ada", Failure, 1), by("grace", Success, 2)]), None);
+}

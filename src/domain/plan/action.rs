@@ -117,12 +117,12 @@ pub enum Action {
         /// The key that failed.
         reason: String,
     },
-    /// Merge the promotion pull request.
+    /// Merge the promotion pull request, or push what it would make.
     Merge {
         /// For which place.
         place: Place,
-        /// The pull request.
-        number: PullRequestNumber,
+        /// The pull request; absent where none is made.
+        number: Option<PullRequestNumber>,
         /// The head that the gates were checked on.
         expected_head: ProposedSha,
         /// The active head that the result was computed on.
@@ -201,14 +201,14 @@ pub enum Action {
         /// The head.
         proposed: ProposedSha,
     },
-    /// Merge the rollback's pull request.
+    /// Merge the rollback's pull request, or push what it would make.
     MergeRollback {
         /// In which place.
         place: Place,
         /// The rollback.
         rollback: Box<Rollback>,
-        /// The pull request.
-        number: PullRequestNumber,
+        /// The pull request; absent where none is made.
+        number: Option<PullRequestNumber>,
         /// The head.
         expected_head: ProposedSha,
         /// The active head that the result was composed on.
@@ -271,7 +271,7 @@ pub enum Action {
         /// The head.
         proposed: ProposedSha,
     },
-    /// Merge the pull request that restores.
+    /// Merge the pull request that restores, or push what it would make.
     MergeRestore {
         /// In which place.
         place: Place,
@@ -279,8 +279,8 @@ pub enum Action {
         drift: Box<Drift>,
         /// Who asked for it.
         restore: Box<Restore>,
-        /// The pull request.
-        number: PullRequestNumber,
+        /// The pull request; absent where none is made.
+        number: Option<PullRequestNumber>,
         /// The active head that the result was composed on.
         expected_active: ActiveSha,
         /// On what it was decided.
@@ -336,6 +336,11 @@ impl Action {
     }
 }
 
+/// Says how something is brought onto a branch.
+fn merged(number: Option<PullRequestNumber>) -> String {
+    number.map_or_else(|| "push".to_owned(), |number| format!("merge {number}"))
+}
+
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -359,7 +364,7 @@ impl std::fmt::Display for Action {
             Self::Revoke { place, dry, reason, .. } => {
                 write!(f, "take back that {} is verified in {place}: {reason}", dry.short())
             }
-            Self::Merge { place, number, dry, .. } => write!(f, "merge {number}: {} goes to {place}", dry.short()),
+            Self::Merge { place, number, dry, .. } => write!(f, "{}: {} goes to {place}", merged(*number), dry.short()),
             Self::TellOverdue { place, overdue, .. } => {
                 let words: Vec<_> = overdue.iter().map(|overdue| overdue.words.as_str()).collect();
                 write!(f, "tell people about {place}: {}", words.join("; "))
@@ -382,7 +387,7 @@ impl std::fmt::Display for Action {
                 write!(f, "open a pull request to roll {place} back to {}", rollback.target.dry.short())
             }
             Self::MergeRollback { place, number, rollback, .. } => {
-                write!(f, "merge {number}: {place} goes back to {}", rollback.target.dry.short())
+                write!(f, "{}: {place} goes back to {}", merged(*number), rollback.target.dry.short())
             }
             Self::FinishRollback { place, rollback, .. } => {
                 write!(f, "note that {place} is back at {}", rollback.target.dry.short())
@@ -394,7 +399,7 @@ impl std::fmt::Display for Action {
             Self::ProposeRestore { place, .. } => write!(f, "propose to restore {place}"),
             Self::OpenRestore { place, .. } => write!(f, "open a pull request to restore {place}"),
             Self::MergeRestore { place, number, .. } => {
-                write!(f, "merge {number}: {place} is again what was promoted last")
+                write!(f, "{}: {place} is again what was promoted last", merged(*number))
             }
             Self::EndRestore { place, reason, .. } => write!(f, "end the restoring of {place}: {reason}"),
             Self::CancelRollback { place, reason, .. } => write!(f, "cancel the rollback of {place}: {reason}"),

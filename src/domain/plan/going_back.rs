@@ -12,7 +12,7 @@ use crate::domain::{
     rollback::{self, Reaction, Rollback},
     snapshot::{ActiveBranch, Obstacle, PlaceState},
     status::StatusState,
-    strategy::Environment,
+    strategy::{Environment, MergeMode},
 };
 
 impl Planner<'_> {
@@ -173,15 +173,24 @@ impl Planner<'_> {
             });
             return;
         };
-        let Some(pull_request) = &state.rollback_pull_request else {
-            let proposed = restoration.sha.clone();
-            plan.actions.push(Action::OpenRollback { place: at, rollback: rollback_box, proposed });
-            return;
+        let number = match &state.rollback_pull_request {
+            Some(pull_request) if pull_request.head != restoration.sha => {
+                plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
+                return;
+            }
+            Some(pull_request) => Some(pull_request.number),
+            None if environment.merge_mode == MergeMode::Direct => None,
+            // Nobody may be there to open one: a rollback never waits for that.
+            None => {
+                let proposed = restoration.sha.clone();
+                if let Some(refusal) = self.refusal(state, &proposed) {
+                    plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
+                    return;
+                }
+                plan.actions.push(Action::OpenRollback { place: at, rollback: rollback_box, proposed });
+                return;
+            }
         };
-        if pull_request.head != restoration.sha {
-            plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
-            return;
-        }
         if let Some(refusal) = self.refusal(state, &restoration.sha) {
             plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
             return;
@@ -192,7 +201,7 @@ impl Planner<'_> {
             decision: Box::new(decision),
             place: at,
             rollback: rollback_box,
-            number: pull_request.number,
+            number,
             expected_head: restoration.sha.clone(),
             expected_active: active,
             tree: restoration.tree.clone(),

@@ -6,7 +6,7 @@ use crate::domain::{
     gate::{ClosedGate, Gate},
     ids::Place,
     snapshot::{Active, ActiveBranch, Obstacle, PlaceState, Restoring},
-    strategy::Environment,
+    strategy::{Environment, MergeMode},
 };
 
 impl Planner<'_> {
@@ -63,22 +63,30 @@ impl Planner<'_> {
             return;
         };
         let (place, drift, restore) = (place.clone(), Box::new(drift.clone()), Box::new(restore.clone()));
-        let Some(pull_request) = &restoring.pull_request else {
-            let proposed = proposal.sha.clone();
-            plan.actions.push(Action::OpenRestore { place, drift, restore, proposed });
-            return;
+        let number = match &restoring.pull_request {
+            Some(pull_request) if pull_request.head != proposal.sha => {
+                plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
+                return;
+            }
+            Some(pull_request) => Some(pull_request.number),
+            None if environment.merge_mode == MergeMode::Direct => None,
+            None => {
+                let proposed = proposal.sha.clone();
+                if let Some(refusal) = self.refusal(state, &proposed) {
+                    plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
+                    return;
+                }
+                plan.actions.push(Action::OpenRestore { place, drift, restore, proposed });
+                return;
+            }
         };
-        if pull_request.head != proposal.sha {
-            plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
-            return;
-        }
         if let Some(refusal) = self.refusal(state, &proposal.sha) {
             plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
             return;
         }
         plan.actions.push(Action::MergeRestore {
             place,
-            number: pull_request.number,
+            number,
             decision: Box::new(Decision::of_restore(&restore, &proposal.sha, self.snapshot.now)),
             drift,
             restore,

@@ -6,7 +6,7 @@ use super::checks::{Decided, lose_the_database, perform, settle};
 use crate::domain::{
     ids::{DrySha, EnvironmentName},
     status::StatusState,
-    strategy::Newer,
+    strategy::{MergeMode, Newer},
     world::{Late, Performed, World, environment, rule, strategy},
 };
 
@@ -105,7 +105,7 @@ fn event(environments: usize, roots: usize) -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Worlds: graphs and gates, how the forge merges, how many roots there are, and whose clock is right.
+/// Worlds: graphs and gates, how the forge merges and whether by pull requests, how many roots there are, and whose clock is right.
 fn worlds() -> impl Strategy<Value = World> {
     let chain = Just(World::chain(&["dev", "staging", "prod"]));
     let soak = Just({
@@ -135,7 +135,9 @@ fn worlds() -> impl Strategy<Value = World> {
     let merges = prop_oneof![3 => Just(false), 1 => Just(true)];
     let roots = prop_oneof![3 => Just(1usize), 3 => Just(2usize), 1 => Just(3usize)];
     let clocks = prop_oneof![2 => Just((0i64, 1000i64)), 1 => (-5i64..=5, Just(300i64))];
-    (graphs, merges, roots, clocks).prop_map(|(mut world, fast_forward, roots, (ahead, tick))| {
+    let modes = prop_oneof![4 => Just(MergeMode::PullRequest), 1 => Just(MergeMode::Direct)];
+    (graphs, merges, roots, clocks, modes).prop_map(|(mut world, fast_forward, roots, (ahead, tick), mode)| {
+        world.strategy.environments.iter_mut().for_each(|environment| environment.merge_mode = mode);
         (world.fast_forward, world.roots) = (fast_forward, roots);
         world.forge_ahead = jiff::SignedDuration::from_secs(ahead);
         world.tick = jiff::SignedDuration::from_millis(tick);

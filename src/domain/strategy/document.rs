@@ -21,11 +21,11 @@ pub use self::{
     windows::{WindowDocument, WindowsDocument},
 };
 use super::{
-    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind, StatusScope,
+    Layout, MergeMethod, MergeMode, Newer, OnFailure, Proposing, SecretPolicy, SourceKind, StatusScope,
     check::permissions,
     duration,
     position::At,
-    word::{ApiVersion, Kind, MergeMode, Word},
+    word::{ApiVersion, Kind, Word},
 };
 
 /// The value of a word that is not built yet.
@@ -78,7 +78,8 @@ pub struct Spec {
     /// Commit statuses that must succeed on every proposed commit before it is merged.
     #[serde(default)]
     pub proposed_commit_statuses: Vec<At<StatusDocument>>,
-    /// How promotions reach the active branches.
+    /// How promotions reach the active branches: by pull requests of Hydromote (`pull-request`), by its push without any
+    /// (`direct`), or by pull requests that people open from a branch that it prepares (`link`). Default: `pull-request`.
     pub merge_mode: Option<Word<MergeMode>>,
     /// What happens when something goes wrong.
     pub rollback: Option<RollbackDocument>,
@@ -139,8 +140,11 @@ pub struct GranteeText(pub At<String>);
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Destination {
-    /// The repository as `owner/name`. For now it must be the one that this file is in.
+    /// The repository as `owner/name`. When it is another one than that of this file, the server's settings must allow
+    /// it under `[[destinations]]`.
     pub repository: At<String>,
+    /// The forge that it is on, by its name in the server's settings. Default: the one that this file is on.
+    pub forge: Option<At<String>>,
 }
 
 /// One source: folders or a chart that are rendered for every environment.
@@ -287,7 +291,7 @@ pub struct EnvironmentDocument {
     /// Commit statuses that must succeed on the proposed commit, in addition to the strategy's.
     #[serde(default)]
     pub proposed_commit_statuses: Vec<At<StatusDocument>>,
-    /// How promotions reach the active branch.
+    /// How promotions reach the active branch. Default: as the strategy says.
     pub merge_mode: Option<Word<MergeMode>>,
     /// What happens when something goes wrong.
     pub rollback: Option<RollbackDocument>,

@@ -37,7 +37,7 @@ pub use status_rule::{StatusRule, StatusScope};
 
 use super::{
     approvals::ApprovalRule,
-    ids::{BranchName, EnvironmentName, LaneName, Place, RepositoryId, StrategyName},
+    ids::{BranchName, EnvironmentName, ForgeName, LaneName, Place, RepositoryId, StrategyName},
     lane::{LaneBranch, Lanes, RESTORE_SUFFIX, ROLLBACK_SUFFIX},
     permission::{Grantee, Grants},
     windows::EnvironmentWindows,
@@ -50,8 +50,8 @@ pub struct PromotionStrategy {
     pub name: StrategyName,
     /// `spec.dryBranch`; the branch that the document was read from when absent.
     pub dry_branch: Option<BranchName>,
-    /// `spec.destination.repository`: where the environment branches are, when in another repository.
-    pub destination: Option<RepositoryId>,
+    /// `spec.destination`: where the environment branches are, when in another repository.
+    pub destination: Option<Destination>,
     /// What is rendered, and how.
     pub sources: Sources,
     /// How the roots are divided into lanes.
@@ -60,6 +60,15 @@ pub struct PromotionStrategy {
     pub environments: Vec<Environment>,
     /// `spec.permissions`: who may give commands without the right on the repository.
     pub permissions: Grants,
+}
+
+/// The repository in which environments have their branches, when it is another one than the dry one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Its name.
+    pub repository: RepositoryId,
+    /// The forge that it is on, by its name in the server's settings; the dry one's when absent.
+    pub forge: Option<ForgeName>,
 }
 
 /// Everything of a strategy that rendering depends on: read from the dry SHA that is rendered.
@@ -195,6 +204,8 @@ pub struct Environment {
     pub newer: Newer,
     /// How pull requests are merged.
     pub merge_method: MergeMethod,
+    /// How what is proposed reaches the active branch.
+    pub merge_mode: MergeMode,
     /// Whether a failure of what runs is answered with a rollback.
     pub automatic_rollback: bool,
     /// When promotions may be merged.
@@ -236,6 +247,18 @@ pub enum MergeMethod {
     Rebase,
 }
 
+/// How what is proposed reaches the active branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MergeMode {
+    /// By a pull request that Hydromote opens, and that it or a person merges.
+    #[default]
+    PullRequest,
+    /// Without a pull request: Hydromote pushes the merge once every gate is open.
+    Direct,
+    /// By a pull request that a person opens, from the branch that Hydromote prepared.
+    Link,
+}
+
 /// Returns the branch on which promotions to an active branch are proposed, when the strategy names none.
 pub(crate) fn default_proposed(branch: &str) -> String {
     format!("{branch}-next")
@@ -270,8 +293,20 @@ impl PromotionStrategy {
 
     /// Says whether promotions of both are proposed on one branch: then only one of them can be in force.
     pub fn proposes_as(&self, other: &Self) -> bool {
+        if self.destination != other.destination {
+            return false;
+        }
         let of = |strategy: &Self| -> BTreeSet<BranchName> {
             strategy.environments.iter().map(|environment| environment.branch_of_lane(&LaneName::single())).collect()
+        };
+        !of(self).is_disjoint(&of(other))
+    }
+
+    /// Says whether both have a branch in common, where their environments are in one repository.
+    pub fn meets_branches_of(&self, other: &Self) -> bool {
+        let of = |strategy: &Self| -> BTreeSet<BranchName> {
+            let both = |one: &Environment| [one.branch.clone(), one.branch_of_lane(&LaneName::single())];
+            strategy.environments.iter().flat_map(both).collect()
         };
         !of(self).is_disjoint(&of(other))
     }
@@ -286,6 +321,9 @@ impl PromotionStrategy {
     /// Returns the environment whose branches would be in the way of `dry`, when the document leaves
     /// the dry branch to the branch that it was read from.
     pub fn conflict_with_dry_branch(&self, dry: &BranchName) -> Option<&Environment> {
+        if self.destination.is_some() {
+            return None;
+        }
         let inside = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
         let is_in_the_way =
             |branch: &str| branch == dry.as_str() || inside(branch, dry.as_str()) || inside(dry.as_str(), branch);

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Layout, MergeMethod, Newer, OnFailure, Proposing, SecretPolicy, SourceKind, StatusScope,
+    Layout, MergeMethod, MergeMode, Newer, OnFailure, Proposing, SecretPolicy, SourceKind, StatusScope,
     mistake::Report,
     nearest::{list, nearest},
     position::{At, Position},
@@ -102,13 +102,6 @@ pub enum Kind {
     PromotionStrategy,
 }
 
-/// How a promotion reaches the active branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MergeMode {
-    /// By a pull request that Hydromote or a person merges.
-    PullRequest,
-}
-
 impl Words for ApiVersion {
     const NOUN: &'static str = "a version of this format";
     const WORDS: &'static [(&'static str, Self)] = &[("hydromote.dev/v1alpha1", Self::V1Alpha1)];
@@ -126,8 +119,8 @@ impl Words for Proposing {
 
 impl Words for MergeMode {
     const NOUN: &'static str = "a merge mode";
-    const WORDS: &'static [(&'static str, Self)] = &[("pull-request", Self::PullRequest)];
-    const NOT_YET: &'static [&'static str] = &["direct", "link"];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pull-request", Self::PullRequest), ("direct", Self::Direct), ("link", Self::Link)];
 }
 
 impl Words for MergeMethod {

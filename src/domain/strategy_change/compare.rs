@@ -44,6 +44,9 @@ struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// Returns what an environment becomes: what has its branch, else what has its name.
     fn successor(&self, before: &Environment) -> Option<&'a Environment> {
+        if self.old.destination != self.new.destination {
+            return None;
+        }
         let on_branch = self.new.environments.iter().find(|after| after.branch == before.branch);
         on_branch.or_else(|| {
             let named = self.new.environment(&before.name)?;
@@ -83,6 +86,9 @@ impl<'a> Comparison<'a> {
         }
         if self.old.name != self.new.name {
             effects.push(Effect::Called { from: self.old.name.clone(), to: self.new.name.clone() });
+        }
+        if self.old.destination != self.new.destination && !self.new.is_ended() {
+            effects.push(Effect::Elsewhere { to: self.new.destination.clone() });
         }
         for after in &self.new.environments {
             effects.extend(self.of_environment(after));

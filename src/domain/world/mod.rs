@@ -27,7 +27,9 @@ use crate::domain::{
     rollback::{Restored, Rollback},
     snapshot::{ClosedProposal, OpenPullRequest, PostedStatus, PromoteRequest, Proposal, Record, Refusal},
     status::CommitStatus,
-    strategy::{Environment, MergeMethod, Newer, PromotionStrategy, Proposing, RenderOptions, Sources, StatusRule},
+    strategy::{
+        Environment, MergeMethod, MergeMode, Newer, PromotionStrategy, Proposing, RenderOptions, Sources, StatusRule,
+    },
     windows::{EnvironmentWindows, WindowOverride},
 };
 
@@ -202,6 +204,7 @@ pub(super) fn environment(name: &str, depends_on: &[&str]) -> Environment {
         notify: Vec::new(),
         newer: Newer::Supersede,
         merge_method: MergeMethod::Merge,
+        merge_mode: MergeMode::default(),
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
         most_open: None,

@@ -299,7 +299,7 @@ impl World {
                 let Some(proposal) = world.proposal.clone().filter(|p| p.sha == *expected_head) else {
                     return Performed::Moved;
                 };
-                if world.pull_request != Some(*number) {
+                if world.pull_request != *number {
                     self.refuse(place, expected_head);
                     return Performed::Done;
                 }
@@ -367,7 +367,7 @@ impl World {
                 let Some(restoration) = world.restoration.clone().filter(|p| p.sha == *expected_head) else {
                     return Performed::Moved;
                 };
-                if world.rollback_pull_request != Some(*number) {
+                if world.rollback_pull_request != *number {
                     self.refuse(place, expected_head);
                     return Performed::Done;
                 }

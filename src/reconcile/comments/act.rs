@@ -1,5 +1,7 @@
 //! Does one command: whose it is to give, which head it is bound to, and what it is answered.
 
+use std::collections::BTreeMap;
+
 use super::{
     CommentReader,
     subject::{Promotion, Subject},
@@ -7,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},
-        ids::{EnvironmentName, StrategyId},
+        ids::{EnvironmentName, RepositoryId, StrategyId},
         permission::{Grant, Grantee, OVERRIDE_NEEDS, Permission},
         plan::PlaceView,
     },
@@ -16,6 +18,7 @@ use crate::{
     reconcile::{
         LookError,
         commands::{CommandError, place_view},
+        context::RepositoryContext,
         keys::{drift_key, own_status_key},
         mending::DriftOrder,
         stopping::{Destination, HoldOrder, RollbackOrder},
@@ -43,6 +46,13 @@ struct Needed {
     permission: Permission,
     /// The list of the strategy that stands for it.
     grant: Option<Grant>,
+}
+
+/// Whose right is asked for, and where.
+struct Asked<'a> {
+    home: &'a RepositoryContext,
+    /// The strategy that may name its author.
+    strategy: Option<&'a StrategyId>,
 }
 
 /// Whether the author of a comment is among the people that the strategy names.
@@ -238,14 +248,15 @@ impl CommentReader<'_> {
         place: &PlaceView,
     ) -> Result<bool, CommandError> {
         let (Some(proposed), Some(number)) = (&place.proposed, place.pull_request) else { return Ok(true) };
-        let (forge, repository) = (&self.context.forge, &self.context.id);
+        let home = self.home(strategy);
+        let (forge, repository) = (&home.forge, &home.id);
         let now = forge.pull_request(repository, number).await?;
         if now.state != PullRequestState::Open || now.head_sha != proposed.as_str() {
             return Ok(false);
         }
         let key = own_status_key(&self.boards[strategy].proposer(&place.place));
         let reports = forge.commit_statuses(repository, proposed.as_str()).await?;
-        let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(self.context.account.id));
+        let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(home.account.id));
         let came = ours.map(|report| report.reported_at).min();
         // The forge dates in whole seconds.
         Ok(came.is_some_and(|came| came.as_second() <= comment.created_at.as_second()))
@@ -260,7 +271,8 @@ impl CommentReader<'_> {
         view: &PlaceView,
     ) -> Result<bool, CommandError> {
         let Some(drift) = &view.drift else { return Ok(false) };
-        let (forge, repository, account) = (&self.context.forge, &self.context.id, self.context.account.id);
+        let home = self.home(strategy);
+        let (forge, repository, account) = (&home.forge, &home.id, home.account.id);
         let reports = forge.commit_statuses(repository, drift.newest.as_str()).await?;
         let key = drift_key(self.boards[strategy].told_apart(&view.place), &view.place);
         let ours = reports.iter().filter(|report| report.key == key && report.creator == Some(account));
@@ -301,31 +313,52 @@ impl CommentReader<'_> {
         strategies: &[StrategyId],
         Needed { verb, permission: needs, grant: listed }: Needed,
     ) -> Result<Option<Outcome>, ForgeError> {
-        let has = match who {
-            Some(author) => match self.context.forge.permission(&self.context.id, author).await {
-                Err(ForgeError::Unauthorised { .. }) => None,
-                has => Some(has?),
-            },
-            None => Some(Permission::None),
-        };
-        if has.is_some_and(|has| has >= needs) {
-            return Ok(None);
+        let mut asked: Vec<Asked<'_>> =
+            strategies.iter().map(|id| Asked { home: self.asked_in(verb, id), strategy: Some(id) }).collect();
+        if asked.is_empty() {
+            asked.push(Asked { home: self.context, strategy: None });
         }
-        let (mut unread, mut grant) = (Vec::new(), None);
-        // On a dry pull request the command may concern several strategies: each must name the author.
-        for strategy in strategies {
-            let named = self.named(strategy, listed);
+        let strange = asked.iter().find(|asked| asked.home.forge_name != self.context.forge_name);
+        if let Some(Asked { home, .. }) = strange {
+            return Ok(Some(on_another_forge(verb, home)));
+        }
+        // On a dry pull request the command may concern several strategies: each must let the author.
+        let mut rights: BTreeMap<&RepositoryId, Option<Permission>> = BTreeMap::new();
+        let (mut lacking, mut unread, mut grant) = (None, Vec::new(), None);
+        for Asked { home, strategy } in asked {
+            let has = match rights.get(&home.id) {
+                Some(has) => *has,
+                None => right_in(home, who).await?,
+            };
+            rights.insert(&home.id, has);
+            if has.is_some_and(|has| has >= needs) {
+                continue;
+            }
+            let named = strategy.map(|strategy| self.named(strategy, listed)).unwrap_or_default();
             grant = grant.or(listed.filter(|_| !named.is_empty()));
-            match self.is_named(who, &named).await? {
+            match is_named(home, who, &named).await? {
                 Named::Yes => {}
-                Named::No { unread: teams } => unread.push(teams),
+                Named::No { unread: teams } => {
+                    unread.extend(teams);
+                    lacking = lacking.or(Some((has, home)));
+                }
             }
         }
-        if unread.is_empty() {
-            return Ok(None);
-        }
-        let unread = unread.concat();
-        Ok(Some(has.map_or_else(cannot_look_up, |has| Outcome::LacksRight { verb, needs, has, grant, unread })))
+        let Some((has, home)) = lacking else { return Ok(None) };
+        let Some(has) = has else { return Ok(Some(cannot_look_up())) };
+        let repository = (!home.is(self.context)).then(|| home.id.clone());
+        Ok(Some(Outcome::LacksRight { verb, needs, has, grant, unread, repository }))
+    }
+
+    /// Returns the repository in which the author of a command needs the right: what changes environments is asked of
+    /// where they are, as few may write there.
+    fn asked_in(&self, verb: Verb, strategy: &StrategyId) -> &RepositoryContext {
+        if verb.is_about_environments() { self.home(strategy) } else { self.context }
+    }
+
+    /// Says whether the right for both commands is asked for in the same repositories.
+    pub(super) fn are_asked_alike(&self, subject: &Subject, [one, other]: [Verb; 2]) -> bool {
+        subject.strategies().iter().all(|strategy| self.asked_in(one, strategy).is(self.asked_in(other, strategy)))
     }
 
     /// Returns the people who may give a command without the right on the repository, as the strategy
@@ -335,20 +368,6 @@ impl CommentReader<'_> {
         let strategy = board.and_then(|board| board.looked.0.as_ref()).map(|(strategy, _)| strategy);
         let named = strategy.zip(listed).map(|(strategy, grant)| strategy.permissions.of(grant));
         named.unwrap_or_default().to_vec()
-    }
-
-    /// Says whether somebody is among people now; who cannot be read does not count.
-    async fn is_named(&self, who: Option<&Account>, named: &[Grantee]) -> Result<Named, ForgeError> {
-        let mut unread = Vec::new();
-        for people in named {
-            let Some(account) = who else { break };
-            match self.context.forge.is_among(&self.context.id, people, account).await? {
-                Among::Yes => return Ok(Named::Yes),
-                Among::No => {}
-                Among::Unknown => unread.push(people.to_string()),
-            }
-        }
-        Ok(Named::No { unread })
     }
 
     /// Returns what the promotion that is proposed for a place changes.
@@ -389,6 +408,41 @@ impl CommentReader<'_> {
 fn drift_order(view: &PlaceView, reason: Option<&str>) -> DriftOrder {
     let seen = view.drift.as_ref().map(|drift| drift.newest.clone());
     DriftOrder { seen, reason: reason.unwrap_or_default().to_owned() }
+}
+
+/// Looks up what somebody may do in a repository now; nothing when we may not ask.
+async fn right_in(home: &RepositoryContext, who: Option<&Account>) -> Result<Option<Permission>, ForgeError> {
+    let Some(author) = who else { return Ok(Some(Permission::None)) };
+    match home.forge.permission(&home.id, author).await {
+        Err(ForgeError::Unauthorised { .. }) => Ok(None),
+        has => Ok(Some(has?)),
+    }
+}
+
+/// Says whether somebody is among people now; who cannot be read does not count.
+async fn is_named(home: &RepositoryContext, who: Option<&Account>, named: &[Grantee]) -> Result<Named, ForgeError> {
+    let mut unread = Vec::new();
+    for people in named {
+        let Some(account) = who else { break };
+        match home.forge.is_among(&home.id, people, account).await? {
+            Among::Yes => return Ok(Named::Yes),
+            Among::No => {}
+            Among::Unknown => unread.push(people.to_string()),
+        }
+    }
+    Ok(Named::No { unread })
+}
+
+/// Returns the answer to a command about environments on a forge that does not know its author.
+fn on_another_forge(verb: Verb, home: &RepositoryContext) -> Outcome {
+    Outcome::Refused {
+        message: format!(
+            "Not done: `{}` needs a right in {}, which is on another forge and does not know who you are here.",
+            verb.word(),
+            home.id
+        ),
+        help: "Give the command there, on the promotion's pull request.".to_owned(),
+    }
 }
 
 /// Returns the answer where the service's own rights are too few to know those of others.

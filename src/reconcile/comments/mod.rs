@@ -32,12 +32,13 @@ use super::{
     board::StrategyBoard,
     commands::{CommandError, Commands},
     context::RepositoryContext,
+    elsewhere::Elsewhere,
     worker::StrategyWorker,
 };
 use crate::{
     domain::{
         comment::{self, Answer, COMMANDS_LIMIT, Outcome, Request, Spelling, TooMuch},
-        ids::{PullRequestNumber, RepositoryId, StrategyId},
+        ids::{DestinationId, PullRequestNumber, RepositoryId, StrategyId},
     },
     forge::{Comment, ForgeError, Reacted, Reaction},
     messages::is_status_comment,
@@ -110,6 +111,10 @@ pub struct CommentReader<'a> {
     pub workers: &'a HashMap<StrategyId, StrategyWorker>,
     /// Its strategies as they were looked at just now.
     pub boards: BTreeMap<StrategyId, StrategyBoard>,
+    /// Other repositories into which they promote.
+    pub elsewhere: &'a Elsewhere,
+    /// Which of these is read; none where it is the dry repository.
+    pub at: Option<DestinationId>,
 }
 
 impl CommentReader<'_> {
@@ -169,9 +174,11 @@ impl CommentReader<'_> {
     /// under way: after the loss of the database, commands may wait there, and comments of our own that
     /// are to be found again.
     async fn comments_where_some_may_wait(&self, others: &mut OtherPullRequests) -> Result<Vec<Comment>, LookError> {
-        let places = self.boards.values().flat_map(|board| &board.places);
-        let mut numbers: Vec<_> = places.filter_map(|place| place.pull_request).collect();
-        let dry = others.latest(self.context).await?.into_iter();
+        let mut numbers = self.open_here();
+        let dry = match self.at {
+            None => others.latest(self.context).await?.into_iter(),
+            Some(_) => Vec::new().into_iter(),
+        };
         let under_way = dry.filter(|(_, other)| self.dry(other.clone()).is_some_and(|dry| !self.is_told(&dry)));
         numbers.extend(under_way.map(|(number, _)| number).take(DRY_READ_AT_FIRST));
         let mut comments = Vec::new();
@@ -319,7 +326,11 @@ impl CommentReader<'_> {
             }
             Some(Request { line, asks: Ok(command) }) => {
                 // Each team costs questions, and anybody may write comments.
-                let refused = before.iter().find_map(|answer| answer.outcome.refuses_too(command.verb()));
+                let refused = before.iter().find_map(|answer| {
+                    let Outcome::LacksRight { verb, .. } = &answer.outcome else { return None };
+                    let verbs = [*verb, command.verb()];
+                    self.are_asked_alike(subject, verbs).then(|| answer.outcome.refuses_too(command.verb()))?
+                });
                 let outcome = match refused {
                     Some(refused) => refused,
                     None => self.act(comment, subject, command).await?,
@@ -337,6 +348,24 @@ impl CommentReader<'_> {
             true if self.is_ours(comment.pull_request) => Spelling::Bare,
             true => Spelling::Own,
         }
+    }
+
+    /// Says whether a strategy proposes in the repository that is read.
+    fn promotes_here(&self, board: &StrategyBoard) -> bool {
+        board.destination_id() == self.at.as_ref()
+    }
+
+    /// Returns the promotions that are open in the repository that is read.
+    fn open_here(&self) -> Vec<PullRequestNumber> {
+        let here = self.boards.values().filter(|board| self.promotes_here(board));
+        here.flat_map(|board| &board.places).filter_map(|place| place.pull_request).collect()
+    }
+
+    /// Returns the repository in which a strategy proposes.
+    fn home(&self, strategy: &StrategyId) -> &RepositoryContext {
+        let board = self.boards.get(strategy).filter(|board| !self.promotes_here(board));
+        let elsewhere = board.and_then(|board| self.elsewhere.get(board.destination_id()?));
+        elsewhere.unwrap_or(self.context)
     }
 
     fn repository(&self) -> &RepositoryId {

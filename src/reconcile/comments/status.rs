@@ -53,7 +53,7 @@ impl CommentReader<'_> {
     async fn due(&self, mut open: BTreeSet<PullRequestNumber>) -> Result<BTreeSet<PullRequestNumber>, LookError> {
         let (store, repository) = (&self.context.shared.store, &self.context.id);
         let mut due: BTreeSet<_> = store.answered_pull_requests(repository).await?.into_iter().collect();
-        open.extend(self.boards.values().flat_map(|board| &board.places).filter_map(|place| place.pull_request));
+        open.extend(self.open_here());
         for number in open {
             if !due.contains(&number) && store.status_comment(repository, number).await?.is_some() {
                 due.insert(number);

@@ -57,9 +57,9 @@ impl CommentReader<'_> {
     async fn changes(&self, preview: &Preview) -> Result<Vec<((StrategyId, String), StrategySection)>, LookError> {
         let Some(texts) = &preview.strategy_files else { return Ok(Vec::new()) };
         let files: Vec<File> = texts.iter().map(|file| (file.path.clone(), file.text.clone().into_bytes())).collect();
-        let (repository, branch) = (&self.context.id, &self.context.details.default_branch);
+        let repository = &self.context.id;
         let before = self.context.shared.store.documents(repository).await?;
-        let settled = strategy_files::settle(repository, branch, &preview.dry, &files, before.clone());
+        let settled = strategy_files::settle(&self.context.grounds(), &preview.dry, &files, before.clone());
         let mut changes = Vec::new();
         for one in settled.in_force {
             let id = one.document.strategy.clone();

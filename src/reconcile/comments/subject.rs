@@ -83,6 +83,9 @@ impl CommentReader<'_> {
 
     /// Returns a pull request as a dry one, when there are strategies on the branch that it is merged into.
     pub(super) fn dry(&self, other: OtherPullRequest) -> Option<DryPullRequest> {
+        if self.at.is_some() {
+            return None;
+        }
         let on_it = self.boards.values().filter(|board| board.dry_branch.as_str() == other.base);
         DryPullRequest::new(on_it.map(|board| board.id.clone()).collect(), other)
     }
@@ -93,14 +96,15 @@ impl CommentReader<'_> {
     }
 
     fn promotion(&self, number: PullRequestNumber) -> Option<Promotion> {
-        let open = self.boards.values().find_map(|board| {
+        let open = self.boards.values().filter(|board| self.promotes_here(board)).find_map(|board| {
             let place = board.places.iter().find(|place| place.pull_request == Some(number))?;
             Some(Promotion { strategy: board.id.clone(), place: place.clone(), standing: Standing::Open })
         });
         open.or_else(|| {
             self.workers.iter().find_map(|(strategy, worker)| {
                 let (place, state) = worker.place_of(number)?;
-                let place = self.boards.get(strategy)?.places.iter().find(|view| view.place == *place)?;
+                let board = self.boards.get(strategy).filter(|board| self.promotes_here(board))?;
+                let place = board.places.iter().find(|view| view.place == *place)?;
                 let standing = if state == PullRequestState::Open { Standing::Open } else { Standing::Ended };
                 Some(Promotion { strategy: strategy.clone(), place: place.clone(), standing })
             })

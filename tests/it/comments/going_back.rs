@@ -127,8 +127,8 @@ async fn what_is_proposed_is_rejected_by_comment() -> TestResult {
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
     <!-- hydromote:status-comment -->
-    hydromote/reject/shop on first: Rejected by developer: not before the audit
     hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    hydromote/reject/shop on first: Rejected by developer: not before the audit
     "#);
     world.finish().await
 }

@@ -1,7 +1,7 @@
 //! Who is heard, and what counts as a command.
 
 use super::waiting;
-use crate::world::{BOT, DEVELOPER, OTHER_BOT, READER, REPOSITORY, STRANGER, TestResult};
+use crate::world::{BOT, DEVELOPER, OTHER_BOT, READER, STRANGER, TestResult};
 
 #[tokio::test]
 async fn who_lacks_the_right_is_told_so() -> TestResult {
@@ -60,7 +60,7 @@ async fn programs_are_not_heard() -> TestResult {
 async fn what_is_written_into_a_comment_later_does_not_count() -> TestResult {
     let mut world = waiting().await?;
     let comment = world.comment_by(DEVELOPER, "prod", "Looks good.").await?;
-    world.forge.as_user(DEVELOPER).edit_comment(REPOSITORY, comment, "/promote").await?;
+    world.home().as_user(DEVELOPER).edit_comment(world.home_name(), comment, "/promote").await?;
     world.ring_the_timer()?;
     world.settle().await?;
     assert_eq!(world.reactions(comment).await?, "");

@@ -4,12 +4,12 @@ use hydromote::local_forge::{Fault, FaultKind, Release};
 use jiff::SignedDuration;
 
 use super::waiting;
-use crate::world::{BOT, DEVELOPER, REPOSITORY, TestResult, World, everywhere};
+use crate::world::{BOT, DEVELOPER, TestResult, World, everywhere};
 
 #[tokio::test]
 async fn a_comment_whose_webhook_is_lost_is_found_by_the_timer() -> TestResult {
     let mut world = waiting().await?;
-    world.forge.lose_webhooks(1);
+    world.home().lose_webhooks(1);
     let comment = world.comment_by(DEVELOPER, "prod", "/promote").await?;
     assert_eq!(world.reactions(comment).await?, "");
     world.ring_the_timer()?;
@@ -34,10 +34,10 @@ async fn a_comment_whose_webhook_is_lost_is_found_by_the_timer() -> TestResult {
 #[tokio::test]
 async fn a_comment_whose_webhook_comes_twice_is_done_once() -> TestResult {
     let mut world = waiting().await?;
-    world.forge.hold_webhooks();
+    world.home().hold_webhooks();
     let number = world.open_pull("prod").await?.number;
-    world.forge.as_user(DEVELOPER).comment(REPOSITORY, number, "/retry").await?;
-    world.forge.release_webhooks(Release::Doubled);
+    world.home().as_user(DEVELOPER).comment(world.home_name(), number, "/retry").await?;
+    world.home().release_webhooks(Release::Doubled);
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
@@ -75,11 +75,11 @@ async fn a_restart_repeats_no_command() -> TestResult {
 #[tokio::test]
 async fn a_command_in_whose_middle_the_service_was_killed_is_not_repeated() -> TestResult {
     let mut world = waiting().await?;
-    world.forge.hold_webhooks();
+    world.home().hold_webhooks();
     let number = world.open_pull("prod").await?.number;
-    let comment = world.forge.as_user(DEVELOPER).comment(REPOSITORY, number, "/promote").await?;
+    let comment = world.home().as_user(DEVELOPER).comment(world.home_name(), number, "/promote").await?;
     world.leave_half_done(comment, number).await?;
-    world.forge.release_webhooks(Release::InOrder);
+    world.home().release_webhooks(Release::InOrder);
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      first, is verified
@@ -128,7 +128,7 @@ async fn the_loss_of_the_database_repeats_no_command_and_forgets_none() -> TestR
     ");
     world.stop().await;
     let number = world.open_pull("prod").await?.number;
-    world.forge.as_user(DEVELOPER).comment(REPOSITORY, number, "/status").await?;
+    world.home().as_user(DEVELOPER).comment(world.home_name(), number, "/status").await?;
     world.restart_without_database().await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
@@ -196,9 +196,9 @@ async fn a_promotion_is_dropped_with_words_when_something_else_is_proposed() -> 
 #[tokio::test]
 async fn a_comment_on_what_its_author_did_not_see_promotes_nothing() -> TestResult {
     let mut world = waiting().await?;
-    world.forge.lose_webhooks(1);
+    world.home().lose_webhooks(1);
     let comment = world.comment_by(DEVELOPER, "prod", "/promote").await?;
-    world.forge.backdate_comment(REPOSITORY, comment, SignedDuration::from_mins(5)).await?;
+    world.home().backdate_comment(world.home_name(), comment, SignedDuration::from_mins(5)).await?;
     world.push_dry("second", everywhere("v2")).await?;
     world.settle().await?;
     world.healthy_all(&["dev"]).await?;
@@ -231,9 +231,9 @@ async fn a_reaction_and_an_answer_whose_answers_are_lost_are_made_once() -> Test
     let mut world = waiting().await?;
     for (method, path) in [("POST", "/reactions"), ("POST", "/issues/2/comments")] {
         let (method, kind) = (Some(method.to_owned()), FaultKind::AnswerLost(502));
-        world.forge.fail(Fault { method, path_contains: path.to_owned(), times: 1, kind });
+        world.home().fail(Fault { method, path_contains: path.to_owned(), times: 1, kind });
     }
-    let comment = world.forge.as_user(DEVELOPER).comment(REPOSITORY, 2, "/retry").await?;
+    let comment = world.home().as_user(DEVELOPER).comment(world.home_name(), 2, "/retry").await?;
     // Each lost answer ends a look, and the next one goes on.
     for _ in 0..2 {
         drop(world.settle().await);
@@ -266,7 +266,7 @@ async fn a_reaction_and_an_answer_whose_answers_are_lost_are_made_once() -> Test
 async fn where_comments_may_not_be_read_promotions_go_on() -> TestResult {
     let mut world = waiting().await?;
     let (path_contains, kind) = ("/issues/comments".to_owned(), FaultKind::Status(403));
-    world.forge.fail(Fault { method: None, path_contains, times: u32::MAX, kind });
+    world.home().fail(Fault { method: None, path_contains, times: u32::MAX, kind });
     world.comment_by(DEVELOPER, "prod", "/promote").await?;
     world.promote("prod").await?;
     world.settle().await?;
@@ -275,7 +275,7 @@ async fn where_comments_may_not_be_read_promotions_go_on() -> TestResult {
     prod     first, `health` has not been reported
     #2 developer: /promote
     ");
-    world.forge.clear_faults();
+    world.home().clear_faults();
     world.finish().await
 }
 
@@ -297,9 +297,9 @@ async fn our_comment_comes_back_when_somebody_deletes_it() -> TestResult {
     let mut world = waiting().await?;
     world.comment_by(DEVELOPER, "prod", "/status").await?;
     let (path_contains, kind) = ("/issues/comments/".to_owned(), FaultKind::Status(404));
-    world.forge.fail(Fault { method: Some("PATCH".to_owned()), path_contains, times: 1, kind });
+    world.home().fail(Fault { method: Some("PATCH".to_owned()), path_contains, times: 1, kind });
     world.comment_by(DEVELOPER, "prod", "/retry").await?;
-    let ours = world.forge.comments(REPOSITORY, 2).await?.into_iter().filter(|comment| comment.author == BOT);
+    let ours = world.home().comments(world.home_name(), 2).await?.into_iter().filter(|comment| comment.author == BOT);
     assert_eq!(ours.count(), 2, "the one that the forge says is gone, and the new one");
     world.board().await?;
     world.finish().await

@@ -54,6 +54,7 @@ fn gates() -> Vec<Value> {
         json!({"gate": "approvals", "wait": "untold_authors", "read": 1000}),
         json!({"gate": "approvals", "wait": "untold_authors", "read": null}),
         json!({"gate": "promote"}),
+        json!({"gate": "unopened", "head": "env/prod-next"}),
         json!({"gate": "forge", "words": "At least 1 approving review is required."}),
     ]
 }

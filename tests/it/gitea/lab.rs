@@ -13,7 +13,6 @@ use hydromote::{
     forge::gitea::{Gitea, GiteaOptions, Limits},
 };
 use reqwest::{Client, Method};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -116,7 +115,7 @@ impl Lab {
     /// Returns the adapter with another token.
     pub(super) fn adapter_of(&self, token: &str) -> Fallible<Gitea> {
         let limits = Limits { write_interval: Duration::ZERO, ..Limits::default() };
-        Ok(Gitea::new(&GiteaOptions { api_url: self.api_url(), token: SecretString::from(token), limits })?)
+        Ok(Gitea::new(&GiteaOptions { api_url: self.api_url(), token: token.into(), limits })?)
     }
 
     /// Returns a token of the service's account that may do this alone.

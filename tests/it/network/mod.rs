@@ -52,13 +52,13 @@ impl Lab {
         let behind: url::Url = forge.api_url().parse()?;
         let port = behind.port().ok_or("the forge has a port")?;
         let front = tls::front(issuer.server("localhost")?, ([127, 0, 0, 1], port).into()).await?;
-        let proxy = TestProxy::start(front, "us:er", "p@ss/w").await?;
+        let proxy = TestProxy::start(front, "us er", "p@ss/w").await?;
         Ok(Self { dir, forge, token: token.expose().to_owned(), issuer, proxy })
     }
 
     /// Returns the way through the proxy, trusting what is given.
     fn network(&self, roots: Option<&Issuer>, credentials: Option<(&str, &str)>) -> Result<Network, std::io::Error> {
-        let credentials = credentials.map(|(user, password)| (user.to_owned(), SecretString::from(password)));
+        let credentials = credentials.map(|(user, password)| format!("{user}:{password}").into());
         let address = self.proxy.url.parse().expect("because the proxy has an address");
         let roots = roots.map(|issuer| {
             let with_the_machines = self.dir.path().join("trusted.pem");
@@ -94,7 +94,7 @@ impl Lab {
     }
 }
 
-const CREDENTIALS: Option<(&str, &str)> = Some(("us:er", "p@ss/w"));
+const CREDENTIALS: Option<(&str, &str)> = Some(("us er", "p@ss/w"));
 
 #[tokio::test]
 async fn git_and_the_api_go_through_the_proxy_and_trust_the_issuer() -> TestResult {
@@ -136,7 +136,7 @@ async fn a_certificate_for_another_name_is_not_taken() -> TestResult {
     let behind: url::Url = lab.forge.api_url().parse()?;
     let port = behind.port().ok_or("the forge has a port")?;
     let front = tls::front(lab.issuer.server("elsewhere.example.com")?, ([127, 0, 0, 1], port).into()).await?;
-    lab.proxy = TestProxy::start(front, "us:er", "p@ss/w").await?;
+    lab.proxy = TestProxy::start(front, "us er", "p@ss/w").await?;
     let network = lab.network(Some(&lab.issuer), CREDENTIALS)?;
     let told = lab.account(&network).await?.err().ok_or("nobody is to be reached")?;
     assert!(told.contains("the certificate of `localhost` is not trusted"), "{told}");
@@ -148,7 +148,7 @@ async fn a_certificate_for_another_name_is_not_taken() -> TestResult {
 #[tokio::test]
 async fn a_proxy_that_wants_other_credentials_is_named_without_them() -> TestResult {
     let lab = Lab::new().await?;
-    for credentials in [None, Some(("us:er", "wr0ng"))] {
+    for credentials in [None, Some(("us er", "wr0ng"))] {
         let network = lab.network(Some(&lab.issuer), credentials)?;
         let error = lab.github(&network)?.account().await.err().ok_or("nobody is to be reached")?;
         assert!(matches!(error, ForgeError::Unavailable { .. }));

@@ -3,6 +3,7 @@
 mod adopt;
 mod begin;
 mod compare;
+mod doctor;
 mod hydrate;
 mod validate;
 

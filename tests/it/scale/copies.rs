@@ -38,9 +38,11 @@ pub(super) async fn copy(
         borrow(&from, &path)?;
         let mut copy = context.clone();
         copy.id = StrategyId { repository: repository.clone(), name: context.id.name.clone() };
-        copy.repository.mirror = Mirror::open(&path)?;
-        copy.repository.shared.store = store.clone();
-        copy.repository.id = repository;
+        copy.shared.store = store.clone();
+        copy.dry.shared = copy.shared.clone();
+        copy.dry.mirror = Mirror::open(&path)?;
+        copy.dry.id = repository;
+        copy.destination = copy.dry.clone();
         copies.push(copy);
     }
     Ok(copies)

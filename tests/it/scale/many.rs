@@ -33,10 +33,12 @@ struct Row {
 async fn strategies_at_rest() -> TestResult {
     let mut world = shop::with_a_past().await?;
     let mut context = world.strategy_context().await?;
-    let listening = Arc::new(Remembered::listening(context.repository.forge.clone()));
-    context.repository.forge = listening.clone();
+    let listening = Arc::new(Remembered::listening(context.dry.forge.clone()));
+    context.dry.forge = listening.clone();
+    context.destination.forge = listening.clone();
     let parts = look_alone(&context).await?;
-    context.repository.forge = Arc::new(listening.alone());
+    context.dry.forge = Arc::new(listening.alone());
+    context.destination = context.dry.clone();
     world.stop().await;
     let mut rows = Vec::new();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -87,7 +89,7 @@ async fn measure(context: &StrategyContext, original: &Path, folder: &Path, stra
     let (workers, second) = look_at_all(workers, &boards).await?;
     let memory = resident()?.saturating_sub(before);
     if let Some((context, _)) = workers.first() {
-        context.repository.shared.store.close().await;
+        context.shared.store.close().await;
     }
     Ok(Row { strategies, first, second, memory, database })
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use hydromote::{
     domain::plan::PlaceView,
-    local_forge::{PullState, Repository, StatusState},
+    local_forge::{PullState, Repository, Status, StatusState},
     reconcile::board::StrategyBoard,
 };
 
@@ -34,7 +34,18 @@ impl World {
             .flat_map(|board| &board.places)
             .filter_map(|view| view.pull_request.map(|number| number.0))
             .collect();
-        self.show_forge(&self.forge.repository(REPOSITORY).await?, &shown, &mut text)?;
+        let mut repositories = vec![self.home().repository(self.home_name()).await?];
+        show_forge(&repositories[0], &shown, &mut text)?;
+        if self.home_name() != REPOSITORY {
+            repositories.push(self.forge.repository(REPOSITORY).await?);
+            show_forge(&repositories[1], &[], &mut text)?;
+        }
+        // In the order of their words: which was first cannot be told of two forges.
+        let mut bad: Vec<&Status> = repositories.iter().flat_map(bad_statuses).collect();
+        bad.sort_by_key(|status| (&status.context, &status.description));
+        for Status { context, sha, description, .. } in bad {
+            writeln!(text, "{context} on {sha}: {}", description.as_deref().unwrap_or_default())?;
+        }
         Ok(self.in_words(&text).trim_end().to_owned())
     }
 
@@ -50,32 +61,6 @@ impl World {
         }
         for next in &board.next {
             writeln!(text, "next: {next}")?;
-        }
-        Ok(())
-    }
-
-    /// Shows what is not routine: pull requests that no place shows, comments, and our bad statuses.
-    fn show_forge(&self, repository: &Repository, shown: &[u64], text: &mut String) -> Result<(), std::fmt::Error> {
-        for pull in repository.pulls.values() {
-            match pull.state {
-                PullState::Open if !shown.contains(&pull.number) => {
-                    writeln!(text, "#{} is open: {}", pull.number, pull.title)?;
-                }
-                PullState::Closed => writeln!(text, "#{} was closed: {}", pull.number, pull.title)?,
-                _ => {}
-            }
-        }
-        for comment in &repository.comments {
-            writeln!(text, "#{} {}: {}", comment.number, comment.author, comment.body)?;
-        }
-        let bad = |state| matches!(state, StatusState::Failure | StatusState::Error);
-        for (index, status) in repository.statuses.iter().enumerate() {
-            let later = &repository.statuses[index + 1..];
-            let is_newest = !later.iter().any(|other| other.sha == status.sha && other.context == status.context);
-            if status.creator == BOT && bad(status.state) && is_newest {
-                let words = status.description.as_deref().unwrap_or_default();
-                writeln!(text, "{} on {}: {words}", status.context, status.sha)?;
-            }
         }
         Ok(())
     }
@@ -132,4 +117,32 @@ fn show_place(view: &PlaceView, text: &mut String) -> Result<(), std::fmt::Error
         writeln!(text, "         ! {notice}")?;
     }
     Ok(())
+}
+
+/// Shows what is not routine: pull requests that no place shows, and comments.
+fn show_forge(repository: &Repository, shown: &[u64], text: &mut String) -> Result<(), std::fmt::Error> {
+    for pull in repository.pulls.values() {
+        match pull.state {
+            PullState::Open if !shown.contains(&pull.number) => {
+                writeln!(text, "#{} is open: {}", pull.number, pull.title)?;
+            }
+            PullState::Closed => writeln!(text, "#{} was closed: {}", pull.number, pull.title)?,
+            _ => {}
+        }
+    }
+    for comment in &repository.comments {
+        writeln!(text, "#{} {}: {}", comment.number, comment.author, comment.body)?;
+    }
+    Ok(())
+}
+
+/// Returns what we reported that is bad, and stands.
+fn bad_statuses(repository: &Repository) -> Vec<&Status> {
+    let bad = |state| matches!(state, StatusState::Failure | StatusState::Error);
+    let standing = repository.statuses.iter().enumerate().filter(|(index, status)| {
+        let later = &repository.statuses[index + 1..];
+        let is_newest = !later.iter().any(|other| other.sha == status.sha && other.context == status.context);
+        status.creator == BOT && bad(status.state) && is_newest
+    });
+    standing.map(|(_, status)| status).collect()
 }

@@ -58,6 +58,7 @@ pub(crate) fn only(environment: &str, version: &str) -> Files {
 impl World {
     /// Pushes a commit to the dry branch.
     pub(crate) async fn push_dry(&mut self, subject: &str, files: Files) -> Fallible<String> {
+        let files = files.into_iter().map(|(path, text)| (path, self.home.in_strategy(&text))).collect();
         let commit = CommitFiles { branch: "main".to_owned(), message: subject.to_owned(), files };
         let sha = self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
         self.dry.push((sha.clone(), subject.to_owned()));
@@ -78,7 +79,7 @@ impl World {
     pub(crate) async fn open_pull_by(&mut self, login: &str, base: &str, subject: &str, files: Files) -> Fallible<u64> {
         let head = format!("topics/{}", subject.replace(' ', "-"));
         let from = Oid::from_str(&self.branch(base).await?)?;
-        self.git()?.reference(&format!("refs/heads/{head}"), from, false, "pushed")?;
+        self.dry_git()?.reference(&format!("refs/heads/{head}"), from, false, "pushed")?;
         self.forge.refresh(REPOSITORY, DEVELOPER).await?;
         let commit = CommitFiles { branch: head.clone(), message: subject.to_owned(), files };
         self.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
@@ -133,7 +134,7 @@ impl World {
         let mut change = TreeUpdateBuilder::new();
         change.remove(path);
         for (path, text) in files {
-            change.upsert(path, self.git()?.blob(text.as_bytes())?, git2::FileMode::Blob);
+            change.upsert(path, self.dry_git()?.blob(text.as_bytes())?, git2::FileMode::Blob);
         }
         self.move_dry(subject, &parent, &mut change).await
     }
@@ -143,7 +144,7 @@ impl World {
         let parent = self.dry_sha(onto)?;
         let mut change = TreeUpdateBuilder::new();
         for (path, text) in files {
-            change.upsert(path, self.git()?.blob(text.as_bytes())?, git2::FileMode::Blob);
+            change.upsert(path, self.dry_git()?.blob(text.as_bytes())?, git2::FileMode::Blob);
         }
         self.move_dry(subject, &parent, &mut change).await
     }
@@ -157,7 +158,7 @@ impl World {
 
     /// Puts a branch to a commit that makes a change on another one, unnoticed; returns it.
     fn commit(&self, branch: &str, subject: &str, parent: &str, change: &mut TreeUpdateBuilder) -> Fallible<String> {
-        let git = self.git()?;
+        let git = self.dry_git()?;
         let parent = git.find_commit(Oid::from_str(parent)?)?;
         let tree = git.find_tree(change.create_updated(&git, &parent.tree()?)?)?;
         let who = git2::Signature::now(DEVELOPER, "developer@example.com")?;
@@ -179,7 +180,10 @@ impl World {
 
     /// Returns the head of a branch on the forge.
     pub(crate) async fn branch(&self, name: &str) -> Fallible<String> {
-        let repository = self.forge.repository(REPOSITORY).await?;
+        let repository = match name.starts_with("env/") {
+            true => self.home().repository(self.home_name()).await?,
+            false => self.forge.repository(REPOSITORY).await?,
+        };
         Ok(repository.branch(name).ok_or_else(|| format!("there is no branch {name}"))?.to_owned())
     }
 
@@ -198,14 +202,19 @@ impl World {
     /// Returns a file on the head of a branch, or nothing.
     pub(crate) async fn file(&self, branch: &str, path: &str) -> Fallible<Option<String>> {
         let head = Oid::from_str(&self.branch(branch).await?)?;
-        let git = self.git()?;
+        let git = if branch.starts_with("env/") { self.git()? } else { self.dry_git()? };
         let tree = git.find_commit(head)?.tree()?;
         let Ok(entry) = tree.get_path(std::path::Path::new(path)) else { return Ok(None) };
         Ok(Some(String::from_utf8(git.find_blob(entry.id())?.content().to_vec())?))
     }
 
-    /// Opens the repository as it is on the forge's disk.
-    pub(super) fn git(&self) -> Fallible<Repository> {
+    /// Opens the repository with the dry branch as it is on the forge's disk.
+    fn dry_git(&self) -> Fallible<Repository> {
         Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY))?)
+    }
+
+    /// Opens the repository with the environments' branches as it is on the forge's disk.
+    pub(super) fn git(&self) -> Fallible<Repository> {
+        Ok(Repository::open_bare(self.home().git_dir(self.home_name()))?)
     }
 }

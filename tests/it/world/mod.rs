@@ -7,6 +7,7 @@
 mod board;
 mod clock;
 mod dry;
+pub(crate) mod home;
 mod past;
 mod people;
 mod service;
@@ -20,12 +21,16 @@ use hydromote::{
         ids::{RepositoryId, StrategyId, StrategyName},
         windows::ServerWindows,
     },
-    local_forge::{LocalForge, Options, Permission, RepositoryOptions, Secret},
+    local_forge::{LocalForge, Options, Secret},
     messages::Messages,
 };
 
 pub(crate) use self::dry::{Files, config, everywhere, only, strategy};
-use self::{clock::WorldClock, service::Running};
+use self::{
+    clock::WorldClock,
+    home::{Home, OtherForge},
+    service::Running,
+};
 use crate::{
     contract::Checker,
     proxy::{Between, Proxy},
@@ -51,6 +56,8 @@ pub(crate) const BOT: &str = "hydromote";
 pub(crate) struct World {
     dir: tempfile::TempDir,
     pub(crate) forge: LocalForge,
+    home: Home,
+    other: Option<OtherForge>,
     checker: Checker,
     clock: WorldClock,
     bot_token: Secret,
@@ -62,6 +69,8 @@ pub(crate) struct World {
     calls: Option<Proxy>,
     hooks: Option<Arc<dyn Between>>,
     messages: Messages,
+    /// The service's address for people; where it listens when absent.
+    public_url: Option<String>,
     /// The windows of the server, from its next start on.
     pub(crate) server_windows: ServerWindows,
     /// Dry commits with their subjects, oldest first.
@@ -93,8 +102,28 @@ impl World {
         Ok(world)
     }
 
+    /// Starts with an empty repository, of which the environments are there.
+    pub(crate) async fn in_home(home: Home) -> Fallible<Self> {
+        let mut world = Self::unserved_in(home, Messages::built_in()).await?;
+        world.start().await?;
+        Ok(world)
+    }
+
+    /// Starts with an empty repository, and a service that is known by the address where it listens: to the forge, its
+    /// webhook is one of ours.
+    pub(crate) async fn at_its_own_address() -> Fallible<Self> {
+        let mut world = Self::unserved(Messages::built_in()).await?;
+        world.public_url = None;
+        world.start().await?;
+        Ok(world)
+    }
+
     /// Starts the forge with an empty repository.
     async fn unserved(messages: Messages) -> Fallible<Self> {
+        Self::unserved_in(Home::of_run(), messages).await
+    }
+
+    async fn unserved_in(home: Home, messages: Messages) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let checker = Checker::new();
@@ -106,20 +135,15 @@ impl World {
         forge.create_user(STRANGER).await?;
         forge.create_user(READER).await?;
         forge.create_bot(OTHER_BOT).await?;
-        let (owner, name) = REPOSITORY.split_once('/').ok_or("the repository has no owner")?;
-        forge.create_repository(owner, name, RepositoryOptions::default()).await?;
-        for (login, permission) in [
-            (BOT, Permission::Write),
-            (DEVELOPER, Permission::Admin),
-            (STRANGER, Permission::Write),
-            (READER, Permission::Read),
-            (OTHER_BOT, Permission::Write),
-        ] {
-            forge.grant(REPOSITORY, login, permission).await?;
-        }
-        Ok(Self {
+        home::repository(&forge, REPOSITORY).await?;
+        let mut options = Options::new(dir.path().join("other"));
+        options.observer = Some(checker.observer());
+        let other = home::make(home, &forge, options).await?;
+        let world = Self {
             dir,
             forge,
+            home,
+            other,
             checker,
             clock: WorldClock::default(),
             bot_token,
@@ -130,10 +154,14 @@ impl World {
             calls: None,
             hooks: None,
             messages,
+            public_url: Some(service::PUBLIC_URL.to_owned()),
             server_windows: ServerWindows::default(),
             dry: Vec::new(),
             seen: None,
-        })
+        };
+        world.hand_over_token()?;
+        world.hand_over_webhook_secret()?;
+        Ok(world)
     }
 
     /// Starts with the commit `first`: a strategy of these environments, each a name and perhaps more fields
@@ -170,6 +198,9 @@ impl World {
             running.service.stop().await;
         }
         self.forge.shutdown().await?;
+        if let Some(other) = self.other.take() {
+            other.forge.shutdown().await?;
+        }
         Ok(self.checker.finish()?)
     }
 }

@@ -35,7 +35,7 @@ impl World {
     pub(crate) async fn trailers(&self, sha: &str) -> Fallible<Trailers> {
         #[expect(clippy::disallowed_methods, reason = "git itself says what a trailer is")]
         let mut git = Command::new("git");
-        git.arg("--git-dir").arg(self.forge.git_dir(REPOSITORY));
+        git.arg("--git-dir").arg(self.home().git_dir(self.home_name()));
         git.args(["log", "-1", "--format=%(trailers:only,unfold)", sha]);
         let output = git.output().await?;
         let mut trailers = Trailers::new();
@@ -58,6 +58,6 @@ impl World {
 
     /// Returns the repository as it is on the forge.
     pub(crate) async fn on_forge(&self) -> Fallible<Repository> {
-        Ok(self.forge.repository(REPOSITORY).await?)
+        Ok(self.home().repository(self.home_name()).await?)
     }
 }

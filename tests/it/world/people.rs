@@ -34,7 +34,7 @@ impl World {
 
     /// Reports a key on a commit.
     pub(crate) async fn report_on(&mut self, sha: &str, key: &str, state: StatusState) -> TestResult {
-        self.forge.as_user(DEVELOPER).report_status(REPOSITORY, sha, key, state).await?;
+        self.home().as_user(DEVELOPER).report_status(self.home_name(), sha, key, state).await?;
         Ok(())
     }
 
@@ -130,7 +130,8 @@ impl World {
         let rejection = Rejection { by: DEVELOPER.to_owned(), reason: String::new(), at: Timestamp::UNIX_EPOCH };
         let PostedStatus { state, description } = rejection.status();
         let status = NewStatus { key: rejection_key(&self.id), state, description, target_url: None };
-        let forge = &self.service()?.commands.forge;
+        let commands = &self.service()?.commands;
+        let (_, forge) = commands.forges.serving(&self.id.repository).ok_or("the repository is not served")?;
         Ok(forge.post_status(&self.id.repository, &dry, &status).await?)
     }
 
@@ -194,7 +195,7 @@ impl World {
 
     /// Has the forge refuse so many merges.
     pub(crate) fn refuse_merges(&self, times: u32) {
-        self.forge.fail(Fault {
+        self.home().fail(Fault {
             method: Some("PUT".to_owned()),
             path_contains: "/merge".to_owned(),
             times,
@@ -204,7 +205,7 @@ impl World {
 
     /// Has so many pushes of the service fail.
     pub(crate) fn fail_pushes(&self, times: u32) {
-        self.forge.fail(Fault {
+        self.home().fail(Fault {
             method: Some("POST".to_owned()),
             path_contains: "git-receive-pack".to_owned(),
             times,
@@ -214,7 +215,7 @@ impl World {
 
     /// Has the forge refuse commit statuses until its faults are cleared.
     pub(crate) fn refuse_statuses(&self) {
-        self.forge.fail(Fault {
+        self.home().fail(Fault {
             method: Some("POST".to_owned()),
             path_contains: "/statuses/".to_owned(),
             times: u32::MAX,
@@ -230,7 +231,7 @@ impl World {
 
     /// Writes a comment on a pull request, and lets everything happen; returns its id.
     pub(crate) async fn comment_on(&mut self, login: &str, number: u64, body: &str) -> Fallible<u64> {
-        let id = self.forge.as_user(login).comment(REPOSITORY, number, body).await?;
+        let id = self.home().as_user(login).comment(self.home_name(), number, body).await?;
         self.settle().await?;
         Ok(id)
     }
@@ -247,13 +248,13 @@ impl World {
 
     /// Returns the ids of the service's comments on a pull request.
     pub(crate) async fn own_comments(&self, number: u64) -> Fallible<Vec<u64>> {
-        let comments = self.forge.comments(REPOSITORY, number).await?;
+        let comments = self.home().comments(self.home_name(), number).await?;
         Ok(comments.iter().filter(|comment| comment.author == BOT).map(|comment| comment.id).collect())
     }
 
     /// Returns who reacted to a comment, and how.
     pub(crate) async fn reactions(&self, comment: u64) -> Fallible<String> {
-        let repository = self.forge.repository(REPOSITORY).await?;
+        let repository = self.home().repository(self.home_name()).await?;
         let found = repository.comments.iter().find(|one| one.id == comment).ok_or("there is no such comment")?;
         let shown: Vec<String> = found.reactions.iter().map(|one| format!("{}: {}", one.user, one.content)).collect();
         Ok(shown.join(", "))
@@ -276,14 +277,14 @@ impl World {
 
     async fn merge_with(&mut self, environment: &str, order: MergeOrder) -> TestResult {
         let pull = self.open_pull(environment).await?;
-        self.forge.as_user(DEVELOPER).merge(REPOSITORY, pull.number, order).await?;
+        self.home().as_user(DEVELOPER).merge(self.home_name(), pull.number, order).await?;
         Ok(())
     }
 
     /// Moves an environment's branch to a commit, as `git push` does.
     pub(crate) async fn fast_forward_by_hand(&mut self, environment: &str, sha: &str) -> TestResult {
         self.fast_forward_unnoticed(environment, sha)?;
-        Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
+        Ok(self.home().refresh(self.home_name(), STRANGER).await?)
     }
 
     /// Moves an environment's branch to a commit; the forge has not looked at its pull requests yet.
@@ -296,7 +297,7 @@ impl World {
     /// Moves a branch to a commit that nobody expects there, as `git push --force` does.
     pub(crate) async fn force_push(&mut self, branch: &str, sha: &str) -> TestResult {
         self.git()?.reference(&format!("refs/heads/{branch}"), git2::Oid::from_str(sha)?, true, "forced")?;
-        Ok(self.forge.refresh(REPOSITORY, STRANGER).await?)
+        Ok(self.home().refresh(self.home_name(), STRANGER).await?)
     }
 
     /// Makes a commit of somebody that stands on nothing; returns it.
@@ -340,7 +341,7 @@ impl World {
     pub(crate) async fn delete_by_hand(&mut self, environment: &str) -> Fallible<String> {
         let sha = self.branch(&format!("env/{environment}")).await?;
         self.git()?.find_reference(&format!("refs/heads/env/{environment}"))?.delete()?;
-        self.forge.refresh(REPOSITORY, STRANGER).await?;
+        self.home().refresh(self.home_name(), STRANGER).await?;
         Ok(sha)
     }
 
@@ -353,12 +354,12 @@ impl World {
 
     /// Closes a pull request.
     pub(crate) async fn close_pull(&mut self, number: u64) -> TestResult {
-        Ok(self.forge.as_user(DEVELOPER).close(REPOSITORY, number).await?)
+        Ok(self.home().as_user(DEVELOPER).close(self.home_name(), number).await?)
     }
 
     /// Opens a closed pull request again.
     pub(crate) async fn reopen(&mut self, number: u64) -> TestResult {
-        Ok(self.forge.as_user(DEVELOPER).reopen(REPOSITORY, number).await?)
+        Ok(self.home().as_user(DEVELOPER).reopen(self.home_name(), number).await?)
     }
 
     /// Pushes somebody's commit to an environment's branch.
@@ -369,7 +370,7 @@ impl World {
     /// Pushes somebody's commit to a branch.
     pub(crate) async fn push_to(&mut self, branch: &str, files: Files) -> TestResult {
         let (branch, message) = (branch.to_owned(), "by hand".to_owned());
-        self.forge.commit_files(REPOSITORY, STRANGER, CommitFiles { branch, message, files }).await?;
+        self.home().commit_files(self.home_name(), STRANGER, CommitFiles { branch, message, files }).await?;
         Ok(())
     }
 
@@ -381,7 +382,7 @@ impl World {
     /// Returns the open pull request of an environment.
     pub(crate) async fn open_pull(&self, environment: &str) -> Fallible<PullRequest> {
         let base = format!("env/{environment}");
-        let pulls = self.forge.pull_requests(REPOSITORY).await?;
+        let pulls = self.home().pull_requests(self.home_name()).await?;
         let found = pulls.into_iter().find(|pull| pull.base == base && pull.state == PullState::Open);
         Ok(found.ok_or_else(|| format!("{environment} has no open pull request"))?)
     }

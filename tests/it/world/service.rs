@@ -3,37 +3,45 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use hmac::{Hmac, Mac};
-use hydrators::Launcher;
+use hydrators::{Launcher, Sandbox};
 use hydromote::{
-    app::{self, Parts, Service},
+    app::{self, ForgeParts, Parts, Service},
     crash::FailPoints,
-    domain::{deployed::Tool, ids::PullRequestNumber},
+    domain::{
+        deployed::Tool,
+        ids::{ForgeName, PullRequestNumber, RepositoryId},
+    },
     forge::{
         Forge,
         github::{Credentials, GitHub, GitHubOptions, Limits},
         webhook::Dialect,
     },
     git::mirror::{self, Mirror},
+    local_forge,
     network::Network,
     reconcile::{
         attention::Attention,
         context::{RepositoryContext, Shared, StrategyContext},
+        destinations::Destinations,
         hydrate::Hydrator,
     },
+    secret::Secret,
     settings::{RepositoryPattern, ServedRepositories},
     store::{CommandedComment, Progress, Store},
 };
-use secrecy::SecretString;
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use super::{Fallible, REPOSITORY, TestResult, World};
+use super::{
+    BOT, Fallible, REPOSITORY, TestResult, World,
+    home::{APPS, Home, OTHER_FORGE},
+};
 use crate::proxy::Proxy;
 
 /// How long anything may take to come to rest.
@@ -42,8 +50,10 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// After how long everything is read again by itself: never in a story.
 const POLL: Duration = Duration::from_secs(24 * 3600);
+/// The name of the forge.
+const FORGE: &str = "github";
 /// The service's address for people.
-const PUBLIC_URL: &str = "https://hydromote.example.com";
+pub(super) const PUBLIC_URL: &str = "https://hydromote.example.com";
 /// What the deployment tools prove themselves with.
 const TOOL_SECRET: &str = "a secret of the tools";
 /// The largest webhook body.
@@ -63,6 +73,7 @@ async fn hydrator() -> Fallible<Arc<Hydrator>> {
         let launcher = Launcher {
             program: PathBuf::from(env!("CARGO_BIN_EXE_hydromote")),
             args: vec![OsString::from("launch"), OsString::from("--")],
+            sandbox: Sandbox::Required,
         };
         let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
         app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await.map(Arc::new)
@@ -71,24 +82,80 @@ async fn hydrator() -> Fallible<Arc<Hydrator>> {
     Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?.clone())
 }
 
+fn github(api_url: String, token: Secret) -> Fallible<GitHub> {
+    Ok(GitHub::new(&GitHubOptions {
+        api_url,
+        credentials: Credentials::Token(token),
+        limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
+    })?)
+}
+
+/// Returns the secret in a file, which may be replaced.
+fn secret_in(path: &Path) -> Fallible<Secret> {
+    let key = path.file_name().ok_or("a file has a name")?.to_string_lossy();
+    Ok(Secret::in_file(&key, path, |_| Ok(()))?)
+}
+
 impl World {
+    /// Returns the file with the token of the service's account.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.dir.path().join("github-token")
+    }
+
+    /// Returns the file with the webhook's secret.
+    pub(crate) fn webhook_secret_file(&self) -> PathBuf {
+        self.dir.path().join("github-webhook")
+    }
+
+    /// Gives the service's account another token, and revokes the one before; the service does not have it yet.
+    pub(crate) async fn renew_token(&mut self) -> TestResult {
+        self.bot_token = self.forge.renew_token(BOT).await?;
+        Ok(())
+    }
+
+    /// Puts the token of the service's account into its file.
+    pub(crate) fn hand_over_token(&self) -> TestResult {
+        Ok(std::fs::write(self.token_file(), self.bot_token.expose())?)
+    }
+
+    /// Has the forge sign with another secret; the service does not have it yet.
+    pub(crate) async fn renew_webhook_secret(&mut self, secret: &str) -> TestResult {
+        self.webhook_secret = local_forge::Secret::new(secret);
+        self.forge.set_webhook_secret(REPOSITORY, self.webhook_secret.clone()).await?;
+        Ok(())
+    }
+
+    /// Puts the webhook's secret into its file.
+    pub(crate) fn hand_over_webhook_secret(&self) -> TestResult {
+        Ok(std::fs::write(self.webhook_secret_file(), self.webhook_secret.expose())?)
+    }
+
     /// Starts the service on what is in its folder.
     pub(crate) async fn start(&mut self) -> TestResult {
         let data = self.data();
         std::fs::create_dir_all(&data)?;
-        let pattern = RepositoryPattern::parse(REPOSITORY).ok_or("the repository is no pattern")?;
+        let served = [REPOSITORY, APPS].iter().filter_map(|text| RepositoryPattern::parse(text)).collect();
+        let webhook_secret = secret_in(&self.webhook_secret_file())?;
+        let forge = |adapter, repositories| ForgeParts {
+            forge: Arc::new(adapter),
+            dialect: Dialect::GitHub,
+            webhook_secrets: vec![webhook_secret.clone()],
+            repositories: ServedRepositories(repositories),
+        };
+        let mut forges = BTreeMap::from([(ForgeName::new(FORGE)?, forge(self.adapter()?, served))]);
+        if let Some(other) = &self.other {
+            let adapter = github(other.forge.api_url(), other.bot_token.expose().into())?;
+            forges.insert(ForgeName::new(OTHER_FORGE)?, forge(adapter, Vec::new()));
+        }
         let service = Service::start(Parts {
             listen: ([127, 0, 0, 1], 0).into(),
-            public_url: Some(PUBLIC_URL.to_owned()),
+            public_url: self.public_url.clone(),
             store: Store::open(&data.join("hydromote.db")).await?,
             data,
-            forge: Arc::new(self.adapter()?),
-            forge_name: "github".to_owned(),
-            webhook_dialect: Dialect::GitHub,
-            webhook_secrets: vec![SecretString::from(self.webhook_secret.expose())],
+            forges,
+            destinations: self.home.allowed()?,
             receivers: self.receivers(),
             webhook_body: WEBHOOK_BODY,
-            repositories: ServedRepositories(vec![pattern]),
             network: Network::default(),
             hydrator: hydrator().await?,
             messages: self.messages.clone(),
@@ -104,15 +171,20 @@ impl World {
             Some(between) => Some(Proxy::start(&own, between.clone()).await?),
             None => None,
         };
-        let url = format!("{}/webhooks/github", hooks.as_ref().map_or(&*own, Proxy::url));
-        self.forge.add_webhook(REPOSITORY, &url, Some(self.webhook_secret.clone()), &["*"]).await?;
+        let url = |forge: &str| format!("{}/webhooks/{forge}", hooks.as_ref().map_or(&*own, Proxy::url));
+        self.forge.add_webhook(REPOSITORY, &url(FORGE), Some(self.webhook_secret.clone()), &["*"]).await?;
+        if self.home != Home::Beside {
+            let name = if self.other.is_some() { OTHER_FORGE } else { FORGE };
+            let secret = Some(self.webhook_secret.clone());
+            self.home().add_webhook(self.home_name(), &url(name), secret, &["*"]).await?;
+        }
         self.service = Some(Running { service, _hooks: hooks });
         Ok(())
     }
 
     /// The secrets of the deployment tools.
-    fn receivers(&self) -> BTreeMap<Tool, Vec<SecretString>> {
-        Tool::ALL.map(|tool| (tool, vec![SecretString::from(TOOL_SECRET)])).into()
+    fn receivers(&self) -> BTreeMap<Tool, Vec<Secret>> {
+        Tool::ALL.map(|tool| (tool, vec![TOOL_SECRET.into()])).into()
     }
 
     /// Tells the service what a deployment tool tells; returns what it answers.
@@ -131,14 +203,8 @@ impl World {
     }
 
     fn adapter(&self) -> Fallible<GitHub> {
-        Ok(GitHub::new(&GitHubOptions {
-            api_url: self
-                .calls
-                .as_ref()
-                .map_or_else(|| self.forge.api_url(), |calls| format!("{}/api/v3", calls.url())),
-            credentials: Credentials::Token(SecretString::from(self.bot_token.expose())),
-            limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
-        })?)
+        let through = self.calls.as_ref().map(|calls| format!("{}/api/v3", calls.url()));
+        github(through.unwrap_or_else(|| self.forge.api_url()), secret_in(&self.token_file())?)
     }
 
     /// Returns the folder of the service: its database and its mirrors.
@@ -162,20 +228,32 @@ impl World {
             store: service.store.clone(),
             messages: self.messages.clone(),
             hydrator: hydrator().await?,
+            forges: service.commands.forges.clone(),
+            destinations: Destinations::default(),
             server_windows: Arc::new(self.server_windows.clone()),
             clock: self.clock.tell(),
-            public_url: Some(PUBLIC_URL.to_owned()),
+            public_url: self.public_url.clone(),
         };
         let mirror = Mirror::open(&mirror::folder(&self.data(), &self.id.repository))?;
         let dry_branch = details.default_branch.clone();
         let repository = self.id.repository.clone();
         let merging = Arc::new(tokio::sync::Semaphore::new(1));
-        let repository =
-            RepositoryContext { id: repository, shared, forge: Arc::new(forge), account, details, mirror, merging };
+        let dry = RepositoryContext {
+            id: repository,
+            shared: shared.clone(),
+            forge_name: ForgeName::new(FORGE)?,
+            forge: Arc::new(forge),
+            account,
+            details,
+            mirror,
+            merging,
+        };
         let others = service.boards.all().into_keys().filter(|id| *id != self.id).map(|id| (id.name, BTreeSet::new()));
         let (id, others) = (self.id.clone(), Arc::new(others.collect()));
         Ok(StrategyContext {
-            repository,
+            shared,
+            destination: dry.clone(),
+            dry,
             id,
             dry_branch,
             strategy,
@@ -232,24 +310,40 @@ impl World {
         Ok(tokio::time::timeout(SETTLE_WITHIN, self.service()?.hub.look_now(&self.id.repository)).await?)
     }
 
+    /// Has the service look at another repository until it is at rest.
+    pub(crate) async fn look_at(&self, repository: &str) -> TestResult {
+        self.forge.webhooks_sent().await;
+        Ok(self.service()?.hub.look_now(&RepositoryId::new(repository)?).await?)
+    }
+
     /// At rest: a look has led to no webhook.
     pub(crate) async fn come_to_rest(&self) -> TestResult {
         loop {
-            self.forge.webhooks_sent().await;
-            let before = self.forge.deliveries(REPOSITORY).await?.len();
+            let before = self.deliveries().await?;
             self.service()?.hub.look_now(&self.id.repository).await?;
-            self.forge.webhooks_sent().await;
-            if self.forge.deliveries(REPOSITORY).await?.len() == before {
+            if self.deliveries().await? == before {
                 return Ok(());
             }
         }
+    }
+
+    /// Waits until the service was told of everything; returns of how much.
+    async fn deliveries(&self) -> Fallible<usize> {
+        self.forge.webhooks_sent().await;
+        self.home().webhooks_sent().await;
+        let mut told = self.forge.deliveries(REPOSITORY).await?.len();
+        if self.home != Home::Beside {
+            told += self.home().deliveries(self.home_name()).await?.len();
+        }
+        Ok(told)
     }
 
     /// Leaves a comment as a service does that was killed while it did the command.
     pub(crate) async fn leave_half_done(&self, comment: u64, number: u64) -> TestResult {
         let (pull_request, progress) = (PullRequestNumber(number), Progress::Acting);
         let half_done = CommandedComment { comment, pull_request, progress, answers: Vec::new() };
-        Ok(self.service()?.store.save_commanded_comment(&self.id.repository, &half_done).await?)
+        let repository = RepositoryId::new(self.home_name())?;
+        Ok(self.service()?.store.save_commanded_comment(&repository, &half_done).await?)
     }
 
     /// Lets the timer ring that has everything read again.

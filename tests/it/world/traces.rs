@@ -15,7 +15,7 @@ impl World {
     /// Each merge brought exactly the tree that was proposed, or where another lane was merged before it exactly the
     /// change.
     async fn check_merges(&self) -> TestResult {
-        let pulls = self.forge.pull_requests(REPOSITORY).await?;
+        let pulls = self.home().pull_requests(self.home_name()).await?;
         // What people merge into the dry branch may be behind it.
         for pull in pulls.into_iter().filter(|pull| pull.base != "main") {
             let Some(merged) = pull.merge_commit_sha.as_deref().filter(|_| pull.state == PullState::Merged) else {

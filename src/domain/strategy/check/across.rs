@@ -17,7 +17,7 @@ type Read = (Vec<Document>, Vec<Option<PromotionStrategy>>);
 /// order of `found`.
 pub(in crate::domain::strategy) fn check_across(found: &[Read], reports: &mut [Report<'_>]) {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
-    let mut taken = Taken::default();
+    let mut taken: BTreeMap<Option<Where>, Taken> = BTreeMap::new();
     for ((documents, _), report) in found.iter().zip(reports) {
         for document in documents {
             let name = &document.metadata.name;
@@ -29,10 +29,17 @@ pub(in crate::domain::strategy) fn check_across(found: &[Read], reports: &mut [R
                     "give each strategy of a repository its own name; upper and lower case count as equal",
                 );
             }
-            refuse_shared_branches(document, &mut taken, report);
+            let there = document.spec.destination.as_ref().map(|destination| {
+                let forge = destination.forge.as_ref().map(|forge| forge.value.clone());
+                (forge, destination.repository.value.to_lowercase())
+            });
+            refuse_shared_branches(document, taken.entry(there).or_default(), report);
         }
     }
 }
+
+/// Another repository, in which branches are: a forge, and a name on it.
+type Where = (Option<String>, String);
 
 /// The branches of the strategies before, by name, with where each is named.
 #[derive(Default)]

@@ -58,9 +58,9 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     }
 }
 
-/// Returns the branches of a strategy: dry, active, proposed.
+/// Returns the branches of a strategy in one repository: dry, active, proposed.
 pub(super) fn branches(spec: &Spec) -> Vec<Branch> {
-    let dry = spec.dry_branch.iter().map(|branch| Branch {
+    let dry = spec.dry_branch.iter().filter(|_| spec.destination.is_none()).map(|branch| Branch {
         name: branch.value.clone(),
         role: Role::Dry,
         position: branch.position,

@@ -8,11 +8,11 @@ use super::{approvals, identifier, lanes, name_of, permissions, statuses, window
 use crate::domain::{
     ids::{BranchName, EnvironmentName},
     strategy::{
-        Environment, Newer, Proposing, default_proposed,
+        Environment, MergeMode, Newer, Proposing, default_proposed,
         document::{DurationText, EnvironmentDocument, RollbackDocument, Spec, Vars},
         duration::{is_too_long, parse_duration},
         mistake::Report,
-        position::At,
+        position::{At, Position},
     },
     windows::EnvironmentWindows,
 };
@@ -50,6 +50,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
     let most_open = lanes::most_open(spec.max_open_pull_requests.as_ref(), report);
     let approvals = spec.approvals.as_ref().map(|document| approvals::rule(document, report));
     let notify = permissions::grantees(&spec.notify, report);
+    let mode = spec.merge_mode.as_ref().map(|mode| (mode.position(), mode.read(report)));
     let inherited = spec.newer.as_ref().and_then(|newer| newer.read(report));
     documents
         .value
@@ -66,6 +67,7 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             environment.most_open = own_most.or(most_open).filter(|_| !environment.is_bundle());
             let own_approvals = document.value.approvals.as_ref().map(|document| approvals::rule(document, report));
             environment.approvals = own_approvals.or_else(|| approvals.clone());
+            environment.merge_mode = merge_mode(document, &environment, mode, report);
             environment.notify = notify.clone();
             let own = permissions::grantees(&document.value.notify, report).into_iter();
             environment.notify.extend(own.filter(|people| !notify.contains(people)));
@@ -81,6 +83,34 @@ pub(super) fn environments(spec: &Spec, report: &mut Report<'_>) -> Vec<Option<E
             Some(environment)
         })
         .collect()
+}
+
+/// Returns how promotions reach an environment, `inherited` unless it says so itself; what needs a pull request of ours
+/// keeps it from going another way.
+fn merge_mode(
+    document: &At<EnvironmentDocument>,
+    environment: &Environment,
+    inherited: Option<(Position, Option<MergeMode>)>,
+    report: &mut Report<'_>,
+) -> MergeMode {
+    let own = document.value.merge_mode.as_ref().map(|mode| (mode.position(), mode.read(report)));
+    let Some((position, Some(mode))) = own.or(inherited) else { return MergeMode::default() };
+    let name = &environment.name;
+    if mode == MergeMode::Direct && environment.approvals.is_some() {
+        report.mistake(
+            position,
+            format!("without a pull request nobody can approve what is promoted to {name}"),
+            "write `mergeMode: pull-request` there, or remove `approvals`",
+        );
+    }
+    if mode != MergeMode::PullRequest && environment.is_bundle() {
+        report.mistake(
+            position,
+            format!("{name} takes all lanes in one pull request of Hydromote's"),
+            "write `mergeMode: pull-request` there, or remove `lanes: all`",
+        );
+    }
+    mode
 }
 
 fn is_automatic(rollback: &RollbackDocument) -> Option<bool> {
@@ -134,6 +164,7 @@ fn environment(
         notify: Vec::new(),
         newer: Newer::Supersede,
         merge_method: merge_method?,
+        merge_mode: MergeMode::default(),
         automatic_rollback: false,
         windows: EnvironmentWindows::default(),
         most_open: None,

@@ -20,14 +20,13 @@ mod windows;
 pub(super) use across::check_across;
 
 use super::{
-    PromotionStrategy, Sources,
+    Destination, PromotionStrategy, Sources,
     document::{Document, EnvironmentDocument, Spec},
     mistake::Report,
     position::At,
-    word::{MergeMode, Word},
 };
 use crate::domain::{
-    ids::{BranchName, InvalidId, RepositoryId, StrategyName},
+    ids::{BranchName, ForgeName, InvalidId, RepositoryId, StrategyName},
     lane::Lanes,
 };
 
@@ -96,10 +95,8 @@ fn sources(spec: &Spec, environments: &[Option<super::Environment>], report: &mu
 /// would be worse than none.
 fn refuse_not_yet(spec: &Spec, report: &mut Report<'_>) {
     refuse_words(&spec.not_yet(), report);
-    refuse_mode(spec.merge_mode.as_ref(), report);
     for At { value: environment, .. } in &spec.environments.value {
         refuse_words(&environment.not_yet(), report);
-        refuse_mode(environment.merge_mode.as_ref(), report);
     }
 }
 
@@ -116,23 +113,14 @@ fn refuse_words(words: &[(&str, &super::document::NotYet)], report: &mut Report<
     }
 }
 
-fn refuse_mode(mode: Option<&Word<MergeMode>>, report: &mut Report<'_>) {
-    if let Some(mode) = mode {
-        mode.read(report);
-    }
-}
-
-fn destination(spec: &Spec, repository: Option<&RepositoryId>, report: &mut Report<'_>) -> Option<RepositoryId> {
-    let text = &spec.destination.as_ref()?.repository;
-    let destination = identifier(text, RepositoryId::new, report)?;
-    if repository != Some(&destination) {
-        report.mistake(
-            text.position,
-            format!("environment branches in another repository, `{destination}`, are not yet supported"),
-            "remove `destination`; the branches are then in the repository of this file",
-        );
-    }
-    Some(destination)
+/// Returns where the branches are; the repository of the file itself is no other one.
+fn destination(spec: &Spec, repository: Option<&RepositoryId>, report: &mut Report<'_>) -> Option<Destination> {
+    let document = spec.destination.as_ref()?;
+    let forge = document.forge.as_ref().map(|text| identifier(text, ForgeName::new, report));
+    let destination = identifier(&document.repository, RepositoryId::new, report)?;
+    let forge = forge.map_or(Some(None), |forge| forge.map(Some))?;
+    let is_this = repository.is_some_and(|this| this.is(&destination));
+    (forge.is_some() || !is_this).then_some(Destination { repository: destination, forge })
 }
 
 /// Returns the identifier that `text` spells, or reports a mistake.

@@ -274,8 +274,8 @@ async fn its_commit_is_rejected_and_taken_back_from_it() -> TestResult {
 
     <!-- hydromote:status-comment -->
     #3 developer: /reject reason="the wrong price"
-    hydromote/reject/shop on second: Rejected by developer: the wrong price
     hydromote/prod on (commit): Closed by Hydromote: its dry commit was rejected
+    hydromote/reject/shop on second: Rejected by developer: the wrong price
     "#);
     world.comment_on(DEVELOPER, number, "/unreject").await?;
     insta::assert_snapshot!(world.board().await?, @r#"

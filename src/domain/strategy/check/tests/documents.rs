@@ -182,7 +182,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
   mergeMode: direct
   activeCommitStatuses: [{key: health}]
   render: {layout: resources, prove: true}
-  destination: {repository: org/environments}
   sources:
   - {chart: {oci: \"oci://registry.example.com/charts/redis\", version: 20.1.0}, releaseName: redis}
   - {path: \"clusters/{target}\"}
@@ -196,12 +195,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     mergeMethod: fast-forward
 ";
     insta::assert_snapshot!(said(spec), @r#"
-    error: `direct` is not yet supported
-     --> hydromote.yaml:9:14
-      |
-    9 |   mergeMode: direct
-      |              ^^^^^^
-      = help: write `pull-request`
     error: `resources` is not yet supported
       --> hydromote.yaml:11:20
        |
@@ -214,52 +207,46 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     11 |   render: {layout: resources, prove: true}
        |                                      ^^^^
        = help: remove `prove`
-    error: environment branches in another repository, `org/environments`, are not yet supported
-      --> hydromote.yaml:12:29
-       |
-    12 |   destination: {repository: org/environments}
-       |                             ^^^^^^^^^^^^^^^^
-       = help: remove `destination`; the branches are then in the repository of this file
     error: roots of this source have no label `service`, by which `lanes` divides
-      --> hydromote.yaml:14:5
+      --> hydromote.yaml:13:5
        |
-    14 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
+    13 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
        |     ^
        = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: charts from registries and chart repositories are not yet supported
-      --> hydromote.yaml:14:6
+      --> hydromote.yaml:13:6
        |
-    14 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
+    13 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
        |      ^^^^^
        = help: copy the chart into this repository and name its folder: `chart: charts/redis`
     error: roots of this source have no label `service`, by which `lanes` divides
-      --> hydromote.yaml:15:5
+      --> hydromote.yaml:14:5
        |
-    15 |   - {path: "clusters/{target}"}
+    14 |   - {path: "clusters/{target}"}
        |     ^
        = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: targets are not yet supported
-      --> hydromote.yaml:15:12
+      --> hydromote.yaml:14:12
        |
-    15 |   - {path: "clusters/{target}"}
+    14 |   - {path: "clusters/{target}"}
        |            ^^^^^^^^^^^^^^^^^^^
        = help: use another label than `{target}`
     error: `waves` is not yet supported
-      --> hydromote.yaml:21:5
+      --> hydromote.yaml:20:5
        |
-    21 |     waves: []
+    20 |     waves: []
        |     ^^^^^
        = help: remove `waves`; it would have no effect
     error: `targets` is not yet supported
-      --> hydromote.yaml:22:5
+      --> hydromote.yaml:21:5
        |
-    22 |     targets: []
+    21 |     targets: []
        |     ^^^^^^^
        = help: remove `targets`; it would have no effect
     error: `fast-forward` is not yet supported
-      --> hydromote.yaml:23:18
+      --> hydromote.yaml:22:18
        |
-    23 |     mergeMethod: fast-forward
+    22 |     mergeMethod: fast-forward
        |                  ^^^^^^^^^^^^
        = help: write `merge`, `squash` or `rebase`
     "#);

@@ -3,7 +3,7 @@
 use super::{HEADER, said, said_of_environments, told};
 use crate::domain::{
     ids::RepositoryId,
-    strategy::{parse_strategies, parse_strategies_of},
+    strategy::{Destination, StrategyFile, parse_strategies, parse_strategies_of},
 };
 
 #[test]
@@ -15,13 +15,33 @@ fn a_destination_may_be_the_repository_itself() {
     let files = [("hydromote.yaml", text)];
     let repository = RepositoryId::new("org/shop").expect("because it is owner/name");
     insta::assert_snapshot!(told(&parse_strategies_of(&repository, &files)), @"nothing");
-    insta::assert_snapshot!(told(&parse_strategies(&files)), @r"
-    error: environment branches in another repository, `org/shop`, are not yet supported
-     --> hydromote.yaml:4:34
+    let of = |read: Vec<StrategyFile>| read[0].strategies.as_ref().expect("no mistakes")[0].destination.clone();
+    assert_eq!(of(parse_strategies_of(&repository, &files)), None);
+    let elsewhere = Destination { repository, forge: None };
+    assert_eq!(of(parse_strategies(&files)), Some(elsewhere), "whose file it is is not known");
+}
+
+#[test]
+fn a_destination_may_be_another_repository_on_another_forge() {
+    let spec = |destination: &str| {
+        format!(
+            "  destination: {destination}\n  sources: [{{path: a}}]\n  environments: [{{branch: main}}]\n  activeCommitStatuses: [{{key: c}}]\n"
+        )
+    };
+    insta::assert_snapshot!(said(&spec("{repository: org/environments, forge: lab}")), @"nothing");
+    insta::assert_snapshot!(said(&spec("{repository: environments, forge: '../lab'}")), @"
+    error: `environments` is not a repository as `owner/name`
+     --> hydromote.yaml:5:29
       |
-    4 | spec: {destination: {repository: org/shop}, sources: [{path: a}], environments: [{branch: b}], activeCommitStatuses: [{key: c}]}
-      |                                  ^^^^^^^^
-      = help: remove `destination`; the branches are then in the repository of this file
+    5 |   destination: {repository: environments, forge: '../lab'}
+      |                             ^^^^^^^^^^^^
+      = help: write a repository as `owner/name`
+    error: `../lab` is not a name of letters, digits, `-`, `_` and `.` that begins with a letter or digit
+     --> hydromote.yaml:5:50
+      |
+    5 |   destination: {repository: environments, forge: '../lab'}
+      |                                                  ^^^^^^^^
+      = help: write a name of letters, digits, `-`, `_` and `.` that begins with a letter or digit
     ");
 }
 
@@ -285,4 +305,32 @@ fn an_environment_that_verifies_nothing_is_a_warning() {
     let text = format!("{HEADER}spec:{spec}");
     let files = parse_strategies(&[("hydromote.yaml", text)]);
     assert!(files.iter().all(|file| file.strategies.is_ok()));
+}
+
+#[test]
+fn what_needs_a_pull_request_of_ours_goes_no_other_way() {
+    let spec = "
+  mergeMode: direct
+  sources: [{path: \"apps/{service}\"}]
+  lanes: {by: service}
+  activeCommitStatuses: [{key: health}]
+  environments:
+  - {branch: env/dev}
+  - {branch: env/staging, mergeMode: link, lanes: all}
+  - {branch: env/prod, approvals: {count: 1}}
+";
+    insta::assert_snapshot!(said(spec), @"
+    error: without a pull request nobody can approve what is promoted to prod
+     --> hydromote.yaml:6:14
+      |
+    6 |   mergeMode: direct
+      |              ^^^^^^
+      = help: write `mergeMode: pull-request` there, or remove `approvals`
+    error: staging takes all lanes in one pull request of Hydromote's
+      --> hydromote.yaml:12:38
+       |
+    12 |   - {branch: env/staging, mergeMode: link, lanes: all}
+       |                                      ^^^^
+       = help: write `mergeMode: pull-request` there, or remove `lanes: all`
+    ");
 }
