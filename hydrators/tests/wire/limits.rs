@@ -94,6 +94,7 @@ async fn the_environment_is_ours_alone() {
     apiVersion: v1
     env: |
       GIT_TERMINAL_PROMPT
+      GOGC
       GOMEMLIMIT
       HELM_CACHE_HOME
       HELM_CONFIG_HOME
