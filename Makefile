@@ -7,7 +7,7 @@ export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: restarts:: rejections:: drift:: windows:: \
 	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
 
-.PHONY: help demo test test-gitea test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
+.PHONY: help demo test prove test-gitea test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -59,6 +59,13 @@ faults: tools
 	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/faults.txt"; rm -f "$$result"; \
 	HYDROMOTE_FAULTS_SEEDS="$(or $(SEEDS),500)" HYDROMOTE_FAULTS_FIRST_SEED="$(or $(FIRST_SEED),1)" \
 		$(CARGO) test --locked --quiet --profile measured --test it faults::seeds::chosen -- --exact --ignored --nocapture >&2; \
+	ended=$$?; cat "$$result" && exit $$ended
+
+## make prove REPO=…  tries deeds on FILES=100 files of a checkout: no rendering may change while its key stays; minutes
+prove: tools
+	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/prove.txt"; rm -f "$$result"; \
+	HYDROMOTE_PROVE="$(abspath $(REPO))" HYDROMOTE_PROVE_FILES="$(or $(FILES),100)" \
+		$(CARGO) test --locked --quiet --package hydrators --test wire closure::a_repository -- --exact --ignored >&2; \
 	ended=$$?; cat "$$result" && exit $$ended
 
 ## make tools       Helm and Kustomize, pinned and verified, into .tools/bin

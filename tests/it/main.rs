@@ -20,6 +20,7 @@ mod fences;
 mod gates;
 mod gitea;
 mod gitlab;
+mod hydration;
 mod lanes;
 mod local_forge;
 mod merges;

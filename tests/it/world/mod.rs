@@ -26,6 +26,7 @@ use hydromote::{
 };
 
 pub(crate) use self::dry::{Files, config, everywhere, only, strategy};
+pub(crate) use self::service::new_hydrator;
 use self::{
     clock::WorldClock,
     home::{Home, OtherForge},

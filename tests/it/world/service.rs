@@ -69,17 +69,20 @@ pub(super) struct Running {
 /// Finds Helm and Kustomize once for all stories.
 async fn hydrator() -> Fallible<Arc<Hydrator>> {
     static HYDRATOR: OnceCell<Arc<Hydrator>> = OnceCell::const_new();
-    let find = || async {
-        let launcher = Launcher {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_hydromote")),
-            args: vec![OsString::from("launch"), OsString::from("--")],
-            sandbox: Sandbox::Required,
-        };
-        let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
-        app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await.map(Arc::new)
+    let found = HYDRATOR.get_or_try_init(|| async { new_hydrator().await.map(Arc::new) }).await;
+    Ok(found?.clone())
+}
+
+/// Finds Helm and Kustomize for a hydrator that remembers nothing.
+pub(crate) async fn new_hydrator() -> Fallible<Hydrator> {
+    let launcher = Launcher {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_hydromote")),
+        args: vec![OsString::from("launch"), OsString::from("--")],
+        sandbox: Sandbox::Required,
     };
-    let found = HYDRATOR.get_or_try_init(find).await;
-    Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?.clone())
+    let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
+    let found = app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await;
+    Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?)
 }
 
 fn github(api_url: String, token: Secret) -> Fallible<GitHub> {
