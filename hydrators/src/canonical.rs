@@ -123,7 +123,8 @@ pub fn write_documents(mut documents: Vec<Document>) -> Result<String, BadManife
     Ok(out)
 }
 
-fn refuse_doubles(documents: &[Document]) -> Result<(), BadManifest> {
+/// Fails when two documents are about the same object.
+pub(crate) fn refuse_doubles(documents: &[Document]) -> Result<(), BadManifest> {
     let mut seen: BTreeMap<&Identity, &Origin> = BTreeMap::new();
     for document in documents.iter().filter(|document| !document.identity.name.is_empty()) {
         if let Some(first) = seen.insert(&document.identity, &document.origin) {

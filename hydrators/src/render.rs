@@ -11,21 +11,20 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::canonical::{self, BadManifest, Document};
+use crate::canonical::{BadManifest, Document};
 use crate::closure::Closure;
 use crate::failure::RenderFailure;
 use crate::helm;
 use crate::indexed::IndexedTree;
 use crate::kustomize;
+use crate::layout;
 use crate::plain;
 use crate::program::Scratch;
+use crate::proof;
 use crate::renderers::{Renderers, Tool};
 use crate::secrets;
-use crate::source::{Input, Layout, Root, SecretPolicy};
+use crate::source::{Input, Root, SecretPolicy};
 use crate::tree::TreeError;
-
-/// The file of the `manifest` layout.
-const MANIFEST: &str = "manifest.yaml";
 
 /// The version of what this library makes of a renderer's output. It is raised by every change after which equal
 /// inputs give other bytes, so that no rendering of before is taken for one of now.
@@ -120,24 +119,29 @@ impl Prepared {
     /// When the sources are wrong, the installation is, or a limit was reached: see
     /// [`FailureKind`](crate::FailureKind).
     pub async fn render(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Rendered, RenderFailure> {
-        let raw = match (&self.root.input, &self.inputs) {
-            (Input::Kustomize { dir }, Inputs::Kustomize(walked)) => {
-                kustomize::render(renderers, tree, dir, walked, &self.room(tree).await?).await?
-            }
-            (Input::Helm(release), Inputs::Helm(looked)) => {
-                helm::render(renderers, tree, release, looked, &self.room(tree).await?).await?
-            }
-            (_, Inputs::Plain(listed)) => plain::render(tree, listed)?,
-            _ => unreachable!("because the inputs were found for the same root"),
-        };
+        let raw = self.run(renderers, tree).await?;
+        if self.root.options.prove {
+            proof::compare(&raw.documents, &self.run(renderers, tree).await?.documents)?;
+        }
         if self.root.options.secrets == SecretPolicy::Refuse {
             secrets::refuse(&raw.documents)?;
         }
-        let text = canonical::write_documents(raw.documents)?;
-        let files = match self.root.options.layout {
-            Layout::Manifest => BTreeMap::from([(MANIFEST.to_string(), text.into_bytes())]),
-        };
+        let files = layout::files(self.root.options.layout, raw.documents)?;
         Ok(Rendered { files, commands: raw.commands, renderer: raw.renderer })
+    }
+
+    /// Has the renderer run once, in folders of its own.
+    async fn run(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Raw, RenderFailure> {
+        match (&self.root.input, &self.inputs) {
+            (Input::Kustomize { dir }, Inputs::Kustomize(walked)) => {
+                kustomize::render(renderers, tree, dir, walked, &self.room(tree).await?).await
+            }
+            (Input::Helm(release), Inputs::Helm(looked)) => {
+                helm::render(renderers, tree, release, looked, &self.room(tree).await?).await
+            }
+            (_, Inputs::Plain(listed)) => plain::render(tree, listed),
+            _ => unreachable!("because the inputs were found for the same root"),
+        }
     }
 
     /// Makes the folders of a run, with the closure in one of them.

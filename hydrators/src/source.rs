@@ -78,6 +78,8 @@ pub struct RenderOptions {
     pub layout: Layout,
     /// What happens to a `Secret` with data.
     pub secrets: SecretPolicy,
+    /// Whether a root is rendered twice, to prove that it is deterministic.
+    pub prove: bool,
     /// The Helm version that must render, without the `v`.
     pub helm_version: Option<String>,
     /// The Kustomize version that must render, without the `v`.
@@ -93,6 +95,7 @@ impl Default for RenderOptions {
             skip_tests: true,
             layout: Layout::Manifest,
             secrets: SecretPolicy::Refuse,
+            prove: false,
             helm_version: None,
             kustomize_version: None,
         }
@@ -104,6 +107,8 @@ impl Default for RenderOptions {
 pub enum Layout {
     /// One `manifest.yaml`.
     Manifest,
+    /// One file for each resource.
+    Resources,
 }
 
 /// What happens to a `Secret` with data.

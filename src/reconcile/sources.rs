@@ -60,11 +60,13 @@ fn options(layers: &[&RenderOptions]) -> hydrators::RenderOptions {
         skip_tests: first(layers, |l| l.skip_tests).unwrap_or(true),
         layout: match first(layers, |l| l.layout) {
             Some(Layout::Manifest) | None => hydrators::Layout::Manifest,
+            Some(Layout::Resources) => hydrators::Layout::Resources,
         },
         secrets: match first(layers, |l| l.secrets) {
             Some(SecretPolicy::Allow) => hydrators::SecretPolicy::Allow,
             Some(SecretPolicy::Refuse) | None => hydrators::SecretPolicy::Refuse,
         },
+        prove: first(layers, |l| l.prove).unwrap_or(false),
         helm_version: first(layers, |l| l.helm_version.clone()),
         kustomize_version: first(layers, |l| l.kustomize_version.clone()),
     }

@@ -47,6 +47,28 @@ async fn staging_waits_until_dev_reports_health() -> TestResult {
 }
 
 #[tokio::test]
+async fn another_layout_is_one_promotion_there_and_one_back() -> TestResult {
+    let mut world = World::with_environments(&["dev", "staging"]).await?;
+    world.healthy_all(&["dev", "staging"]).await?;
+    let plain = crate::world::strategy(&["dev", "staging"]);
+    let laid_out = plain.replace("  sources:", "  render: {layout: resources}\n  sources:");
+    for (commit, strategy, there, gone) in [
+        ("second", laid_out, "shop/configmap_web.yaml", "shop/manifest.yaml"),
+        ("third", plain, "shop/manifest.yaml", "shop/configmap_web.yaml"),
+    ] {
+        world.push_dry(commit, vec![("hydromote.yaml".to_owned(), strategy)]).await?;
+        world.settle().await?;
+        world.healthy_all(&["dev", "staging"]).await?;
+        for branch in ["env/dev", "env/staging"] {
+            assert_eq!(world.file(branch, there).await?.as_deref(), Some(crate::world::config("v1").as_str()));
+            assert_eq!(world.file(branch, gone).await?, None);
+        }
+        assert_eq!(world.board().await?, format!("dev      {commit}, is verified\nstaging  {commit}, is verified\n"));
+    }
+    world.finish().await
+}
+
+#[tokio::test]
 async fn the_shop_goes_through_all_environments_with_helm_and_kustomize() -> TestResult {
     let mut world = World::empty().await?;
     world.push_dry("first", folder("examples/shop")?).await?;

@@ -121,6 +121,34 @@ async fn an_absent_dependency_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_differs_each_time_is_named_where_that_is_to_be_proved() {
+    let template =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  fixed: a\n  a/b: {{ randAlphaNum 20 }}\n";
+    let repository = chart(&[("charts/web/templates/random.yaml", template)]);
+    let mut root = web(release("charts/web", "web"));
+    repository.render(&root).await.expect("nobody asked for a proof");
+    root.options.prove = true;
+    let failure = repository.failure(&root).await;
+    insta::assert_snapshot!(failure.message, @"it renders to something else each time (`prove`): `ConfigMap web` at `/data/a~1b`. A function such as `randAlphaNum`, `genCA`, `now` or `uuidv4` does that; give the value instead");
+    repository.write("charts/web/templates/random.yaml", &template.replace("{{ randAlphaNum 20 }}", "b"));
+    repository.render(&root).await.expect("the same each time");
+}
+
+#[tokio::test]
+async fn each_resource_gets_a_file_where_that_is_the_layout() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n";
+    let repository = chart(&[("charts/web/templates/service.yaml", service)]);
+    let mut root = web(release("charts/web", "web"));
+    root.options.layout = hydrators::Layout::Resources;
+    let files = repository.render(&root).await.expect("a rendering").files;
+    assert_eq!(
+        files["service_shop_web.yaml"],
+        b"apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\n"
+    );
+    assert!(files.len() > 1 && files.keys().all(|name| name.ends_with(".yaml")), "{:?}", files.keys());
+}
+
+#[tokio::test]
 async fn dependencies_in_other_folders_are_rendered_with_the_chart() {
     let with = |name: &str, repository: &str| {
         format!(

@@ -204,7 +204,8 @@ pub struct RenderDocument {
     pub include_crds: Option<bool>,
     /// Whether Helm test hooks are left out. Default: true.
     pub skip_tests: Option<bool>,
-    /// How files are laid out on the branch.
+    /// How files are laid out in an output folder: one `manifest.yaml`, or `resources`, a file for each. Default:
+    /// `manifest`.
     pub layout: Option<Word<Layout>>,
     /// What happens to a `Secret` with data. Default: `refuse`.
     pub secrets: Option<Word<SecretPolicy>>,
@@ -212,9 +213,8 @@ pub struct RenderDocument {
     pub helm_version: Option<At<String>>,
     /// The version of Kustomize that must render, such as `5.8.0`.
     pub kustomize_version: Option<At<String>>,
-    #[schemars(skip)]
-    #[doc(hidden)]
-    pub prove: Option<At<bool>>,
+    /// Whether each root is rendered twice, and refused by name when that gives something else. Default: false.
+    pub prove: Option<bool>,
 }
 
 /// A commit status or check run that must succeed.

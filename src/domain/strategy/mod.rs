@@ -149,6 +149,8 @@ pub struct RenderOptions {
     pub include_crds: Option<bool>,
     /// Whether Helm test hooks are left out.
     pub skip_tests: Option<bool>,
+    /// Whether each root is rendered twice, to prove that it is deterministic.
+    pub prove: Option<bool>,
     /// How files are laid out on the branch.
     pub layout: Option<Layout>,
     /// What happens to a `Secret` with data.
@@ -164,6 +166,8 @@ pub struct RenderOptions {
 pub enum Layout {
     /// One `manifest.yaml`.
     Manifest,
+    /// One file for each resource.
+    Resources,
 }
 
 /// What happens to a `Secret` with data.

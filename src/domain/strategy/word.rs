@@ -153,8 +153,7 @@ impl Words for OnFailure {
 
 impl Words for Layout {
     const NOUN: &'static str = "a layout";
-    const WORDS: &'static [(&'static str, Self)] = &[("manifest", Self::Manifest)];
-    const NOT_YET: &'static [&'static str] = &["resources"];
+    const WORDS: &'static [(&'static str, Self)] = &[("manifest", Self::Manifest), ("resources", Self::Resources)];
 }
 
 impl Words for SecretPolicy {

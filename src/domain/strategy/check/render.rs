@@ -4,9 +4,6 @@ use super::super::{RenderOptions, document::RenderDocument, mistake::Report, pos
 
 /// Returns the options that `document` asks for; one with a mistake is left out.
 pub(super) fn options(document: &RenderDocument, report: &mut Report<'_>) -> RenderOptions {
-    if let Some(prove) = document.prove.as_ref().filter(|prove| prove.value) {
-        report.mistake(prove.position, "rendering twice as a proof is not yet supported", "remove `prove`");
-    }
     RenderOptions {
         kube_version: version(document.kube_version.as_ref(), 2..=3, "1.34", report),
         api_versions: document
@@ -15,6 +12,7 @@ pub(super) fn options(document: &RenderDocument, report: &mut Report<'_>) -> Ren
             .map(|versions| versions.iter().filter_map(|version| api_version(version, report)).collect()),
         include_crds: document.include_crds,
         skip_tests: document.skip_tests,
+        prove: document.prove,
         layout: document.layout.as_ref().and_then(|layout| layout.read(report)),
         secrets: document.secrets.as_ref().and_then(|secrets| secrets.read(report)),
         helm_version: version(document.helm_version.as_ref(), 3..=3, "3.19.0", report),

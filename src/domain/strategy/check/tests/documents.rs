@@ -181,7 +181,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     rollback: [\"team:qa\"]
   mergeMode: direct
   activeCommitStatuses: [{key: health}]
-  render: {layout: resources, prove: true}
   sources:
   - {chart: {oci: \"oci://registry.example.com/charts/redis\", version: 20.1.0}, releaseName: redis}
   - {path: \"clusters/{target}\"}
@@ -195,58 +194,46 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     mergeMethod: fast-forward
 ";
     insta::assert_snapshot!(said(spec), @r#"
-    error: `resources` is not yet supported
-      --> hydromote.yaml:11:20
-       |
-    11 |   render: {layout: resources, prove: true}
-       |                    ^^^^^^^^^
-       = help: write `manifest`
-    error: rendering twice as a proof is not yet supported
-      --> hydromote.yaml:11:38
-       |
-    11 |   render: {layout: resources, prove: true}
-       |                                      ^^^^
-       = help: remove `prove`
     error: roots of this source have no label `service`, by which `lanes` divides
-      --> hydromote.yaml:13:5
+      --> hydromote.yaml:12:5
        |
-    13 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
+    12 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
        |     ^
        = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: charts from registries and chart repositories are not yet supported
-      --> hydromote.yaml:13:6
+      --> hydromote.yaml:12:6
        |
-    13 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
+    12 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
        |      ^^^^^
        = help: copy the chart into this repository and name its folder: `chart: charts/redis`
     error: roots of this source have no label `service`, by which `lanes` divides
-      --> hydromote.yaml:14:5
+      --> hydromote.yaml:13:5
        |
-    14 |   - {path: "clusters/{target}"}
+    13 |   - {path: "clusters/{target}"}
        |     ^
        = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: targets are not yet supported
-      --> hydromote.yaml:14:12
+      --> hydromote.yaml:13:12
        |
-    14 |   - {path: "clusters/{target}"}
+    13 |   - {path: "clusters/{target}"}
        |            ^^^^^^^^^^^^^^^^^^^
        = help: use another label than `{target}`
     error: `waves` is not yet supported
-      --> hydromote.yaml:20:5
+      --> hydromote.yaml:19:5
        |
-    20 |     waves: []
+    19 |     waves: []
        |     ^^^^^
        = help: remove `waves`; it would have no effect
     error: `targets` is not yet supported
-      --> hydromote.yaml:21:5
+      --> hydromote.yaml:20:5
        |
-    21 |     targets: []
+    20 |     targets: []
        |     ^^^^^^^
        = help: remove `targets`; it would have no effect
     error: `fast-forward` is not yet supported
-      --> hydromote.yaml:22:18
+      --> hydromote.yaml:21:18
        |
-    22 |     mergeMethod: fast-forward
+    21 |     mergeMethod: fast-forward
        |                  ^^^^^^^^^^^^
        = help: write `merge`, `squash` or `rebase`
     "#);
@@ -257,7 +244,7 @@ fn words_that_ask_for_what_is_there_are_accepted() {
     let spec = "
   mergeMode: pull-request
   activeCommitStatuses: [{key: health}]
-  render: {layout: manifest, prove: false}
+  render: {layout: resources, prove: true}
   rollback: {automatic: true}
   sources: [{path: deploy}]
   environments: [{branch: env/dev, mergeMode: pull-request, rollback: {}}]
