@@ -73,7 +73,8 @@ pub enum Watched {
 }
 
 impl Watched {
-    fn is_meant(&self, branch: &BranchName) -> bool {
+    /// Says whether it is this branch, or one of these.
+    pub fn is_meant(&self, branch: &BranchName) -> bool {
         match self {
             Self::Shallow(one) | Self::One(one) => one == branch,
             Self::StartingWith(prefix) => branch.as_str().starts_with(prefix),

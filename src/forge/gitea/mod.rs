@@ -198,6 +198,10 @@ impl Forge for Gitea {
         github_like::pulls::close(&self.client, repository, number, state).await
     }
 
+    fn looks_at_base(&self) -> bool {
+        true
+    }
+
     async fn merge_pull_request(
         &self,
         repository: &RepositoryId,
