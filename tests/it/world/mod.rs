@@ -12,6 +12,7 @@ mod past;
 mod people;
 mod service;
 mod takeover;
+pub(crate) mod told_on;
 mod traces;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use self::{
     clock::WorldClock,
     home::{Home, OtherForge},
     service::Running,
+    told_on::ToldOn,
 };
 use crate::{
     contract::Checker,
@@ -56,6 +58,7 @@ pub(crate) const BOT: &str = "hydromote";
 pub(crate) struct World {
     dir: tempfile::TempDir,
     pub(crate) forge: LocalForge,
+    told_on: ToldOn,
     home: Home,
     other: Option<OtherForge>,
     checker: Checker,
@@ -95,7 +98,7 @@ impl World {
     /// Starts with an empty repository, and a service between which and the forge these stand: one where the service
     /// calls the forge, one where the forge tells the service.
     pub(crate) async fn behind(calls: Arc<dyn Between>, hooks: Arc<dyn Between>) -> Fallible<Self> {
-        let mut world = Self::unserved(Messages::built_in()).await?;
+        let mut world = Self::unserved_on(ToldOn::LocalForge, Home::of_run(), Messages::built_in()).await?;
         world.calls = Some(Proxy::start(world.forge.url(), calls).await?);
         world.hooks = Some(hooks);
         world.start().await?;
@@ -104,7 +107,7 @@ impl World {
 
     /// Starts with an empty repository, of which the environments are there.
     pub(crate) async fn in_home(home: Home) -> Fallible<Self> {
-        let mut world = Self::unserved_in(home, Messages::built_in()).await?;
+        let mut world = Self::unserved_on(ToldOn::of_run(), home, Messages::built_in()).await?;
         world.start().await?;
         Ok(world)
     }
@@ -120,10 +123,10 @@ impl World {
 
     /// Starts the forge with an empty repository.
     async fn unserved(messages: Messages) -> Fallible<Self> {
-        Self::unserved_in(Home::of_run(), messages).await
+        Self::unserved_on(ToldOn::of_run(), Home::of_run(), messages).await
     }
 
-    async fn unserved_in(home: Home, messages: Messages) -> Fallible<Self> {
+    async fn unserved_on(told_on: ToldOn, home: Home, messages: Messages) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let checker = Checker::new();
@@ -139,20 +142,23 @@ impl World {
         let mut options = Options::new(dir.path().join("other"));
         options.observer = Some(checker.observer());
         let other = home::make(home, &forge, options).await?;
+        let webhook_secret = Secret::new("a secret of the webhook");
+        let (calls, hooks) = told_on.before(&forge, webhook_secret.expose()).await?;
         let world = Self {
             dir,
             forge,
+            told_on,
             home,
             other,
             checker,
             clock: WorldClock::default(),
             bot_token,
             developer_token,
-            webhook_secret: Secret::new("a secret of the webhook"),
+            webhook_secret,
             id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
             service: None,
-            calls: None,
-            hooks: None,
+            calls,
+            hooks,
             messages,
             public_url: Some(service::PUBLIC_URL.to_owned()),
             server_windows: ServerWindows::default(),
