@@ -103,7 +103,8 @@ impl Gitea {
     /// When address or token cannot be used.
     pub fn through(options: &GiteaOptions, network: &Network) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
-        let outgoing = Outgoing::new(&api, options.limits, network).map_err(|source| SetupError::Client { source })?;
+        let outgoing = Outgoing::new(&api, options.limits.connect, network);
+        let outgoing = outgoing.map_err(|source| SetupError::Client { source })?;
         let token = TokenHeader { name: header::AUTHORIZATION, prefix: "token ", token: options.token.clone() };
         let transport = Http::new(&api, token, outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;

@@ -99,8 +99,7 @@ async fn one_text_for_three_things_is_told_apart_by_what_is_there() -> TestResul
     assert!(result.is_ok(), "{result:?}");
     assert_eq!(sent, 1);
     // The check began as we sent it.
-    let again =
-        vec![ready(), taken_in(), later(), checking(), ready(), taken_in(), Reply::empty(200), merged()];
+    let again = vec![ready(), taken_in(), later(), checking(), ready(), taken_in(), Reply::empty(200), merged()];
     let (result, sent) = merge_with(again).await?;
     assert!(result.is_ok(), "{result:?}");
     assert_eq!(sent, 2);
