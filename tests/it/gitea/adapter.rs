@@ -198,7 +198,8 @@ fn words(refused: Result<String, ForgeError>) -> String {
 #[ignore = "needs a real Gitea: make test-gitea"]
 async fn a_refused_merge_is_understood_by_what_the_pull_request_is() -> TestResult {
     let (lab, forge) = branches(Queue::Fast).await?;
-    let (repository, try_to_merge) = (shop(), async |pull: &PullRequest| merge(&lab, pull.number, &pull.head_sha).await);
+    let (repository, try_to_merge) =
+        (shop(), async |pull: &PullRequest| merge(&lab, pull.number, &pull.head_sha).await);
     // It conflicts.
     let conflicting = propose(&lab, &forge, "b").await?;
     lab.push("env/dev", "in between", &[file("b", "2")]).await?;

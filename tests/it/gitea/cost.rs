@@ -89,7 +89,8 @@ fn kind(asked: &Asked) -> String {
         return format!("{GIT}{rest}");
     }
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let part = |part: &str| match part.chars().all(|c| c.is_ascii_hexdigit()) && part.contains(|c: char| c.is_numeric()) {
+    let part = |part: &str| match part.chars().all(|c| c.is_ascii_hexdigit()) && part.contains(|c: char| c.is_numeric())
+    {
         true => "{}".to_owned(),
         false => part.to_owned(),
     };

@@ -11,6 +11,7 @@ pub(crate) mod home;
 mod past;
 mod people;
 mod service;
+mod stage;
 mod takeover;
 pub(crate) mod told_on;
 mod traces;
@@ -31,6 +32,7 @@ use self::{
     clock::WorldClock,
     home::{Home, OtherForge},
     service::Running,
+    stage::Stage,
     told_on::ToldOn,
 };
 use crate::{
@@ -57,7 +59,7 @@ pub(crate) const BOT: &str = "hydromote";
 /// The local forge, the service, and who acts on them.
 pub(crate) struct World {
     dir: tempfile::TempDir,
-    pub(crate) forge: LocalForge,
+    pub(crate) forge: Stage,
     told_on: ToldOn,
     home: Home,
     other: Option<OtherForge>,
@@ -133,7 +135,7 @@ impl World {
         let mut options = Options::new(dir.path().join("forge"));
         options.observer = Some(checker.observer());
         let forge = LocalForge::start(options).await?;
-        let (_, bot_token) = forge.create_user(BOT).await?;
+        let (_, mut bot_token) = forge.create_user(BOT).await?;
         let (_, developer_token) = forge.create_user(DEVELOPER).await?;
         forge.create_user(STRANGER).await?;
         forge.create_user(READER).await?;
@@ -142,6 +144,13 @@ impl World {
         let mut options = Options::new(dir.path().join("other"));
         options.observer = Some(checker.observer());
         let other = home::make(home, &forge, options).await?;
+        let forge = match told_on {
+            ToldOn::Gitea => Stage::gitea(forge).await?,
+            _ => forge.into(),
+        };
+        if let Some((_, token)) = forge.gitea_access() {
+            bot_token = Secret::new(token);
+        }
         let webhook_secret = Secret::new("a secret of the webhook");
         let (calls, hooks) = told_on.before(&forge, webhook_secret.expose()).await?;
         let world = Self {

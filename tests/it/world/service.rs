@@ -193,8 +193,12 @@ impl World {
     }
 
     fn adapter(&self) -> Fallible<Arc<dyn Forge>> {
-        let url = self.calls.as_ref().map_or_else(|| self.forge.url(), Proxy::url);
-        self.told_on.adapter(url, secret_in(&self.token_file())?)
+        let url = match (&self.calls, self.forge.gitea_access()) {
+            (Some(calls), _) => calls.url().to_owned(),
+            (None, Some((url, _))) => url,
+            (None, None) => self.forge.url().to_owned(),
+        };
+        self.told_on.adapter(&url, secret_in(&self.token_file())?)
     }
 
     /// Returns the folder of the service: its database and its mirrors.
@@ -306,8 +310,16 @@ impl World {
         Ok(self.service()?.hub.look_now(&RepositoryId::new(repository)?).await?)
     }
 
-    /// At rest: a look has led to no webhook.
+    /// At rest: a look has led to no webhook. Where none are sent, at rest is a forge that a look at everything has left
+    /// as it was.
     pub(crate) async fn come_to_rest(&self) -> TestResult {
+        while let Some(before) = self.forge.mark().await? {
+            self.ring_the_timer()?;
+            self.service()?.hub.look_now(&self.id.repository).await?;
+            if self.forge.mark().await?.as_ref() == Some(&before) {
+                return Ok(());
+            }
+        }
         loop {
             let before = self.deliveries().await?;
             self.service()?.hub.look_now(&self.id.repository).await?;

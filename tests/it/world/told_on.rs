@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hydromote::{
     forge::{
         Forge,
+        gitea::{self, Gitea, GiteaOptions},
         github::{Credentials, GitHub, GitHubOptions, Limits},
         gitlab::{self, GitLab, GitLabOptions},
         webhook::Dialect,
@@ -30,6 +31,8 @@ pub(crate) enum ToldOn {
     LocalForge,
     /// GitLab.
     GitLab,
+    /// A real Gitea, on which the stories act as well.
+    Gitea,
 }
 
 /// What stands between the service and the local forge: where the service calls it, and where it tells the service.
@@ -41,6 +44,7 @@ impl ToldOn {
     pub(super) fn of_run() -> Self {
         match std::env::var("HYDROMOTE_STORIES_ON").as_deref() {
             Ok("gitlab") => Self::GitLab,
+            Ok("gitea") => Self::Gitea,
             _ => Self::LocalForge,
         }
     }
@@ -48,7 +52,7 @@ impl ToldOn {
     /// Puts before the local forge what it takes to be this forge.
     pub(super) async fn before(self, forge: &LocalForge, webhook_secret: &str) -> Fallible<Translators> {
         match self {
-            Self::LocalForge => Ok((None, None)),
+            Self::LocalForge | Self::Gitea => Ok((None, None)),
             Self::GitLab => {
                 let front = Arc::new(Front::new(&forge.accounts().await));
                 let (path, token) = (format!("/webhooks/{FORGE}"), webhook_secret.to_owned());
@@ -70,6 +74,10 @@ impl ToldOn {
                 let api_url = format!("{url}{}", gitlab::API_PATH);
                 Arc::new(GitLab::new(&GitLabOptions { api_url, token, limits })?)
             }
+            Self::Gitea => {
+                let limits = gitea::Limits { write_interval: std::time::Duration::ZERO, ..gitea::Limits::default() };
+                Arc::new(Gitea::new(&GiteaOptions { api_url: url.to_owned(), token, limits })?)
+            }
         })
     }
 
@@ -78,6 +86,7 @@ impl ToldOn {
         match self {
             Self::LocalForge => Dialect::GitHub,
             Self::GitLab => Dialect::GitLab,
+            Self::Gitea => Dialect::Gitea,
         }
     }
 }
