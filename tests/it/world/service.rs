@@ -43,6 +43,8 @@ use crate::proxy::Proxy;
 
 /// How long anything may take to come to rest.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+/// The same on a forge that is a program of others, which starts git for much of what it does.
+const SETTLE_WITHIN_ON_GITEA: Duration = Duration::from_secs(120);
 /// How long the forge may take to answer; a hanging one is given up after it.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// After how long everything is read again by itself: never in a story.
@@ -284,7 +286,8 @@ impl World {
 
     /// Waits until the service has heard of everything and is at rest.
     pub(crate) async fn settle(&mut self) -> TestResult {
-        let trouble = match tokio::time::timeout(SETTLE_WITHIN, self.come_to_rest()).await {
+        let within = if self.told_on == ToldOn::Gitea { SETTLE_WITHIN_ON_GITEA } else { SETTLE_WITHIN };
+        let trouble = match tokio::time::timeout(within, self.come_to_rest()).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it does not come to rest".to_owned(),
