@@ -1,7 +1,8 @@
 //! What a promotion through three environments costs, from the push to the end of the third merge: `make bench-gitea`.
 //!
 //! - The repository is private, `health` gates each environment, and is reported as soon as the merge is seen.
-//! - Calls are counted by a proxy between the service and the server, git by the service, renderers by what starts them.
+//! - Calls are counted by a proxy between the service and the server, git by the service, renderers by what starts
+//!   them.
 //! - Nothing fails for being slow or busy: machines differ. What was measured is printed.
 
 use std::{

@@ -2,9 +2,9 @@
 //!
 //! | situation | story |
 //! |---|---|
-//! | there is a forge and git, and nothing else: no cluster, no deployment tool | [`super::story`], and every story here |
-//! | nothing is reported anywhere: in which order do environments move? | [`environments_go_in_their_order_where_nothing_is_reported`] |
-//! | a rule of the forge refuses a merge: is it taken for done, is it tried all the time? | [`super::rules`], [`super::crowd`] |
+//! | there is a forge and git, and no cluster or deployment tool | [`super::story`], and every story here |
+//! | nothing is ever reported | [`environments_go_in_their_order_where_nothing_is_reported`] |
+//! | a rule of the forge refuses a merge: is it done, is it tried all the time? | [`super::rules`], [`super::crowd`] |
 //! | there are more open pull requests than a page of a list | [`super::crowd`] |
 //! | the forge is away for seconds | [`an_outage_of_seconds_costs_seconds`] |
 //! | a branch comes after the strategy | [`an_environment_that_comes_later_takes_part_at_once`] |
@@ -14,13 +14,10 @@
 //! | somebody else sends webhooks | [`a_webhook_that_the_forge_did_not_sign_is_refused`] |
 //! | webhooks come to nobody | [`super::story`]: `what_no_webhook_tells_is_found_by_polling` |
 //! | what was merged is read back by people and programs | [`what_was_merged_says_what_it_brought_and_why`] |
-//! | a branch is missing, and what was done must be told later | [`super::story`]: its branches come from nothing, its end reads the history |
+//! | a branch is missing; what was done must be told later | [`super::story`], from its first push to its history |
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -107,20 +104,18 @@ async fn environments_go_in_their_order_where_nothing_is_reported() -> TestResul
 }
 
 /// The forge answers nothing but 502 for a while, from the first pull request on.
-struct Outage {
-    begun: AtomicBool,
-    over: AtomicBool,
-}
+#[derive(Default)]
+struct Outage(OnceLock<Instant>);
 
 #[async_trait]
 impl Between for Outage {
     async fn decide(&self, asked: Asked, behind: &Arc<Behind>) -> Fate {
-        if self.begun.load(Ordering::Relaxed) && !self.over.load(Ordering::Relaxed) {
+        if self.0.get().is_some_and(|begun| begun.elapsed() < AWAY) {
             return Fate::Answered(Told::made_up(502, "text/html", &[], "<html>Bad Gateway</html>"));
         }
         let told = behind.ask(&asked).await;
         if asked.method == Method::POST && asked.path.ends_with("/pulls") {
-            self.begun.store(true, Ordering::Relaxed);
+            self.0.get_or_init(Instant::now);
         }
         Fate::Answered(told)
     }
@@ -131,19 +126,17 @@ impl Between for Outage {
 #[ignore = "needs a real Gitea: make test-gitea"]
 async fn an_outage_of_seconds_costs_seconds() -> TestResult {
     let lab = Lab::start(Queue::Fast).await?;
-    let outage = Arc::new(Outage { begun: AtomicBool::new(false), over: AtomicBool::new(false) });
+    let outage = Arc::new(Outage::default());
     let proxy = Proxy::start(lab.api_url().trim_end_matches("/api/v1"), outage.clone()).await?;
     let telling = Telling::through(lab, &format!("{}/api/v1", proxy.url())).await?;
     let dry = telling.push("v1", Some(strategy(&["dev", "staging", "prod"]))).await?;
     let trouble = telling.served.trouble().await?;
     assert!(trouble.contains("502"), "{trouble}");
-    tokio::time::sleep(AWAY).await;
-    outage.over.store(true, Ordering::Relaxed);
-    let back = Instant::now();
     for environment in ["dev", "staging", "prod"] {
         telling.goes_through(environment, &dry, "success").await?;
     }
-    assert!(back.elapsed() < SOON, "it took {:?} after the forge was back\n{}", back.elapsed(), telling.served.log());
+    let took = outage.0.get().ok_or("it was away")?.elapsed();
+    assert!(took < AWAY + SOON, "it took {took:?}\n{}", telling.served.log());
     telling.served.recovered().await
 }
 

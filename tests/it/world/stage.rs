@@ -1,14 +1,13 @@
 //! The forge on which people and checks of a story act, and on which it looks: the local forge, or a real Gitea.
 //!
-//! What only the local forge can do (faults, webhooks held back, rulesets, check runs) it does in any case: a story that
-//! needs it is not told on the other.
+//! What only the local forge can do (faults, webhooks held back, rulesets, check runs) it does in any case: a story
+//! that needs it is not told on the other.
 
 use std::{
     collections::BTreeMap,
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use hydromote::local_forge::{
@@ -161,8 +160,8 @@ impl Stage {
         self.gitea.as_ref().map(|gitea| (gitea.lab.api_url(), gitea.lab.bot_token.as_str()))
     }
 
-    /// Returns what changes with everything that people see on a forge which tells the service of nothing; nothing on one
-    /// that does.
+    /// Returns what changes with everything that people see on a forge which tells the service of nothing; nothing on
+    /// one that does.
     pub(super) async fn mark(&self) -> Fallible<Option<String>> {
         let Some(gitea) = &self.gitea else { return Ok(None) };
         Ok(Some(sqlx::query_scalar(MARK).fetch_one(&gitea.database).await?))
@@ -318,18 +317,6 @@ impl Person<'_> {
         }
         let comment = self.ask(Method::POST, &format!("/issues/{number}/comments"), json!({"body": body})).await?;
         Ok(comment["id"].as_u64().ok_or("it has an id")?)
-    }
-
-    /// Changes a comment.
-    pub(crate) async fn edit_comment(&self, repository: &str, id: u64, body: &str) -> TestResult {
-        match self.local() {
-            Some(local) => Ok(local.edit_comment(repository, id, body).await?),
-            None => {
-                // The forge's times are whole seconds: a change within the first is none.
-                tokio::time::sleep(Duration::from_millis(1_100)).await;
-                self.ask(Method::PATCH, &format!("/issues/comments/{id}"), json!({"body": body})).await.map(drop)
-            }
-        }
     }
 
     /// Reports on a commit.

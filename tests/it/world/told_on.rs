@@ -1,5 +1,6 @@
 //! The forge that the stories are told on: the local forge as it is, or what stands before it and speaks as another
-//! forge does. What happens is on the local forge in any case, where the stories make it happen and look at it.
+//! forge does: then everything is on the local forge all the same, where the stories make it happen and look at it. On a
+//! real Gitea they do so there ([`super::stage`]).
 
 use std::sync::Arc;
 
