@@ -7,7 +7,12 @@ export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: restarts:: rejections:: drift:: windows:: \
 	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
 
-.PHONY: help demo test prove test-gitea test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
+# Where people and the service act by turns, it ends the same without webhooks.
+TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rejections::a_closed rejections::reopening \
+	comments::answered comments::going_back comments::heard::code drift::a_command drift::drift_is drift::work_of \
+	drift::a_foreign_commit gates::a_gate merges::a_merge_by_hand merges::a_person restarts::a_restart
+
+.PHONY: help demo test prove test-gitea test-gitea-stories test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -25,6 +30,11 @@ test: tools
 test-gitea: tools
 	@tools/fetch-gitea.sh
 	$(CARGO) test --locked --test it gitea:: -- --ignored --skip gitea::cost --test-threads 2
+
+## make test-gitea-stories  stories of tests/it told again on a real Gitea, each on one of its own; minutes
+test-gitea-stories: tools
+	@tools/fetch-gitea.sh
+	HYDROMOTE_STORIES_ON=gitea $(CARGO) test --locked --test it -- --test-threads 4 $(TOLD_ON_GITEA)
 
 ## make check-client  a promotion's worth of calls on the local forge with GitHub's client library for Go
 check-client:

@@ -3,7 +3,16 @@
 //! One setting for everything that goes out: git, and the APIs of forges. The environment's `HTTPS_PROXY` and its kin
 //! are never read. Credentials of the proxy reach no log, no error and no list of arguments.
 
-use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
+mod outgoing;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,6 +20,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+pub(crate) use self::outgoing::Outgoing;
 use crate::secret::Secret;
 
 /// What to do about a certificate that is not trusted.
@@ -23,7 +33,15 @@ pub struct Network {
     pub proxy: Option<Arc<Proxy>>,
     /// Further root certificates.
     pub roots: Option<Arc<Roots>>,
+    ways: Ways,
 }
+
+/// The ways out that were made, by the place that they lead to; clones share them.
+#[derive(Debug, Clone, Default)]
+struct Ways(Arc<Mutex<HashMap<String, Outgoing>>>);
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// A proxy, and what is reached without it.
 #[derive(Clone)]
@@ -165,6 +183,26 @@ impl Roots {
 }
 
 impl Network {
+    /// Reaches the world outside through this proxy, and trusts these roots besides the machine's own.
+    pub fn new(proxy: Option<Proxy>, roots: Option<Roots>) -> Self {
+        Self { proxy: proxy.map(Arc::new), roots: roots.map(Arc::new), ways: Ways::default() }
+    }
+
+    /// Returns the way out to the place of an address.
+    ///
+    /// # Errors
+    /// When there is none, because the address or what the settings name cannot be used.
+    pub(crate) fn way_to(&self, address: &Url) -> anyhow::Result<Outgoing> {
+        let place = address.origin().ascii_serialization();
+        let mut ways = self.ways.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(way) = ways.get(&place) {
+            return Ok(way.clone());
+        }
+        let way = Outgoing::new(address.as_str(), CONNECT, &Self { ways: Ways::default(), ..self.clone() })?;
+        ways.insert(place, way.clone());
+        Ok(way)
+    }
+
     /// Writes the file of certificates that git is told of; before that, git cannot be used.
     pub fn prepare(&self) -> std::io::Result<()> {
         self.roots.as_ref().map_or(Ok(()), |roots| roots.write())
@@ -224,7 +262,7 @@ mod tests {
         let exceptions = exceptions.iter().map(|text| Exception::parse(text).expect("because it is one")).collect();
         let address = Url::parse("http://proxy.example.com:3128").expect("because it is an address");
         let credentials = Some("us er:p@ss/w".into());
-        Network { proxy: Some(Arc::new(Proxy { address, credentials, exceptions })), roots: None }
+        Network::new(Some(Proxy { address, credentials, exceptions }), None)
     }
 
     #[test]

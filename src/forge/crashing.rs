@@ -101,6 +101,10 @@ impl Forge for Crashing {
         self.points.around(Act::ClosePullRequest, ANY, closing).await
     }
 
+    fn looks_at_base(&self) -> bool {
+        self.forge.looks_at_base()
+    }
+
     async fn merge_pull_request(
         &self,
         repository: &RepositoryId,

@@ -30,7 +30,7 @@ pub use self::{
 };
 use crate::domain::{
     approvals::Review,
-    ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
+    ids::{ActiveSha, BranchName, PullRequestNumber, RepositoryId, StatusKey},
     permission::{Grantee, Permission},
     status::{CommitStatus, StatusState},
     strategy::MergeMethod,
@@ -95,11 +95,17 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// Closes without merging; closing a closed one is a success.
     async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError>;
 
+    /// Says whether a merge is refused as moved unless the pull request goes into `merge.onto`, and that is where it is
+    /// expected, right before it is sent. Where it does not, that must be asked for.
+    fn looks_at_base(&self) -> bool {
+        false
+    }
+
     /// Merges exactly `merge.expected_head`; returns the commit on the base branch.
     ///
     /// # Errors
-    /// [`ForgeError::Moved`] when the head is another, [`ForgeError::Refused`] when the forge's own
-    /// conditions are not met.
+    /// [`ForgeError::Moved`] when the head is another, or the base is where the forge looks at it;
+    /// [`ForgeError::Refused`] when the forge's own conditions are not met.
     async fn merge_pull_request(
         &self,
         repository: &RepositoryId,
@@ -409,12 +415,23 @@ pub struct NewPullRequest {
 pub struct Merge {
     /// The head that was checked.
     pub expected_head: String,
+    /// Where it goes.
+    pub onto: Onto,
     /// The method.
     pub method: MergeMethod,
     /// The merge commit's subject.
     pub title: String,
     /// The merge commit's body with its trailers.
     pub message: String,
+}
+
+/// A branch, and where it is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Onto {
+    /// The branch.
+    pub branch: BranchName,
+    /// The commit at its head.
+    pub head: ActiveSha,
 }
 
 /// A commit status to post.

@@ -11,7 +11,7 @@ use git2::{Oid, Repository};
 use secrecy::SecretString;
 
 use super::{
-    GitError,
+    GitError, listing,
     program::{self, Reach},
     tree::OwnedCache,
 };
@@ -30,6 +30,9 @@ const OWN: &str = "refs/remotes/origin/";
 
 /// How its names for branches of other repositories begin, before the name of that repository.
 const OTHER: &str = "refs/remotes/destinations/";
+
+/// How the remote's names for its branches begin.
+const HEADS: &str = "refs/heads/";
 
 /// How many trees are remembered as read.
 const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it is not zero");
@@ -73,7 +76,8 @@ pub enum Watched {
 }
 
 impl Watched {
-    fn is_meant(&self, branch: &BranchName) -> bool {
+    /// Says whether it is this branch, or one of these.
+    pub fn is_meant(&self, branch: &BranchName) -> bool {
         match self {
             Self::Shallow(one) | Self::One(one) => one == branch,
             Self::StartingWith(prefix) => branch.as_str().starts_with(prefix),
@@ -260,10 +264,23 @@ impl Mirror {
     }
 
     async fn list(&self, remote: &Remote, watched: &[Watched]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
+        let prefix = |watched: &Watched| match watched {
+            Watched::Shallow(branch) | Watched::One(branch) => format!("{HEADS}{branch}"),
+            Watched::StartingWith(prefix) => format!("{HEADS}{prefix}"),
+        };
+        // What begins so is more than what is meant.
+        let meant = |(id, name): (Oid, &str)| {
+            let branch = BranchName::new(name.strip_prefix(HEADS)?).ok()?;
+            watched.iter().any(|watched| watched.is_meant(&branch)).then_some((branch, id))
+        };
+        let prefixes: Vec<String> = watched.iter().map(prefix).collect();
+        if let Some(listed) = listing::references(remote, &self.network, &prefixes).await {
+            return Ok(listed.iter().filter_map(|(id, name)| meant((*id, name))).collect());
+        }
         let mut arguments = vec!["ls-remote".to_owned(), "--quiet".to_owned(), remote.url.clone()];
         arguments.extend(watched.iter().map(|watched| match watched {
-            Watched::Shallow(branch) | Watched::One(branch) => format!("refs/heads/{branch}"),
-            Watched::StartingWith(prefix) => format!("refs/heads/{prefix}*"),
+            Watched::Shallow(_) | Watched::One(_) => prefix(watched),
+            Watched::StartingWith(_) => format!("{}*", prefix(watched)),
         }));
         let what = "list the branches of the repository".to_owned();
         let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
@@ -275,10 +292,7 @@ impl Mirror {
             .lines()
             .filter_map(|line| {
                 let (id, name) = line.split_once('\t')?;
-                let branch = BranchName::new(name.strip_prefix("refs/heads/")?).ok()?;
-                // A pattern also matches the end of longer names.
-                watched.iter().any(|watched| watched.is_meant(&branch)).then_some(())?;
-                Some((branch, Oid::from_str(id).ok()?))
+                meant((Oid::from_str(id).ok()?, name))
             })
             .collect())
     }

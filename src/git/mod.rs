@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod changed;
 pub mod compose;
 pub mod history;
+mod listing;
 pub mod merge;
 pub mod metadata;
 pub mod mirror;

@@ -119,8 +119,7 @@ impl Applier<'_> {
     ) -> Result<(), LookError> {
         let place = bundle::place_of(name);
         let environment = self.environment(&place);
-        // No forge guards the base of a merge: the branch is asked for right before.
-        let _turn = self.turn_to_merge(environment, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, Some(number), expected_active).await?;
         self.check_holds().await?;
         self.check_windows(&place, &decision.shared)?;
         for part in &decision.parts {
@@ -134,8 +133,11 @@ impl Applier<'_> {
             decision.parts.iter().flat_map(|part| part.gates.iter().map(|gate| format!("{}: {gate}", part.lane)));
         let gates: Vec<String> = of_lanes.chain(decision.shared.gates.iter().map(ToString::to_string)).collect();
         let message = self.context.shared.messages.merge(&gates, &trailers.render())?;
+        let head = self.proposed_branch(&place);
+        let through = Through { number: Some(number), head: &head, base: expected_active };
         let merge = Merge {
             expected_head: decision.shared.proposed_sha.to_string(),
+            onto: through.onto(environment),
             method: environment.merge_method,
             title: format!("Promote {} to {place} ({number})", lanes_in_words(decision)),
             message,
@@ -148,8 +150,7 @@ impl Applier<'_> {
                 Some((place, decision.of_lane(&part.lane)?))
             })
             .collect();
-        let (head, act) = (self.proposed_branch(&place), format!("merge {number} into {place}"));
-        let through = Through { number: Some(number), head: &head, base: expected_active };
+        let act = format!("merge {number} into {place}");
         if let Some(active) = self.merge_parts(&parts, through, &merge, &act).await? {
             metrics::counter!("hydromote_promotions_total").increment(parts.len() as u64);
             tracing::info!(

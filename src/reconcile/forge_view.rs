@@ -28,6 +28,8 @@ pub struct ForgeView {
     statuses: HashMap<String, Vec<CommitStatus>>,
     promotions: HashSet<(Place, String)>,
     gone: HashSet<Place>,
+    /// What this look has pushed.
+    pushed: HashSet<String>,
     /// What was read about reviews.
     pub(super) reviewing: ReviewMemory,
 }
@@ -88,8 +90,19 @@ impl ForgeView {
         known.insert(0, pull_request);
     }
 
+    /// Notes that a look begins.
+    pub fn begin_look(&mut self) {
+        self.pushed.clear();
+    }
+
+    /// Says whether this look has pushed a commit: then nobody has merged it before.
+    pub fn has_pushed(&self, head: &str) -> bool {
+        self.pushed.contains(head)
+    }
+
     /// Notes that our push moved a branch, and with it the head of its open pull request.
     pub fn note_push(&mut self, branch: &BranchName, head: &str) {
+        self.pushed.insert(head.to_owned());
         for pull_request in self.pull_requests.get_mut(branch).into_iter().flatten() {
             if pull_request.state == PullRequestState::Open {
                 head.clone_into(&mut pull_request.head_sha);

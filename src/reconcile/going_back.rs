@@ -249,7 +249,7 @@ impl Applier<'_> {
         decision: &Decision,
     ) -> Result<(), LookError> {
         let environment = self.environment(place);
-        let _turn = self.turn_to_merge(environment, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, number, expected_active).await?;
         self.check_holds().await?;
         let trailers = self.trailers(place, rollback).decided(decision.clone());
         let text = self.rollback_text(place, rollback).await;
@@ -258,6 +258,7 @@ impl Applier<'_> {
         let through = Through { number, head: &head, base: expected_active };
         let merge = Merge {
             expected_head: decision.proposed_sha.to_string(),
+            onto: through.onto(environment),
             method: environment.merge_method,
             title: through.title(&messages.rollback_title(&text)?),
             message: messages.rollback_merge(&text, &trailers.render())?,

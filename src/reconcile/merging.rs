@@ -22,7 +22,7 @@ use crate::{
         strategy::Environment,
         windows::Standing,
     },
-    forge::{ForgeError, Merge},
+    forge::{ForgeError, Merge, Onto},
     git::{GitError, merge, mirror::Push, trailers::Trailers},
     messages::DryText,
 };
@@ -59,6 +59,11 @@ impl Through<'_> {
     pub(super) fn done(&self) -> String {
         self.number.map_or_else(|| "pushed".to_owned(), |number| format!("merged {number}"))
     }
+
+    /// Returns the active branch where it is expected.
+    pub(super) fn onto(&self, environment: &Environment) -> Onto {
+        Onto { branch: environment.branch.clone(), head: self.base.clone() }
+    }
 }
 
 impl Applier<'_> {
@@ -72,8 +77,7 @@ impl Applier<'_> {
         decision: &Decision,
     ) -> Result<(), LookError> {
         let environment = self.environment(place);
-        // No forge guards the base of a merge: the branch is asked for right before.
-        let _turn = self.turn_to_merge(environment, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, number, expected_active).await?;
         self.check_holds().await?;
         self.check_windows(place, decision)?;
         if let Some(number) = number {
@@ -88,6 +92,7 @@ impl Applier<'_> {
         let through = Through { number, head: &head, base: expected_active };
         let merge = Merge {
             expected_head: decision.proposed_sha.to_string(),
+            onto: through.onto(environment),
             method: environment.merge_method,
             title: through.title(&format!("Promote {} to {place}: {subject}", dry.short())),
             message,
@@ -105,9 +110,13 @@ impl Applier<'_> {
 
     /// Waits for the turn to merge into the branch of an environment, and fails when that is not where the plan expects
     /// it. Strategies that share it go one after the other: what they bring may fit each by itself, and not together.
+    ///
+    /// No forge takes the base of a merge from us. Where the adapter looks at it right before, and for a push, which has
+    /// its lease, the branch is not asked for here.
     pub(super) async fn turn_to_merge(
         &self,
         environment: &Environment,
+        number: Option<PullRequestNumber>,
         expected: &ActiveSha,
     ) -> Result<Option<OwnedSemaphorePermit>, LookError> {
         let is_shared = self.context.others.values().any(|branches| branches.contains(&environment.branch));
@@ -116,7 +125,9 @@ impl Applier<'_> {
             true => self.context.destination.merging.clone().acquire_owned().await.ok(),
             false => None,
         };
-        self.check_base(&environment.branch, expected).await?;
+        if number.is_some() && !self.context.destination.forge.looks_at_base() {
+            self.check_base(&environment.branch, expected).await?;
+        }
         Ok(turn)
     }
 
@@ -143,8 +154,8 @@ impl Applier<'_> {
     ) -> Result<Option<String>, LookError> {
         let context = self.context;
         let RepositoryContext { shared, forge, mirror, account, .. } = &context.destination;
-        if let (Some(number), Some((place, _))) = (through.number, parts.first()) {
-            self.check_destination(number, &self.environment(place).branch).await?;
+        if let Some(number) = through.number.filter(|_| !forge.looks_at_base()) {
+            self.check_destination(number, &merge.onto.branch).await?;
         }
         for (place, decision) in parts {
             shared.store.save_note(&context.id, place, &LastDecision(decision.clone())).await?;

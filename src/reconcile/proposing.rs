@@ -252,7 +252,7 @@ impl Applier<'_> {
         let text = self.pull_request_text(environment, parts).await?;
         let base = self.environment(&proposer).branch.clone();
         let branch = self.snapshot.places_of(environment).find_map(|(_, state)| state.branch());
-        if let Some(branch) = branch {
+        if let Some(branch) = branch.filter(|_| !self.view.has_pushed(proposed.as_str())) {
             // A merge by hand is told of as an ended pull request before the branch is read again.
             self.check_base(&base, &branch.head).await?;
         }

@@ -6,7 +6,7 @@ mod finding;
 mod looking;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -182,12 +182,16 @@ impl RepositoryWorker {
         self.heed(state, &attention);
         state.elsewhere.heed(&attention).await?;
         attention.iter().filter_map(|what| what.of_repository(None)).for_each(|what| state.comments.heed(what));
-        let mut is_stale = first;
+        let mut stale = Vec::new();
         for what in &attention {
-            is_stale = is_stale || context.is_stale(what).await?;
+            if context.is_stale(what).await? {
+                stale.push(what);
+            }
         }
-        if is_stale {
+        if first {
             self.refresh(state, &context).await?;
+        } else if !stale.is_empty() {
+            self.refresh_told(state, &context, &stale).await?;
         }
         self.admit_and_look(state, &context).await?;
         // Only now are the branches known on which the commits are to be found.
@@ -239,12 +243,48 @@ impl RepositoryWorker {
     async fn refresh(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
         let known = self.watched_here(state, context);
         context.refresh(&known).await?;
+        self.read_strategies(state, context, &known).await
+    }
+
+    /// Reads the strategy files when the dry head has moved, and fetches what is watched from then on.
+    async fn read_strategies(
+        &self,
+        state: &mut State,
+        context: &RepositoryContext,
+        known: &[Watched],
+    ) -> Result<(), LookError> {
         self.find_strategies(state, context).await?;
         let now_known = self.watched_here(state, context);
         if now_known != known {
             context.refresh(&now_known).await?;
         }
         Ok(())
+    }
+
+    /// Fetches what moved as far as it was told, where that is known branches alone: nobody needs to list those first.
+    async fn refresh_told(
+        &self,
+        state: &mut State,
+        context: &RepositoryContext,
+        stale: &[&Attention],
+    ) -> Result<(), LookError> {
+        let watched = self.watched_here(state, context);
+        let mut moved = BTreeSet::new();
+        for what in stale {
+            let Attention::Branch { branch, after: Some(_) } = what else {
+                return self.refresh(state, context).await;
+            };
+            let is_known = watched.iter().any(|watched| watched.is_meant(branch));
+            if !is_known || context.mirror.branch(branch).await?.is_none() {
+                return self.refresh(state, context).await;
+            }
+            moved.insert(branch.clone());
+        }
+        match context.mirror.fetch_branches(&context.remote().await?, &Vec::from_iter(moved)).await {
+            Ok(()) => self.read_strategies(state, context, &watched).await,
+            // One of them may be gone meanwhile.
+            Err(_) => self.refresh(state, context).await,
+        }
     }
 
     /// Returns the branches of the dry repository that are kept up to date.

@@ -166,7 +166,7 @@ impl Applier<'_> {
         decision: &Decision,
     ) -> Result<(), LookError> {
         let environment = self.environment(place);
-        let _turn = self.turn_to_merge(environment, expected_active).await?;
+        let _turn = self.turn_to_merge(environment, number, expected_active).await?;
         self.check_wish(place, restore).await?;
         let promoted = promoted(place, drift)?;
         let trailers = self.restoring_trailers(place, promoted, restore).await?.decided(decision.clone());
@@ -176,6 +176,7 @@ impl Applier<'_> {
         let through = Through { number, head: &head, base: expected_active };
         let merge = Merge {
             expected_head: decision.proposed_sha.to_string(),
+            onto: through.onto(environment),
             method: environment.merge_method,
             title: through.title(&messages.restore_title(&text)?),
             message: messages.restore_merge(&text, &trailers.render())?,

@@ -61,6 +61,7 @@ impl StrategyWorker {
     /// Observes, plans and applies until there is nothing to do; returns when time alone will change
     /// something.
     pub async fn look(&mut self, context: &StrategyContext, boards: &Boards) -> Result<Option<Timestamp>, LookError> {
+        self.view.begin_look();
         self.resume(context).await?;
         self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {

@@ -1,6 +1,6 @@
 //! How the world outside is reached, from what the operator wrote.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 1 << 20;
 /// Returns how the world outside is reached; it is only good when no mistake was added.
 pub(super) fn network(section: NetworkSection, folder: &Path, data: &Path, mistakes: &mut Mistakes<'_>) -> Network {
     let roots = section.ca_bundle.as_deref().and_then(|path| roots(&folder.join(path), data, mistakes));
-    Network { proxy: proxy(section, folder, mistakes).map(Arc::new), roots: roots.map(Arc::new) }
+    Network::new(proxy(section, folder, mistakes), roots)
 }
 
 fn proxy(section: NetworkSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<Proxy> {

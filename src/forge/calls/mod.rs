@@ -17,7 +17,6 @@ mod client;
 mod etags;
 mod http_transport;
 mod meters;
-mod outgoing;
 mod read_back;
 mod turns;
 
@@ -35,10 +34,10 @@ pub(super) use self::{
     client::{Client, CredentialState, Request, Transport},
     http_transport::{Http, TokenHeader},
     meters::count,
-    outgoing::Outgoing,
     read_back::{is_worth_reading_back, settle_close},
 };
 use super::ForgeError;
+pub(super) use crate::network::Outgoing;
 
 /// What stays readable in a path segment or a query's value.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -6,6 +6,8 @@
 //! after each try the pull request is read, and what it *is* decides.
 //!
 //! - A merge is tried again only after the forge has refused it, never after its answer was lost.
+//! - No merge says where it goes, and who may write can have a pull request go into any branch: that and where its base
+//!   is by now are read with it.
 //! - While the forge checks (after each push, in a queue that is looked at every two seconds by default) we wait, for
 //!   a limited time.
 
@@ -122,6 +124,10 @@ impl Merging<'_> {
         let Ok(body) = read_body(self.client, self.repository, self.number).await else {
             return Err(error.unwrap_or_else(|| self.unclear("the forge said that it merged, and does not show it")));
         };
+        if let (None, Some(sha)) = (&error, body.merge_sha()) {
+            // It was accepted for the expected head alone.
+            return Ok(Ok(sha.to_owned()));
+        }
         match (self.standing(&body).await?, error) {
             (Standing::Merged(sha), _) => Ok(Ok(sha)),
             (Standing::Never(error), _) => Err(error),
@@ -154,6 +160,12 @@ impl Merging<'_> {
             },
             PullRequestState::Closed => moved("was closed"),
             PullRequestState::Open if body.head.sha != *expected => moved("has another head"),
+            PullRequestState::Open if body.base.label != self.merge.onto.branch.as_str() => {
+                moved(&format!("goes into `{}` by now", body.base.label))
+            }
+            PullRequestState::Open if body.base.sha != self.merge.onto.head.as_str() => {
+                moved(&format!("goes onto a `{}` that has moved", body.base.label))
+            }
             PullRequestState::Open if body.draft => {
                 Standing::Never(self.refused("takes it for a draft, by the beginning of its title"))
             }

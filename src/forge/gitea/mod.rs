@@ -103,7 +103,8 @@ impl Gitea {
     /// When address or token cannot be used.
     pub fn through(options: &GiteaOptions, network: &Network) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
-        let outgoing = Outgoing::new(&api, options.limits, network).map_err(|source| SetupError::Client { source })?;
+        let outgoing = Outgoing::new(&api, options.limits.connect, network);
+        let outgoing = outgoing.map_err(|source| SetupError::Client { source })?;
         let token = TokenHeader { name: header::AUTHORIZATION, prefix: "token ", token: options.token.clone() };
         let transport = Http::new(&api, token, outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;
@@ -196,6 +197,10 @@ impl Forge for Gitea {
     async fn close_pull_request(&self, repository: &RepositoryId, number: PullRequestNumber) -> Result<(), ForgeError> {
         let state = async { pulls::read_body(&self.client, repository, number).await.map(|body| body.state()) };
         github_like::pulls::close(&self.client, repository, number, state).await
+    }
+
+    fn looks_at_base(&self) -> bool {
+        true
     }
 
     async fn merge_pull_request(

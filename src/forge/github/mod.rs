@@ -125,7 +125,7 @@ impl GitHub {
         let limits = options.limits;
         let breaker = Breaker::of(&api);
         let base: Uri = api.parse().map_err(|_| SetupError::Address { url: api.clone(), example: EXAMPLE })?;
-        let outgoing = Outgoing::new(&api, limits, network).map_err(|source| SetupError::Client { source })?;
+        let outgoing = Outgoing::new(&api, limits.connect, network).map_err(|source| SetupError::Client { source })?;
         let credential = match &options.credentials {
             Credentials::Token(token) => {
                 let octocrab = sdk(base, AuthState::None, outgoing);

@@ -101,7 +101,8 @@ impl GitLab {
     /// When address or token cannot be used.
     pub fn through(options: &GitLabOptions, network: &Network) -> Result<Self, SetupError> {
         let (api, site) = api_and_site(&options.api_url, API_PATH, EXAMPLE)?;
-        let outgoing = Outgoing::new(&api, options.limits, network).map_err(|source| SetupError::Client { source })?;
+        let outgoing = Outgoing::new(&api, options.limits.connect, network);
+        let outgoing = outgoing.map_err(|source| SetupError::Client { source })?;
         let token = TokenHeader { name: TOKEN_HEADER, prefix: "", token: options.token.clone() };
         let transport = Http::new(&api, token, outgoing);
         let transport = transport.map_err(|source| SetupError::Client { source })?;

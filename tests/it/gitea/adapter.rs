@@ -2,13 +2,13 @@
 
 use hydromote::{
     domain::{
-        ids::{BranchName, PullRequestNumber, StatusKey},
+        ids::{ActiveSha, BranchName, PullRequestNumber, StatusKey},
         permission::{Grantee, Permission},
         status::StatusState,
         strategy::MergeMethod,
     },
     forge::{
-        Account, Among, Forge, ForgeError, HeadIn, Merge, Mergeable, NewPullRequest, NewStatus, PullRequest,
+        Account, Among, Forge, ForgeError, HeadIn, Merge, Mergeable, NewPullRequest, NewStatus, Onto, PullRequest,
         PullRequestState, Reacted, Reaction, Reviews, gitea::Gitea,
     },
 };
@@ -47,9 +47,13 @@ fn new(head: &str) -> NewPullRequest {
     NewPullRequest { head: branch(head), base: branch("env/dev"), title: "Promote".into(), body: "Body".into() }
 }
 
-fn merge_of(head: &str) -> Merge {
+/// Merges a pull request into `env/dev`, as that is now, when it has this head.
+async fn merge(lab: &Lab, number: PullRequestNumber, head: &str) -> Fallible<Result<String, ForgeError>> {
+    let base = lab.head("env/dev").await?.ok_or("the branch is there")?;
+    let onto = Onto { branch: branch("env/dev"), head: ActiveSha::new(base)? };
     let (title, message) = ("Promote".into(), "Dry-Sha: 1".into());
-    Merge { expected_head: head.to_owned(), method: MergeMethod::Merge, title, message }
+    let merge = Merge { expected_head: head.to_owned(), onto, method: MergeMethod::Merge, title, message };
+    Ok(lab.adapter()?.merge_pull_request(&shop(), number, &merge).await)
 }
 
 /// Proposes another file on `env/dev-next`, from where `env/dev` is now; returns the pull request.
@@ -99,15 +103,15 @@ async fn a_pull_request_is_opened_reported_on_and_merged() -> TestResult {
     assert_eq!(reports[0].description.chars().count(), 140);
     assert_eq!(reports[0].creator, Some(forge.account().await?.id));
     forge.edit_pull_request(&shop(), opened.number, "Promote more", "Other body").await?;
-    let merged = forge.merge_pull_request(&shop(), opened.number, &merge_of(&opened.head_sha)).await?;
+    let merged = merge(&lab, opened.number, &opened.head_sha).await??;
     assert_eq!(lab.head("env/dev").await?.as_deref(), Some(merged.as_str()));
     let read = forge.pull_request(&shop(), opened.number).await?;
     assert_eq!((read.state, read.merge_sha.as_deref()), (PullRequestState::Merged, Some(merged.as_str())));
     assert_eq!((read.title.as_str(), read.merged_by.as_deref()), ("Promote more", Some(BOT)));
     // Again is a success, with another head it is not.
-    let again = forge.merge_pull_request(&shop(), opened.number, &merge_of(&opened.head_sha)).await?;
+    let again = merge(&lab, opened.number, &opened.head_sha).await??;
     assert_eq!(again, merged);
-    let other = forge.merge_pull_request(&shop(), opened.number, &merge_of(&merged)).await;
+    let other = merge(&lab, opened.number, &merged).await?;
     assert!(matches!(other, Err(ForgeError::Moved { .. })), "{other:?}");
     assert!(lab.head("env/dev-next").await?.is_some(), "the branch is left");
     Ok(())
@@ -125,7 +129,7 @@ async fn what_a_pull_request_held_is_known_after_its_branch_went_on() -> TestRes
             forge.close_pull_request(&shop(), pull.number).await?;
             forge.close_pull_request(&shop(), pull.number).await?;
         } else if path != "g" {
-            forge.merge_pull_request(&shop(), pull.number, &merge_of(&pull.head_sha)).await?;
+            merge(&lab, pull.number, &pull.head_sha).await??;
         }
         held.push((pull.number, pull.head_sha));
     }
@@ -164,7 +168,7 @@ async fn what_a_pull_request_held_is_known_after_its_branch_went_on() -> TestRes
 async fn of_several_pull_requests_the_open_one_is_found() -> TestResult {
     let (lab, forge) = branches(Queue::Fast).await?;
     let first = propose(&lab, &forge, "b").await?;
-    forge.merge_pull_request(&shop(), first.number, &merge_of(&first.head_sha)).await?;
+    merge(&lab, first.number, &first.head_sha).await??;
     // Beside those of another head into the same base.
     proposed(&lab, "env/dev-next-web", "web").await?;
     let web = forge.open_pull_request(&shop(), &new("env/dev-next-web")).await?;
@@ -194,51 +198,52 @@ fn words(refused: Result<String, ForgeError>) -> String {
 #[ignore = "needs a real Gitea: make test-gitea"]
 async fn a_refused_merge_is_understood_by_what_the_pull_request_is() -> TestResult {
     let (lab, forge) = branches(Queue::Fast).await?;
-    let (repository, expect) = (shop(), |pull: &PullRequest| merge_of(&pull.head_sha));
+    let (repository, try_to_merge) =
+        (shop(), async |pull: &PullRequest| merge(&lab, pull.number, &pull.head_sha).await);
     // It conflicts.
     let conflicting = propose(&lab, &forge, "b").await?;
     lab.push("env/dev", "in between", &[file("b", "2")]).await?;
-    let refused = words(forge.merge_pull_request(&repository, conflicting.number, &expect(&conflicting)).await);
+    let refused = words(try_to_merge(&conflicting).await?);
     assert_eq!(refused, "Gitea still checks it, or it conflicts with `env/dev`; it says the same of both");
     let read = forge.pull_request(&repository, conflicting.number).await?;
     assert_eq!(read.mergeable, Mergeable::Unknown);
     // It was closed.
     forge.close_pull_request(&repository, conflicting.number).await?;
-    let closed = forge.merge_pull_request(&repository, conflicting.number, &expect(&conflicting)).await;
+    let closed = try_to_merge(&conflicting).await?;
     assert!(matches!(closed, Err(ForgeError::Moved { .. })), "{closed:?}");
     // There is nothing to merge.
     lab.branch_off("env/dev-same", "env/dev").await?;
     let empty = forge.open_pull_request(&repository, &new("env/dev-same")).await?;
-    let refused = words(forge.merge_pull_request(&repository, empty.number, &expect(&empty)).await);
+    let refused = words(try_to_merge(&empty).await?);
     assert_eq!(refused, "Gitea finds nothing to merge: `env/dev` has this head already");
     // Its title makes it a draft.
     let draft = propose(&lab, &forge, "c").await?;
     forge.edit_pull_request(&repository, draft.number, "WIP: not yet", "").await?;
-    let refused = words(forge.merge_pull_request(&repository, draft.number, &expect(&draft)).await);
+    let refused = words(try_to_merge(&draft).await?);
     assert_eq!(refused, "Gitea takes it for a draft, by the beginning of its title");
     forge.edit_pull_request(&repository, draft.number, "Now", "").await?;
     // It has another head by now.
     lab.push("env/dev-next", "one more", &[file("c", "2")]).await?;
-    let moved = forge.merge_pull_request(&repository, draft.number, &expect(&draft)).await;
+    let moved = try_to_merge(&draft).await?;
     assert!(matches!(moved, Err(ForgeError::Moved { .. })), "{moved:?}");
     // A rule of the branch asks for something.
     let rule = json!({"enable_status_check": true, "status_check_contexts": ["ci"]});
     lab.protect("env/dev", rule).await?;
     let now = forge.pull_request(&repository, draft.number).await?;
-    let refused = words(forge.merge_pull_request(&repository, now.number, &expect(&now)).await);
+    let refused = words(try_to_merge(&now).await?);
     assert_eq!(refused, "Not all required status checks successful");
     lab.report(&now.head_sha, "ci", "success").await?;
     // We may not.
     lab.grant(BOT, "read").await?;
-    let denied = forge.merge_pull_request(&repository, now.number, &expect(&now)).await;
+    let denied = try_to_merge(&now).await?;
     assert!(matches!(denied, Err(ForgeError::Unauthorised { .. })), "{denied:?}");
     lab.grant(BOT, "admin").await?;
     // The repository is archived.
     lab.repository(Method::PATCH, "", json!({"archived": true})).await?;
-    let refused = words(forge.merge_pull_request(&repository, now.number, &expect(&now)).await);
+    let refused = words(try_to_merge(&now).await?);
     assert!(refused.contains("archived"), "{refused}");
     lab.repository(Method::PATCH, "", json!({"archived": false})).await?;
-    forge.merge_pull_request(&repository, now.number, &expect(&now)).await?;
+    try_to_merge(&now).await??;
     Ok(())
 }
 
@@ -252,7 +257,7 @@ async fn a_merge_waits_for_the_forges_own_check() -> TestResult {
             let pull = propose(&lab, &forge, path).await?;
             // The forge takes this in some time later.
             let head = lab.push("env/dev-next", "one more", &[file(path, "2")]).await?;
-            let merged = forge.merge_pull_request(&shop(), pull.number, &merge_of(&head)).await?;
+            let merged = merge(&lab, pull.number, &head).await??;
             assert_eq!(lab.head("env/dev").await?, Some(merged), "{queue:?}");
             assert_eq!(lab.adapter()?.pull_request(&shop(), pull.number).await?.head_sha, head);
         }
@@ -272,10 +277,9 @@ async fn merges_into_one_branch_at_once_are_all_done() -> TestResult {
     }
     // Each with an adapter of its own: one sends its writes one after another.
     let merging = pulls.iter().map(async |pull| {
-        let (forge, merge) = (lab.adapter()?, merge_of(&pull.head_sha));
-        // Where the others were faster for too long, the service asks again.
-        until("it is merged", async || match forge.merge_pull_request(&shop(), pull.number, &merge).await {
-            Err(ForgeError::Refused { .. }) => Ok(None),
+        // Where the others were faster, the service looks at the base again.
+        until("it is merged", async || match merge(&lab, pull.number, &pull.head_sha).await? {
+            Err(ForgeError::Refused { .. } | ForgeError::Moved { .. }) => Ok(None),
             merged => Ok(Some(merged?)),
         })
         .await

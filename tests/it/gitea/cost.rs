@@ -1,16 +1,15 @@
 //! What a promotion through three environments costs, from the push to the end of the third merge: `make bench-gitea`.
 //!
 //! - The repository is private, `health` gates each environment, and is reported as soon as the merge is seen.
-//! - Calls are counted by a proxy between the service and the server, git by the service, renderers by what starts them.
+//! - Calls are counted by a proxy between the service and the server, git by the service, renderers by what starts
+//!   them.
 //! - Nothing fails for being slow or busy: machines differ. What was measured is printed.
 
 use std::{
+    collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -41,10 +40,12 @@ const WITHIN: Duration = Duration::from_secs(200);
 /// After how long everything is read again, where no webhook comes.
 const POLLS: [&str; 2] = ["60s", "5s"];
 
+/// How often something was asked for, by what it is.
+type Tally = BTreeMap<String, u64>;
+
 /// Counts what passes.
 pub(super) struct Counting {
-    api: AtomicU64,
-    git: AtomicU64,
+    asked: Mutex<Tally>,
     /// When each merge had ended.
     merges: watch::Sender<Vec<Instant>>,
 }
@@ -52,8 +53,7 @@ pub(super) struct Counting {
 #[async_trait]
 impl Between for Counting {
     async fn decide(&self, asked: Asked, behind: &Arc<Behind>) -> Fate {
-        let count = if asked.path.contains(".git/") { &self.git } else { &self.api };
-        count.fetch_add(1, Ordering::Relaxed);
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner).entry(kind(&asked)).or_default() += 1;
         let told = behind.ask(&asked).await;
         if asked.method == Method::POST && asked.path.ends_with("/merge") && told.status.is_success() {
             self.merges.send_modify(|merges| merges.push(Instant::now()));
@@ -64,13 +64,41 @@ impl Between for Counting {
 
 impl Counting {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { api: AtomicU64::new(0), git: AtomicU64::new(0), merges: watch::Sender::default() })
+        Arc::new(Self { asked: Mutex::default(), merges: watch::Sender::default() })
+    }
+
+    fn asked(&self) -> Tally {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns how many requests there were: of the API, and of git.
     pub(super) fn requests(&self) -> (u64, u64) {
-        (self.api.load(Ordering::Relaxed), self.git.load(Ordering::Relaxed))
+        let asked = self.asked();
+        let all: u64 = asked.values().sum();
+        let git = asked.iter().filter(|(kind, _)| kind.starts_with(GIT)).map(|(_, count)| count).sum();
+        (all - git, git)
     }
+}
+
+/// How the kinds of git's requests begin.
+const GIT: &str = "git ";
+
+/// Returns what a request asks for, whatever the repository, the number and the commit.
+fn kind(asked: &Asked) -> String {
+    let path = asked.path.trim_start_matches("/api/v1");
+    if let Some((_, rest)) = path.split_once(".git/") {
+        return format!("{GIT}{rest}");
+    }
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let part = |part: &str| match part.chars().all(|c| c.is_ascii_hexdigit()) && part.contains(|c: char| c.is_numeric())
+    {
+        true => "{}".to_owned(),
+        false => part.to_owned(),
+    };
+    let path: Vec<String> = path.trim_start_matches('/').split('/').map(part).collect();
+    let rest = if path.first().is_some_and(|first| first == "repos") { path.get(3..) } else { path.get(..) };
+    let state = query.split('&').find(|one| one.starts_with("state=")).unwrap_or_default();
+    format!("{} {} {state}", asked.method, rest.unwrap_or_default().join("/")).trim_end().to_owned()
 }
 
 /// What was counted up to some time.
@@ -157,8 +185,9 @@ impl Bench {
         let mut merges = self.counting.merges.subscribe();
         let (merged, began) = (merges.borrow().len(), Instant::now());
         self.lab.push("main", &format!("Bring {version}"), &files).await?;
+        let asked_before = self.counting.asked();
         let mut seen = Vec::new();
-        let mut after = before;
+        let (mut after, mut asked) = (before, Tally::new());
         for (at, environment) in ENVIRONMENTS.iter().enumerate() {
             let waited = tokio::time::timeout(WITHIN, merges.wait_for(|merges| merges.len() > merged + at)).await;
             let late = |_| format!("nothing was merged into {environment}:\n{}", self.served.log());
@@ -166,6 +195,7 @@ impl Bench {
             seen.push((ended - began).as_secs_f64());
             if at + 1 == ENVIRONMENTS.len() {
                 after = Counts::read(&self.served, &self.counting, &self.renderers).await?;
+                asked = self.counting.asked();
             }
             let head = self.lab.head(&format!("env/{environment}")).await?.ok_or("nothing runs there")?;
             self.lab.report(&head, "health", "success").await?;
@@ -174,6 +204,11 @@ impl Bench {
         let mut took = after.since(before);
         took["wall_s"] = json!(seen.last());
         took["merges_at_s"] = json!(seen);
+        for (kind, count) in &mut asked {
+            *count -= asked_before.get(kind).unwrap_or(&0);
+        }
+        asked.retain(|_, count| *count > 0);
+        took["requests"] = json!(asked);
         Ok(took)
     }
 

@@ -26,13 +26,13 @@ const ADMIN: &str = "lab-admin";
 /// How often a server is started before there is none: another program may take its port first.
 const STARTS: usize = 3;
 /// The password of everybody.
-const PASSWORD: &str = "a-password-of-the-lab";
+pub(crate) const PASSWORD: &str = "a-password-of-the-lab";
 /// What the service's token may do, as the documentation asks for it.
 const SCOPES: [&str; 4] = ["write:repository", "write:issue", "read:user", "read:organization"];
 
 /// How the server passes on what was pushed, and sends webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Queue {
+pub(crate) enum Queue {
     /// At once.
     Fast,
     /// As it is unless somebody sets it: from a file that is looked at every two seconds.
@@ -40,18 +40,18 @@ pub(super) enum Queue {
 }
 
 /// A running server.
-pub(super) struct Lab {
-    pub(super) dir: tempfile::TempDir,
+pub(crate) struct Lab {
+    pub(crate) dir: tempfile::TempDir,
     _server: Child,
     site: String,
     client: Client,
     admin_token: String,
-    pub(super) bot_token: String,
+    pub(crate) bot_token: String,
 }
 
 impl Lab {
     /// Starts a server with `acme/shop`, which is empty, and its people.
-    pub(super) async fn start(queue: Queue) -> Fallible<Self> {
+    pub(crate) async fn start(queue: Queue) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
@@ -69,16 +69,26 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Begins anew with a repository that is empty, for another story: it may be told by other threads than the one
+    /// before, and connections do not outlive those.
+    pub(crate) async fn begin_anew(&mut self) -> TestResult {
+        self.client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
+        self.repository(Method::DELETE, "", Value::Null).await?;
+        self.make_repository().await
+    }
+
     async fn furnish(&mut self) -> TestResult {
         for login in [BOT, DEVELOPER, READER] {
-            let user = json!({"username": login, "email": format!("{login}@example.com"), "password": PASSWORD,
-                "must_change_password": false});
-            self.admin(Method::POST, "/admin/users", user).await?;
+            self.create_user(login).await?;
         }
         let tokens = format!("/users/{BOT}/tokens");
         let made = self.by_password(BOT, &tokens, json!({"name": "service", "scopes": SCOPES})).await?;
         self.bot_token = made["sha1"].as_str().ok_or("there is no token")?.to_owned();
         self.admin(Method::POST, "/orgs", json!({"username": "acme", "visibility": "private"})).await?;
+        self.make_repository().await
+    }
+
+    async fn make_repository(&self) -> TestResult {
         self.admin(
             Method::POST,
             "/orgs/acme/repos",
@@ -91,75 +101,98 @@ impl Lab {
         Ok(())
     }
 
+    /// Makes an account.
+    pub(crate) async fn create_user(&self, login: &str) -> TestResult {
+        let user = json!({"username": login, "email": format!("{login}@example.com"), "password": PASSWORD,
+            "must_change_password": false});
+        self.admin(Method::POST, "/admin/users", user).await.map(drop)
+    }
+
     /// Gives somebody a right on the repository.
-    pub(super) async fn grant(&self, login: &str, permission: &str) -> TestResult {
+    pub(crate) async fn grant(&self, login: &str, permission: &str) -> TestResult {
         let path = format!("/repos/{REPOSITORY}/collaborators/{login}");
         self.admin(Method::PUT, &path, json!({"permission": permission})).await.map(drop)
     }
 
     /// Returns the address of the API.
-    pub(super) fn api_url(&self) -> String {
+    pub(crate) fn api_url(&self) -> String {
         format!("{}/api/v1", self.site)
     }
 
     /// Returns the page of the repository.
-    pub(super) fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         format!("{}/{REPOSITORY}", self.site)
     }
 
     /// Returns the adapter as the service has it.
-    pub(super) fn adapter(&self) -> Fallible<Gitea> {
+    pub(crate) fn adapter(&self) -> Fallible<Gitea> {
         self.adapter_of(&self.bot_token)
     }
 
     /// Returns the adapter with another token.
-    pub(super) fn adapter_of(&self, token: &str) -> Fallible<Gitea> {
+    pub(crate) fn adapter_of(&self, token: &str) -> Fallible<Gitea> {
         let limits = Limits { write_interval: Duration::ZERO, ..Limits::default() };
         Ok(Gitea::new(&GiteaOptions { api_url: self.api_url(), token: token.into(), limits })?)
     }
 
     /// Returns a token of the service's account that may do this alone.
-    pub(super) async fn bot_token_for(&self, name: &str, scopes: &[&str]) -> Fallible<String> {
+    pub(crate) async fn bot_token_for(&self, name: &str, scopes: &[&str]) -> Fallible<String> {
         let path = format!("/users/{BOT}/tokens");
         let made = self.by_password(BOT, &path, json!({"name": name, "scopes": scopes})).await?;
         Ok(made["sha1"].as_str().ok_or("there is no token")?.to_owned())
     }
 
     /// Asks the API as the administrator; fails unless it is a success.
-    pub(super) async fn admin(&self, method: Method, path: &str, body: Value) -> Fallible<Value> {
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> Fallible<Value> {
         let request = self.client.request(method, format!("{}{path}", self.api_url()));
         told(path, request.header("authorization", format!("token {}", self.admin_token)).json(&body)).await
     }
 
     /// Asks for something of the repository as the administrator.
-    pub(super) async fn repository(&self, method: Method, path: &str, body: Value) -> Fallible<Value> {
+    pub(crate) async fn repository(&self, method: Method, path: &str, body: Value) -> Fallible<Value> {
         self.admin(method, &format!("/repos/{REPOSITORY}{path}"), body).await
     }
 
     /// Posts as somebody who has signed in.
-    pub(super) async fn by_password(&self, login: &str, path: &str, body: Value) -> Fallible<Value> {
-        let request = self.client.post(format!("{}{path}", self.api_url()));
+    pub(crate) async fn by_password(&self, login: &str, path: &str, body: Value) -> Fallible<Value> {
+        self.ask_as(login, Method::POST, path, body).await
+    }
+
+    /// Asks the API as somebody who has signed in.
+    pub(crate) async fn ask_as(&self, login: &str, method: Method, path: &str, body: Value) -> Fallible<Value> {
+        let request = self.client.request(method, format!("{}{path}", self.api_url()));
         told(path, request.basic_auth(login, Some(PASSWORD)).json(&body)).await
     }
 
     /// Commits files to a branch that is there, or to the first one; returns the commit.
-    pub(super) async fn push(&self, branch: &str, subject: &str, files: &[(String, String)]) -> Fallible<String> {
+    pub(crate) async fn push(&self, branch: &str, subject: &str, files: &[(String, String)]) -> Fallible<String> {
+        self.push_as(DEVELOPER, branch, subject, files).await
+    }
+
+    /// Commits files to a branch in somebody's name; returns the commit.
+    pub(crate) async fn push_as(
+        &self,
+        login: &str,
+        branch: &str,
+        subject: &str,
+        files: &[(String, String)],
+    ) -> Fallible<String> {
         let file = |(path, text): &(String, String)| json!({"operation": "upload", "path": path, "content": BASE64_STANDARD.encode(text)});
         let files: Vec<Value> = files.iter().map(file).collect();
         let path = format!("/repos/{REPOSITORY}/contents");
         let body = json!({"branch": branch, "message": subject, "files": files});
-        let answer = self.by_password(DEVELOPER, &path, body).await?;
+        let answer = self.by_password(login, &path, body).await?;
         Ok(answer["commit"]["sha"].as_str().ok_or("there is no commit")?.to_owned())
     }
 
     /// Makes a branch from another.
-    pub(super) async fn branch_off(&self, new: &str, from: &str) -> TestResult {
+    pub(crate) async fn branch_off(&self, new: &str, from: &str) -> TestResult {
         let body = json!({"new_branch_name": new, "old_ref_name": from});
         self.repository(Method::POST, "/branches", body).await.map(drop)
     }
 
     /// Proposes a file of its own from a new branch.
-    pub(super) async fn propose(&self, head: &str, base: &str) -> TestResult {
+    pub(crate) async fn propose(&self, head: &str, base: &str) -> TestResult {
         let file =
             json!({"operation": "create", "path": format!("{head}.txt"), "content": BASE64_STANDARD.encode(head)});
         let body = json!({"branch": base, "new_branch": head, "message": head, "files": [file]});
@@ -169,7 +202,7 @@ impl Lab {
     }
 
     /// Returns the head of a branch, when there is one.
-    pub(super) async fn head(&self, branch: &str) -> Fallible<Option<String>> {
+    pub(crate) async fn head(&self, branch: &str) -> Fallible<Option<String>> {
         let answer = self.client.get(format!("{}/repos/{REPOSITORY}/branches/{branch}", self.api_url()));
         let answer = answer.header("authorization", format!("token {}", self.admin_token)).send().await?;
         if answer.status() == 404 {
@@ -180,20 +213,20 @@ impl Lab {
     }
 
     /// Reports on a commit.
-    pub(super) async fn report(&self, sha: &str, key: &str, state: &str) -> TestResult {
+    pub(crate) async fn report(&self, sha: &str, key: &str, state: &str) -> TestResult {
         let path = format!("/repos/{REPOSITORY}/statuses/{sha}");
         self.by_password(DEVELOPER, &path, json!({"context": key, "state": state})).await.map(drop)
     }
 
     /// Comments on a pull request.
-    pub(super) async fn comment(&self, login: &str, number: u64, text: &str) -> Fallible<u64> {
+    pub(crate) async fn comment(&self, login: &str, number: u64, text: &str) -> Fallible<u64> {
         let path = format!("/repos/{REPOSITORY}/issues/{number}/comments");
         let answer = self.by_password(login, &path, json!({"body": text})).await?;
         Ok(answer["id"].as_u64().ok_or("there is no comment")?)
     }
 
     /// Has webhooks sent to this address, and to no other.
-    pub(super) async fn tell(&self, url: &str) -> TestResult {
+    pub(crate) async fn tell(&self, url: &str) -> TestResult {
         self.tell_nobody().await?;
         let config = json!({"url": url, "content_type": "json", "secret": WEBHOOK_SECRET});
         let events = ["push", "delete", "status", "pull_request", "issue_comment"];
@@ -202,7 +235,7 @@ impl Lab {
     }
 
     /// Has webhooks sent to nobody.
-    pub(super) async fn tell_nobody(&self) -> TestResult {
+    pub(crate) async fn tell_nobody(&self) -> TestResult {
         let hooks = self.repository(Method::GET, "/hooks", Value::Null).await?;
         for hook in hooks.as_array().into_iter().flatten() {
             self.repository(Method::DELETE, &format!("/hooks/{}", hook["id"]), Value::Null).await?;
@@ -211,7 +244,7 @@ impl Lab {
     }
 
     /// Protects branches whose name is this, or fits it.
-    pub(super) async fn protect(&self, rule: &str, more: Value) -> TestResult {
+    pub(crate) async fn protect(&self, rule: &str, more: Value) -> TestResult {
         let mut body = json!({"rule_name": rule, "block_admin_merge_override": true});
         let fields = body.as_object_mut().ok_or("it is an object")?;
         fields.extend(more.as_object().cloned().unwrap_or_default());
@@ -219,12 +252,12 @@ impl Lab {
     }
 
     /// Returns the settings of a service that serves the repository, and writes their secrets into the folder.
-    pub(super) fn settings(&self, poll: &str) -> Fallible<String> {
+    pub(crate) fn settings(&self, poll: &str) -> Fallible<String> {
         self.settings_of(&self.api_url(), poll, &[REPOSITORY])
     }
 
     /// Returns the settings of a service that serves these repositories through an address of the API.
-    pub(super) fn settings_of(&self, api_url: &str, poll: &str, repositories: &[&str]) -> Fallible<String> {
+    pub(crate) fn settings_of(&self, api_url: &str, poll: &str, repositories: &[&str]) -> Fallible<String> {
         let write = |name: &str, text: &str| std::fs::write(self.dir.path().join(name), text);
         write("token", &self.bot_token)?;
         write("webhook-secret", WEBHOOK_SECRET)?;
@@ -249,7 +282,7 @@ api_token_file = 'api-token'
 }
 
 /// Returns the repository.
-pub(super) fn shop() -> RepositoryId {
+pub(crate) fn shop() -> RepositoryId {
     RepositoryId::new(REPOSITORY).expect("because it is an owner and a name")
 }
 

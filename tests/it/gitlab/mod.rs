@@ -2,6 +2,7 @@
 //! samples, its merges and branches are real git.
 
 mod face;
+pub(crate) mod front;
 mod git;
 mod hooks;
 mod notes;

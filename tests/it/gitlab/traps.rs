@@ -3,12 +3,12 @@
 use axum::http::Method;
 use hydromote::{
     domain::{
-        ids::{BranchName, PullRequestNumber, RepositoryId, StatusKey},
+        ids::{ActiveSha, BranchName, PullRequestNumber, RepositoryId, StatusKey},
         status::StatusState,
         strategy::MergeMethod,
     },
     forge::{
-        Forge, ForgeError, Merge, Mergeable, NewPullRequest, NewStatus, PullRequest, PullRequestState, Reacted,
+        Forge, ForgeError, Merge, Mergeable, NewPullRequest, NewStatus, Onto, PullRequest, PullRequestState, Reacted,
         Reaction,
     },
 };
@@ -40,6 +40,7 @@ fn status(state: StatusState) -> NewStatus {
 fn merge(head: &str) -> Merge {
     Merge {
         expected_head: head.to_owned(),
+        onto: Onto { branch: branch(BASE), head: ActiveSha::new("base").expect("because it is a word") },
         method: MergeMethod::Merge,
         title: "Promote".into(),
         message: "Trailer: 1".into(),

@@ -3,8 +3,6 @@
 mod proxy;
 mod tls;
 
-use std::sync::Arc;
-
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hydromote::{
     domain::ids::{BranchName, RepositoryId},
@@ -62,10 +60,9 @@ impl Lab {
         let address = self.proxy.url.parse().expect("because the proxy has an address");
         let roots = roots.map(|issuer| {
             let with_the_machines = self.dir.path().join("trusted.pem");
-            Arc::new(Roots { pem: issuer.pem().into_bytes(), with_the_machines })
+            Roots { pem: issuer.pem().into_bytes(), with_the_machines }
         });
-        let proxy = Some(Arc::new(Proxy { address, credentials, exceptions: Vec::new() }));
-        let network = Network { proxy, roots };
+        let network = Network::new(Some(Proxy { address, credentials, exceptions: Vec::new() }), roots);
         network.prepare()?;
         Ok(network)
     }
@@ -167,8 +164,8 @@ async fn what_is_an_exception_is_reached_without_the_proxy() -> TestResult {
     let lab = Lab::new().await?;
     let network = lab.network(Some(&lab.issuer), CREDENTIALS)?;
     let exceptions = vec![Exception::parse("127.0.0.0/8").ok_or("it is a range")?];
-    let proxy = network.proxy.as_ref().map(|proxy| Arc::new(Proxy { exceptions, ..(**proxy).clone() }));
-    let network = Network { proxy, ..network };
+    let proxy = network.proxy.as_ref().map(|proxy| Proxy { exceptions, ..(**proxy).clone() });
+    let network = Network::new(proxy, network.roots.as_deref().cloned());
     let options = GitHubOptions {
         api_url: lab.forge.api_url(),
         credentials: Credentials::Token(lab.token.as_str().into()),

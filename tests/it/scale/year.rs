@@ -53,7 +53,7 @@ async fn a_year_is_read_back() -> TestResult {
             lived += 1;
             past.promote(&mut world, lived).await?;
             if lived.is_multiple_of(REPACKED) {
-                repack(&world.forge.git_dir(REPOSITORY))?;
+                repack(&world.forge.git_dir(REPOSITORY)?)?;
             }
         }
         world.forge.lose_webhooks(0);
@@ -106,7 +106,7 @@ impl Past {
         let version = format!("v{number}");
         let dry = DrySha::new(world.push_dry(&format!("commit {number}"), everywhere(&version)).await?)?;
         for environment in ENVIRONMENTS {
-            self.propose(&world.forge.git_dir(REPOSITORY), environment, &dry, &self.manifest.replace("v1", &version))?;
+            self.propose(&world.forge.git_dir(REPOSITORY)?, environment, &dry, &self.manifest.replace("v1", &version))?;
         }
         world.forge.refresh(REPOSITORY, BOT).await?;
         for environment in ENVIRONMENTS {

@@ -210,11 +210,11 @@ impl World {
 
     /// Opens the repository with the dry branch as it is on the forge's disk.
     fn dry_git(&self) -> Fallible<Repository> {
-        Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY))?)
+        Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY)?)?)
     }
 
     /// Opens the repository with the environments' branches as it is on the forge's disk.
     pub(super) fn git(&self) -> Fallible<Repository> {
-        Ok(Repository::open_bare(self.home().git_dir(self.home_name()))?)
+        Ok(Repository::open_bare(self.home().git_dir(self.home_name())?)?)
     }
 }

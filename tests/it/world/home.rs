@@ -6,7 +6,7 @@ use hydromote::{
     settings::{AllowedDestination, RepositoryPattern, ServedRepositories},
 };
 
-use super::{BOT, DEVELOPER, Fallible, OTHER_BOT, READER, REPOSITORY, STRANGER, TestResult, World};
+use super::{BOT, DEVELOPER, Fallible, OTHER_BOT, READER, REPOSITORY, STRANGER, TestResult, World, stage::Stage};
 
 /// The repository of the environments, when it is another one.
 pub(crate) const ENVIRONMENTS: &str = "acme/environments";
@@ -30,7 +30,7 @@ pub(crate) enum Home {
 
 /// Another forge.
 pub(super) struct OtherForge {
-    pub(super) forge: LocalForge,
+    pub(super) forge: Stage,
     pub(super) bot_token: Secret,
 }
 
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// The forge with the environments' branches.
-    pub(crate) fn home(&self) -> &LocalForge {
+    pub(crate) fn home(&self) -> &Stage {
         self.other.as_ref().map_or(&self.forge, |other| &other.forge)
     }
 
@@ -125,5 +125,5 @@ pub(super) async fn make(home: Home, forge: &LocalForge, options: Options) -> Fa
     }
     forge.create_bot(OTHER_BOT).await?;
     repository(&forge, ENVIRONMENTS).await?;
-    Ok(Some(OtherForge { forge, bot_token }))
+    Ok(Some(OtherForge { forge: forge.into(), bot_token }))
 }

@@ -11,7 +11,9 @@ pub(crate) mod home;
 mod past;
 mod people;
 mod service;
+mod stage;
 mod takeover;
+pub(crate) mod told_on;
 mod traces;
 
 use std::sync::Arc;
@@ -31,6 +33,8 @@ use self::{
     clock::WorldClock,
     home::{Home, OtherForge},
     service::Running,
+    stage::Stage,
+    told_on::ToldOn,
 };
 use crate::{
     contract::Checker,
@@ -56,7 +60,8 @@ pub(crate) const BOT: &str = "hydromote";
 /// The local forge, the service, and who acts on them.
 pub(crate) struct World {
     dir: tempfile::TempDir,
-    pub(crate) forge: LocalForge,
+    pub(crate) forge: Stage,
+    told_on: ToldOn,
     home: Home,
     other: Option<OtherForge>,
     checker: Checker,
@@ -96,7 +101,7 @@ impl World {
     /// Starts with an empty repository, and a service between which and the forge these stand: one where the service
     /// calls the forge, one where the forge tells the service.
     pub(crate) async fn behind(calls: Arc<dyn Between>, hooks: Arc<dyn Between>) -> Fallible<Self> {
-        let mut world = Self::unserved(Messages::built_in()).await?;
+        let mut world = Self::unserved_on(ToldOn::LocalForge, Home::of_run(), Messages::built_in()).await?;
         world.calls = Some(Proxy::start(world.forge.url(), calls).await?);
         world.hooks = Some(hooks);
         world.start().await?;
@@ -105,7 +110,7 @@ impl World {
 
     /// Starts with an empty repository, of which the environments are there.
     pub(crate) async fn in_home(home: Home) -> Fallible<Self> {
-        let mut world = Self::unserved_in(home, Messages::built_in()).await?;
+        let mut world = Self::unserved_on(ToldOn::of_run(), home, Messages::built_in()).await?;
         world.start().await?;
         Ok(world)
     }
@@ -121,17 +126,17 @@ impl World {
 
     /// Starts the forge with an empty repository.
     async fn unserved(messages: Messages) -> Fallible<Self> {
-        Self::unserved_in(Home::of_run(), messages).await
+        Self::unserved_on(ToldOn::of_run(), Home::of_run(), messages).await
     }
 
-    async fn unserved_in(home: Home, messages: Messages) -> Fallible<Self> {
+    async fn unserved_on(told_on: ToldOn, home: Home, messages: Messages) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let checker = Checker::new();
         let mut options = Options::new(dir.path().join("forge"));
         options.observer = Some(checker.observer());
         let forge = LocalForge::start(options).await?;
-        let (_, bot_token) = forge.create_user(BOT).await?;
+        let (_, mut bot_token) = forge.create_user(BOT).await?;
         let (_, developer_token) = forge.create_user(DEVELOPER).await?;
         forge.create_user(STRANGER).await?;
         forge.create_user(READER).await?;
@@ -140,20 +145,30 @@ impl World {
         let mut options = Options::new(dir.path().join("other"));
         options.observer = Some(checker.observer());
         let other = home::make(home, &forge, options).await?;
+        let forge = match told_on {
+            ToldOn::Gitea => Stage::gitea(forge).await?,
+            _ => forge.into(),
+        };
+        if let Some((_, token)) = forge.gitea_access() {
+            bot_token = Secret::new(token);
+        }
+        let webhook_secret = Secret::new("a secret of the webhook");
+        let (calls, hooks) = told_on.before(&forge, webhook_secret.expose()).await?;
         let world = Self {
             dir,
             forge,
+            told_on,
             home,
             other,
             checker,
             clock: WorldClock::default(),
             bot_token,
             developer_token,
-            webhook_secret: Secret::new("a secret of the webhook"),
+            webhook_secret,
             id: StrategyId { repository: RepositoryId::new(REPOSITORY)?, name: StrategyName::new("shop")? },
             service: None,
-            calls: None,
-            hooks: None,
+            calls,
+            hooks,
             messages,
             public_url: Some(service::PUBLIC_URL.to_owned()),
             server_windows: ServerWindows::default(),

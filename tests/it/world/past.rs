@@ -35,7 +35,7 @@ impl World {
     pub(crate) async fn trailers(&self, sha: &str) -> Fallible<Trailers> {
         #[expect(clippy::disallowed_methods, reason = "git itself says what a trailer is")]
         let mut git = Command::new("git");
-        git.arg("--git-dir").arg(self.home().git_dir(self.home_name()));
+        git.arg("--git-dir").arg(self.home().git_dir(self.home_name())?);
         git.args(["log", "-1", "--format=%(trailers:only,unfold)", sha]);
         let output = git.output().await?;
         let mut trailers = Trailers::new();

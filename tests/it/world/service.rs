@@ -17,11 +17,7 @@ use hydromote::{
         deployed::Tool,
         ids::{ForgeName, PullRequestNumber, RepositoryId},
     },
-    forge::{
-        Forge,
-        github::{Credentials, GitHub, GitHubOptions, Limits},
-        webhook::Dialect,
-    },
+    forge::Forge,
     git::mirror::{self, Mirror},
     local_forge,
     network::Network,
@@ -41,17 +37,20 @@ use tokio::sync::OnceCell;
 use super::{
     BOT, Fallible, REPOSITORY, TestResult, World,
     home::{APPS, Home, OTHER_FORGE},
+    told_on::ToldOn,
 };
 use crate::proxy::Proxy;
 
 /// How long anything may take to come to rest.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
+/// The same on a forge that is a program of others, which starts git for much of what it does.
+const SETTLE_WITHIN_ON_GITEA: Duration = Duration::from_secs(120);
 /// How long the forge may take to answer; a hanging one is given up after it.
-const ANSWER_WITHIN: Duration = Duration::from_millis(700);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// After how long everything is read again by itself: never in a story.
 const POLL: Duration = Duration::from_secs(24 * 3600);
 /// The name of the forge.
-const FORGE: &str = "github";
+pub(super) const FORGE: &str = "github";
 /// The service's address for people.
 pub(super) const PUBLIC_URL: &str = "https://hydromote.example.com";
 /// What the deployment tools prove themselves with.
@@ -83,14 +82,6 @@ pub(crate) async fn new_hydrator() -> Fallible<Hydrator> {
     let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
     let found = app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await;
     Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?)
-}
-
-fn github(api_url: String, token: Secret) -> Fallible<GitHub> {
-    Ok(GitHub::new(&GitHubOptions {
-        api_url,
-        credentials: Credentials::Token(token),
-        limits: Limits { call: ANSWER_WITHIN, write_interval: Duration::ZERO, ..Limits::default() },
-    })?)
 }
 
 /// Returns the secret in a file, which may be replaced.
@@ -139,16 +130,17 @@ impl World {
         std::fs::create_dir_all(&data)?;
         let served = [REPOSITORY, APPS].iter().filter_map(|text| RepositoryPattern::parse(text)).collect();
         let webhook_secret = secret_in(&self.webhook_secret_file())?;
-        let forge = |adapter, repositories| ForgeParts {
-            forge: Arc::new(adapter),
-            dialect: Dialect::GitHub,
+        let forge = |forge, told_on: ToldOn, repositories| ForgeParts {
+            forge,
+            dialect: told_on.dialect(),
             webhook_secrets: vec![webhook_secret.clone()],
             repositories: ServedRepositories(repositories),
         };
-        let mut forges = BTreeMap::from([(ForgeName::new(FORGE)?, forge(self.adapter()?, served))]);
+        let mut forges = BTreeMap::from([(ForgeName::new(FORGE)?, forge(self.adapter()?, self.told_on, served))]);
         if let Some(other) = &self.other {
-            let adapter = github(other.forge.api_url(), other.bot_token.expose().into())?;
-            forges.insert(ForgeName::new(OTHER_FORGE)?, forge(adapter, Vec::new()));
+            let told_on = ToldOn::LocalForge;
+            let adapter = told_on.adapter(other.forge.url(), other.bot_token.expose().into())?;
+            forges.insert(ForgeName::new(OTHER_FORGE)?, forge(adapter, told_on, Vec::new()));
         }
         let service = Service::start(Parts {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -205,9 +197,13 @@ impl World {
         Ok((response.status().as_u16(), response.text().await?.trim_end().to_owned()))
     }
 
-    fn adapter(&self) -> Fallible<GitHub> {
-        let through = self.calls.as_ref().map(|calls| format!("{}/api/v3", calls.url()));
-        github(through.unwrap_or_else(|| self.forge.api_url()), secret_in(&self.token_file())?)
+    fn adapter(&self) -> Fallible<Arc<dyn Forge>> {
+        let url = match (&self.calls, self.forge.gitea_access()) {
+            (Some(calls), _) => calls.url().to_owned(),
+            (None, Some((url, _))) => url,
+            (None, None) => self.forge.url().to_owned(),
+        };
+        self.told_on.adapter(&url, secret_in(&self.token_file())?)
     }
 
     /// Returns the folder of the service: its database and its mirrors.
@@ -245,7 +241,7 @@ impl World {
             id: repository,
             shared: shared.clone(),
             forge_name: ForgeName::new(FORGE)?,
-            forge: Arc::new(forge),
+            forge,
             account,
             details,
             mirror,
@@ -293,7 +289,8 @@ impl World {
 
     /// Waits until the service has heard of everything and is at rest.
     pub(crate) async fn settle(&mut self) -> TestResult {
-        let trouble = match tokio::time::timeout(SETTLE_WITHIN, self.come_to_rest()).await {
+        let within = if self.told_on == ToldOn::Gitea { SETTLE_WITHIN_ON_GITEA } else { SETTLE_WITHIN };
+        let trouble = match tokio::time::timeout(within, self.come_to_rest()).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it does not come to rest".to_owned(),
@@ -319,8 +316,16 @@ impl World {
         Ok(self.service()?.hub.look_now(&RepositoryId::new(repository)?).await?)
     }
 
-    /// At rest: a look has led to no webhook.
+    /// At rest: a look has led to no webhook. Where none are sent, at rest is a forge that a look at everything has left
+    /// as it was.
     pub(crate) async fn come_to_rest(&self) -> TestResult {
+        while let Some(before) = self.forge.mark().await? {
+            self.ring_the_timer()?;
+            self.service()?.hub.look_now(&self.id.repository).await?;
+            if self.forge.mark().await?.as_ref() == Some(&before) {
+                return Ok(());
+            }
+        }
         loop {
             let before = self.deliveries().await?;
             self.service()?.hub.look_now(&self.id.repository).await?;

@@ -6,6 +6,7 @@ use crate::domain::strategy::MergeMethod;
 fn merge() -> Merge {
     Merge {
         expected_head: HEAD.into(),
+        onto: Onto { branch: branch("env/dev"), head: ActiveSha::new(BASE).expect("because it is a commit") },
         method: MergeMethod::Squash,
         title: "Promote".into(),
         message: "Dry-Sha: 1".into(),
@@ -38,7 +39,7 @@ async fn merge_with(replies: Vec<Reply>) -> Result<(Result<String, ForgeError>, 
 
 #[tokio::test]
 async fn a_merge_names_head_method_and_message_and_keeps_the_branch() -> TestResult {
-    let server = Scripted::start(vec![is(json!({})), taken_in(), Reply::empty(200), merged(), taken_in()]).await?;
+    let server = Scripted::start(vec![is(json!({})), taken_in(), Reply::empty(200), merged()]).await?;
     let sha = forge(&server).merge_pull_request(&shop(), ONE, &merge()).await?;
     assert_eq!(recorded!("merged")["merge_commit_sha"], json!(sha));
     let seen = server.seen();
@@ -72,6 +73,8 @@ async fn what_somebody_else_has_done_is_no_success_of_ours() -> TestResult {
         (vec![merged(), refs(&[(1, "another")])], 0),
         (vec![is(json!({"state": "closed"}))], 0),
         (vec![is(json!({"head": {"label": "h", "sha": "another", "repo_id": 1}}))], 0),
+        (vec![is(json!({"base": {"label": "main", "sha": BASE, "repo_id": 1}}))], 0),
+        (vec![is(json!({"base": {"label": "env/dev", "sha": "another", "repo_id": 1}}))], 0),
         (vec![is(json!({})), taken_in(), Reply::message(404, "not found"), is(json!({"state": "closed"}))], 1),
         (vec![is(json!({})), taken_in(), Reply::message(409, "head out of date"), merged(), refs(&[(1, "x")])], 1),
     ] {
@@ -92,12 +95,11 @@ async fn one_text_for_three_things_is_told_apart_by_what_is_there() -> TestResul
     let checking = || is(json!({"mergeable": false}));
     let ready = || is(json!({}));
     let (result, sent) =
-        merge_with(vec![checking(), checking(), ready(), taken_in(), Reply::empty(200), merged(), taken_in()]).await?;
+        merge_with(vec![checking(), checking(), ready(), taken_in(), Reply::empty(200), merged()]).await?;
     assert!(result.is_ok(), "{result:?}");
     assert_eq!(sent, 1);
     // The check began as we sent it.
-    let again =
-        vec![ready(), taken_in(), later(), checking(), ready(), taken_in(), Reply::empty(200), merged(), taken_in()];
+    let again = vec![ready(), taken_in(), later(), checking(), ready(), taken_in(), Reply::empty(200), merged()];
     let (result, sent) = merge_with(again).await?;
     assert!(result.is_ok(), "{result:?}");
     assert_eq!(sent, 2);
@@ -144,7 +146,7 @@ async fn a_merge_that_others_got_before_is_sent_again() -> TestResult {
     let mut replies = Vec::from(ready());
     replies.extend([out_of_date(), is(json!({}))]);
     replies.extend(ready());
-    replies.extend([Reply::empty(200), merged(), taken_in()]);
+    replies.extend([Reply::empty(200), merged()]);
     let (result, sent) = merge_with(replies).await?;
     assert!(result.is_ok(), "{result:?}");
     assert_eq!(sent, 2);

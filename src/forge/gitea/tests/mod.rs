@@ -12,7 +12,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::forge::tests::scripted::{Reply, Scripted, TestResult};
+use crate::{
+    domain::ids::ActiveSha,
+    forge::{
+        Onto,
+        tests::scripted::{Reply, Scripted, TestResult},
+    },
+};
 
 macro_rules! recorded {
     ($name:literal) => {
@@ -24,6 +30,8 @@ use recorded;
 
 /// The head of the recorded pull request.
 const HEAD: &str = "478f1359db41f9da9a25d5d4a0dec65543eb6948";
+/// Where its base is.
+const BASE: &str = "abe578c7848ceded9cb3ad9446ff2d0fbd401995";
 const ONE: PullRequestNumber = PullRequestNumber(1);
 
 /// Returns an adapter with short time limits.

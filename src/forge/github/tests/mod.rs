@@ -15,9 +15,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::forge::{
-    Mergeable, PullRequestState,
-    tests::scripted::{Reply, Scripted, TestResult},
+use crate::{
+    domain::ids::ActiveSha,
+    forge::{
+        Mergeable, Onto, PullRequestState,
+        tests::scripted::{Reply, Scripted, TestResult},
+    },
 };
 
 impl Scripted {
@@ -68,6 +71,7 @@ fn merged(number: u64, head: &str) -> Value {
 fn merge() -> Merge {
     Merge {
         expected_head: "head-1".into(),
+        onto: Onto { branch: branch("env/dev"), head: ActiveSha::new("base-1").expect("because it is a word") },
         method: crate::domain::strategy::MergeMethod::Squash,
         title: "Promote".into(),
         message: "Trailer: 1".into(),

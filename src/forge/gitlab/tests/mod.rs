@@ -14,9 +14,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    domain::{ids::StatusKey, status::StatusState, strategy::MergeMethod},
+    domain::{
+        ids::{ActiveSha, StatusKey},
+        status::StatusState,
+        strategy::MergeMethod,
+    },
     forge::{
-        HeadIn, Mergeable, PullRequestState,
+        HeadIn, Mergeable, Onto, PullRequestState,
         tests::scripted::{Reply, Scripted, TestResult},
     },
 };
@@ -84,7 +88,8 @@ fn project(fields: Value) -> Reply {
 }
 
 fn merge(method: MergeMethod) -> Merge {
-    Merge { expected_head: "head-1".into(), method, title: "Promote".into(), message: "Trailer: 1".into() }
+    let onto = Onto { branch: branch("env/dev"), head: ActiveSha::new("base-1").expect("because it is a word") };
+    Merge { expected_head: "head-1".into(), onto, method, title: "Promote".into(), message: "Trailer: 1".into() }
 }
 
 fn new_pull() -> NewPullRequest {

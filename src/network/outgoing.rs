@@ -1,4 +1,4 @@
-//! The one way out to a forge's API, whatever describes the requests: with time limits, to one address, and bounded.
+//! The one way out over HTTP, to the API of a forge and to git's: with a time limit, to one address, and bounded.
 //!
 //! - No redirect is followed: credentials are for one address, and a repeated write is another one.
 //! - An answer is read in parts, up to a limit.
@@ -6,7 +6,8 @@
 
 use std::{
     error::Error,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{anyhow, ensure};
@@ -14,19 +15,16 @@ use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Limits, lock};
-use crate::{
-    network::{self, Network, Proxy, TRUST},
-    secret::Secret,
-};
+use super::{Network, Proxy, TRUST, pair};
+use crate::secret::Secret;
 
 /// The largest answer that is read, bytes: the largest list that we ask for has some thousand bytes per entry.
 const MAX_ANSWER: usize = 32 << 20;
 
 /// Sends requests to one forge. Cloning is cheap.
 #[derive(Debug, Clone)]
-pub(in crate::forge) struct Outgoing {
-    limits: Limits,
+pub(crate) struct Outgoing {
+    connect: Duration,
     network: Network,
     host: String,
     proxy: Option<Proxy>,
@@ -41,14 +39,14 @@ struct Connected {
 }
 
 impl Outgoing {
-    /// Returns the way to the API at `address`.
-    pub(in crate::forge) fn new(address: &str, limits: Limits, network: &Network) -> anyhow::Result<Self> {
+    /// Returns the way to what is at `address`; a connection may take as long as `connect`.
+    pub(crate) fn new(address: &str, connect: Duration, network: &Network) -> anyhow::Result<Self> {
         let address = Url::parse(address)?;
         let proxy = network.proxy_of(&address).cloned();
         let credentials = credentials_now(proxy.as_ref());
-        let client = client(limits, network, proxy.as_ref(), credentials.as_ref())?;
+        let client = client(connect, network, proxy.as_ref(), credentials.as_ref())?;
         Ok(Self {
-            limits,
+            connect,
             network: network.clone(),
             host: address.host_str().unwrap_or_default().to_owned(),
             proxy,
@@ -61,16 +59,16 @@ impl Outgoing {
         let credentials = credentials_now(self.proxy.as_ref());
         let text =
             |credentials: &Option<SecretString>| credentials.as_ref().map(|text| text.expose_secret().to_owned());
-        let mut current = lock(&self.current);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if text(&current.credentials) != text(&credentials) {
-            let client = client(self.limits, &self.network, self.proxy.as_ref(), credentials.as_ref())?;
+            let client = client(self.connect, &self.network, self.proxy.as_ref(), credentials.as_ref())?;
             *current = Connected { client, credentials };
         }
         Ok(current.client.clone())
     }
 
     /// Sends one request, and reads its answer to the end.
-    pub(in crate::forge) async fn exchange<B: Into<reqwest::Body>>(
+    pub(crate) async fn exchange<B: Into<reqwest::Body>>(
         &self,
         request: http::Request<B>,
     ) -> anyhow::Result<(StatusCode, HeaderMap, Vec<u8>)> {
@@ -107,19 +105,19 @@ fn credentials_now(proxy: Option<&Proxy>) -> Option<SecretString> {
 }
 
 fn client(
-    limits: Limits,
+    connect: Duration,
     network: &Network,
     proxy: Option<&Proxy>,
     credentials: Option<&SecretString>,
 ) -> anyhow::Result<reqwest::Client> {
     let mut client = reqwest::Client::builder()
         .user_agent("hydromote")
-        .connect_timeout(limits.connect)
+        .connect_timeout(connect)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
     if let Some(proxy) = proxy {
         let mut through = reqwest::Proxy::all(proxy.address.as_str())?;
-        if let Some((user, password)) = credentials.and_then(network::pair) {
+        if let Some((user, password)) = credentials.and_then(pair) {
             through = through.basic_auth(user, password);
         }
         client = client.proxy(through);

@@ -1,0 +1,93 @@
+//! The forge that the stories are told on: the local forge as it is, or what stands before it and speaks as another
+//! forge does: then everything is on the local forge all the same, where the stories make it happen and look at it. On a
+//! real Gitea they do so there ([`super::stage`]).
+
+use std::sync::Arc;
+
+use hydromote::{
+    forge::{
+        Forge,
+        gitea::{self, Gitea, GiteaOptions},
+        github::{Credentials, GitHub, GitHubOptions, Limits},
+        gitlab::{self, GitLab, GitLabOptions},
+        webhook::Dialect,
+    },
+    local_forge::LocalForge,
+    secret::Secret,
+};
+
+use super::{
+    Fallible,
+    service::{ANSWER_WITHIN, FORGE},
+};
+use crate::{
+    gitlab::front::{Front, Herald},
+    proxy::{Between, Proxy},
+};
+
+/// The forge that the service believes it works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ToldOn {
+    /// The local forge, which is GitHub to the service.
+    LocalForge,
+    /// GitLab.
+    GitLab,
+    /// A real Gitea, on which the stories act as well.
+    Gitea,
+}
+
+/// What stands between the service and the local forge: where the service calls it, and where it tells the service.
+pub(super) type Translators = (Option<Proxy>, Option<Arc<dyn Between>>);
+
+impl ToldOn {
+    /// Where the stories are told when they do not say it: `make test-gitlab` has them told on GitLab.
+    #[expect(clippy::disallowed_methods, reason = "it is told to the whole run")]
+    pub(super) fn of_run() -> Self {
+        match std::env::var("HYDROMOTE_STORIES_ON").as_deref() {
+            Ok("gitlab") => Self::GitLab,
+            Ok("gitea") => Self::Gitea,
+            _ => Self::LocalForge,
+        }
+    }
+
+    /// Puts before the local forge what it takes to be this forge.
+    pub(super) async fn before(self, forge: &LocalForge, webhook_secret: &str) -> Fallible<Translators> {
+        match self {
+            Self::LocalForge | Self::Gitea => Ok((None, None)),
+            Self::GitLab => {
+                let front = Arc::new(Front::new(&forge.accounts().await));
+                let (path, token) = (format!("/webhooks/{FORGE}"), webhook_secret.to_owned());
+                let herald = Arc::new(Herald { front: Arc::clone(&front), path, token });
+                Ok((Some(Proxy::start(forge.url(), front).await?), Some(herald)))
+            }
+        }
+    }
+
+    /// Returns the adapter for this forge, whose address is `url`.
+    pub(super) fn adapter(self, url: &str, token: Secret) -> Fallible<Arc<dyn Forge>> {
+        let limits = Limits { call: ANSWER_WITHIN, write_interval: std::time::Duration::ZERO, ..Limits::default() };
+        Ok(match self {
+            Self::LocalForge => {
+                let (api_url, credentials) = (format!("{url}/api/v3"), Credentials::Token(token));
+                Arc::new(GitHub::new(&GitHubOptions { api_url, credentials, limits })?)
+            }
+            Self::GitLab => {
+                let api_url = format!("{url}{}", gitlab::API_PATH);
+                Arc::new(GitLab::new(&GitLabOptions { api_url, token, limits })?)
+            }
+            Self::Gitea => {
+                let limits = gitea::Limits { write_interval: std::time::Duration::ZERO, ..gitea::Limits::default() };
+                Arc::new(Gitea::new(&GiteaOptions { api_url: url.to_owned(), token, limits })?)
+            }
+        })
+    }
+
+    /// Returns how its webhooks are read.
+    pub(super) fn dialect(self) -> Dialect {
+        match self {
+            Self::LocalForge => Dialect::GitHub,
+            Self::GitLab => Dialect::GitLab,
+            Self::Gitea => Dialect::Gitea,
+        }
+    }
+}
