@@ -7,7 +7,13 @@ export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: restarts:: rejections:: drift:: windows:: \
 	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
 
-.PHONY: help demo test test-gitea test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
+# The same on GitLab. Not told there: what one GitHub says of branch rules, merge queues and ways to merge (`merges::`, two
+# of `gates::`, one of `modes::`), in words of its own; Apps; redelivered webhooks; what is not about forges at all.
+TOLD_ON_GITLAB := promotion:: rollbacks:: partial_rollbacks:: gates:: restarts:: rejections:: drift:: windows:: modes:: \
+	deployed:: approvals:: comments:: retiring:: strategies:: strategy_changes:: lanes:: dry_line:: sharing:: \
+	--skip a_merge_that_the_forge_refuses --skip a_person_opens_the_pull_request
+
+.PHONY: help demo test test-gitea test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -35,6 +41,10 @@ check-client:
 test-destinations: tools
 	HYDROMOTE_STORIES_IN=another-repository $(CARGO) test --locked --test it -- $(TOLD_ELSEWHERE)
 	HYDROMOTE_STORIES_IN=another-forge $(CARGO) test --locked --test it -- $(TOLD_ELSEWHERE)
+
+## make test-gitlab  stories told again with the service on GitLab's API, before the local forge; minutes
+test-gitlab: tools
+	HYDROMOTE_STORIES_ON=gitlab $(CARGO) test --locked --test it -- $(TOLD_ON_GITLAB)
 
 ## make test-long   the property tests with many more histories, of an optimised build
 test-long:
