@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use hydromote::local_forge::{Permission, Protection};
+use hydromote::local_forge::Permission;
 
 use super::Shop;
 use crate::{
@@ -72,15 +72,30 @@ async fn what_a_forge_lets_the_service_do_is_told() -> TestResult {
     let site = with_strategy().await?;
     site.forge.grant(REPOSITORY, BOT, Permission::Admin).await?;
     let (code, said) = of_forge(&site, &[]).await?;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    ok  acme/shop webhooks none of the repository sends to https://hydromote.example.com/webhooks/github, so what happens is found by polling
+                           add one in its settings, unless one of its organisation or group does
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
     assert_eq!(code, 0);
-    // Anybody may make rules later, and forget half of the webhook.
-    let rules = Protection { required_contexts: vec!["ci".to_owned()], is_ruleset: true, ..Protection::default() };
-    site.forge.protect(REPOSITORY, "env/prod", Some(rules)).await?;
+    // A webhook may tell of half of it, and not arrive.
     site.forge.add_webhook(REPOSITORY, WEBHOOK, None, &["push", "status"]).await?;
     site.forge.webhooks_sent().await;
     let (code, said) = of_forge(&site, &[]).await?;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    NO  acme/shop webhooks are sent to https://hydromote.example.com/webhooks/github
+                           1 deliveries of the last day did not arrive: see in the forge's list what they were answered
+                           webhook 1005 does not tell of pull_request, pull_request_review, issue_comment, check_run, check_suite: choose that too
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
     assert_eq!(code, 1);
     Ok(())
 }
@@ -90,7 +105,15 @@ async fn rights_that_are_missing_and_webhooks_that_are_not_shown_are_told() -> T
     let site = with_strategy().await?;
     site.forge.grant(REPOSITORY, BOT, Permission::Read).await?;
     let (code, said) = of_forge(&site, &[]).await?;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    NO  acme/shop          something is missing that the service needs
+                           lacks write access, to push, merge and report
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    ok  acme/shop webhooks are not shown to the account: see for yourself that one sends to https://hydromote.example.com/webhooks/github
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
     assert_eq!(code, 1);
     Ok(())
 }
@@ -100,7 +123,9 @@ async fn a_token_that_was_revoked_is_told_with_what_to_do() -> TestResult {
     let site = with_strategy().await?;
     site.forge.renew_token(BOT).await?;
     let (code, said) = of_forge(&site, &[]).await?;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    NO  github     the forge does not take the credentials (Bad credentials; they may have expired or been revoked: put new ones into their file, and work goes on by itself); see `[forges.github]` for the file, and whether they are another forge's
+    ");
     assert_eq!(code, 1);
     let (_, json) = of_forge(&site, &["--output", "json"]).await?;
     assert!(json.contains("\"well\": false") && json.contains("the forge does not take the credentials"), "{json}");
@@ -111,7 +136,13 @@ async fn a_token_that_was_revoked_is_told_with_what_to_do() -> TestResult {
 async fn a_repository_without_anything_is_told() -> TestResult {
     let site = Site::new().await?;
     let (code, said) = of_forge(&site, &[]).await?;
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is empty
+    ok  acme/shop webhooks are not shown to the account: see for yourself that one sends to https://hydromote.example.com/webhooks/github
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
     assert_eq!(code, 0);
     Ok(())
 }

@@ -117,8 +117,8 @@ fn skew(forge_time: Timestamp, now: Timestamp) -> Option<String> {
 fn not_let_in(name: &ForgeName, error: &ForgeError) -> String {
     match error {
         ForgeError::Unauthorised { words, .. } => format!(
-            "the forge does not take the credentials ({words}): they have ended, were revoked, or are another forge's; \
-             make new ones, and put them into the file that `[forges.{name}]` names. A running service takes them from there"
+            "the forge does not take the credentials ({words}); see `[forges.{name}]` for the file, and whether they are \
+             another forge's"
         ),
         ForgeError::NotFound { .. } => {
             format!("there is no API of this kind: see `kind` and `api_url` of `[forges.{name}]`")
