@@ -7,12 +7,19 @@ export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: restarts:: rejections:: drift:: windows:: \
 	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
 
+# What is told on GitLab. Not told there: what GitHub alone says of rules, merge queues and ways to merge (`merges::`, one of
+# `gates::`, one of `modes::`), and a story whose people write the prefix themselves; what is not about forges at all; and the
+# other modules (previews, lanes, changes of strategies, ...), which nobody has compared yet.
+TOLD_ON_GITLAB := promotion:: rollbacks:: partial_rollbacks:: gates:: restarts:: rejections:: drift:: windows:: modes:: \
+	deployed:: approvals:: comments::once comments::heard --skip a_merge_that_the_forge_refuses \
+	--skip a_person_opens_the_pull_request --skip who_may_goes_past_a_closed_window
+
 # Where people and the service act by turns, it ends the same without webhooks.
 TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rejections::a_closed rejections::reopening \
 	comments::answered comments::going_back comments::heard::code drift::a_command drift::drift_is drift::work_of \
 	drift::a_foreign_commit gates::a_gate merges::a_merge_by_hand merges::a_person restarts::a_restart
 
-.PHONY: help demo test prove test-gitea test-gitea-stories test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
+.PHONY: help demo test prove test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -45,6 +52,10 @@ check-client:
 test-destinations: tools
 	HYDROMOTE_STORIES_IN=another-repository $(CARGO) test --locked --test it -- $(TOLD_ELSEWHERE)
 	HYDROMOTE_STORIES_IN=another-forge $(CARGO) test --locked --test it -- $(TOLD_ELSEWHERE)
+
+## make test-gitlab  stories told again with the service on GitLab's API, before the local forge; minutes
+test-gitlab: tools
+	HYDROMOTE_STORIES_ON=gitlab $(CARGO) test --locked --test it -- $(TOLD_ON_GITLAB)
 
 ## make test-long   the property tests with many more histories, of an optimised build
 test-long:

@@ -55,6 +55,7 @@ use crate::{
         hydrate::Hydrator,
         redelivery::Redelivery,
         repository::RepositoryWorker,
+        webhook_watch::{WATCHED, WebhookWatch},
     },
     secret::Secret,
     server::{
@@ -67,7 +68,7 @@ use crate::{
     },
     settings::{
         AllowedDestination, Database, ForgeCredentials, ForgeKind, ForgeSettings, RepositoryPattern,
-        ServedRepositories, Settings,
+        ServedRepositories, Settings, SettingsError,
     },
     store::Store,
 };
@@ -206,6 +207,9 @@ impl Service {
             .ok();
         for (arrived_until, redelivery) in redeliveries {
             workers.spawn(redelivery.run(arrived_until, stop.clone()));
+        }
+        for watch in watching(&parts, &url, &boards) {
+            workers.spawn(watch.run(stop.clone()));
         }
         let stopping = stop.clone();
         let server = tokio::spawn(async move {
@@ -356,6 +360,19 @@ fn redelivering(parts: &Parts, url: &str) -> Vec<Redelivery> {
     accepted.map(redelivery).collect()
 }
 
+/// Returns what looks whether each forge still sends webhooks.
+fn watching(parts: &Parts, url: &str, boards: &Boards) -> Vec<WebhookWatch> {
+    let watch = |redelivery: Redelivery| WebhookWatch {
+        forge: redelivery.forge,
+        address: redelivery.address,
+        repositories: redelivery.repositories,
+        store: redelivery.store,
+        boards: boards.clone(),
+        every: parts.poll.max(WATCHED),
+    };
+    redelivering(parts, url).into_iter().map(watch).collect()
+}
+
 /// Returns the repositories on a forge into which strategies of others may promote.
 fn destinations_on(parts: &Parts, name: &ForgeName) -> ServedRepositories {
     // Without a forge of its own it is on any on which something is served.
@@ -403,7 +420,7 @@ pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
     telemetry(Verbosity::Service);
     install_tls();
     outlive_file_limits();
-    let settings = Settings::load(config, environment())?;
+    let settings = settings(config)?;
     let service = Service::start(parts(&settings).await?).await?;
     tracing::info!(url = service.url, "serving on {}", service.address);
     match &settings.api_token {
@@ -481,7 +498,19 @@ fn forge_parts(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<For
     })
 }
 
-fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedForge> {
+/// Reads the settings as the service does.
+///
+/// # Errors
+/// With every mistake, when there are any.
+pub fn settings(config: Option<&Path>) -> Result<Settings, SettingsError> {
+    Settings::load(config, environment())
+}
+
+/// Returns the adapter for a forge of the settings; sends nothing yet.
+///
+/// # Errors
+/// When address or credentials cannot be used.
+pub fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedForge> {
     let limits = Limits {
         call: settings.limits.forge_timeout,
         write_interval: settings.limits.forge_write_interval,

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::{
     Account, Among, Comment, CommitAuthor, DeliveriesKept, DeliveriesOf, Forge, ForgeError, GitRemote, Merge,
     MissedDelivery, NewPullRequest, NewStatus, PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    SharedForge,
+    SharedForge, WebhookSeen,
 };
 use crate::{
     crash::{Act, FailPoints},
@@ -202,6 +202,18 @@ impl Forge for Crashing {
     // It shows us what has happened once more, and changes nothing that others see.
     async fn redeliver(&self, delivery: &MissedDelivery) -> Result<(), ForgeError> {
         self.forge.redeliver(delivery).await
+    }
+
+    async fn webhooks(&self, repository: &RepositoryId, address: &str) -> Result<Vec<WebhookSeen>, ForgeError> {
+        self.forge.webhooks(repository, address).await
+    }
+
+    fn disables_webhooks(&self) -> bool {
+        self.forge.disables_webhooks()
+    }
+
+    async fn test_webhook(&self, repository: &RepositoryId, id: u64) -> Result<(), ForgeError> {
+        self.forge.test_webhook(repository, id).await
     }
 
     fn outages(&self) -> watch::Receiver<u64> {

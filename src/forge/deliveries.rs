@@ -1,9 +1,10 @@
-//! Deliveries of webhooks that a forge keeps, and repeats when it is asked to.
+//! Webhooks as the forge shows them, and deliveries that it keeps, and repeats when it is asked to.
 //!
 //! GitHub never delivers again by itself, and keeps what it delivered for three days:
 //! <https://docs.github.com/webhooks/using-webhooks/handling-failed-webhook-deliveries>.
 
 use jiff::{SignedDuration, Timestamp};
+use url::Url;
 
 use crate::domain::ids::RepositoryId;
 
@@ -62,4 +63,57 @@ pub enum Webhook {
     },
     /// The one of the App.
     OfApp,
+}
+
+/// A webhook that sends to us, as the forge shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSeen {
+    /// Its id.
+    pub id: u64,
+    /// Whether it sends.
+    pub standing: WebhookStanding,
+    /// What it does not tell of and should, in the forge's words.
+    pub lacks: Vec<&'static str>,
+    /// What the forge says of its last delivery when that did not arrive.
+    pub failed: Option<String>,
+}
+
+/// Whether a webhook sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookStanding {
+    /// It does.
+    Sends,
+    /// Somebody has switched it off.
+    SwitchedOff,
+    /// The forge sends nothing until then, since deliveries failed.
+    Paused {
+        /// When it tries again by itself.
+        until: Timestamp,
+    },
+    /// The forge sends nothing any more, since deliveries failed.
+    Disabled,
+}
+
+/// Says whether two addresses are the same, however they are spelled.
+pub(super) fn is_same_address(one: &str, other: &str) -> bool {
+    let plain = |text: &str| Url::parse(text).ok().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    plain(one).is_some_and(|one| plain(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_the_same_however_they_are_spelled() {
+        assert!(is_same_address(
+            "https://Hydromote.example.com:443/webhooks/github/",
+            "https://hydromote.example.com/webhooks/github"
+        ));
+        assert!(!is_same_address(
+            "https://hydromote.example.com/webhooks/other",
+            "https://hydromote.example.com/webhooks/github"
+        ));
+        assert!(!is_same_address("", ""));
+    }
 }

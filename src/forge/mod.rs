@@ -7,6 +7,7 @@
 mod calls;
 pub mod crashing;
 mod deliveries;
+mod diagnosis;
 pub mod gitea;
 pub mod github;
 mod github_like;
@@ -25,7 +26,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use self::{
-    deliveries::{DELIVERIES_KEPT, DeliveriesKept, DeliveriesOf, MissedDelivery, Webhook},
+    deliveries::{
+        DELIVERIES_KEPT, DeliveriesKept, DeliveriesOf, MissedDelivery, Webhook, WebhookSeen, WebhookStanding,
+    },
+    diagnosis::CredentialSeen,
     setup::SetupError,
 };
 use crate::domain::{
@@ -198,6 +202,52 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// Has a delivery repeated.
     async fn redeliver(&self, delivery: &MissedDelivery) -> Result<(), ForgeError> {
         Err(ForgeError::NotFound { what: format!("the delivery `{}`", delivery.id) })
+    }
+
+    /// Returns the webhooks of a repository that send to `address`; those of a group or of an App are not among them.
+    ///
+    /// # Errors
+    /// [`ForgeError::NotFound`] or [`ForgeError::Unauthorised`] when they are not shown to us.
+    async fn webhooks(&self, repository: &RepositoryId, _address: &str) -> Result<Vec<WebhookSeen>, ForgeError> {
+        Err(ForgeError::NotFound { what: format!("the webhooks of `{repository}`") })
+    }
+
+    /// Says whether the forge stops sending to a webhook whose deliveries fail, and begins again after a test of it.
+    fn disables_webhooks(&self) -> bool {
+        false
+    }
+
+    /// Has the forge send a test to a webhook.
+    ///
+    /// # Errors
+    /// [`ForgeError::Refused`] when it did not arrive.
+    async fn test_webhook(&self, _repository: &RepositoryId, id: u64) -> Result<(), ForgeError> {
+        Err(ForgeError::NotFound { what: format!("a test of the webhook {id}") })
+    }
+
+    /// Returns what the forge tells of the credentials.
+    async fn credential(&self) -> Result<CredentialSeen, ForgeError> {
+        let Account { login, .. } = self.account().await?;
+        Ok(CredentialSeen { login, kind: "token".to_owned(), expires_at: None, lacks: Vec::new(), forge_time: None })
+    }
+
+    /// Returns what the service may not do in a repository and has to, in words.
+    async fn lacking(&self, repository: &RepositoryId) -> Result<Vec<String>, ForgeError> {
+        let account = self.account().await?;
+        let right = self.permission(repository, &account).await?;
+        Ok(if right >= Permission::Write { Vec::new() } else { vec![github_like::LACKS_WRITE.to_owned()] })
+    }
+
+    /// Returns what the forge's own rules ask for before something proposed on `head` is merged into `base`, in words;
+    /// nothing where they are not shown to us.
+    async fn rules(
+        &self,
+        _repository: &RepositoryId,
+        _base: &BranchName,
+        _head: &BranchName,
+        _method: MergeMethod,
+    ) -> Result<Vec<String>, ForgeError> {
+        Ok(Vec::new())
     }
 
     /// Counts the outages that are over: how often the forge has answered again after it did not for a while.

@@ -45,6 +45,9 @@ pub struct StrategyBoard {
     pub kept_out: Option<KeptOut>,
     /// Why the last look could not be finished.
     pub trouble: Option<String>,
+    /// Why the forge sends no webhooks, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
     /// Every place, in the order of the strategy.
     pub places: Vec<PlaceView>,
     /// What is about to be done, in words; empty at rest.
@@ -172,6 +175,16 @@ pub struct Published {
     strategies: BTreeMap<StrategyId, StrategyBoard>,
     /// Why repositories that have no board yet could not be looked at.
     troubles: BTreeMap<RepositoryId, String>,
+    /// Why the forge sends no webhooks of a repository.
+    webhooks: BTreeMap<RepositoryId, String>,
+}
+
+impl Published {
+    /// Returns why no webhooks come of the repositories that a board is about.
+    fn webhook(&self, board: &StrategyBoard) -> Option<String> {
+        let elsewhere = board.destination_id().map(|destination| &destination.repository);
+        [Some(&board.id.repository), elsewhere].into_iter().flatten().find_map(|name| self.webhooks.get(name)).cloned()
+    }
 }
 
 /// All boards; readers can wait for changes.
@@ -188,8 +201,9 @@ impl Default for Boards {
 
 impl Boards {
     /// Publishes a board.
-    pub fn publish(&self, board: StrategyBoard) {
+    pub fn publish(&self, mut board: StrategyBoard) {
         self.sender.send_modify(|published| {
+            board.webhook = published.webhook(&board);
             published.strategies.insert(board.id.clone(), board);
         });
     }
@@ -241,6 +255,29 @@ impl Boards {
             }
             changed
         });
+    }
+
+    /// Says on every board that is about a repository why the forge sends no webhooks of it, or takes that back; returns
+    /// the words when they are news.
+    pub fn tell_of_webhook(&self, repository: &RepositoryId, words: Option<String>) -> Option<String> {
+        let mut news = None;
+        self.sender.send_if_modified(|published| {
+            let before = match &words {
+                Some(words) => published.webhooks.insert(repository.clone(), words.clone()),
+                None => published.webhooks.remove(repository),
+            };
+            let ids: Vec<StrategyId> = published.strategies.keys().cloned().collect();
+            for id in ids {
+                let told = published.strategies.get(&id).and_then(|board| published.webhook(board));
+                if let Some(board) = published.strategies.get_mut(&id) {
+                    board.webhook = told;
+                }
+            }
+            let changed = before != words;
+            news = words.filter(|_| changed);
+            changed
+        });
+        news
     }
 
     /// Returns every board.

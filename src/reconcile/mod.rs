@@ -53,6 +53,7 @@ pub mod sources;
 pub mod stopping;
 pub mod strategy_changes;
 pub mod strategy_files;
+pub mod webhook_watch;
 pub mod worker;
 
 use crate::{forge::ForgeError, git::GitError, messages::MessageError, store::StoreError};

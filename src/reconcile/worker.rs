@@ -201,6 +201,7 @@ async fn board(context: &StrategyContext, snapshot: &Arc<Snapshot>, plan: &Plan)
         mistake: context.mistake.clone(),
         kept_out: context.kept_out.clone(),
         trouble: None,
+        webhook: None,
         places: plan.places.clone(),
         next: plan.actions.iter().map(ToString::to_string).collect(),
         looked_at: snapshot.now,

@@ -167,6 +167,7 @@ pub(crate) fn board() -> StrategyBoard {
         mistake: None,
         kept_out: None,
         trouble: None,
+        webhook: None,
         places: vec![dev, staging, canary, prod],
         next: vec![],
         looked_at: ago(1),

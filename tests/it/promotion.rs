@@ -27,7 +27,7 @@ async fn the_first_commit_ever_creates_the_branches_through_pull_requests() -> T
 }
 
 #[tokio::test]
-async fn staging_waits_until_dev_reports_health() -> TestResult {
+pub(crate) async fn staging_waits_until_dev_reports_health() -> TestResult {
     let mut world = World::with_environments(&["dev", "staging"]).await?;
     world.healthy_all(&["dev", "staging"]).await?;
     world.push_dry("second", everywhere("v2")).await?;

@@ -49,6 +49,7 @@ pub(super) fn render_all(all: &StrategiesView) -> String {
 pub(super) fn render(board: &StrategyView) -> String {
     let mut lines = vec![format!("{}: {}", board.strategy, board.summary)];
     lines.extend(board.trouble.iter().map(|trouble| format!("The last look could not be finished: {trouble}")));
+    lines.extend(board.webhook.iter().cloned());
     lines.extend(board.mistake.iter().map(|mistake| format!("The newest strategy has a mistake:\n{mistake}")));
     let mut rows = table::new(&["ENVIRONMENT", "STATE", "RUNS", "SINCE", "VERIFIED", "NEXT", "PULL REQUEST"]);
     for place in &board.environments {

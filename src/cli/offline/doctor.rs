@@ -1,4 +1,9 @@
-//! `hydromote doctor`: whether this machine can render, and what the kernel keeps renderers from.
+//! `hydromote doctor`: whether this machine can render, what the kernel keeps renderers from, and with a settings file
+//! whether the forges let the service do its work.
+
+mod forges;
+
+use std::path::PathBuf;
 
 use hydrators::{Confinement, Sandbox, Tool};
 use serde::Serialize;
@@ -11,6 +16,9 @@ use crate::{app, cli::Outcome};
 #[command(after_help = "Exit codes: 0 all is well, 1 something is missing, 2 could not run.\n\
                         Run it as the service runs: as its user, in its container, under its service manager.")]
 pub struct Args {
+    /// The settings file of the service: its forges are looked at too
+    #[arg(long, value_name = "FILE", env = "HYDROMOTE_CONFIG")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     tools: Tools,
     #[command(flatten)]
@@ -30,51 +38,65 @@ struct Report {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Check {
-    name: &'static str,
+    name: String,
     well: bool,
     found: String,
     /// What is not there, and what to do about it. It may be made good by something else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     absent: Vec<String>,
+    /// What else is to be known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    advice: Vec<String>,
+}
+
+impl Check {
+    fn new(name: impl Into<String>, well: bool, found: impl Into<String>) -> Self {
+        Self { name: name.into(), well, found: found.into(), absent: Vec::new(), advice: Vec::new() }
+    }
 }
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     let mut checks = renderers(&args.tools).await;
     checks.push(sandbox().await?);
+    if let Some(config) = &args.config {
+        checks.extend(forges::checks(config).await?);
+    }
     let well = checks.iter().all(|check| check.well);
     args.output.write(&Report { well, checks }, text);
     Ok(if well { Outcome::Done } else { Outcome::No })
 }
 
 async fn renderers(tools: &Tools) -> Vec<Check> {
-    let check = |name, well, found| Check { name, well, found, absent: Vec::new() };
     match tools.hydrator().await {
         Ok(hydrator) => {
             let found = |tool| {
                 let (version, path) = (hydrator.renderers().version(tool), hydrator.renderers().path(tool));
-                check(tool.name(), true, format!("{version}, {}", path.display()))
+                Check::new(tool.name(), true, format!("{version}, {}", path.display()))
             };
             [Tool::Helm, Tool::Kustomize].map(found).into()
         }
-        Err(error) => vec![check("renderers", false, format!("{error:#}"))],
+        Err(error) => vec![Check::new("renderers", false, format!("{error:#}"))],
     }
 }
 
 async fn sandbox() -> anyhow::Result<Check> {
     let name = "sandbox";
     Ok(match Confinement::of(&app::launcher(Sandbox::Available)?).await {
-        Ok(found) => Check { name, well: found.holds(), found: found.summary(), absent: found.absent },
-        Err(reason) => Check { name, well: false, found: reason, absent: Vec::new() },
+        Ok(found) => Check { absent: found.absent.clone(), ..Check::new(name, found.holds(), found.summary()) },
+        Err(reason) => Check::new(name, false, reason),
     })
 }
 
 fn text(report: &Report) -> String {
     let mut lines = Vec::new();
+    let width = report.checks.iter().map(|check| check.name.chars().count()).max().unwrap_or_default().max(10);
     for check in &report.checks {
         let mark = if check.well { "ok" } else { "NO" };
-        lines.push(format!("{mark}  {:<10} {}", check.name, check.found));
+        lines.push(format!("{mark}  {:<width$} {}", check.name, check.found));
         let is_made_good = if check.well { " (the rest holds without it)" } else { "" };
-        lines.extend(check.absent.iter().map(|reason| format!("    {:<10} {reason}{is_made_good}", "")));
+        lines.extend(check.absent.iter().map(|reason| format!("    {:<width$} {reason}{is_made_good}", "")));
+        lines.extend(check.advice.iter().map(|advice| format!("    {:<width$} {advice}", "")));
     }
     lines.join("\n")
 }

@@ -1,4 +1,4 @@
-//! Commands that need no server and no forge.
+//! Commands that need no server, and but for `doctor` no forge.
 //!
 //! They read a repository and never write to it (`init` writes one file to its work tree, and `adopt`
 //! pushes one commit when it is told to).
@@ -39,7 +39,7 @@ pub enum Command {
     Diff(diff::Args),
     /// Renders again what environment branches claim to hold, and compares
     Verify(verify::Args),
-    /// Says whether this machine can render, and what the kernel keeps renderers from
+    /// Says whether this machine can render, what the kernel keeps renderers from, and what forges let the service do
     Doctor(doctor::Args),
     /// Prints the JSON Schema of strategy files
     Schema,

@@ -35,10 +35,10 @@ use self::{
     model::{RepositoryBody, UserBody},
 };
 use super::{
-    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
-    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
-    calls::{Breaker, CredentialState, Http, Outgoing, TokenHeader, whose_token},
-    github_like,
+    Account, Among, Comment, CommitAuthor, CredentialSeen, Forge, ForgeError, GitRemote, Merge, NewPullRequest,
+    NewStatus, Pages, PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews, WebhookSeen,
+    calls::{Breaker, CredentialState, Http, Outgoing, TokenHeader, parse, whose_token},
+    diagnosis, github_like,
     setup::api_and_site,
 };
 pub use super::{SetupError, calls::Limits};
@@ -59,6 +59,8 @@ const EXAMPLE: &str = "https://git.example.com/api/v1";
 /// How long a merge waits for the forge's own check of the pull request: its queue is looked at every two seconds by
 /// default, and a push is in two of them, one after the other.
 const MERGE_PATIENCE: Duration = Duration::from_secs(15);
+/// What a webhook must tell of; much of it is told under more names.
+const EVENTS: [&str; 3] = ["push", "status", "pull_request"];
 
 /// Where the API is and how to speak with it.
 #[derive(Debug, Clone)]
@@ -281,5 +283,24 @@ impl Forge for Gitea {
         account: &Account,
     ) -> Result<Among, ForgeError> {
         people::is_among(&self.client, repository, people, account).await
+    }
+
+    async fn webhooks(&self, repository: &RepositoryId, address: &str) -> Result<Vec<WebhookSeen>, ForgeError> {
+        let hooks = self.client.page(&github_like::hooks::list(repository), 1).await?.entries;
+        Ok(github_like::hooks::seen(hooks, address, &EVENTS))
+    }
+
+    async fn credential(&self) -> Result<CredentialSeen, ForgeError> {
+        let call = whose_token();
+        let answer = self.client.read(&call, &call.path).await?;
+        let login = parse::<UserBody>(&answer.body, &call.what)?.login;
+        let (kind, forge_time) = ("access token".to_owned(), diagnosis::time(&answer.headers));
+        Ok(CredentialSeen { login, kind, expires_at: None, lacks: Vec::new(), forge_time })
+    }
+
+    async fn lacking(&self, repository: &RepositoryId) -> Result<Vec<String>, ForgeError> {
+        let body: RepositoryBody = github_like::repository(&self.client, repository).await?;
+        let may_push = body.permissions.is_none_or(|rights| rights.push);
+        Ok(if may_push { Vec::new() } else { vec![github_like::LACKS_WRITE.to_owned()] })
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub(super) struct UserBody {
     id: i64,
-    login: String,
+    pub(super) login: String,
 }
 
 impl UserBody {

@@ -11,8 +11,9 @@ use super::client::Client;
 use crate::{
     domain::ids::RepositoryId,
     forge::{
-        ForgeError, MissedDelivery, Webhook,
+        ForgeError, MissedDelivery, Webhook, WebhookSeen,
         calls::{Call, Importance, encoded, parse},
+        github_like::hooks::{self, HookBody},
     },
 };
 
@@ -23,17 +24,9 @@ const MAX_PAGES: usize = 10;
 /// How often a delivery is attempted: whatever makes it fail then does so for good.
 const MOST_ATTEMPTS: usize = 3;
 
-#[derive(Deserialize)]
-struct HookBody {
-    id: u64,
-    #[serde(default)]
-    config: HookConfig,
-}
-
-#[derive(Deserialize, Default)]
-struct HookConfig {
-    url: Option<String>,
-}
+/// What a webhook must tell of.
+const EVENTS: [&str; 7] =
+    ["push", "pull_request", "pull_request_review", "issue_comment", "status", "check_run", "check_suite"];
 
 #[derive(Deserialize)]
 struct AttemptBody {
@@ -56,21 +49,21 @@ pub(super) async fn webhooks(
     repository: &RepositoryId,
     address: &str,
 ) -> Result<Vec<Webhook>, ForgeError> {
-    let call = Call::new(
-        "/repos/{owner}/{repo}/hooks",
-        format!("/repos/{repository}/hooks"),
-        format!("list the webhooks of `{repository}`"),
-    );
-    let all = client.pages::<Vec<HookBody>>(&call.of(Importance::Comment), 1).await?;
-    let is_ours = |hook: &HookBody| hook.config.url.as_deref().is_some_and(|url| is_same(url, address));
-    let ours = all.into_iter().filter(is_ours);
+    let ours = all(client, repository).await?.into_iter().filter(|hook| hook.sends_to(address));
     Ok(ours.map(|hook| Webhook::OfRepository { repository: repository.clone(), id: hook.id }).collect())
 }
 
-/// Says whether two addresses are the same, however they are spelled.
-fn is_same(one: &str, other: &str) -> bool {
-    let plain = |text: &str| Url::parse(text).ok().map(|url| url.as_str().trim_end_matches('/').to_owned());
-    plain(one).is_some_and(|one| plain(other) == Some(one))
+/// Returns the webhooks of a repository that send to `address`, and whether they do.
+pub(super) async fn seen(
+    client: &Client,
+    repository: &RepositoryId,
+    address: &str,
+) -> Result<Vec<WebhookSeen>, ForgeError> {
+    Ok(hooks::seen(all(client, repository).await?, address, &EVENTS))
+}
+
+async fn all(client: &Client, repository: &RepositoryId) -> Result<Vec<HookBody>, ForgeError> {
+    client.pages::<Vec<HookBody>>(&hooks::list(repository), 1).await
 }
 
 /// Returns what a webhook delivered at `since` or later and what has not arrived at all, oldest first.
@@ -188,18 +181,5 @@ mod tests {
         assert_eq!(next_cursor(&link(next)).as_deref(), Some("v1_+2"));
         assert_eq!(next_cursor(&link("<https://api.github.com/x?cursor=1>; rel=\"prev\"")), None);
         assert_eq!(next_cursor(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn addresses_are_the_same_however_they_are_spelled() {
-        assert!(is_same(
-            "https://Hydromote.example.com:443/webhooks/github/",
-            "https://hydromote.example.com/webhooks/github"
-        ));
-        assert!(!is_same(
-            "https://hydromote.example.com/webhooks/other",
-            "https://hydromote.example.com/webhooks/github"
-        ));
-        assert!(!is_same("", ""));
     }
 }

@@ -9,6 +9,7 @@ mod app_key;
 mod client;
 mod comments;
 mod deliveries;
+mod diagnosis;
 mod model;
 mod people;
 mod pulls;
@@ -42,9 +43,9 @@ use self::{
     sdk::sdk,
 };
 use super::{
-    Account, Among, Comment, CommitAuthor, DeliveriesKept, DeliveriesOf, Forge, ForgeError, GitRemote, Merge,
-    MissedDelivery, NewPullRequest, NewStatus, Pages, PullRequest, Reacted, Reaction, RecentComments, Repository,
-    Reviews, Webhook,
+    Account, Among, Comment, CommitAuthor, CredentialSeen, DeliveriesKept, DeliveriesOf, Forge, ForgeError, GitRemote,
+    Merge, MissedDelivery, NewPullRequest, NewStatus, Pages, PullRequest, Reacted, Reaction, RecentComments,
+    Repository, Reviews, Webhook, WebhookSeen,
     calls::{Breaker, Call, CredentialState, Outgoing, encoded, whose_token},
     github_like,
     setup::api_address,
@@ -55,6 +56,7 @@ use crate::{
         ids::{BranchName, PullRequestNumber, RepositoryId},
         permission::{Grantee, Permission},
         status::CommitStatus,
+        strategy::MergeMethod,
     },
     network::Network,
     secret::Secret,
@@ -361,6 +363,34 @@ impl Forge for GitHub {
 
     async fn redeliver(&self, delivery: &MissedDelivery) -> Result<(), ForgeError> {
         deliveries::repeat(&*self.webhook_client(&delivery.webhook).await?, delivery).await
+    }
+
+    async fn webhooks(&self, repository: &RepositoryId, address: &str) -> Result<Vec<WebhookSeen>, ForgeError> {
+        deliveries::seen(&*self.client(repository).await?, repository, address).await
+    }
+
+    async fn credential(&self) -> Result<CredentialSeen, ForgeError> {
+        match &self.credential {
+            Credential::Token(access) => diagnosis::of_token(&access.client, &access.git_token().await).await,
+            Credential::App(app) => diagnosis::of_app(&*app.client()).await,
+        }
+    }
+
+    async fn lacking(&self, repository: &RepositoryId) -> Result<Vec<String>, ForgeError> {
+        match &self.credential {
+            Credential::Token(access) => diagnosis::lacking(&access.client, repository).await,
+            Credential::App(app) => diagnosis::lacking_of_app(&*app.client(), repository).await,
+        }
+    }
+
+    async fn rules(
+        &self,
+        repository: &RepositoryId,
+        base: &BranchName,
+        _head: &BranchName,
+        method: MergeMethod,
+    ) -> Result<Vec<String>, ForgeError> {
+        rules::asked(&*self.client(repository).await?, repository, base.as_str(), method).await
     }
 
     fn outages(&self) -> watch::Receiver<u64> {

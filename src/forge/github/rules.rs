@@ -110,7 +110,7 @@ struct Switch {
 }
 
 /// What all rules of a branch ask for together.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Rules {
     checks: BTreeSet<String>,
     approvals: u64,
@@ -244,7 +244,7 @@ fn approvals(reviews: &[Review]) -> u64 {
 
 /// Returns what a merge lacks that was refused, in words; nothing when that cannot be known.
 pub(super) async fn missing(client: &Client, refused: &Refused<'_>) -> Vec<String> {
-    let rules = match read(client, refused).await {
+    let rules = match read(client, refused.repository, refused.base).await {
         Ok(rules) => rules,
         Err(error) => {
             tracing::debug!(repository = %refused.repository, error = &error as &dyn std::error::Error, "the rules of a branch were not read");
@@ -265,8 +265,20 @@ pub(super) async fn missing(client: &Client, refused: &Refused<'_>) -> Vec<Strin
     }
 }
 
-async fn read(client: &Client, refused: &Refused<'_>) -> Result<Rules, ForgeError> {
-    let Refused { repository, base, .. } = refused;
+/// Returns what the rules of a branch ask of anything that is merged into it in this way.
+pub(super) async fn asked(
+    client: &Client,
+    repository: &RepositoryId,
+    base: &str,
+    method: MergeMethod,
+) -> Result<Vec<String>, ForgeError> {
+    let rules = read(client, repository, base).await?;
+    let checks = rules.checks.iter().map(|context| format!("`{context}` must be reported as a success"));
+    let told = Rules { checks: Default::default(), ..rules.clone() }.missing(method, &[], &[]);
+    Ok(checks.chain(told).collect())
+}
+
+async fn read(client: &Client, repository: &RepositoryId, base: &str) -> Result<Rules, ForgeError> {
     let mut rules = Rules::default();
     let call = |route, path: String| Call::new(route, path, format!("show the rules of `{base}` in `{repository}`"));
     let branch = format!("/repos/{repository}/branches/{}", encoded(base));

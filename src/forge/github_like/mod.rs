@@ -4,6 +4,7 @@
 //! pages, merging, who may do what) stays with each adapter. Routes are named with GitHub's placeholders.
 
 pub(super) mod comments;
+pub(super) mod hooks;
 pub(super) mod pulls;
 pub(super) mod statuses;
 
@@ -14,6 +15,9 @@ use super::{
     calls::{Call, Client, Transport, named},
 };
 use crate::domain::ids::RepositoryId;
+
+/// What an account lacks that may not push.
+pub(super) const LACKS_WRITE: &str = "write access, to push, merge and report";
 
 /// Reads what the forge says about a repository.
 pub(super) async fn repository<T: Transport, B: DeserializeOwned>(

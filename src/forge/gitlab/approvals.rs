@@ -76,7 +76,7 @@ pub(super) async fn list(
     let call = reading(endpoint, route, attempt("list the approvals of", repository, number))?;
     let approvals = client.get::<ApprovalsBody>(&call).await?.approved_by;
     let mut reviews = objections(client, repository, number).await?;
-    if !approvals.is_empty() {
+    if !approvals.is_empty() || !reviews.is_empty() {
         let route = "/projects/{id}/merge_requests/{merge_request_iid}/versions";
         let call = below(repository, number, route, "versions", "list the pushes to");
         let versions: Vec<VersionBody> = client.pages(&call, MAX_VERSION_PAGES).await?;
@@ -84,6 +84,11 @@ pub(super) async fn list(
             true => false,
             false => resets_on_push(client, repository).await?,
         };
+        // An objection stands until it is taken back, so it is about what is there now.
+        let newest = versions.iter().max_by_key(|version| version.created_at);
+        for review in &mut reviews {
+            review.commit = newest.map(|version| version.head_commit_sha.clone()).unwrap_or_default();
+        }
         reviews.extend(approvals.into_iter().filter_map(|approval| approval.review(&versions, is_reset)));
     }
     reviews.sort_by_key(|review| (review.at, review.id));

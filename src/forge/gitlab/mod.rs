@@ -11,6 +11,8 @@
 mod approvals;
 mod authors;
 mod client;
+mod diagnosis;
+mod hooks;
 mod merge;
 mod model;
 mod notes;
@@ -36,8 +38,8 @@ use self::{
     model::{MergeRequestBody, UserBody},
 };
 use super::{
-    Account, Among, Comment, CommitAuthor, Forge, ForgeError, GitRemote, Merge, NewPullRequest, NewStatus, Pages,
-    PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews,
+    Account, Among, Comment, CommitAuthor, CredentialSeen, Forge, ForgeError, GitRemote, Merge, NewPullRequest,
+    NewStatus, Pages, PullRequest, Reacted, Reaction, RecentComments, Repository, Reviews, WebhookSeen,
     calls::{Breaker, CredentialState, Http, Outgoing, TokenHeader, whose_token},
     setup::api_and_site,
 };
@@ -47,6 +49,7 @@ use crate::{
         ids::{BranchName, PullRequestNumber, RepositoryId},
         permission::{Grantee, Permission},
         status::CommitStatus,
+        strategy::MergeMethod,
     },
     network::Network,
     secret::Secret,
@@ -278,5 +281,38 @@ impl Forge for GitLab {
         account: &Account,
     ) -> Result<Among, ForgeError> {
         people::is_among(&self.client, repository, people, account).await
+    }
+
+    async fn webhooks(&self, repository: &RepositoryId, address: &str) -> Result<Vec<WebhookSeen>, ForgeError> {
+        hooks::seen(&self.client, repository, address).await
+    }
+
+    fn disables_webhooks(&self) -> bool {
+        true
+    }
+
+    async fn test_webhook(&self, repository: &RepositoryId, id: u64) -> Result<(), ForgeError> {
+        hooks::test(&self.client, repository, id).await
+    }
+
+    async fn credential(&self) -> Result<CredentialSeen, ForgeError> {
+        diagnosis::of_token(&self.client).await
+    }
+
+    async fn lacking(&self, repository: &RepositoryId) -> Result<Vec<String>, ForgeError> {
+        diagnosis::lacking(&self.client, repository).await
+    }
+
+    async fn rules(
+        &self,
+        repository: &RepositoryId,
+        base: &BranchName,
+        head: &BranchName,
+        _method: MergeMethod,
+    ) -> Result<Vec<String>, ForgeError> {
+        match diagnosis::rules(&self.client, repository, base.as_str(), head.as_str()).await {
+            Err(ForgeError::NotFound { .. } | ForgeError::Unauthorised { .. }) => Ok(Vec::new()),
+            rules => rules,
+        }
     }
 }

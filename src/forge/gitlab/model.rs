@@ -29,12 +29,18 @@ impl UserBody {
     ///
     /// <https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects>
     fn is_bot(&self) -> bool {
+        self.token_kind().is_some()
+    }
+
+    /// Returns whose token the account belongs to, `project` or `group`, when it belongs to one.
+    pub(super) fn token_kind(&self) -> Option<&'static str> {
         let of_token = |kind: &str| {
-            let rest = self.username.strip_prefix(kind)?;
+            let rest = self.username.strip_prefix(kind)?.strip_prefix('_')?;
             let (id, rest) = rest.split_once('_')?;
             (!id.is_empty() && id.bytes().all(|digit| digit.is_ascii_digit())).then_some(rest)
         };
-        ["project_", "group_"].into_iter().filter_map(of_token).any(|rest| rest == "bot" || rest.starts_with("bot_"))
+        let is = |kind: &&str| of_token(kind).is_some_and(|rest| rest == "bot" || rest.starts_with("bot_"));
+        ["project", "group"].into_iter().find(is)
     }
 }
 

@@ -157,8 +157,10 @@ pub(super) async fn react(
         .build();
     let write = writing(endpoint, AWARDS_ROUTE, what)?.of(Importance::Comment);
     let Err(error) = client.perform(&write).await else { return Ok(Reacted::Now) };
-    match has_reacted(client, &awards, name, account).await {
-        Ok(true) => Ok(Reacted::Before),
+    match (has_reacted(client, &awards, name, account).await, &error) {
+        // It was not there before, so it is the one whose answer was lost.
+        (Ok(true), ForgeError::Unavailable { .. }) => Ok(Reacted::Now),
+        (Ok(true), _) => Ok(Reacted::Before),
         _ => Err(error),
     }
 }

@@ -114,6 +114,7 @@ impl RepositoryWorker {
             mistake: None,
             kept_out: None,
             trouble: None,
+            webhook: None,
             places: Vec::new(),
             next: Vec::new(),
             looked_at: (self.shared.clock)(),

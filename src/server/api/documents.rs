@@ -71,6 +71,9 @@ pub struct StrategyView {
     pub mistake: Option<String>,
     /// Why the last look could not be finished.
     pub trouble: Option<String>,
+    /// Why the forge sends no webhooks, so that what happens is seen later, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
     /// One per lane of each environment, in the order of the strategy.
     pub environments: Vec<EnvironmentView>,
     /// What is about to be done; empty at rest.
@@ -349,6 +352,7 @@ impl StrategyView {
             state,
             mistake: board.mistake.clone(),
             trouble: board.trouble.clone(),
+            webhook: board.webhook.clone(),
             environments,
             next: board.next.clone(),
             looked_at: board.looked_at,

@@ -142,6 +142,18 @@ async fn the_first_page_shows_every_strategy() {
 }
 
 #[tokio::test]
+async fn webhooks_that_do_not_come_are_told_on_the_board_of_their_repository() {
+    let sample = Sample::new().await;
+    let board = sample::board();
+    sample.boards.tell_of_webhook(&board.id.repository, Some("The forge sends no webhooks any more.".to_owned()));
+    sample.boards.publish(board.clone());
+    assert!(page(&sample, "/").await.contains("No webhooks come"));
+    assert!(page(&sample, SHOP).await.contains("The forge sends no webhooks any more."));
+    assert_eq!(sample.boards.tell_of_webhook(&board.id.repository, None), None);
+    assert!(!page(&sample, SHOP).await.contains("No webhooks come"));
+}
+
+#[tokio::test]
 async fn what_people_wrote_is_escaped_everywhere() {
     let sample = Sample::new().await;
     let mut board = sample::board();

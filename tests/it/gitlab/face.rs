@@ -18,6 +18,7 @@ use hydromote::{
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{git::Git, hooks::Hook, notes::Note, requests::MergeRequest, statuses::Reports};
 use crate::world::{BOT, DEVELOPER, Fallible, READER, REPOSITORY, TestResult};
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) forge: LocalForge,
     git_token: String,
     client: reqwest::Client,
+    /// Rings when there is a webhook.
+    hooked: Notify,
     state: Mutex<World>,
 }
 
@@ -61,6 +64,8 @@ pub(super) struct World {
     /// What was taken for GitLab's own commands.
     pub(super) obeyed: Vec<String>,
     pub(super) hook: Option<Hook>,
+    /// Whether GitLab sends to it: `executable`, `temporarily_disabled` or `disabled`.
+    pub(super) hook_status: &'static str,
     pub(super) deliveries: Vec<(String, Value)>,
     pub(super) rules: Rules,
 }
@@ -100,6 +105,7 @@ impl Face {
             awards: Vec::new(),
             obeyed: Vec::new(),
             hook: None,
+            hook_status: "executable",
             deliveries: Vec::new(),
             rules: Rules {
                 merge_method: "merge",
@@ -111,7 +117,7 @@ impl Face {
         };
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let git_token = token.expose().to_owned();
-        let shared = Arc::new(Shared { forge, git_token, client, state: Mutex::new(world) });
+        let shared = Arc::new(Shared { forge, git_token, client, hooked: Notify::new(), state: Mutex::new(world) });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let app = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
@@ -157,6 +163,7 @@ impl Face {
     /// Has webhooks sent to this address.
     pub(super) fn tell(&self, hook: Hook) {
         self.world().hook = Some(hook);
+        self.shared.hooked.notify_one();
     }
 }
 
@@ -197,13 +204,34 @@ impl Shared {
     fn deliver(&self) {
         let mut world = self.world();
         let deliveries = std::mem::take(&mut world.deliveries);
-        let Some(hook) = world.hook.clone().filter(|_| !deliveries.is_empty()) else { return };
+        let is_sent = !deliveries.is_empty() && world.hook_status == "executable";
+        let Some(hook) = world.hook.clone().filter(|_| is_sent) else { return };
         let client = self.client.clone();
         tokio::spawn(async move {
             for (event, payload) in deliveries {
                 hook.send(&client, &event, &payload).await;
             }
         });
+    }
+
+    /// Sends a push to the webhook as a test, which switches it on when it arrives.
+    async fn test_hook(&self) -> Answer {
+        let hook = loop {
+            let hook = self.world().hook.clone();
+            match hook {
+                Some(hook) => break hook,
+                None => self.hooked.notified().await,
+            }
+        };
+        let mut payload = sample(include_str!("../../data/webhooks-gitlab/push.json"));
+        payload["project"]["path_with_namespace"] = json!(PATH);
+        match hook.send(&self.client, "Push Hook", &payload).await {
+            true => {
+                self.world().hook_status = "executable";
+                (201, json!({"message": "201 Created"}))
+            }
+            false => error(422, "hook execution failed"),
+        }
     }
 }
 
@@ -267,6 +295,7 @@ impl World {
                 }
             }
             ("GET", ["events"]) => (200, self.events()),
+            ("GET", ["hooks"]) => (200, json!([self.shown_hook()])),
             ("GET", ["pipelines"]) => self.reports.pipelines(query),
             ("POST", ["statuses", sha]) => self.post_status(by, sha, body),
             ("GET", ["repository", "commits", sha, "statuses"]) => self.reports.list(sha, query),
@@ -311,7 +340,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
             let query = parts.uri.query().unwrap_or_default();
             let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
             let body = serde_json::from_slice(&body).unwrap_or_default();
-            shared.world().answer(by, parts.method.as_str(), &segments, &query, &body)
+            match segments.as_slice() {
+                ["projects", PATH, "hooks", "1", "test", "push_events"] => shared.test_hook().await,
+                segments => shared.world().answer(by, parts.method.as_str(), segments, &query, &body),
+            }
         }
     };
     shared.deliver();

@@ -8,10 +8,12 @@ use hydromote::app::wall_clock;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::face::{World, sample};
+use super::face::{PROJECT, World, sample};
 
 /// A push that moves more branches is told of to nobody.
 const PUSH_EVENT_LIMIT: usize = 3;
+/// The service's address for people, to which the webhook sends as people see it.
+pub(super) const PUBLIC_URL: &str = "https://hydromote.example.com";
 /// No commit.
 const NONE: &str = "0000000000000000000000000000000000000000";
 
@@ -32,8 +34,8 @@ pub(super) enum Proof {
 }
 
 impl Hook {
-    /// Sends one delivery; whoever does not take it hears no more of it.
-    pub(super) async fn send(&self, client: &reqwest::Client, event: &str, payload: &Value) {
+    /// Sends one delivery, and says whether it was taken; whoever does not take it hears no more of it.
+    pub(super) async fn send(&self, client: &reqwest::Client, event: &str, payload: &Value) -> bool {
         let (body, id) = (payload.to_string(), uuid::Uuid::now_v7().to_string());
         let request = client.post(&self.url).header("x-gitlab-event", event).header("idempotency-key", &id);
         let request = match &self.proof {
@@ -49,11 +51,20 @@ impl Hook {
                     .header("webhook-signature", signature)
             }
         };
-        drop(request.header("content-type", "application/json").body(body).send().await);
+        let answer = request.header("content-type", "application/json").body(body).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 }
 
 impl World {
+    /// Returns the webhook as the list shows it.
+    pub(super) fn shown_hook(&self) -> Value {
+        let until = (self.hook_status == "temporarily_disabled").then_some("2026-01-01T00:00:00.000Z");
+        json!({"id": 1, "url": format!("{PUBLIC_URL}/webhooks/acme_hub"), "project_id": PROJECT, "push_events": true,
+            "merge_requests_events": true, "note_events": true, "pipeline_events": true, "job_events": true,
+            "enable_ssl_verification": true, "alert_status": self.hook_status, "disabled_until": until})
+    }
+
     /// Tells of the branches that moved, unless there are too many of them.
     pub(super) fn push_hooks(&mut self, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) {
         let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();

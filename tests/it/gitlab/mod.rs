@@ -9,4 +9,5 @@ mod notes;
 mod requests;
 mod statuses;
 mod story;
+mod told;
 mod traps;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     face::{Face, PATH, token},
-    hooks::{Hook, Proof},
+    hooks::{Hook, PUBLIC_URL, Proof},
 };
 use crate::{
     gitea::shop,
@@ -29,7 +29,10 @@ struct Telling {
 
 impl Telling {
     async fn begin(proof: Proof) -> Fallible<Self> {
-        let face = Face::start().await?;
+        Self::begin_with(Face::start().await?, proof).await
+    }
+
+    async fn begin_with(face: Face, proof: Proof) -> Fallible<Self> {
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
         let served = serve_with(face.dir.path(), &settings(&face)?, &client, Start::default()).await?;
         face.tell(Hook { url: format!("{}/webhooks/acme_hub", served.url), proof });
@@ -102,10 +105,15 @@ fn settings(face: &Face) -> Fallible<String> {
     write("webhook-secret", WEBHOOK_SECRET)?;
     write("webhook-key", &format!("whsec_{}", BASE64_STANDARD.encode(KEY)))?;
     write("api-token", API_TOKEN)?;
+    // Only where it matters: under another name the pages are for those who come by it.
+    let known_as = match face.world().hook_status {
+        "executable" => String::new(),
+        _ => format!("public_url = '{PUBLIC_URL}'\n"),
+    };
     Ok(format!(
         "[server]
 listen = '127.0.0.1:0'
-[forges.acme_hub]
+{known_as}[forges.acme_hub]
 kind = 'gitlab'
 api_url = '{}/api/v4'
 token_file = 'token'
@@ -175,5 +183,40 @@ async fn deliveries_are_proven_by_a_token_as_well() -> TestResult {
     telling.goes_through("dev", &first).await?;
     let (_, metrics) = telling.served.get("/metrics").await?;
     assert!(metrics.contains("outcome=\"accepted\"") && !metrics.contains("outcome=\"unsigned\""), "{metrics}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_webhook_that_gitlab_has_switched_off_is_tested_and_sends_again() -> TestResult {
+    let face = Face::start().await?;
+    face.world().hook_status = "disabled";
+    let telling = Telling::begin_with(face, Proof::Token(WEBHOOK_SECRET.to_owned())).await?;
+    let is_on = async || Ok((telling.face.world().hook_status == "executable").then_some(()));
+    until("the webhook is on again", is_on).await?;
+    // Nothing is polled for: it is the webhook that tells of the push.
+    let first = telling.face.push("main", "Begin", &shop::all()?)?;
+    telling.goes_through("dev", &first).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_webhook_that_stays_off_is_told_with_what_to_do() -> TestResult {
+    let face = Face::start().await?;
+    face.world().hook_status = "temporarily_disabled";
+    face.push("main", "Begin", &shop::all()?)?;
+    let telling = Telling::begin_with(face, Proof::Token("another secret".to_owned())).await?;
+    let told = until("the board tells of the webhook", async || {
+        let all = telling.served.api("/strategies").await?;
+        Ok(all["strategies"][0]["webhook"].as_str().map(str::to_owned))
+    });
+    let told = told.await.map_err(|error| format!("{error}\n{}", telling.served.log()))?;
+    assert_eq!(
+        told,
+        "The forge sends no webhooks until 2026-01-01T00:00:00Z, since deliveries failed, and a test of it failed (the \
+         forge refused to test the webhook 1 of `acme/web/shop`: hook execution failed). What happens is found by polling until it sends \
+         again. See that the forge reaches https://hydromote.example.com/webhooks/acme_hub and has the right secret, then \
+         test the webhook in its settings; it is also tried again here every 60 minutes."
+    );
+    assert!(telling.served.log().contains("The forge sends no webhooks until"), "{}", telling.served.log());
     Ok(())
 }

@@ -1,6 +1,17 @@
 //! `hydromote doctor`.
 
+use std::process::Command;
+
+use hydromote::local_forge::Permission;
+
 use super::Shop;
+use crate::{
+    program::{Site, WEBHOOK_SECRET},
+    world::{BOT, Fallible, REPOSITORY, TestResult, strategy},
+};
+
+/// The address of the webhook in these settings.
+const WEBHOOK: &str = "https://hydromote.example.com/webhooks/github";
 
 #[test]
 fn what_renders_and_what_keeps_it_in_is_told() {
@@ -22,4 +33,116 @@ fn renderers_that_are_not_there_are_told_with_what_to_do() {
     doctor.env("PATH", "");
     let run = shop.redacted(doctor).expect(1);
     insta::assert_snapshot!(run.stdout.lines().next().unwrap_or_default(), @"NO  renderers  could not find `helm` in `<repo>/nowhere`; run `make tools`, or put it on PATH");
+}
+
+/// Runs `doctor` with the settings of a site; returns the exit code, and what it says of its forge.
+async fn of_forge(site: &Site, more: &[&str]) -> Fallible<(i32, String)> {
+    let api = site.forge.api_url();
+    site.write(
+        "hydromote.toml",
+        &format!(
+            "[server]\npublic_url = 'https://hydromote.example.com'\n[forges.github]\nkind = 'github'\n\
+             api_url = '{api}'\ntoken_file = 'token'\nwebhook_secret_files = ['webhook-secret']\n\
+             repositories = ['{REPOSITORY}', 'acme-apps/*']\n"
+        ),
+    )?;
+    #[expect(clippy::disallowed_methods, reason = "programs are run here as people run them")]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hydromote"));
+    let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
+    let config = site.dir.path().join("hydromote.toml");
+    command.args(["doctor", "--config"]).arg(config).args(more).env("HYDROMOTE_TOOLS", tools).env_remove("RUST_LOG");
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    let said = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
+    for secret in [site.bot_token.expose(), WEBHOOK_SECRET] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    let of_forge = said.lines().skip_while(|line| !line.contains("github")).collect::<Vec<_>>().join("\n");
+    Ok((output.status.code().unwrap_or_default(), of_forge.replace(&api, "(api)")))
+}
+
+/// A site whose dry branch holds a strategy.
+async fn with_strategy() -> Fallible<Site> {
+    let site = Site::new().await?;
+    site.push("Begin", vec![("hydromote.yaml".to_owned(), strategy(&["dev", "prod"]))]).await?;
+    Ok(site)
+}
+
+#[tokio::test]
+async fn what_a_forge_lets_the_service_do_is_told() -> TestResult {
+    let site = with_strategy().await?;
+    site.forge.grant(REPOSITORY, BOT, Permission::Admin).await?;
+    let (code, said) = of_forge(&site, &[]).await?;
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    ok  acme/shop webhooks none of the repository sends to https://hydromote.example.com/webhooks/github, so what happens is found by polling
+                           add one in its settings, unless one of its organisation or group does
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
+    assert_eq!(code, 0);
+    // A webhook may tell of half of it, and not arrive.
+    site.forge.add_webhook(REPOSITORY, WEBHOOK, None, &["push", "status"]).await?;
+    site.forge.webhooks_sent().await;
+    let (code, said) = of_forge(&site, &[]).await?;
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    NO  acme/shop webhooks are sent to https://hydromote.example.com/webhooks/github
+                           1 deliveries of the last day did not arrive: see in the forge's list what they were answered
+                           webhook 1005 does not tell of pull_request, pull_request_review, issue_comment, check_run, check_suite: choose that too
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
+    assert_eq!(code, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn rights_that_are_missing_and_webhooks_that_are_not_shown_are_told() -> TestResult {
+    let site = with_strategy().await?;
+    site.forge.grant(REPOSITORY, BOT, Permission::Read).await?;
+    let (code, said) = of_forge(&site, &[]).await?;
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    NO  acme/shop          something is missing that the service needs
+                           lacks write access, to push, merge and report
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    ok  acme/shop webhooks are not shown to the account: see for yourself that one sends to https://hydromote.example.com/webhooks/github
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
+    assert_eq!(code, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_is_told_with_what_to_do() -> TestResult {
+    let site = with_strategy().await?;
+    site.forge.renew_token(BOT).await?;
+    let (code, said) = of_forge(&site, &[]).await?;
+    insta::assert_snapshot!(said, @"
+    NO  github     the forge does not take the credentials (Bad credentials; they may have expired or been revoked: put new ones into their file, and work goes on by itself); see `[forges.github]` for the file, and whether they are another forge's
+    ");
+    assert_eq!(code, 1);
+    let (_, json) = of_forge(&site, &["--output", "json"]).await?;
+    assert!(json.contains("\"well\": false") && json.contains("the forge does not take the credentials"), "{json}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repository_without_anything_is_told() -> TestResult {
+    let site = Site::new().await?;
+    let (code, said) = of_forge(&site, &[]).await?;
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote`, by a token
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is empty
+    ok  acme/shop webhooks are not shown to the account: see for yourself that one sends to https://hydromote.example.com/webhooks/github
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
+    assert_eq!(code, 0);
+    Ok(())
 }

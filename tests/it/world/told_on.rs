@@ -2,7 +2,7 @@
 //! forge does: then everything is on the local forge all the same, where the stories make it happen and look at it. On a
 //! real Gitea they do so there ([`super::stage`]).
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use hydromote::{
     forge::{
@@ -36,18 +36,30 @@ pub(crate) enum ToldOn {
     Gitea,
 }
 
+thread_local! {
+    /// Where the story of this thread is told, when that was said.
+    static STORY_ON: Cell<Option<ToldOn>> = const { Cell::new(None) };
+}
+
 /// What stands between the service and the local forge: where the service calls it, and where it tells the service.
 pub(super) type Translators = (Option<Proxy>, Option<Arc<dyn Between>>);
 
 impl ToldOn {
-    /// Where the stories are told when they do not say it: `make test-gitlab` has them told on GitLab.
+    /// Where the stories are told: on the local forge when nothing else is said, for one story or for the whole run
+    /// (`make test-gitlab`).
     #[expect(clippy::disallowed_methods, reason = "it is told to the whole run")]
     pub(super) fn of_run() -> Self {
-        match std::env::var("HYDROMOTE_STORIES_ON").as_deref() {
+        STORY_ON.get().unwrap_or_else(|| match std::env::var("HYDROMOTE_STORIES_ON").as_deref() {
             Ok("gitlab") => Self::GitLab,
             Ok("gitea") => Self::Gitea,
             _ => Self::LocalForge,
-        }
+        })
+    }
+
+    /// Has a story told on this forge; a story runs on the thread that begins it.
+    pub(crate) fn tell<R>(self, story: impl FnOnce() -> R) -> R {
+        STORY_ON.set(Some(self));
+        story()
     }
 
     /// Puts before the local forge what it takes to be this forge.
@@ -89,5 +101,21 @@ impl ToldOn {
             Self::GitLab => Dialect::GitLab,
             Self::Gitea => Dialect::Gitea,
         }
+    }
+
+    /// Returns what a person wrote as the story has it: on GitLab they must write commands with the prefix.
+    pub(super) fn in_words(self, text: &str) -> String {
+        const PREFIXED: &str = "`/hydromote ";
+        if self == Self::LocalForge {
+            return text.to_owned();
+        }
+        let mut parts = text.split(PREFIXED);
+        let mut words = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let is_quoted = part.split_once('`').is_some_and(|(_, after)| after.starts_with(" by "));
+            words.push_str(if is_quoted { "`/" } else { PREFIXED });
+            words.push_str(part);
+        }
+        words
     }
 }

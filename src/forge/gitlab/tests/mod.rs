@@ -3,6 +3,7 @@
 //! Answers have the shape of the samples in `tests/data/gitlab`, with fields replaced. What needs GitLab's own behaviour
 //! is told in `tests/it/gitlab`, on a server that has it.
 
+mod diagnosis;
 mod lists;
 mod merging;
 mod people;

@@ -70,7 +70,7 @@ async fn a_login_that_is_somebody_elses_by_now_is_not_meant() -> TestResult {
 }
 
 #[tokio::test]
-async fn approvals_are_bound_to_what_was_pushed_before_them() -> TestResult {
+async fn approvals_are_bound_to_what_was_pushed_before_them_and_objections_to_what_is_there() -> TestResult {
     let approvals = json!({"approved": true, "approved_by": [
         {"user": {"id": 1, "username": "root"}, "approved_at": "2026-01-03T00:00:00.000Z"},
         {"user": {"id": 2, "username": "bob"}, "approved_at": "2026-01-01T12:00:00.000Z"}]});
@@ -87,7 +87,7 @@ async fn approvals_are_bound_to_what_was_pushed_before_them() -> TestResult {
         reviews.iter().map(told).collect::<Vec<_>>(),
         [
             (2, Opinion::Approved, "head-1".to_owned()),
-            (3, Opinion::ChangesRequested, String::new()),
+            (3, Opinion::ChangesRequested, "head-2".to_owned()),
             (1, Opinion::Approved, "head-2".to_owned()),
         ]
     );
@@ -149,5 +149,15 @@ async fn a_reaction_is_asked_for_before_it_is_given() -> TestResult {
     let seen = server.seen();
     assert_eq!(seen[2].line, "POST /api/v4/projects/acme%2Fshop/merge_requests/1/notes/5/award_emoji");
     assert_eq!(seen[2].body, json!({"name": "eyes"}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reaction_whose_answer_was_lost_was_made_now() -> TestResult {
+    let eyes = json!([{"id": 4, "name": "eyes", "user": {"id": 1, "username": "root"}}]);
+    let replies = [(200, json!([])), (502, json!({})), (200, eyes)].map(|(code, body)| Reply::json(code, body));
+    let me = Reply::json(200, sample!("user.get"));
+    let server = Scripted::start([me].into_iter().chain(replies).collect()).await?;
+    assert_eq!(forge(&server).react(&shop(), ONE, 5, Reaction::Eyes).await?, Reacted::Now);
     Ok(())
 }

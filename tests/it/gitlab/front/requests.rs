@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{Front, PER_PAGE, Page, Request};
+use super::{Front, PER_PAGE, Page, Request, read};
 use crate::gitlab::face::{Answer, error, sample};
 
 impl Request<'_> {
@@ -60,9 +60,11 @@ impl Request<'_> {
     async fn open_request(&self, project: &str) -> Result<Value, Answer> {
         let body = json!({"head": self.text("source_branch"), "base": self.text("target_branch"),
             "title": self.text("title"), "body": self.written("description")});
-        let opened = self.ask(Method::POST, &format!("{project}/pulls"), &body).await;
-        let pull = opened.map_err(|(code, body)| (if code == 422 { 409 } else { code }, body))?;
-        Ok(self.shown_request(&pull))
+        let told = self.told(Method::POST, &format!("{project}/pulls"), &body).await;
+        if told.status == 422 && String::from_utf8_lossy(&told.body).contains("already exists") {
+            return Err(error(409, "Another open merge request already exists for this source branch"));
+        }
+        Ok(self.shown_request(&read(&told)?))
     }
 
     async fn edit_request(&self, pull: &str) -> Result<Value, Answer> {
