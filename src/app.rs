@@ -598,7 +598,7 @@ pub fn telemetry(verbosity: Verbosity) {
 }
 
 /// Returns the process's environment.
-fn environment() -> Vec<(String, String)> {
+pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
 }
 

@@ -4,10 +4,7 @@
 //! - An answer is read in parts, up to a limit.
 //! - Errors hold no address with its query, and no header. One about a certificate says what to do.
 
-use std::{
-    error::Error,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{anyhow, ensure};
 use http::{HeaderMap, StatusCode};
@@ -89,7 +86,7 @@ impl Outgoing {
     /// Says what to do about an error, where that can be known.
     fn explained(&self, error: reqwest::Error) -> anyhow::Error {
         let host = &self.host;
-        if let Some(refusal) = certificate_error(&error) {
+        if let Some(refusal) = network::certificate_error(&error) {
             return anyhow!("the certificate of `{host}` is not trusted: {TRUST} ({refusal})");
         }
         match &self.proxy {
@@ -128,22 +125,4 @@ fn client(
         client = client.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&roots.pem)?);
     }
     Ok(client.build()?)
-}
-
-/// Finds what TLS says about a certificate among the causes of an error.
-fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::CertificateError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        // What an I/O error wraps is none of its sources.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = error.downcast_ref().or_else(|| inner?.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(refusal)) = tls {
-            return Some(refusal);
-        }
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }
