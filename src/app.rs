@@ -200,7 +200,7 @@ impl Service {
             site: Some(site),
         };
         let router = server::router(state);
-        workers.spawn(forget_old_deliveries(parts.store.clone(), parts.clock.clone(), stop.clone()));
+        workers.spawn(forget_what_is_old(parts.store.clone(), parts.clock.clone(), stop.clone()));
         let announcement = discovery::announce(address, parts.api_token.as_ref())
             .inspect_err(|error| tracing::warn!("commands on this machine need `--server`: {error:#}"))
             .ok();
@@ -256,13 +256,19 @@ impl Service {
 /// How long a delivery is known after it was worked on: forges deliver again for a few days at most.
 const DELIVERIES_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How often older ones are forgotten.
-const DELIVERIES_SWEPT: Duration = Duration::from_secs(60 * 60);
+/// How long a rendering is known after it was used last.
+const RENDERINGS_KEPT: SignedDuration = SignedDuration::from_hours(60 * 24);
 
-async fn forget_old_deliveries(store: Store, clock: Clock, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(DELIVERIES_SWEPT)).await.is_some() {
+/// How often older ones are forgotten.
+const SWEPT: Duration = Duration::from_secs(60 * 60);
+
+async fn forget_what_is_old(store: Store, clock: Clock, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEPT)).await.is_some() {
         if let Err(error) = store.prune_deliveries(clock() - DELIVERIES_KEPT).await {
             tracing::warn!(%error, "could not forget old deliveries");
+        }
+        if let Err(error) = store.prune_renderings(clock() - RENDERINGS_KEPT).await {
+            tracing::warn!(%error, "could not forget old renderings");
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::export::TEXT_BYTES;
 use crate::folders::Folders;
+use crate::indexed::IndexedTree;
 use crate::kustomization;
 use crate::pattern;
 use crate::scope::Scope;
 use crate::source::{Input, Labels, Root, Source};
-use crate::tree::{Index, SourceTree, TreeError};
 
 /// The roots of one environment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -44,37 +43,26 @@ pub struct Mistake {
     pub message: String,
 }
 
-/// Why the roots could not be found.
+/// Why the roots could not be found: all mistakes in the sources, at least one.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscoverError {
-    /// The sources are wrong: all mistakes that were found.
-    #[error("{} mistakes in the sources, first: {}", .0.len(), .0[0])]
-    Mistakes(Vec<Mistake>),
-    /// The dry tree could not be read.
-    #[error("could not list the dry tree")]
-    Tree(#[from] TreeError),
-}
+#[error("{} mistakes in the sources, first: {}", .0.len(), .0[0])]
+pub struct Mistakes(pub Vec<Mistake>);
 
 /// Returns the roots that `sources` have in `tree`. `labels` are the variables and the
 /// `environment`; the value of a variable may contain other labels.
 ///
 /// # Errors
 ///
-/// [`DiscoverError::Mistakes`] when a label is never bound, an output folder is missing, not
+/// When a label is never bound, an output folder is missing, not
 /// allowed, or that of two roots.
-pub fn discover(tree: &dyn SourceTree, sources: &[Source], labels: &Labels) -> Result<Discovery, DiscoverError> {
-    let index = Index::of(tree)?;
-    let read = |path: &str| {
-        index.check_size(path, TEXT_BYTES).ok()?;
-        tree.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let folders = Folders::of(&index, &read);
-    let labels = bind(labels).map_err(|mistake| DiscoverError::Mistakes(vec![mistake]))?;
+pub fn discover(tree: &IndexedTree, sources: &[Source], labels: &Labels) -> Result<Discovery, Mistakes> {
+    let folders = Folders::of(tree);
+    let labels = bind(labels).map_err(|mistake| Mistakes(vec![mistake]))?;
 
     let mut discovery = Discovery::default();
     let mut mistakes = Vec::new();
     for (position, source) in sources.iter().enumerate() {
-        let scope = Scope { index: &index, folders: &folders, position, source, labels: &labels };
+        let scope = Scope { index: tree.index(), folders: &folders, position, source, labels: &labels };
         match scope.roots() {
             Ok(roots) if roots.is_empty() => discovery.unmatched.push(scope.unmatched()),
             Ok(roots) => discovery.roots.extend(roots),
@@ -83,9 +71,9 @@ pub fn discover(tree: &dyn SourceTree, sources: &[Source], labels: &Labels) -> R
     }
     mistakes.extend(equal_outputs(&discovery.roots));
     if !mistakes.is_empty() {
-        return Err(DiscoverError::Mistakes(mistakes));
+        return Err(Mistakes(mistakes));
     }
-    mark_bases(&mut discovery.roots, &index, &read);
+    mark_bases(&mut discovery.roots, tree);
     discovery.roots.sort_by(|a, b| a.output.cmp(&b.output));
     Ok(discovery)
 }
@@ -141,11 +129,11 @@ fn equal_outputs(roots: &[Root]) -> Vec<Mistake> {
     mistakes
 }
 
-fn mark_bases(roots: &mut [Root], index: &Index, read: &dyn Fn(&str) -> Option<String>) {
+fn mark_bases(roots: &mut [Root], tree: &IndexedTree) {
     let mut base_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for root in roots.iter() {
         if let Input::Kustomize { dir } = &root.input {
-            for base in kustomization::bases(index, read, dir) {
+            for base in kustomization::bases(tree, dir) {
                 base_of.entry(base).or_default().push(root.output.clone());
             }
         }
@@ -165,8 +153,9 @@ impl fmt::Display for Mistake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::indexed::TreeLimits;
     use crate::source::{SourceKind, ValueFile};
-    use crate::tree::{Entry, EntryKind};
+    use crate::tree::{Entry, EntryKind, SourceTree, TreeError};
 
     /// A tree in memory: paths and texts.
     struct Files(Vec<(&'static str, &'static str)>);
@@ -187,8 +176,8 @@ mod tests {
         }
     }
 
-    fn shop() -> Files {
-        Files(vec![
+    fn shop() -> IndexedTree {
+        let files = Files(vec![
             ("services/web/base/kustomization.yaml", "resources: [a.yaml]"),
             ("services/web/overlays/dev/kustomization.yaml", "resources: [../../base]"),
             ("services/web/overlays/prod/kustomization.yaml", "resources: [../../base]"),
@@ -203,7 +192,8 @@ mod tests {
             ("ci.yaml", ""),
             ("plain/dev/a.yaml", ""),
             ("plain/dev/more/b.yaml", ""),
-        ])
+        ]);
+        IndexedTree::read(std::sync::Arc::new(files), TreeLimits::default()).expect("a tree")
     }
 
     fn labels() -> Labels {
@@ -225,7 +215,7 @@ mod tests {
 
     fn mistakes(sources: &[Source]) -> String {
         match discover(&shop(), sources, &labels()) {
-            Err(DiscoverError::Mistakes(mistakes)) => {
+            Err(Mistakes(mistakes)) => {
                 let line = |m: &Mistake| format!("{}:{} {}: {m}", m.source, m.line, m.text);
                 mistakes.iter().map(line).collect::<Vec<_>>().join("\n")
             }

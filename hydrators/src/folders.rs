@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::kustomization::{self, Kustomization};
+use crate::indexed::IndexedTree;
+use crate::kustomization::Kustomization;
 use crate::source::SourceKind;
-use crate::tree::{self, Index, Place, join};
+use crate::tree::{self, Place, join};
 
 /// What the folders of a tree are.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    pub(crate) fn of(index: &Index, read: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn of(tree: &IndexedTree) -> Self {
+        let index = tree.index();
         let mut folders = Self {
             kustomizations: BTreeMap::new(),
             charts: BTreeSet::new(),
@@ -30,13 +32,13 @@ impl Folders {
             yaml: BTreeSet::new(),
         };
         for folder in index.folders() {
-            if let Some(file) = kustomization::find(index, folder) {
-                let parsed = read(&file).and_then(|text| Kustomization::parse(file, text).ok());
-                folders.kustomizations.insert(folder.to_string(), parsed.is_some_and(|k| k.is_component()));
+            if let Some(known) = tree.kustomization(folder) {
+                let is_component = known.as_ref().as_ref().is_ok_and(Kustomization::is_component);
+                folders.kustomizations.insert(folder.to_string(), is_component);
             }
             let chart = join(folder, "Chart.yaml");
             if matches!(index.resolve("", &chart), Place::File(_)) {
-                if read(&chart).is_some_and(|text| is_library(&text)) {
+                if tree.read_text(&chart).is_ok_and(|text| is_library(&text)) {
                     folders.parts.insert(folder.to_string());
                 }
                 folders.charts.insert(folder.to_string());

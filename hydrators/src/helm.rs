@@ -2,7 +2,7 @@
 //!
 //! Everything that comes from users is checked before it becomes an argument: names are DNS names,
 //! paths are files of the tree, nothing begins with `-`. Dependencies come from the chart's own
-//! `charts/` only; nothing is fetched.
+//! `charts/`, or from a folder of the repository; nothing is fetched.
 
 use std::ffi::OsString;
 
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::archive;
 use crate::canonical::read_documents;
-use crate::export::ExportedTree;
+use crate::closure::Closure;
 use crate::failure::{RenderFailure, line_of};
+use crate::indexed::IndexedTree;
 use crate::messages::{Words, shell};
-use crate::program::Scratch;
-use crate::render::{Raw, refuse_incomplete};
+use crate::render::{Raw, Room, no_room, refuse_incomplete};
 use crate::renderers::{Renderers, Tool, killed};
 use crate::source::{Release, RenderOptions};
-use crate::tree::{Entry, Place, join, name, parent};
+use crate::tree::{Place, join, name, parent};
 
 /// The longest release name that Helm takes.
 const LONGEST_RELEASE: usize = 53;
@@ -25,51 +25,72 @@ const LONGEST_RELEASE: usize = 53;
 const LONGEST_NAMESPACE: usize = 63;
 /// The file of a chart's schema for values.
 const SCHEMA: &str = "values.schema.json";
+/// How the repository of a dependency begins that is a folder.
+const FILE: &str = "file://";
+/// How deep such dependencies may lie in each other.
+const DEEPEST: usize = 10;
 /// The file of inline values, in the scratch folder.
 const INLINE_VALUES: &str = "inline-values.json";
+
+/// A release that was looked at, ready to be rendered.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) closure: Closure,
+    arguments: Vec<String>,
+    chart: Chart,
+}
+
+/// Looks at a release: what it names, and what Helm is to be told.
+pub(crate) fn look(tree: &IndexedTree, release: &Release, options: &RenderOptions) -> Result<Looked, RenderFailure> {
+    let mut closure = Closure::default();
+    let arguments = arguments(tree, release, options, &mut closure)?;
+    let chart = Chart::read(tree, &release.chart)?;
+    closure.add_folder(tree, &release.chart);
+    chart.check(tree, &mut closure)?;
+    Ok(Looked { closure, arguments, chart })
+}
 
 /// Renders one release.
 pub(crate) async fn render(
     renderers: &Renderers,
-    exported: &ExportedTree,
+    tree: &IndexedTree,
     release: &Release,
-    options: &RenderOptions,
+    looked: &Looked,
+    room: &Room,
 ) -> Result<Raw, RenderFailure> {
-    renderers.check_pin(Tool::Helm, options.helm_version.as_deref())?;
-    let arguments = arguments(exported, release, options)?;
-    let chart = Chart::read(exported, &release.chart)?;
-    chart.check(exported)?;
-    let scratch = Scratch::new().map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+    let Looked { closure, arguments, chart } = looked;
+    chart.check_content(tree, closure)?;
     let mut args: Vec<OsString> = arguments.iter().map(OsString::from).collect();
     if let Some(values) = &release.values {
-        let file = scratch.path().join(INLINE_VALUES);
-        std::fs::write(&file, Value::Object(values.clone()).to_string())
-            .map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+        let file = room.scratch.path().join(INLINE_VALUES);
+        std::fs::write(&file, Value::Object(values.clone()).to_string()).map_err(no_room)?;
         args.extend(["--values".into(), file.into_os_string()]);
     }
-    let run = renderers.run(Tool::Helm, &args, exported.root(), &scratch).await;
+    let run = renderers.run(Tool::Helm, &args, &room.sources, &room.scratch).await;
     let output = run.map_err(|failure| failure.of(&chart.file))?;
     if !output.status.success() {
-        let words = Words::new(exported, &scratch);
-        let said = || words.helm(&release.chart, &chart.name, &output.stderr);
+        let words = Words::new(tree, room);
+        let said = || words.helm(&release.chart, &chart.name, closure, &output.stderr);
         return Err(killed(Tool::Helm, &output).map_or_else(said, |failure| failure.of(&chart.file)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
+    let path_of = |file: &String| closure.origin(&chart.path_of(file)).to_string();
     let mut documents = read_documents(&text, None).map_err(|mut bad| {
-        bad.origin.file = bad.origin.file.map(|file| chart.path_of(&file));
+        bad.origin.file = bad.origin.file.as_ref().map(path_of);
         bad
     })?;
     for document in &mut documents {
-        document.origin.file = document.origin.file.take().map(|file| chart.path_of(&file));
+        document.origin.file = document.origin.file.as_ref().map(path_of);
     }
-    Ok(Raw { documents, commands: vec![command(&arguments, release)], renderer: renderers.label(Tool::Helm) })
+    Ok(Raw { documents, commands: vec![command(arguments, release)], renderer: renderers.label(Tool::Helm) })
 }
 
 /// Returns the arguments for Helm, without inline values.
 fn arguments(
-    exported: &ExportedTree,
+    tree: &IndexedTree,
     release: &Release,
     options: &RenderOptions,
+    closure: &mut Closure,
 ) -> Result<Vec<String>, RenderFailure> {
     check_name("release name", &release.name, LONGEST_RELEASE)?;
     check_name("namespace", &release.namespace, LONGEST_NAMESPACE)?;
@@ -89,14 +110,14 @@ fn arguments(
     if options.skip_tests {
         args.push("--skip-tests".into());
     }
-    for path in value_files(exported, release)? {
+    for path in value_files(tree, release, closure)? {
         args.extend(["--values".into(), path]);
     }
     Ok(args)
 }
 
 /// Returns the value files that are there.
-fn value_files(exported: &ExportedTree, release: &Release) -> Result<Vec<String>, RenderFailure> {
+fn value_files(tree: &IndexedTree, release: &Release, closure: &mut Closure) -> Result<Vec<String>, RenderFailure> {
     let mut found = Vec::new();
     for file in &release.value_files {
         let path = file.path.trim_start_matches("./");
@@ -104,13 +125,13 @@ fn value_files(exported: &ExportedTree, release: &Release) -> Result<Vec<String>
         if path.starts_with('-') || path.contains("://") || path.contains(',') {
             return Err(RenderFailure::author(format!("`{path}` is no path of a value file in this repository")));
         }
-        if let Some(entry) = exported.left_out().iter().find(|entry| entry.path == path) {
+        if let Some(entry) = tree.left_out().iter().find(|entry| entry.path == path) {
             return Err(
                 RenderFailure::author(format!("the value file cannot be used: {}", entry.reason)).at(path, None)
             );
         }
-        match exported.index().resolve("", path) {
-            Place::File(file) if exported.is_pointer(&file) => return Err(RenderFailure::pointer(&file)),
+        match closure.follow(tree, "", path) {
+            Place::File(file) if tree.is_pointer(&file)? => return Err(RenderFailure::pointer(&file)),
             Place::File(_) => found.push(path.to_string()),
             Place::Missing if file.optional => {}
             Place::Missing => {
@@ -163,6 +184,7 @@ fn kube_version(text: &str) -> Result<String, RenderFailure> {
 }
 
 /// A chart of the tree.
+#[derive(Debug)]
 struct Chart {
     folder: String,
     file: String,
@@ -172,24 +194,21 @@ struct Chart {
 }
 
 impl Chart {
-    fn read(exported: &ExportedTree, folder: &str) -> Result<Self, RenderFailure> {
+    fn read(tree: &IndexedTree, folder: &str) -> Result<Self, RenderFailure> {
         if folder.split('/').any(|segment| segment.starts_with('-')) {
             return Err(RenderFailure::author(format!("the folder `{folder}` begins with `-`; rename it")));
         }
-        refuse_incomplete(exported, folder)?;
+        refuse_incomplete(tree, folder)?;
         let file = join(folder, "Chart.yaml");
-        let Place::File(_) = exported.index().resolve("", &file) else {
+        let Place::File(_) = tree.index().resolve("", &file) else {
             return Err(RenderFailure::author(format!("there is no chart in `{folder}`")));
         };
-        let text = exported.read_text(&file)?;
+        let text = tree.read_text(&file)?;
         let value: Value = parse(&file, &text)?;
         let name = value.get("name").and_then(Value::as_str).unwrap_or_default().to_string();
         if name.contains(['/', '\\']) || name.starts_with('.') {
             let message = format!("the chart's name `{name}` is a path; name it as a folder is named");
             return Err(RenderFailure::author(message).at(file, line_of(&text, &name)));
-        }
-        if let Some(pointer) = exported.pointer_in(folder) {
-            return Err(RenderFailure::pointer(pointer));
         }
         Ok(Self { folder: folder.to_string(), file, text, name, value })
     }
@@ -200,56 +219,84 @@ impl Chart {
         inner.map_or_else(|| path.to_string(), |inner| join(&self.folder, inner))
     }
 
-    fn check(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
+    /// Fails when the chart cannot be rendered by itself; lays dependencies where Helm looks for them.
+    fn check(&self, tree: &IndexedTree, closure: &mut Closure) -> Result<(), RenderFailure> {
         if self.value.get("type").and_then(Value::as_str) == Some("library") {
             let line = line_of(&self.text, "type:");
             let message = "this is a library chart, which other charts use and which renders nothing";
             return Err(RenderFailure::author(message).at(self.file.clone(), line));
         }
-        self.check_dependencies(exported)?;
-        self.check_schemas(exported)
+        self.lay_dependencies(tree, closure, &self.folder, 0)
     }
 
-    fn check_dependencies(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
+    /// Lays the dependencies that are elsewhere in the repository into the `charts` folder of this chart, which itself
+    /// is laid at `laid`.
+    fn lay_dependencies(
+        &self,
+        tree: &IndexedTree,
+        closure: &mut Closure,
+        laid: &str,
+        depth: usize,
+    ) -> Result<(), RenderFailure> {
         let requirements = join(&self.folder, "requirements.yaml");
-        let (file, text, value) = match exported.index().resolve("", &requirements) {
+        let (file, text, value) = match tree.index().resolve("", &requirements) {
             Place::File(_) => {
-                let text = exported.read_text(&requirements)?;
+                let text = tree.read_text(&requirements)?;
                 let value = parse(&requirements, &text)?;
                 (requirements, text, value)
             }
             _ => (self.file.clone(), self.text.clone(), self.value.clone()),
         };
-        let vendored = vendored(exported, &join(&self.folder, "charts"))?;
+        let charts = join(&self.folder, "charts");
+        let vendored = vendored(tree, &charts)?;
         for dependency in value.get("dependencies").and_then(Value::as_array).into_iter().flatten() {
             let field = |key| dependency.get(key).and_then(Value::as_str).unwrap_or_default();
             let (wanted, repository) = (field("name"), field("repository"));
             if vendored.iter().any(|chart| chart.is(wanted)) {
                 continue;
             }
-            let remedy = if repository.starts_with("file://") {
-                "charts elsewhere in the repository are not linked yet: copy it, or commit the result of `helm dependency build`"
-            } else {
-                "dependencies are not fetched yet: run `helm dependency build` and commit `charts/`"
+            let fault = |message: String| RenderFailure::author(message).at(file.clone(), line_of(&text, wanted));
+            let Some(path) = repository.strip_prefix(FILE) else {
+                return Err(fault(format!(
+                    "the dependency `{wanted}` is not in `{charts}`; dependencies are not fetched yet: run \
+                     `helm dependency build` and commit `charts/`"
+                )));
             };
-            let message = format!("the dependency `{wanted}` is not in `{}`; {remedy}", join(&self.folder, "charts"));
-            return Err(RenderFailure::author(message).at(file, line_of(&text, wanted)));
+            let Place::Folder(folder) = tree.index().resolve(&self.folder, path) else {
+                return Err(fault(format!(
+                    "the dependency `{wanted}` is not in `{charts}`, and `{repository}` is no folder of this repository"
+                )));
+            };
+            let chart = Self::read(tree, &folder)?;
+            if chart.name != wanted {
+                return Err(fault(format!("the chart in `{folder}` is `{}`, not `{wanted}`", chart.name)));
+            }
+            if depth == DEEPEST {
+                return Err(fault(format!("the dependency `{wanted}` is the {DEEPEST}th below another")));
+            }
+            let laid = join(&join(laid, "charts"), wanted);
+            closure.lay_folder(tree, &folder, &laid);
+            chart.lay_dependencies(tree, closure, &laid, depth + 1)?;
         }
         Ok(())
     }
 
-    /// A schema can name other schemas by URL, which Helm would fetch, or by any path.
-    fn check_schemas(&self, exported: &ExportedTree) -> Result<(), RenderFailure> {
-        for Entry { path, .. } in exported.index().below(&self.folder) {
-            if name(path) == SCHEMA {
-                exported.index().check_size(path, archive::FILE_BYTES)?;
-                check_schema(&exported.read_text(path)?)
-                    .map_err(|(message, line)| RenderFailure::author(message).at(path.clone(), line))?;
-            } else if is_packed_chart(path) {
+    /// Looks into the files right before they are rendered. A schema can name other schemas by URL, which Helm would
+    /// fetch, or by any path.
+    fn check_content(&self, tree: &IndexedTree, closure: &Closure) -> Result<(), RenderFailure> {
+        for (laid, path) in closure.files() {
+            if tree.is_pointer(path)? {
+                return Err(RenderFailure::pointer(path));
+            }
+            if name(laid) == SCHEMA {
+                tree.index().check_size(path, archive::FILE_BYTES)?;
+                check_schema(&tree.read_text(path)?)
+                    .map_err(|(message, line)| RenderFailure::author(message).at(path, line))?;
+            } else if is_packed_chart(laid) {
                 let fault = |message: String| {
-                    RenderFailure::author(format!("the packed chart cannot be used: {message}")).at(path.clone(), None)
+                    RenderFailure::author(format!("the packed chart cannot be used: {message}")).at(path, None)
                 };
-                for file in archive::files(&exported.read(path)?, SCHEMA).map_err(fault)? {
+                for file in archive::files(&tree.read_bytes(path)?, SCHEMA).map_err(fault)? {
                     check_schema(&file.text).map_err(|(message, _)| fault(format!("{}: {message}", file.path)))?;
                 }
             }
@@ -292,16 +339,16 @@ impl Vendored {
     }
 }
 
-fn vendored(exported: &ExportedTree, charts: &str) -> Result<Vec<Vendored>, RenderFailure> {
-    let Place::Folder(charts) = exported.index().resolve("", charts) else { return Ok(Vec::new()) };
+fn vendored(tree: &IndexedTree, charts: &str) -> Result<Vec<Vendored>, RenderFailure> {
+    let Place::Folder(charts) = tree.index().resolve("", charts) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let names: std::collections::BTreeSet<&str> =
-        exported.index().below(&charts).filter_map(|entry| entry.path[charts.len() + 1..].split('/').next()).collect();
+        tree.index().below(&charts).filter_map(|entry| entry.path[charts.len() + 1..].split('/').next()).collect();
     for item in names {
         let chart = format!("{charts}/{item}/Chart.yaml");
-        match exported.index().resolve("", &chart) {
+        match tree.index().resolve("", &chart) {
             Place::File(file) => {
-                let value = parse(&file, &exported.read_text(&file)?)?;
+                let value = parse(&file, &tree.read_text(&file)?)?;
                 let name = value.get("name").and_then(Value::as_str).unwrap_or(item).to_string();
                 found.push(Vendored::Folder { name });
             }

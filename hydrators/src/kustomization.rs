@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::indexed::IndexedTree;
 use crate::tree::{Index, Place, join};
 
 /// The names that Kustomize looks for, in its order.
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(crate) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The fields of a kustomization that name something or make something run.
 const FIELDS: &[&str] = &[
@@ -188,16 +189,16 @@ pub(crate) fn is_remote(text: &str) -> bool {
 }
 
 /// Returns the folders of all local kustomizations that the one in `folder` builds on.
-pub(crate) fn bases(index: &Index, read: &dyn Fn(&str) -> Option<String>, folder: &str) -> BTreeSet<String> {
+pub(crate) fn bases(tree: &IndexedTree, folder: &str) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![folder.to_string()];
     while let Some(folder) = ahead.pop() {
-        let Some(file) = find(index, &folder) else { continue };
-        let Some(kustomization) = read(&file).and_then(|text| Kustomization::parse(file, text).ok()) else { continue };
+        let Some(known) = tree.kustomization(&folder) else { continue };
+        let Ok(kustomization) = &*known else { continue };
         for reference in kustomization.references() {
             if reference.role != Role::File
                 && !is_remote(&reference.text)
-                && let Place::Folder(base) = index.resolve(&folder, &reference.text)
+                && let Place::Folder(base) = tree.index().resolve(&folder, &reference.text)
                 && seen.insert(base.clone())
             {
                 ahead.push(base);

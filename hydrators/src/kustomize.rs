@@ -3,7 +3,7 @@
 //! Kustomize has no switch against remote bases, and runs what a kustomization tells it to when it
 //! is allowed to. So the whole graph is read first, and what is not a file of the tree, or would
 //! run or fetch anything, is refused; `--enable-helm`, `--enable-exec` and `--network` are never
-//! passed.
+//! passed. The same walk finds the closure.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -11,14 +11,13 @@ use std::ffi::OsString;
 use serde_json::Value;
 
 use crate::canonical::read_documents;
-use crate::export::ExportedTree;
+use crate::closure::Closure;
 use crate::failure::{RenderFailure, line_of};
+use crate::indexed::IndexedTree;
 use crate::kustomization::{self, Kustomization, Reference, Role, is_inline, is_remote};
 use crate::messages::Words;
-use crate::program::Scratch;
-use crate::render::{Raw, refuse_incomplete};
+use crate::render::{Raw, Room, refuse_incomplete};
 use crate::renderers::{Renderers, Tool, killed};
-use crate::source::RenderOptions;
 use crate::tree::Place;
 use crate::yaml;
 
@@ -29,25 +28,48 @@ const PLUGIN_FILES: [&str; 5] = ["path", "paths", "files", "envs", "env"];
 /// The field that holds paths inside of objects instead.
 const FIELD_SPECS: &str = "fieldspecs";
 
+/// A kustomization whose graph was walked.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    pub(crate) closure: Closure,
+    folders: BTreeSet<String>,
+    taken: Vec<Taken>,
+}
+
+/// A file that is taken as it is; what is in it is looked at right before it is rendered.
+#[derive(Debug)]
+struct Taken {
+    file: String,
+    /// The failure of a file that is not here, where it is named.
+    absent: RenderFailure,
+    /// Whether it is read as YAML.
+    is_yaml: bool,
+}
+
+/// Walks over everything that the kustomization in `dir` names.
+pub(crate) fn walk(tree: &IndexedTree, dir: &str) -> Result<Walked, RenderFailure> {
+    let mut walk =
+        Walk { tree, seen: BTreeSet::new(), closure: Closure::default(), folders: BTreeSet::new(), taken: Vec::new() };
+    walk.folder(dir, None)?;
+    Ok(Walked { closure: walk.closure, folders: walk.folders, taken: walk.taken })
+}
+
 /// Renders the kustomization in `dir`.
 pub(crate) async fn render(
     renderers: &Renderers,
-    exported: &ExportedTree,
+    tree: &IndexedTree,
     dir: &str,
-    options: &RenderOptions,
+    walked: &Walked,
+    room: &Room,
 ) -> Result<Raw, RenderFailure> {
-    renderers.check_pin(Tool::Kustomize, options.kustomize_version.as_deref())?;
-    let mut check = Check { exported, seen: BTreeSet::new() };
-    check.folder(dir, Role::Build)?;
-    let scratch = Scratch::new().map_err(|error| RenderFailure::operator(format!("no room to render: {error}")))?;
+    walked.taken.iter().try_for_each(|taken| check(tree, taken))?;
     let target = if dir.is_empty() { "." } else { dir };
     let args: [OsString; 2] = ["build".into(), target.into()];
-    let file = kustomization::find(exported.index(), dir).unwrap_or_default();
-    let run = renderers.run(Tool::Kustomize, &args, exported.root(), &scratch).await;
+    let file = kustomization::find(tree.index(), dir).unwrap_or_default();
+    let run = renderers.run(Tool::Kustomize, &args, &room.sources, &room.scratch).await;
     let output = run.map_err(|failure| failure.of(&file))?;
-    let words = Words::new(exported, &scratch);
     if !output.status.success() {
-        let said = || words.kustomize(dir, &check.seen, &output.stderr);
+        let said = || Words::new(tree, room).kustomize(dir, &walked.folders, &output.stderr);
         return Err(killed(Tool::Kustomize, &output).map_or_else(said, |failure| failure.of(&file)));
     }
     let documents = read_documents(&String::from_utf8_lossy(&output.stdout), None)?;
@@ -55,27 +77,47 @@ pub(crate) async fn render(
     Ok(Raw { documents, commands, renderer: renderers.label(Tool::Kustomize) })
 }
 
-/// The walk over a kustomization's graph.
-struct Check<'a> {
-    exported: &'a ExportedTree,
-    seen: BTreeSet<String>,
+fn check(tree: &IndexedTree, taken: &Taken) -> Result<(), RenderFailure> {
+    if tree.is_pointer(&taken.file)? {
+        return Err(taken.absent.clone());
+    }
+    let bomb = if taken.is_yaml { yaml::alias_bomb(&tree.read_text(&taken.file)?) } else { None };
+    bomb.map_or(
+        Ok(()),
+        |line| Err(RenderFailure::author(yaml::alias_bomb_message()).at(taken.file.clone(), Some(line))),
+    )
 }
 
-impl Check<'_> {
-    fn folder(&mut self, folder: &str, role: Role) -> Result<(), RenderFailure> {
-        if !self.seen.insert(folder.to_string()) {
+/// The walk over a kustomization's graph.
+struct Walk<'a> {
+    tree: &'a IndexedTree,
+    /// Folders that were walked, and from where their objects name files if they configure plugins.
+    seen: BTreeSet<(String, Option<String>)>,
+    folders: BTreeSet<String>,
+    closure: Closure,
+    taken: Vec<Taken>,
+}
+
+impl Walk<'_> {
+    /// Walks over a folder. Its objects configure plugins of the kustomization in the folder `plugins_of`, if that is
+    /// given: that is where the files are sought that they name.
+    fn folder(&mut self, folder: &str, plugins_of: Option<&str>) -> Result<(), RenderFailure> {
+        if !self.seen.insert((folder.to_string(), plugins_of.map(str::to_string))) {
             return Ok(());
         }
+        self.folders.insert(folder.to_string());
         if folder.split('/').any(|segment| segment.starts_with('-')) {
             return Err(RenderFailure::author(format!("the folder `{folder}` begins with `-`; rename it")));
         }
-        refuse_incomplete(self.exported, folder)?;
-        let Some(file) = kustomization::find(self.exported.index(), folder) else {
+        refuse_incomplete(self.tree, folder)?;
+        let Some(known) = self.tree.kustomization(folder) else {
             return Err(RenderFailure::author(format!("there is no kustomization in `{folder}`")));
         };
-        let text = self.exported.read_text(&file)?;
-        let kustomization = Kustomization::parse(file, text)
-            .map_err(|bad| RenderFailure::author(bad.message).at(bad.file, bad.line))?;
+        // Kustomize takes none of several, so all of them count.
+        for name in kustomization::NAMES {
+            self.closure.follow(self.tree, folder, name);
+        }
+        let kustomization = known.as_ref().as_ref().map_err(RenderFailure::clone)?;
         if let Some((found, meant)) = kustomization.misspelt() {
             let message =
                 format!("`{found}`: write `{meant}`, as Kustomize means it; other letters hide it from readers");
@@ -83,25 +125,36 @@ impl Check<'_> {
                 RenderFailure::author(message).at(kustomization.file.clone(), line_of(&kustomization.text, found))
             );
         }
-        refuse_charts(&kustomization)?;
+        refuse_charts(kustomization)?;
         for reference in kustomization.references() {
-            let role =
-                if role == Role::Plugin && reference.role == Role::Build { Role::Plugin } else { reference.role };
-            self.reference(folder, &kustomization, &Reference { role, ..reference })?;
+            let plugins_of = match reference.role {
+                Role::Plugin => Some(folder),
+                Role::Build => plugins_of,
+                Role::File => None,
+            };
+            self.reference(folder, kustomization, &reference, plugins_of)?;
         }
         Ok(())
     }
 
-    fn reference(&mut self, folder: &str, from: &Kustomization, reference: &Reference) -> Result<(), RenderFailure> {
+    fn reference(
+        &mut self,
+        folder: &str,
+        from: &Kustomization,
+        reference: &Reference,
+        plugins_of: Option<&str>,
+    ) -> Result<(), RenderFailure> {
         let Reference { field, text, role } = reference;
         let fault = |message: String| {
             let first = text.lines().next().unwrap_or_default();
             RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, first))
         };
-        if *role == Role::Plugin && is_inline(text) {
-            return self.plugins(folder, text).map_err(fault);
+        if let Some(plugins_of) = plugins_of
+            && is_inline(text)
+        {
+            return self.plugins(plugins_of, text).map_err(fault);
         }
-        let place = self.exported.index().resolve(folder, text);
+        let place = self.closure.follow(self.tree, folder, text);
         // Of a component or a base Kustomize never asks whether it is a file.
         let is_folder = matches!(*field, "components" | "bases");
         if text.contains("://") || is_remote(text) && (is_folder || !matches!(place, Place::File(_))) {
@@ -110,33 +163,32 @@ impl Check<'_> {
         if text.starts_with('-') {
             return Err(fault(format!("`{field}` names `{text}`, which begins with `-`; rename it")));
         }
-        match place {
-            Place::Outside => Err(fault(format!("`{field}` names `{text}`, which is outside of the repository"))),
-            Place::Missing => Err(fault(format!("`{field}` names `{text}`, which does not exist"))),
+        let file = match place {
+            Place::Outside => {
+                return Err(fault(format!("`{field}` names `{text}`, which is outside of the repository")));
+            }
+            Place::Missing => return Err(fault(format!("`{field}` names `{text}`, which does not exist"))),
             Place::Folder(_) if *role == Role::File => {
-                Err(fault(format!("`{field}` names `{text}`, which is a folder")))
+                return Err(fault(format!("`{field}` names `{text}`, which is a folder")));
             }
-            Place::Folder(base) => self.folder(&base, *role),
-            Place::File(file) if self.exported.is_pointer(&file) => Err(fault(format!(
-                "`{field}` names `{text}`, whose content is kept by Git LFS and not fetched; commit it"
-            ))),
-            Place::File(file) if *role == Role::Plugin => {
-                let plugin = self.exported.read_text(&file)?;
-                self.plugins(folder, &plugin)
-                    .map_err(|message| RenderFailure::author(message).at(file.clone(), line_of(&plugin, "apiVersion")))
-            }
-            // What a generator takes is copied, not read.
-            Place::File(_) if field.ends_with("Generator") => Ok(()),
-            Place::File(file) => {
-                let bomb = yaml::alias_bomb(&self.exported.read_text(&file)?);
-                bomb.map_or(Ok(()), |line| Err(RenderFailure::author(yaml::alias_bomb_message()).at(file, Some(line))))
-            }
+            Place::Folder(base) => return self.folder(&base, plugins_of),
+            Place::File(file) => file,
+        };
+        if let Some(plugins_of) = plugins_of {
+            let plugin = self.tree.read_text(&file)?;
+            self.plugins(plugins_of, &plugin)
+                .map_err(|message| RenderFailure::author(message).at(file.clone(), line_of(&plugin, "apiVersion")))?;
         }
+        let absent =
+            fault(format!("`{field}` names `{text}`, whose content is kept by Git LFS and not fetched; commit it"));
+        // What a generator takes is copied, not read.
+        self.taken.push(Taken { file, absent, is_yaml: !field.ends_with("Generator") });
+        Ok(())
     }
 
     /// Fails when the objects in `text` make Kustomize run anything but its own code, or reach for what
     /// is not in the tree.
-    fn plugins(&self, folder: &str, text: &str) -> Result<(), String> {
+    fn plugins(&mut self, folder: &str, text: &str) -> Result<(), String> {
         let objects: Vec<Value> =
             serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
         objects.iter().try_for_each(|object| {
@@ -145,7 +197,7 @@ impl Check<'_> {
         })
     }
 
-    fn plugin_files(&self, folder: &str, object: &Value) -> Result<(), String> {
+    fn plugin_files(&mut self, folder: &str, object: &Value) -> Result<(), String> {
         match object {
             Value::Object(entries) => entries.iter().try_for_each(|(key, value)| {
                 let key = kustomization::folded(key);
@@ -163,15 +215,18 @@ impl Check<'_> {
         }
     }
 
-    fn plugin_file(&self, folder: &str, field: &str, text: &str) -> Result<(), String> {
+    fn plugin_file(&mut self, folder: &str, field: &str, text: &str) -> Result<(), String> {
         let path = text.split_once('=').map_or(text, |(_, path)| path);
         if path.contains("://") {
             return Err(not_here(field, path));
         }
-        match self.exported.index().resolve(folder, path) {
-            Place::Outside => Err(format!("`{field}` names `{path}`, which is outside of the repository")),
-            _ => Ok(()),
+        // Not every field of that name has a key before the path.
+        for path in [text, path] {
+            if self.closure.follow(self.tree, folder, path) == Place::Outside {
+                return Err(format!("`{field}` names `{path}`, which is outside of the repository"));
+            }
         }
+        Ok(())
     }
 }
 

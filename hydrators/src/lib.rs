@@ -1,12 +1,13 @@
 //! Renders Helm charts, kustomizations and plain YAML with real programs, safely.
 //!
-//! The way of a rendering: [`discover`] finds the roots of one environment in a [`SourceTree`],
-//! [`ExportedTree`] puts the tree on disk once, and [`render_roots`] runs the programs that
-//! [`Renderers`] found, each under limits, and writes their output in [`canonical`] text.
+//! The way of a rendering: [`discover`] finds the roots of one environment in an [`IndexedTree`],
+//! [`prepare`] finds the [`Closure`] of each, and [`render_roots`] puts it on disk and runs the programs
+//! that [`Renderers`] found, each under limits, and writes their output in [`canonical`] text.
 //!
 //! Guarantees:
 //!
-//! - Equal inputs, options and program versions give equal bytes.
+//! - Equal inputs, options and program versions give equal bytes; they have one [`RenderingKey`].
+//! - A renderer reads the closure of its root and nothing else.
 //! - A root that fails says who has to act, and where; it never names a path of the machine.
 //! - Nothing is fetched, and nothing of the dry tree is run.
 //!
@@ -14,12 +15,13 @@
 
 mod archive;
 mod canonical;
+mod closure;
 mod discover;
 mod emit;
-mod export;
 mod failure;
 mod folders;
 mod helm;
+mod indexed;
 mod kustomization;
 mod kustomize;
 pub mod launch;
@@ -41,15 +43,16 @@ mod tree;
 mod yaml;
 
 pub use canonical::{BadManifest, Document, Identity, Origin, canonical, read_documents, write_documents};
-pub use discover::{DiscoverError, Discovery, Mistake, Unmatched, discover};
-pub use export::{ExportLimits, ExportedTree, LeftOut, Selection};
+pub use closure::Closure;
+pub use discover::{Discovery, Mistake, Mistakes, Unmatched, discover};
 pub use failure::{FailureKind, RenderFailure};
+pub use indexed::{IndexedTree, LeftOut, TreeLimits};
 pub use launch::Launcher;
 pub use meaning::Meaning;
 pub use packed_chart::PackedChart;
 pub use program::{Limits, Output};
 pub use remote_chart::{REMOTE_CHARTS, RemoteChart};
-pub use render::{Rendered, render_root, render_roots};
+pub use render::{Prepared, Rendered, RenderingKey, prepare, render_root, render_roots};
 pub use renderers::{Renderers, RenderersError, Tool};
 pub use sandbox::{Attempt, Confinement, Sandbox};
 pub use source::{

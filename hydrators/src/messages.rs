@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::export::ExportedTree;
+use crate::closure::Closure;
 use crate::failure::RenderFailure;
-use crate::program::Scratch;
+use crate::indexed::IndexedTree;
+use crate::render::Room;
 use crate::tree::{Place, join};
 
 /// The longest message that is passed on, in bytes.
@@ -14,23 +15,23 @@ const HELM_ADVICE: &str = "Use --debug flag to render out invalid YAML";
 
 /// A renderer's words, without paths of this machine.
 pub(crate) struct Words<'a> {
-    exported: &'a ExportedTree,
-    root: String,
+    tree: &'a IndexedTree,
+    sources: String,
     scratch: String,
 }
 
 impl<'a> Words<'a> {
-    pub(crate) fn new(exported: &'a ExportedTree, scratch: &Scratch) -> Self {
-        let root = exported.root().display().to_string();
-        Self { exported, root, scratch: scratch.path().display().to_string() }
+    pub(crate) fn new(tree: &'a IndexedTree, room: &Room) -> Self {
+        let sources = room.sources.display().to_string();
+        Self { tree, sources, scratch: room.scratch.path().display().to_string() }
     }
 
-    /// Returns the failure that Helm told of a chart.
-    pub(crate) fn helm(&self, chart: &str, chart_name: &str, stderr: &[u8]) -> RenderFailure {
+    /// Returns the failure that Helm told of a chart in a closure.
+    pub(crate) fn helm(&self, chart: &str, chart_name: &str, closure: &Closure, stderr: &[u8]) -> RenderFailure {
         let message = self.clean(stderr);
         let place = template(&message).and_then(|(path, line)| {
             let file = join(chart, path.strip_prefix(chart_name)?.strip_prefix('/')?);
-            Some((file, line))
+            Some((closure.origin(&file).to_string(), line))
         });
         match place.or_else(|| self.named_file(&message)) {
             Some((file, line)) => RenderFailure::author(message).at(file, line),
@@ -47,7 +48,7 @@ impl<'a> Words<'a> {
             message.rsplit_once("recursed accumulation of path '").and_then(|(_, rest)| rest.split('\'').next());
         let folders = innermost.into_iter().chain([folder]).chain(graph.iter().map(String::as_str));
         let in_graph = named.and_then(|name| {
-            folders.into_iter().find_map(|folder| match self.exported.index().resolve(folder, name) {
+            folders.into_iter().find_map(|folder| match self.tree.index().resolve(folder, name) {
                 Place::File(file) => Some((file, yaml_line(&message))),
                 _ => None,
             })
@@ -60,7 +61,7 @@ impl<'a> Words<'a> {
 
     fn clean(&self, stderr: &[u8]) -> String {
         let text = String::from_utf8_lossy(stderr);
-        let text = text.replace(&format!("{}/", self.root), "").replace(&self.root, "the repository");
+        let text = text.replace(&format!("{}/", self.sources), "").replace(&self.sources, "the repository");
         let text = text.replace(&format!("{}/", self.scratch), "").replace(&self.scratch, "a temporary folder");
         let lines: Vec<&str> = text
             .lines()
@@ -78,7 +79,7 @@ impl<'a> Words<'a> {
     fn named_file(&self, message: &str) -> Option<(String, Option<u64>)> {
         let words = message.split(|c: char| c.is_whitespace() || "'\"`()=,;".contains(c));
         let paths = words.map(|word| word.trim_end_matches([':', '.']).trim_start_matches("./"));
-        paths.filter(|path| path.contains(['.', '/'])).find_map(|path| match self.exported.index().resolve("", path) {
+        paths.filter(|path| path.contains(['.', '/'])).find_map(|path| match self.tree.index().resolve("", path) {
             Place::File(file) => Some((file, yaml_line(message))),
             _ => None,
         })

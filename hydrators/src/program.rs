@@ -23,6 +23,10 @@ use tokio::process::Command;
 use crate::launch::{EXIT_NOT_STARTED, Launcher, MESSAGE};
 use crate::temporary::TemporaryFolder;
 
+/// By how many percent of what is alive memory grows before Go's collector runs. Renderers live for milliseconds: with
+/// Go's own 100, Helm spends twice the processor time on a small chart.
+const GO_COLLECTS: &str = "400";
+
 /// Share of the memory limit that Go's collector aims to stay under.
 const GO_SOFT_SHARE: f64 = 0.8;
 
@@ -220,6 +224,7 @@ fn environment(scratch: &Scratch, limits: &Limits) -> Vec<(&'static str, OsStrin
         ("HELM_DATA_HOME", folder("home")),
         ("HELM_PLUGINS", folder("plugins")),
         ("KUSTOMIZE_PLUGIN_HOME", folder("plugins")),
+        ("GOGC", GO_COLLECTS.into()),
         ("GOMEMLIMIT", go_memory.to_string().into()),
         ("GIT_TERMINAL_PROMPT", "0".into()),
         ("TZ", "UTC".into()),

@@ -1,21 +1,35 @@
-//! Renders roots: chooses the renderer, and turns its output into the files of the root.
+//! Renders roots: finds out what one is rendered from, chooses the renderer, and turns its output into the files of the
+//! root.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::canonical::{self, BadManifest, Document};
-use crate::export::ExportedTree;
+use crate::closure::Closure;
 use crate::failure::RenderFailure;
-use crate::renderers::Renderers;
+use crate::helm;
+use crate::indexed::IndexedTree;
+use crate::kustomize;
+use crate::plain;
+use crate::program::Scratch;
+use crate::renderers::{Renderers, Tool};
+use crate::secrets;
 use crate::source::{Input, Layout, Root, SecretPolicy};
 use crate::tree::TreeError;
-use crate::{helm, kustomize, plain, secrets};
 
 /// The file of the `manifest` layout.
 const MANIFEST: &str = "manifest.yaml";
+
+/// The version of what this library makes of a renderer's output. It is raised by every change after which equal
+/// inputs give other bytes, so that no rendering of before is taken for one of now.
+const FORMAT: u32 = 1;
 
 /// What a root renders to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,56 +50,172 @@ pub(crate) struct Raw {
     pub(crate) renderer: String,
 }
 
-/// Renders one root from an exported tree.
+/// A root of which it is known what it is rendered from.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Where it belongs, and how it is rendered.
+    pub root: Root,
+    /// What its rendering follows from.
+    pub key: RenderingKey,
+    inputs: Inputs,
+}
+
+/// What a rendering follows from: the digest of the closure, the parameters, and the versions of the renderer and of
+/// this library. Equal keys, equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RenderingKey(String);
+
+/// The closure of a root, with what was found out on the way.
+#[derive(Debug)]
+enum Inputs {
+    Kustomize(kustomize::Walked),
+    Helm(helm::Looked),
+    Plain(plain::Listed),
+}
+
+/// The folders of one run of a renderer.
+pub(crate) struct Room {
+    /// What it writes to.
+    pub(crate) scratch: Scratch,
+    /// The closure: what it reads, and where it runs.
+    pub(crate) sources: PathBuf,
+}
+
+/// Finds out what a root is rendered from.
 ///
 /// # Errors
 ///
-/// When the sources are wrong, the installation is, or a limit was reached: see
-/// [`FailureKind`](crate::FailureKind).
+/// When the sources cannot be followed, or name what no renderer may have.
+pub fn prepare(renderers: &Renderers, tree: &IndexedTree, root: &Root) -> Result<Prepared, RenderFailure> {
+    let options = &root.options;
+    let inputs = match &root.input {
+        Input::Kustomize { dir } => {
+            renderers.check_pin(Tool::Kustomize, options.kustomize_version.as_deref())?;
+            Inputs::Kustomize(kustomize::walk(tree, dir)?)
+        }
+        Input::Helm(release) => {
+            renderers.check_pin(Tool::Helm, options.helm_version.as_deref())?;
+            Inputs::Helm(helm::look(tree, release, options)?)
+        }
+        Input::Plain { dir } => Inputs::Plain(plain::list(tree, dir)?),
+    };
+    let key = key(renderers, tree, root, &inputs)?;
+    Ok(Prepared { root: root.clone(), key, inputs })
+}
+
+impl Prepared {
+    /// Returns the closure.
+    pub fn closure(&self) -> &Closure {
+        match &self.inputs {
+            Inputs::Kustomize(walked) => &walked.closure,
+            Inputs::Helm(looked) => &looked.closure,
+            Inputs::Plain(listed) => &listed.closure,
+        }
+    }
+
+    /// Renders the root, from its closure alone.
+    ///
+    /// # Errors
+    ///
+    /// When the sources are wrong, the installation is, or a limit was reached: see
+    /// [`FailureKind`](crate::FailureKind).
+    pub async fn render(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Rendered, RenderFailure> {
+        let raw = match (&self.root.input, &self.inputs) {
+            (Input::Kustomize { dir }, Inputs::Kustomize(walked)) => {
+                kustomize::render(renderers, tree, dir, walked, &self.room(tree).await?).await?
+            }
+            (Input::Helm(release), Inputs::Helm(looked)) => {
+                helm::render(renderers, tree, release, looked, &self.room(tree).await?).await?
+            }
+            (_, Inputs::Plain(listed)) => plain::render(tree, listed)?,
+            _ => unreachable!("because the inputs were found for the same root"),
+        };
+        if self.root.options.secrets == SecretPolicy::Refuse {
+            secrets::refuse(&raw.documents)?;
+        }
+        let text = canonical::write_documents(raw.documents)?;
+        let files = match self.root.options.layout {
+            Layout::Manifest => BTreeMap::from([(MANIFEST.to_string(), text.into_bytes())]),
+        };
+        Ok(Rendered { files, commands: raw.commands, renderer: raw.renderer })
+    }
+
+    /// Makes the folders of a run, with the closure in one of them.
+    async fn room(&self, tree: &Arc<IndexedTree>) -> Result<Room, RenderFailure> {
+        let (tree, closure) = (Arc::clone(tree), self.closure().clone());
+        let write = move || -> Result<Room, RenderFailure> {
+            let scratch = Scratch::new().map_err(no_room)?;
+            let sources = scratch.path().join("sources");
+            fs::create_dir(&sources).map_err(no_room)?;
+            closure.write(&tree, &sources)?;
+            Ok(Room { scratch, sources })
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+impl RenderingKey {
+    /// Returns the key as text, for a column of a database.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn key(renderers: &Renderers, tree: &IndexedTree, root: &Root, inputs: &Inputs) -> Result<RenderingKey, RenderFailure> {
+    let (renderer, closure) = match inputs {
+        Inputs::Kustomize(walked) => (renderers.label(Tool::Kustomize), &walked.closure),
+        Inputs::Helm(looked) => (renderers.label(Tool::Helm), &looked.closure),
+        Inputs::Plain(listed) => (String::new(), &listed.closure),
+    };
+    let mut digest = Sha256::new();
+    // The parameters in full, by their names: a new one must not be forgotten here.
+    digest.update(format!("{FORMAT}\0{renderer}\0{:?}\0{:?}\0", root.input, root.options));
+    closure.add_to(tree, &mut digest)?;
+    Ok(RenderingKey(hex::encode(digest.finalize())))
+}
+
+/// Renders one root of a tree.
+///
+/// # Errors
+///
+/// Those of [`prepare`] and [`Prepared::render`].
 pub async fn render_root(
     renderers: &Renderers,
-    exported: &ExportedTree,
+    tree: &Arc<IndexedTree>,
     root: &Root,
 ) -> Result<Rendered, RenderFailure> {
-    let raw = match &root.input {
-        Input::Kustomize { dir } => kustomize::render(renderers, exported, dir, &root.options).await?,
-        Input::Helm(release) => helm::render(renderers, exported, release, &root.options).await?,
-        Input::Plain { dir } => plain::render(exported, dir)?,
-    };
-    if root.options.secrets == SecretPolicy::Refuse {
-        secrets::refuse(&raw.documents)?;
-    }
-    let text = canonical::write_documents(raw.documents)?;
-    let files = match root.options.layout {
-        Layout::Manifest => BTreeMap::from([(MANIFEST.to_string(), text.into_bytes())]),
-    };
-    Ok(Rendered { files, commands: raw.commands, renderer: raw.renderer })
+    prepare(renderers, tree, root)?.render(renderers, tree).await
 }
 
 /// Renders several roots, at most `parallelism` at a time; the results are in the order of `roots`.
 pub async fn render_roots(
     renderers: &Arc<Renderers>,
-    exported: &Arc<ExportedTree>,
-    roots: &[Root],
+    tree: &Arc<IndexedTree>,
+    roots: Vec<Prepared>,
     parallelism: usize,
 ) -> Vec<Result<Rendered, RenderFailure>> {
     let permits = Arc::new(Semaphore::new(parallelism.max(1)));
     let mut tasks = JoinSet::new();
-    for (position, root) in roots.iter().cloned().enumerate() {
-        let (renderers, exported, permits) = (Arc::clone(renderers), Arc::clone(exported), Arc::clone(&permits));
-        tasks.spawn(async move {
-            let _permit = permits.acquire().await.expect("because the semaphore is never closed");
-            (position, render_root(&renderers, &exported, &root).await)
-        });
-    }
     let stopped = || Err(RenderFailure::operator("the rendering was stopped by a defect of the service"));
     let mut results: Vec<_> = roots.iter().map(|_| stopped()).collect();
+    for (position, root) in roots.into_iter().enumerate() {
+        let (renderers, tree, permits) = (Arc::clone(renderers), Arc::clone(tree), Arc::clone(&permits));
+        tasks.spawn(async move {
+            let _permit = permits.acquire().await.expect("because the semaphore is never closed");
+            (position, root.render(&renderers, &tree).await)
+        });
+    }
     while let Some(done) = tasks.join_next().await {
         if let Ok((position, result)) = done {
             results[position] = result;
         }
     }
     results
+}
+
+pub(crate) fn no_room(error: io::Error) -> RenderFailure {
+    RenderFailure::operator(format!("no room to render: {error}"))
 }
 
 impl From<BadManifest> for RenderFailure {
@@ -112,9 +242,9 @@ impl From<TreeError> for RenderFailure {
     }
 }
 
-/// Fails when something of a folder could not be exported.
-pub(crate) fn refuse_incomplete(exported: &ExportedTree, folder: &str) -> Result<(), RenderFailure> {
-    match exported.left_out_of(folder) {
+/// Fails when something of a folder may not be given to a renderer.
+pub(crate) fn refuse_incomplete(tree: &IndexedTree, folder: &str) -> Result<(), RenderFailure> {
+    match tree.left_out_of(folder) {
         Some(entry) => {
             let message = format!("`{}` cannot be rendered: {}", entry.path, entry.reason);
             Err(RenderFailure::author(message).at(entry.path.clone(), None))

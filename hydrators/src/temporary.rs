@@ -42,11 +42,6 @@ impl TemporaryFolder {
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
-
-    /// Deletes it, and says when that fails.
-    pub(crate) fn close(self) -> io::Result<()> {
-        self.folder.close()
-    }
 }
 
 /// The folder of this process, and the lock beside it.

@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// How many symbolic links a path may pass, as in Linux.
 const MAX_LINKS: usize = 40;
 
@@ -29,6 +31,15 @@ pub trait SourceTree: Send + Sync {
     ///
     /// When there is no such entry or it cannot be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, TreeError>;
+
+    /// Returns what names the content of a file or link: equal for equal content, and never equal for other.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such entry or it cannot be read.
+    fn digest(&self, path: &str) -> Result<String, TreeError> {
+        Ok(format!("sha256:{}", hex::encode(Sha256::digest(self.read(path)?))))
+    }
 }
 
 /// One entry of a tree.
@@ -234,6 +245,11 @@ impl Index {
         self.entries.values()
     }
 
+    /// Returns what is at a path, without following a link there.
+    pub(crate) fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
     pub(crate) fn folders(&self) -> impl Iterator<Item = &str> {
         self.folders.iter().map(String::as_str)
     }
@@ -265,6 +281,11 @@ impl Index {
 
     /// Follows `path`, as seen from `folder`, through symbolic links.
     pub(crate) fn resolve(&self, folder: &str, path: &str) -> Place {
+        self.follow(folder, path, &mut |_| {})
+    }
+
+    /// The same; `pass` is told of each link that is followed and each folder that is left again.
+    pub(crate) fn follow(&self, folder: &str, path: &str, pass: &mut dyn FnMut(&str)) -> Place {
         if path.starts_with('/') {
             return Place::Outside;
         }
@@ -274,11 +295,20 @@ impl Index {
         while let Some(segment) = ahead.pop() {
             match segment.as_str() {
                 "" | "." => continue,
-                ".." if here.pop().is_none() => return Place::Outside,
-                ".." => continue,
+                ".." if here.is_empty() => return Place::Outside,
+                ".." => {
+                    let left = here.join("/");
+                    if self.folders.contains(&left) {
+                        pass(&left);
+                    }
+                    here.pop();
+                    continue;
+                }
                 _ => here.push(segment),
             }
-            if let Some(target) = self.links.get(&here.join("/")) {
+            let place = here.join("/");
+            if let Some(target) = self.links.get(&place) {
+                pass(&place);
                 links += 1;
                 if target.starts_with('/') {
                     return Place::Outside;
@@ -339,7 +369,7 @@ pub(crate) fn is_safe(path: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -356,6 +386,16 @@ mod tests {
             symlink(target, folder.path().join(path)).expect("a link");
         }
         Index::of(&DirectoryTree::new(folder.path())).expect("a tree")
+    }
+
+    /// Returns a folder with these files.
+    pub(crate) fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (path, text) in files {
+            fs::create_dir_all(folder.path().join(parent(path))).expect("a folder");
+            fs::write(folder.path().join(path), text).expect("a file");
+        }
+        folder
     }
 
     #[test]

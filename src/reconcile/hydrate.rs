@@ -1,8 +1,7 @@
 //! Hydrates one environment at one dry SHA: from the strategy there to renderings in the mirror.
 //!
-//! Sources and render options come from the dry SHA that is rendered; its tree is put on disk once
-//! and shared by all roots and environments. A commit whose whole tree was seen before renders
-//! nothing again.
+//! Sources and render options come from the dry SHA that is rendered. A root is rendered when nobody knows yet what
+//! its inputs give; a commit whose whole tree was seen before is not even looked through.
 
 use std::{
     collections::VecDeque,
@@ -12,21 +11,27 @@ use std::{
 
 use git2::{Oid, Repository};
 use hydrators::{
-    DiscoverError, Discovery, ExportLimits, ExportedTree, FailureKind, Labels, OnFailure, RenderFailure, Rendered,
-    Renderers, Root, Selection, TreeError, discover, render_roots,
+    Discovery, FailureKind, IndexedTree, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
+    TreeError, TreeLimits, discover, prepare, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use super::{LookError, context::StrategyContext, source_tree::CommitTree, sources, strategy_files};
+use super::{
+    LookError,
+    context::StrategyContext,
+    renderings::{Kept, Renderings, RootOutcome},
+    source_tree::CommitTree,
+    sources, strategy_files,
+};
 use crate::{
     domain::{
         hydration::{EnvironmentHydration, HydrationFailure, RenderedRoots, RootInfo},
         ids::{DrySha, EnvironmentName, RootName, StrategyId},
         strategy::PromotionStrategy,
     },
-    git::{GitError, batch::Batch, compose},
-    store::HydratedRoots,
+    git::GitError,
+    store::{HydratedRoots, Store},
 };
 
 /// After how long a rendering is tried again that failed for a reason of the installation.
@@ -35,7 +40,7 @@ const OPERATOR_PAUSE: SignedDuration = SignedDuration::from_mins(1);
 /// After how long a rendering is tried again that reached a limit.
 const LIMIT_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
-/// How many dry trees stay on disk.
+/// How many dry trees stay listed.
 const TREES_KEPT: usize = 2;
 
 /// How many hydrations are remembered by their tree.
@@ -49,7 +54,8 @@ const PREVIEWS_AT_A_TIME: usize = 1;
 pub struct Hydrator {
     renderers: Arc<Renderers>,
     parallelism: usize,
-    exported: Mutex<VecDeque<(TreeKey, Arc<ExportedTree>)>>,
+    listed: Mutex<VecDeque<(TreeKey, Arc<IndexedTree>)>>,
+    renderings: Renderings,
     known: Mutex<VecDeque<(Key, Outcome)>>,
     previews: Semaphore,
 }
@@ -59,6 +65,8 @@ pub struct Hydrator {
 pub struct At<'a> {
     /// The mirror that has the tree, and gets the renderings.
     pub mirror: &'a Path,
+    /// What is known from before.
+    pub store: &'a Store,
     /// The strategy.
     pub strategy: &'a StrategyId,
     /// The one in force: by where it proposes it is known in trees in which it has another name.
@@ -80,8 +88,10 @@ type TreeKey = (PathBuf, Oid);
 pub struct RenderedRoot {
     /// The root.
     pub root: Root,
-    /// Its files, or why there are none.
-    pub result: Result<Rendered, RenderFailure>,
+    /// Its rendering in the mirror, or why there is none.
+    pub outcome: RootOutcome,
+    /// Whether a renderer had to run for it.
+    pub is_new: bool,
 }
 
 impl Hydrator {
@@ -89,7 +99,8 @@ impl Hydrator {
     pub fn new(renderers: Renderers, parallelism: usize) -> Self {
         let previews = Semaphore::new(PREVIEWS_AT_A_TIME);
         let renderers = Arc::new(renderers);
-        Self { renderers, parallelism, exported: Mutex::default(), known: Mutex::default(), previews }
+        let (listed, renderings, known) = (Mutex::default(), Renderings::default(), Mutex::default());
+        Self { renderers, parallelism, listed, renderings, known, previews }
     }
 
     /// Returns the renderers.
@@ -106,7 +117,8 @@ impl Hydrator {
     ) -> Result<Outcome, LookError> {
         let mirror = context.dry.mirror.path();
         let tree = open_tree(mirror, dry).await?;
-        let (at, of) = (At { mirror, strategy: &context.id, in_force: &context.strategy, environment }, dry.short());
+        let (store, of) = (&context.shared.store, dry.short());
+        let at = At { mirror, store, strategy: &context.id, in_force: &context.strategy, environment };
         self.hydrate_tree(at, tree, of, context.now()).await
     }
 
@@ -120,7 +132,7 @@ impl Hydrator {
         of: &str,
         now: Timestamp,
     ) -> Result<Outcome, LookError> {
-        let At { mirror, strategy: id, in_force, environment } = at;
+        let At { mirror, store, strategy: id, in_force, environment } = at;
         let strategy = match strategy_in(mirror, id, in_force, Some(environment), tree.id()).await? {
             Ok(strategy) => strategy,
             Err(mistake) => return Ok(failed(mistake)),
@@ -131,16 +143,21 @@ impl Hydrator {
         }
         let started = std::time::Instant::now();
         let before = self.renderers.process_starts();
-        let rendered = match self.render(mirror, tree, &strategy, environment, now).await {
+        let kept = Kept { mirror, index: Some((store, &id.repository)) };
+        let rendered = match self.render(kept, tree, &strategy, environment, now).await? {
             Ok(rendered) => rendered,
             Err(failure) => return Ok(failed(failure)),
         };
-        let outcome = collect(mirror, rendered, now).await?;
+        let anew = rendered.iter().filter(|root| root.is_new).count();
+        let outcome = sum_up(rendered, now);
         let processes = self.renderers.process_starts() - before;
         metrics::counter!("hydromote_renderer_processes_total").increment(processes);
+        let roots = outcome.1.len();
+        metrics::counter!("hydromote_renderings_total", "cache" => "miss").increment(anew as u64);
+        metrics::counter!("hydromote_renderings_total", "cache" => "hit").increment(roots.saturating_sub(anew) as u64);
         metrics::histogram!("hydromote_hydration_seconds").record(started.elapsed().as_secs_f64());
         tracing::info!(
-            environment.name = %environment, of, roots = outcome.1.len(), processes,
+            environment.name = %environment, of, roots, anew, processes,
             duration_ms = started.elapsed().as_millis(), "hydrated {of} for {environment}"
         );
         if matches!(&outcome.0, EnvironmentHydration::Done(roots) if roots.failed.is_empty()) {
@@ -159,44 +176,69 @@ impl Hydrator {
     /// Forgets what is known of a mirror whose renderings are gone.
     pub async fn forget(&self, mirror: &Path) {
         self.known.lock().await.retain(|((path, ..), _)| path != mirror);
+        self.renderings.forget(mirror);
     }
 
-    /// Renders every root of one environment.
+    /// Renders every root of one environment of which it is not known yet what it renders to.
     ///
     /// # Errors
-    /// When the roots cannot be found; a root that fails is in the answer.
+    /// When git or the database fail. The answer is why the roots could not be found, or has, for each, what came of it.
     pub async fn render(
         &self,
-        mirror: &Path,
+        kept: Kept<'_>,
         tree: Arc<CommitTree>,
         strategy: &PromotionStrategy,
         environment: &EnvironmentName,
         now: Timestamp,
-    ) -> Result<Vec<RenderedRoot>, HydrationFailure> {
-        let roots = find_roots(tree.clone(), strategy, environment, now).await?.roots;
-        let exported = self.export(mirror, tree, now).await?;
-        let results = render_roots(&self.renderers, &exported, &roots, self.parallelism).await;
-        Ok(roots.into_iter().zip(results).map(|(root, result)| RenderedRoot { root, result }).collect())
+    ) -> Result<Result<Vec<RenderedRoot>, HydrationFailure>, LookError> {
+        let listed = match self.list(kept.mirror, tree).await {
+            Ok(listed) => listed,
+            Err(error) => return Ok(Err(unreadable(&error, now))),
+        };
+        let roots = match find_roots(listed.clone(), strategy, environment).await {
+            Ok(discovery) => discovery.roots,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let (renderers, tree) = (self.renderers.clone(), listed.clone());
+        let prepared: Vec<(Root, Result<Prepared, RenderFailure>)> = blocking(move || {
+            let prepared = |root: Root| {
+                let prepared = prepare(&renderers, &tree, &root);
+                (root, prepared)
+            };
+            roots.into_iter().map(prepared).collect()
+        })
+        .await;
+        let keys = prepared.iter().filter_map(|(_, prepared)| Some(prepared.as_ref().ok()?.key.clone()));
+        let mut known = self.renderings.find(kept, keys.collect(), now).await?;
+        let (mut done, mut wanted) = (Vec::new(), Vec::new());
+        for (root, prepared) in prepared {
+            match prepared {
+                Err(failure) => done.push(RenderedRoot { root, outcome: Err(failure), is_new: false }),
+                Ok(prepared) => match known.remove(&prepared.key) {
+                    Some(outcome) => done.push(RenderedRoot { root, outcome, is_new: false }),
+                    None => wanted.push(prepared),
+                },
+            }
+        }
+        let (keys, roots): (Vec<_>, Vec<_>) = wanted.iter().map(|one| (one.key.clone(), one.root.clone())).unzip();
+        let results = render_roots(&self.renderers, &listed, wanted, self.parallelism).await;
+        let added = self.renderings.add(kept, keys.into_iter().zip(results).collect(), now).await?;
+        let new = |(root, (_, outcome))| RenderedRoot { root, outcome, is_new: true };
+        done.extend(roots.into_iter().zip(added).map(new));
+        done.sort_by(|a, b| a.root.output.cmp(&b.root.output));
+        Ok(Ok(done))
     }
 
-    /// Puts a tree on disk, unless it is there.
-    async fn export(
-        &self,
-        mirror: &Path,
-        tree: Arc<CommitTree>,
-        now: Timestamp,
-    ) -> Result<Arc<ExportedTree>, HydrationFailure> {
+    /// Lists a tree, unless that was done.
+    async fn list(&self, mirror: &Path, tree: Arc<CommitTree>) -> Result<Arc<IndexedTree>, TreeError> {
         let key = (mirror.to_owned(), tree.id());
-        let mut exported = self.exported.lock().await;
-        if let Some((_, known)) = exported.iter().find(|(k, _)| *k == key) {
+        let mut listed = self.listed.lock().await;
+        if let Some((_, known)) = listed.iter().find(|(k, _)| *k == key) {
             return Ok(known.clone());
         }
-        let new = blocking(move || ExportedTree::export(&*tree, Selection::All, &ExportLimits::default()))
-            .await
-            .map_err(|error| unreadable(&error, now))?;
-        let new = Arc::new(new);
-        exported.push_front((key, new.clone()));
-        exported.truncate(TREES_KEPT);
+        let new = Arc::new(blocking(move || IndexedTree::read(tree, TreeLimits::default())).await?);
+        listed.push_front((key, new.clone()));
+        listed.truncate(TREES_KEPT);
         Ok(new)
     }
 }
@@ -228,59 +270,47 @@ pub async fn strategy_in(
 }
 
 /// Finds the roots of one environment.
-pub async fn find_roots(
-    tree: Arc<CommitTree>,
+async fn find_roots(
+    tree: Arc<IndexedTree>,
     strategy: &PromotionStrategy,
     environment: &EnvironmentName,
-    now: Timestamp,
 ) -> Result<Discovery, HydrationFailure> {
     let resolved = sources::resolve(&strategy.sources, environment);
     let labels: Labels = sources::labels(&strategy.sources, environment);
-    blocking(move || discover(&*tree, &resolved, &labels)).await.map_err(|error| match error {
-        DiscoverError::Mistakes(mistakes) => {
-            let more = mistakes.len().saturating_sub(1);
-            let Some(first) = mistakes.into_iter().next() else {
-                return HydrationFailure::of_author("the sources have a mistake".into());
-            };
-            let more = if more > 0 { format!(" (and {more} more mistakes)") } else { String::new() };
-            HydrationFailure {
-                line: Some(first.line),
-                ..HydrationFailure::of_author(format!("source `{}`: {}{more}", first.text, first.message))
-            }
+    blocking(move || discover(&tree, &resolved, &labels)).await.map_err(|Mistakes(mistakes)| {
+        let more = mistakes.len().saturating_sub(1);
+        let Some(first) = mistakes.into_iter().next() else {
+            return HydrationFailure::of_author("the sources have a mistake".into());
+        };
+        let more = if more > 0 { format!(" (and {more} more mistakes)") } else { String::new() };
+        HydrationFailure {
+            line: Some(first.line),
+            ..HydrationFailure::of_author(format!("source `{}`: {}{more}", first.text, first.message))
         }
-        DiscoverError::Tree(error) => unreadable(&error, now),
     })
 }
 
-/// Writes what was rendered to the mirror, and sums it up.
-async fn collect(mirror: &Path, rendered: Vec<RenderedRoot>, now: Timestamp) -> Result<Outcome, LookError> {
-    let mirror = mirror.to_owned();
-    blocking(move || {
-        let repository = Repository::open_bare(&mirror).map_err(GitError::from)?;
-        let mut batch = Batch::default();
-        let (mut roots, mut infos) = (RenderedRoots::default(), HydratedRoots::new());
-        for RenderedRoot { root, result } in rendered {
-            let Ok(name) = RootName::new(root.output.clone()) else { continue };
-            roots.labels.insert(name.clone(), root.labels.clone());
-            match result {
-                Ok(rendered) => {
-                    let rendering = compose::add_rendering(&repository, &mut batch, &rendered.files)?;
-                    roots.content.insert(name.clone(), rendering);
-                    let (commands, renderer, labels) = (rendered.commands, rendered.renderer, root.labels);
-                    infos.insert(name, RootInfo { commands, renderer, labels });
-                }
-                Err(failure) if failure.kind == FailureKind::Author && root.on_failure == OnFailure::KeepLast => {
-                    roots.kept.insert(name, failure.to_string());
-                }
-                Err(failure) => {
-                    roots.failed.insert(name, of_root(failure, now));
-                }
+/// Sums up what came of the roots of an environment.
+fn sum_up(rendered: Vec<RenderedRoot>, now: Timestamp) -> Outcome {
+    let (mut roots, mut infos) = (RenderedRoots::default(), HydratedRoots::new());
+    for RenderedRoot { root, outcome, .. } in rendered {
+        let Ok(name) = RootName::new(root.output.clone()) else { continue };
+        roots.labels.insert(name.clone(), root.labels.clone());
+        match outcome {
+            Ok(rendering) => {
+                roots.content.insert(name.clone(), rendering.id);
+                let (commands, renderer, labels) = (rendering.commands, rendering.renderer, root.labels);
+                infos.insert(name, RootInfo { commands, renderer, labels });
+            }
+            Err(failure) if failure.kind == FailureKind::Author && root.on_failure == OnFailure::KeepLast => {
+                roots.kept.insert(name, failure.to_string());
+            }
+            Err(failure) => {
+                roots.failed.insert(name, of_root(failure, now));
             }
         }
-        batch.write(&repository)?;
-        Ok((EnvironmentHydration::Done(roots), infos))
-    })
-    .await
+    }
+    (EnvironmentHydration::Done(roots), infos)
 }
 
 /// Says why a root could not be rendered, and when to try again.
@@ -310,6 +340,6 @@ fn failed(failure: HydrationFailure) -> Outcome {
 }
 
 /// Runs work away from the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

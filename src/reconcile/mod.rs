@@ -44,6 +44,7 @@ pub mod record;
 pub mod redelivery;
 pub mod rejected_commits;
 pub mod rejecting;
+pub mod renderings;
 pub mod repository;
 mod restoring;
 mod reviewing;

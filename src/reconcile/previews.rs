@@ -296,7 +296,8 @@ impl Pair<'_> {
     ) -> Result<Hydration, LookError> {
         let hydrator = &self.context.shared.hydrator;
         let mirror = self.context.mirror.path();
-        let at = At { mirror, strategy: self.id, in_force: self.in_force, environment };
+        let store = &self.context.shared.store;
+        let at = At { mirror, store, strategy: self.id, in_force: self.in_force, environment };
         let now = (self.context.shared.clock)();
         let (hydration, _) = hydrator.hydrate_tree(at, tree.clone(), of, now).await?;
         Ok(hydration.of_lane(&Lanes::default(), &LaneName::single()))

@@ -7,7 +7,7 @@ use std::{
 };
 
 use git2::{ObjectType, Oid, Repository};
-use hydrators::{Entry, EntryKind, ExportLimits, SourceTree, TreeError};
+use hydrators::{Entry, EntryKind, SourceTree, TreeError, TreeLimits};
 
 use crate::{domain::ids::DrySha, git::GitError};
 
@@ -70,7 +70,7 @@ impl CommitTree {
             if folder.len() > LONGEST_PATH {
                 let path = folder[..folder.floor_char_boundary(100)].to_owned();
                 beyond = Some(Beyond::Long { path });
-            } else if found.len() as u64 > ExportLimits::default().files {
+            } else if found.len() as u64 > TreeLimits::default().files {
                 beyond = Some(Beyond::Many { folder: folder.trim_end_matches('/').to_owned() });
             } else if entry.kind() != Some(ObjectType::Tree) {
                 let path = format!("{folder}{}", String::from_utf8_lossy(entry.name_bytes()));
@@ -108,7 +108,7 @@ impl SourceTree for CommitTree {
             None => Ok(self.entries.clone()),
             Some(Beyond::Long { path }) => Err(TreeError::UnsafePath { path: format!("{path}…") }),
             Some(Beyond::Many { folder }) => {
-                let limit = ExportLimits::default().files;
+                let limit = TreeLimits::default().files;
                 Err(TreeError::TooLarge { most: folder.clone(), unit: "files", found: limit + 1, limit })
             }
         }
@@ -120,6 +120,12 @@ impl SourceTree for CommitTree {
         let repository = self.repository.lock().unwrap_or_else(PoisonError::into_inner);
         let blob = repository.find_blob(*id).map_err(|e| failed(std::io::Error::other(e.message().to_owned())))?;
         Ok(blob.content().to_vec())
+    }
+
+    /// Git's own name of the content.
+    fn digest(&self, path: &str) -> Result<String, TreeError> {
+        let absent = || TreeError::Io { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+        Ok(self.blobs.get(path).ok_or_else(absent)?.to_string())
     }
 }
 

@@ -9,6 +9,7 @@ mod history;
 mod memory;
 mod previews;
 mod promotions;
+mod renderings;
 mod rollbacks;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
@@ -25,19 +26,21 @@ pub use history::{Event, MergeRecord, Promotion};
 pub use memory::{Document, PlaceNote, StrategyNote};
 pub use previews::PreviewNote;
 pub use promotions::HydratedRoots;
+pub use renderings::StoredRendering;
 pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 7;
 
 /// What brings the schema from each version to the next.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("comments.sql"),
     include_str!("rollbacks.sql"),
     include_str!("merges.sql"),
     include_str!("lanes.sql"),
     include_str!("previews.sql"),
+    include_str!("renderings.sql"),
 ];
 
 /// How long a writer waits for another.

@@ -160,6 +160,7 @@ async fn what_waits_for_its_check_is_finished_and_what_comes_meanwhile_follows()
 async fn a_pull_request_that_the_forge_does_not_take_waits_with_its_words_and_holds_up_nobody_else() -> TestResult {
     let mut world = World::with_environments(&["dev", "staging, dependsOn: []"]).await?;
     world.healthy_all(&["dev", "staging"]).await?;
+    world.stop_the_clock();
     world.home().fail(Fault {
         method: Some("POST".to_owned()),
         path_contains: "/pulls".to_owned(),

@@ -296,6 +296,7 @@ async fn a_file_in_the_way_of_a_rollback_is_shown_and_never_overwritten() -> Tes
 async fn a_hold_outlives_a_rollback_that_is_cancelled() -> TestResult {
     let mut world = second_fails_in_staging("staging").await?;
     world.hold("staging", "incident").await?;
+    world.stop_the_clock();
     world.refuse_merges(9);
     world.roll_back("staging", "it fails").await?;
     world.settle().await?;

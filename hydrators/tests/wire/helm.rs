@@ -111,12 +111,46 @@ async fn templates_that_do_not_parse_or_fail_or_give_bad_yaml_are_named() {
 
 #[tokio::test]
 async fn an_absent_dependency_says_what_to_do() {
-    for (repository_url, remedy) in [("https://example.com", "commit `charts/`"), ("file://../db", "copy it")] {
+    for (repository_url, remedy) in [("https://example.com", "commit `charts/`"), ("file://../db", "no folder of this")]
+    {
         let text = format!("{CHART}dependencies:\n- name: db\n  version: 1.0.0\n  repository: {repository_url}\n");
         let failure = chart(&[("charts/web/Chart.yaml", &text)]).failure(&web(release("charts/web", "web"))).await;
         assert_eq!((failure.file.as_deref(), failure.line), (Some("charts/web/Chart.yaml"), Some(5)), "{failure}");
         assert!(failure.message.contains(remedy), "{failure}");
     }
+}
+
+#[tokio::test]
+async fn dependencies_in_other_folders_are_rendered_with_the_chart() {
+    let with = |name: &str, repository: &str| {
+        format!(
+            "apiVersion: v2\nname: {name}\nversion: 1.0.0\ndependencies:\n- name: db\n  version: 1.0.0\n  repository: {repository}\n"
+        )
+    };
+    let template = "kind: Db\napiVersion: example.com/v1\nmetadata: {name: {{ .Release.Name }}-{{ .Values.size }}}\n";
+    let repository = chart(&[
+        ("charts/web/Chart.yaml", &with("web", "file://../../shared/db")),
+        (
+            "shared/db/Chart.yaml",
+            "apiVersion: v2\nname: db\nversion: 1.0.0\ndependencies:\n- {name: deep, version: 1.0.0, repository: \"file://../deep\"}\n",
+        ),
+        ("shared/db/values.yaml", "size: small\n"),
+        ("shared/db/templates/db.yaml", template),
+        ("shared/deep/Chart.yaml", "apiVersion: v2\nname: deep\nversion: 1.0.0\n"),
+        ("shared/deep/templates/deep.yaml", "kind: Deep\napiVersion: example.com/v1\nmetadata: {name: deep}\n"),
+    ]);
+    let manifest = repository.manifest(&web(release("charts/web", "web"))).await;
+    assert!(manifest.contains("name: web-small") && manifest.contains("kind: Deep"), "{manifest}");
+    repository.write("shared/db/templates/db.yaml", "{{ fail \"no\" }}");
+    let failure = repository.failure(&web(release("charts/web", "web"))).await;
+    assert_eq!((failure.file.as_deref(), failure.line), (Some("shared/db/templates/db.yaml"), Some(1)), "{failure}");
+    repository.write("shared/db/Chart.yaml", &with("db", "file://."));
+    let failure = repository.failure(&web(release("charts/web", "web"))).await;
+    assert!(failure.message.contains("is the 10th below another"), "{failure}");
+    repository.write("charts/web/Chart.yaml", &with("web", "file://../../other"));
+    repository.write("other/Chart.yaml", "apiVersion: v2\nname: other\nversion: 1.0.0\n");
+    let failure = repository.failure(&web(release("charts/web", "web"))).await;
+    assert!(failure.message.contains("the chart in `other` is `other`, not `db`"), "{failure}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn run(script: &str, limits: Limits) -> Result<String, RenderFailure> {
     // Limits must hold by themselves, and only without the sandbox can there be children.
     let launcher = with_sandbox(Sandbox::Off);
     let renderers = Renderers::find(&[tools.path().to_path_buf()], None, launcher, limits).await.expect("renderers");
-    let rendered = hydrators::render_root(&renderers, &chart().export(), &web()).await?;
+    let rendered = hydrators::render_root(&renderers, &chart().tree(), &web()).await?;
     Ok(String::from_utf8(rendered.files["manifest.yaml"].clone()).expect("text"))
 }
 
@@ -81,7 +81,7 @@ async fn memory_is_limited() {
     repository.write("web/templates/a.yaml", bomb);
     let renderers = renderers(Limits { memory_bytes: 192 << 20, ..Limits::default() }).await;
     let start = Instant::now();
-    let failure = hydrators::render_root(&renderers, &repository.export(), &web()).await.expect_err("too large");
+    let failure = hydrators::render_root(&renderers, &repository.tree(), &web()).await.expect_err("too large");
     assert_eq!(failure.kind, FailureKind::Limit, "{failure} after {:?}", start.elapsed());
 }
 
@@ -94,6 +94,7 @@ async fn the_environment_is_ours_alone() {
     apiVersion: v1
     env: |
       GIT_TERMINAL_PROMPT
+      GOGC
       GOMEMLIMIT
       HELM_CACHE_HOME
       HELM_CONFIG_HOME
@@ -131,7 +132,7 @@ async fn processes_are_counted() {
     let renderers = renderers(Limits::default()).await;
     assert_eq!(renderers.process_starts(), 2, "one question for each version");
     let repository = chart();
-    hydrators::render_root(&renderers, &repository.export(), &web()).await.expect("a rendering");
+    hydrators::render_root(&renderers, &repository.tree(), &web()).await.expect("a rendering");
     assert_eq!(renderers.process_starts(), 3);
     assert!(renderers.version(Tool::Helm).starts_with(['3', '4']));
 }

@@ -1,5 +1,6 @@
 //! Renders with the real programs; `make tools` fetches them.
 
+mod closure;
 mod helm;
 mod hostile;
 mod kustomize;

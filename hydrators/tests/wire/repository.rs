@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hydrators::{
-    DirectoryTree, ExportLimits, ExportedTree, Input, Labels, Launcher, Limits, OnFailure, Release, RenderFailure,
-    RenderOptions, Rendered, Renderers, Root, Sandbox, Selection,
+    DirectoryTree, IndexedTree, Input, Labels, Launcher, Limits, OnFailure, Release, RenderFailure, RenderOptions,
+    Rendered, Renderers, Root, Sandbox, TreeLimits,
 };
 use tokio::sync::OnceCell;
 
@@ -46,19 +47,17 @@ impl Repository {
         path
     }
 
-    pub(crate) fn export(&self) -> ExportedTree {
-        let tree = DirectoryTree::new(self.path());
-        ExportedTree::export(&tree, Selection::All, &ExportLimits::default()).expect("an export")
+    pub(crate) fn tree(&self) -> Arc<IndexedTree> {
+        let tree = Arc::new(DirectoryTree::new(self.path()));
+        Arc::new(IndexedTree::read(tree, TreeLimits::default()).expect("a tree"))
     }
 
     /// Renders with the real programs.
     pub(crate) async fn render(&self, root: &Root) -> Result<Rendered, RenderFailure> {
-        let exported = self.export();
-        let result =
-            hydrators::render_root(RENDERERS.get_or_init(|| renderers(Limits::default())).await, &exported, root).await;
+        let renderers = RENDERERS.get_or_init(|| renderers(Limits::default())).await;
+        let result = hydrators::render_root(renderers, &self.tree(), root).await;
         if let Err(failure) = &result {
-            let folder = exported.root().to_str().expect("text");
-            assert!(!failure.to_string().contains(folder), "a path of the machine is in: {failure}");
+            assert!(!failure.to_string().contains("/hydrate-"), "a path of the machine is in: {failure}");
         }
         result
     }

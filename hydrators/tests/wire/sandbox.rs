@@ -34,7 +34,7 @@ async fn a_file_outside_of_the_tree_cannot_be_read() {
     let renderers =
         Renderers::find(&[tools.path().to_path_buf()], None, launcher(), Limits::default()).await.expect("renderers");
     let web = root(Input::Helm(release("web", "web")));
-    let failure = hydrators::render_root(&renderers, &repository.export(), &web).await.expect_err("it is kept out");
+    let failure = hydrators::render_root(&renderers, &repository.tree(), &web).await.expect_err("it is kept out");
     assert!(failure.message.contains("Permission denied"), "{failure}");
 }
 
@@ -66,7 +66,7 @@ async fn temporary_files_are_limited_all_together() {
     let places = [tools.path().to_path_buf()];
     let renderers = Renderers::find(&places, None, launcher(), limits).await.expect("renderers");
     let web = root(Input::Helm(release("web", "web")));
-    let failure = hydrators::render_root(&renderers, &repository.export(), &web).await.expect_err("too much");
+    let failure = hydrators::render_root(&renderers, &repository.tree(), &web).await.expect_err("too much");
     insta::assert_snapshot!(failure, @"web/Chart.yaml: helm was stopped: it keeps more than 1048576 bytes or 10000 temporary files");
 }
 
@@ -80,7 +80,7 @@ async fn cost() {
         ("app/kustomization.yaml", "resources: [a.yaml]\n"),
         ("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"),
     ]);
-    let exported = repository.export();
+    let tree = repository.tree();
     let tools = [Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin")];
     let path = std::env::var_os("PATH");
     let mut times = Vec::new();
@@ -91,7 +91,7 @@ async fn cost() {
     for _ in 0..TURNS {
         for (renderers, times) in &mut times {
             let start = Instant::now();
-            hydrators::render_root(renderers, &exported, &kustomization("app")).await.expect("a rendering");
+            hydrators::render_root(renderers, &tree, &kustomization("app")).await.expect("a rendering");
             times.push(start.elapsed());
         }
     }

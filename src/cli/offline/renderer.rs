@@ -29,7 +29,10 @@ use crate::{
         tree::Owned,
     },
     messages::{DryText, Messages},
-    reconcile::hydrate::{Hydrator, open_tree},
+    reconcile::{
+        hydrate::{Hydrator, open_tree},
+        renderings::Kept,
+    },
 };
 
 /// Where the renderers are.
@@ -109,25 +112,23 @@ impl<'a> Renderer<'a> {
         let tree = open_tree(mirror, dry).await?;
         let now = (app::wall_clock())();
         let name = &target.environment.name;
-        let rendered = match self.hydrator.render(mirror, tree, &target.strategy, name, now).await {
+        let kept = Kept { mirror, index: None };
+        let rendered = match self.hydrator.render(kept, tree, &target.strategy, name, now).await? {
             Ok(rendered) => rendered,
             Err(failure) => return Ok(Rendering { failures: vec![failure.into()], ..Rendering::default() }),
         };
-        let repository = self.checkout.repository()?;
-        let (mut batch, mut rendering) = (Batch::default(), Rendering::default());
+        let mut rendering = Rendering::default();
         for one in rendered {
             let Ok(root) = RootName::new(one.root.output.clone()) else { continue };
-            match one.result {
-                Ok(files) => {
-                    let id = compose::add_rendering(&repository, &mut batch, &files.files)?;
-                    rendering.content.insert(root.clone(), id);
-                    let (commands, renderer, labels) = (files.commands, files.renderer, one.root.labels);
+            match one.outcome {
+                Ok(stored) => {
+                    rendering.content.insert(root.clone(), stored.id);
+                    let (commands, renderer, labels) = (stored.commands, stored.renderer, one.root.labels);
                     rendering.roots.insert(root, RootInfo { commands, renderer, labels });
                 }
                 Err(failure) => rendering.failures.push(Failure::of(&one.root, failure)),
             }
         }
-        batch.write(&repository)?;
         Ok(rendering)
     }
 

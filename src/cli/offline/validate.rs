@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use hydrators::{DiscoverError, SourceTree};
+use hydrators::{IndexedTree, Mistakes, SourceTree, TreeLimits};
 use serde::Serialize;
 
 use super::{
@@ -74,6 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     if files.is_empty() {
         return Err(strategies::none_found(&checkout));
     }
+    let indexed = IndexedTree::read(tree, TreeLimits::default())?;
     let mut validation =
         Validation { valid: true, dry_sha, mistakes: Vec::new(), warnings: Vec::new(), strategies: Vec::new() };
     let now = (crate::app::wall_clock())();
@@ -84,7 +85,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
             Ok(strategies) => {
                 for strategy in strategies {
                     validation.mistakes.extend(misplaced(&checkout, &strategy, file));
-                    validation.look_at(&*tree, &strategy, file)?;
+                    validation.look_at(&indexed, &strategy, file);
                 }
             }
         }
@@ -124,12 +125,7 @@ fn misplaced(checkout: &Checkout, strategy: &PromotionStrategy, (path, bytes): &
 
 impl Validation {
     /// Finds the roots of every environment, and what is wrong with the sources there.
-    fn look_at(
-        &mut self,
-        tree: &dyn SourceTree,
-        strategy: &PromotionStrategy,
-        (path, bytes): &File,
-    ) -> anyhow::Result<()> {
+    fn look_at(&mut self, tree: &IndexedTree, strategy: &PromotionStrategy, (path, bytes): &File) {
         let text = String::from_utf8_lossy(bytes);
         let (mut found, mut environments) = (Found::default(), Vec::new());
         for environment in &strategy.environments {
@@ -148,11 +144,10 @@ impl Validation {
                     ));
                     environments.push(EnvironmentRoots::new(&target, discovery));
                 }
-                Err(DiscoverError::Mistakes(mistakes)) => {
+                Err(Mistakes(mistakes)) => {
                     output::progress(format_args!("{}: {} mistakes in the sources", environment.name, mistakes.len()));
                     mistakes.into_iter().for_each(|mistake| found.add(&environment.name, mistake));
                 }
-                Err(DiscoverError::Tree(error)) => return Err(error.into()),
             }
         }
         if environments.len() == strategy.environments.len() {
@@ -160,7 +155,6 @@ impl Validation {
         }
         self.mistakes.extend(found.into_mistakes(path, &text, strategy.environments.len()));
         self.strategies.push(StrategyRoots { name: strategy.name.clone(), file: path.clone(), environments });
-        Ok(())
     }
 
     fn text(&self) -> String {

@@ -364,6 +364,7 @@ async fn lanes_are_bundled_and_taken_apart_while_pull_requests_are_open() -> Tes
 async fn a_bundle_that_the_forge_refused_to_merge_is_tried_again_when_something_is_reported_on_it() -> TestResult {
     let mut world = world(&["dev", ALL]).await?;
     world.healthy_all(&["dev"]).await?;
+    world.stop_the_clock();
     world.refuse_merges(1);
     world.promote("prod").await?;
     world.settle().await?;

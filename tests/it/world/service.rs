@@ -352,6 +352,11 @@ impl World {
         Ok(())
     }
 
+    /// Has the service's time stand still, but for the minutes that a story lets pass.
+    pub(crate) fn stop_the_clock(&self) {
+        self.clock.stop();
+    }
+
     /// Lets so many minutes pass for the service.
     pub(crate) fn pass_minutes(&self, minutes: i64) -> TestResult {
         self.clock.advance(minutes);

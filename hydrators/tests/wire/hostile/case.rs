@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use hydrators::{ExportLimits, Labels, Limits, RenderOptions, Source, Tool};
+use hydrators::{Labels, Limits, RenderOptions, Source, Tool, TreeLimits};
 use serde::Deserialize;
 
 /// A case. In texts, `@canary@` is a file outside of the tree with a secret in it, `@outside@` the
@@ -206,8 +206,8 @@ impl CaseLimits {
         }
     }
 
-    pub(super) fn of_trees(&self) -> ExportLimits {
-        ExportLimits { bytes: self.tree_mib << 20, ..ExportLimits::default() }
+    pub(super) fn of_trees(&self) -> TreeLimits {
+        TreeLimits { bytes: self.tree_mib << 20, ..TreeLimits::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hydrators::{ExportedTree, RenderFailure, Rendered, Renderers, Selection, discover, render_roots};
+use hydrators::{IndexedTree, RenderFailure, Rendered, Renderers, discover, prepare, render_roots};
 
 use super::case::{Case, Unchecked};
 use super::ground::{Ground, SECRET, everything};
@@ -70,18 +70,12 @@ fn silent(text: &str) -> Result<(), String> {
 
 /// Renders all roots as the service does; returns their files as one text, or the first refusal.
 async fn render(case: &Case, renderers: &Arc<Renderers>) -> Result<String, String> {
-    let tree = CaseTree::of(&case.tree);
-    let discovery = discover(&tree, &case.sources(), &case.labels()).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{error}{cause}")
-    })?;
-    let exported = ExportedTree::export(&tree, Selection::All, &case.limits.of_trees());
-    let exported = Arc::new(exported.map_err(|error| error.to_string())?);
-    let before = everything(exported.root()).map_err(|error| error.to_string())?;
-    let results = render_roots(renderers, &exported, &discovery.roots, 1).await;
-    if everything(exported.root()).map_err(|error| error.to_string())? != before {
-        return Err("the exported tree was changed".into());
-    }
+    let tree = IndexedTree::read(Arc::new(CaseTree::of(&case.tree)), case.limits.of_trees());
+    let tree = Arc::new(tree.map_err(|error| error.to_string())?);
+    let discovery = discover(&tree, &case.sources(), &case.labels()).map_err(|error| error.to_string())?;
+    let roots = discovery.roots.iter().map(|root| prepare(renderers, &tree, root));
+    let roots = roots.collect::<Result<Vec<_>, _>>().map_err(|failure| failure.to_string())?;
+    let results = render_roots(renderers, &tree, roots, 1).await;
     let mut output = String::new();
     for rendered in results {
         let Rendered { files, .. } = rendered.map_err(|failure| failure.to_string())?;
