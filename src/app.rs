@@ -26,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::inbox::Inbox;
 use crate::{
+    charts::{Cache, Charts},
     cli::client::discovery::{self, Announcement},
     crash::FailPoints,
     domain::{
@@ -453,7 +454,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         receivers: settings.receivers.clone(),
         webhook_body: settings.limits.webhook_body,
         network: settings.network.clone(),
-        hydrator: Arc::new(hydrator_with(&folders, limits, parallelism, launcher).await?),
+        hydrator: Arc::new(hydrator_with(&folders, limits, parallelism, launcher).await?.with_charts(charts(settings))),
         messages,
         server_windows: Arc::new(settings.windows.clone()),
         poll: settings.limits.poll_interval,
@@ -505,6 +506,12 @@ fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<SharedF
         }
     };
     Ok(Arc::new(GitHub::through(&GitHubOptions { api_url, credentials, limits }, network)?))
+}
+
+/// Returns what brings charts from elsewhere to the service.
+fn charts(settings: &Settings) -> Charts {
+    let cache = Cache::new(settings.data.join("charts"), settings.charts.cache_bytes);
+    Charts::new(cache, Some(settings.charts.listed(settings.network.clone())))
 }
 
 /// Finds the renderers, in `folders` first and then in `PATH`.

@@ -21,6 +21,15 @@ impl RemoteChart {
         self.name.as_deref().unwrap_or_else(of_location)
     }
 
+    /// Returns how Helm is told of it where it may fetch: for people, who repeat a rendering.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let chart = match &self.name {
+            Some(name) => vec![name.clone(), "--repo".into(), self.location.clone()],
+            None => vec![self.location.clone()],
+        };
+        chart.into_iter().chain(["--version".into(), self.version.clone()]).collect()
+    }
+
     /// Returns the folder of the tree that has it, which is another one for each chart.
     pub fn folder(&self) -> String {
         let (scheme, place) = self.location.split_once("://").unwrap_or(("", &self.location));

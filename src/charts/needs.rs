@@ -302,6 +302,10 @@ fn line_of(text: &str, word: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hydrators::{IndexedTree, TreeLimits};
+
     use super::*;
 
     /// A tree in memory: paths and texts.
@@ -340,10 +344,11 @@ dependencies:
     }
 
     fn told_of(files: &[(&'static str, &'static str)], source: hydrators::Source) -> String {
-        let tree = Files(files.to_vec());
+        let tree = Arc::new(Files(files.to_vec()));
+        let indexed = IndexedTree::read(tree.clone(), TreeLimits::default()).expect("a tree");
         let labels = hydrators::Labels::from([("environment".to_owned(), "dev".to_owned())]);
-        let roots = hydrators::discover(&tree, &[source], &labels).expect("roots").roots;
-        let Needs { needs, mistakes } = needs(&tree, &roots).expect("needs");
+        let roots = hydrators::discover(&indexed, &[source], &labels).expect("roots").roots;
+        let Needs { needs, mistakes } = needs(&*tree, &roots).expect("needs");
         let line = |line: Option<u64>| line.map_or_else(String::new, |line| format!(":{line}"));
         let needs = needs.iter().map(|need| {
             let file = need.file.as_deref().unwrap_or("strategy");

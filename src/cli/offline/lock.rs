@@ -4,16 +4,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, bail};
-use hydrators::{DiscoverError, SourceTree};
+use hydrators::{IndexedTree, TreeLimits};
 use serde::Serialize;
 
 use super::{
     checkout::Checkout,
     format::Output,
     strategies::{self, StrategyArgument},
+    work_tree::WorkTree,
 };
 use crate::{
     charts::{
@@ -44,7 +46,7 @@ pub struct Args {
     #[command(flatten)]
     from: From,
     #[command(flatten)]
-    kept: Kept,
+    kept: KeptCharts,
     #[command(flatten)]
     strategy: StrategyArgument,
     #[command(flatten)]
@@ -64,7 +66,7 @@ struct From {
 
 /// Where charts are kept on this machine.
 #[derive(Debug, clap::Args)]
-pub struct Kept {
+pub struct KeptCharts {
     /// The folder in which charts from elsewhere are kept
     #[arg(long, value_name = "DIR", env = "HYDROMOTE_CHARTS")]
     charts: Option<PathBuf>,
@@ -118,7 +120,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     if found.is_empty() {
         return Err(strategies::none_found(&checkout));
     }
-    let (wanted, mistakes) = wanted(&tree, &found)?;
+    let (wanted, mistakes) = wanted(Arc::new(tree), &found)?;
     let path = folder.join(FILE);
     let before = read(&path)?;
     if args.check {
@@ -164,22 +166,19 @@ fn report_check(args: &Args, wanted: &BTreeSet<WantedChart>, before: &LockFile, 
 
 /// Returns what the roots of all environments ask for.
 fn wanted(
-    tree: &dyn SourceTree,
+    tree: Arc<WorkTree>,
     strategies: &[PromotionStrategy],
 ) -> anyhow::Result<(BTreeSet<WantedChart>, Vec<NeedMistake>)> {
+    let indexed = IndexedTree::read(tree.clone(), TreeLimits::default())?;
     let (mut wanted, mut mistakes) = (BTreeSet::new(), Vec::new());
     for strategy in strategies {
         for environment in &strategy.environments {
             let resolved = sources::resolve(&strategy.sources, &environment.name);
             let labels = sources::labels(&strategy.sources, &environment.name);
-            let roots = match hydrators::discover(tree, &resolved, &labels) {
-                Ok(discovery) => discovery.roots,
-                Err(DiscoverError::Mistakes(_)) => {
-                    bail!("the sources of {} have mistakes; `hydromote validate` shows them", environment.name)
-                }
-                Err(DiscoverError::Tree(error)) => return Err(error.into()),
+            let Ok(discovery) = hydrators::discover(&indexed, &resolved, &labels) else {
+                bail!("the sources of {} have mistakes; `hydromote validate` shows them", environment.name)
             };
-            let found = needs(tree, &roots)?;
+            let found = needs(&*tree, &discovery.roots)?;
             wanted.extend(found.needs.into_iter().map(|need| need.wanted));
             mistakes.extend(found.mistakes);
         }
@@ -248,7 +247,7 @@ impl From {
     }
 }
 
-impl Kept {
+impl KeptCharts {
     /// Returns the cache of this machine.
     pub fn cache(&self) -> Cache {
         let full = |folder: &Option<PathBuf>| folder.clone().filter(|folder| folder.is_absolute());
