@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cache, ChartError, Downloads, LockFile, Pinned, cache::digest, check_archive, oci::Registry, repository};
+use super::{Cache, ChartError, Downloads, LockFile, Pinned, cache::digest, checked, oci::Registry, repository};
 use crate::domain::chart::{ChartOrigin, VersionRange, WantedChart, parse_version};
 
 /// What came of pinning.
@@ -44,7 +44,7 @@ async fn pin(downloads: &Downloads, cache: &Cache, wanted: &WantedChart) -> Resu
         ChartOrigin::Oci { host, path } => from_registry(downloads, host, path, wanted).await?,
         ChartOrigin::Repository { url, name } => from_repository(downloads, url, name, wanted).await?,
     };
-    check_archive(wanted, &version, &archive)?;
+    let archive = checked(wanted, &version, archive).await?;
     let sha256 = digest(&archive);
     cache.put(&sha256, &archive).await;
     Ok(Pinned { version, url, sha256 })

@@ -64,7 +64,8 @@ impl Charts {
     /// When it cannot be had, or is another one than was pinned.
     pub async fn bring(&self, wanted: &WantedChart, pinned: &Pinned) -> Result<Vec<u8>, ChartError> {
         if let Some(archive) = self.cached(pinned).await {
-            return Ok(archive);
+            // It may have been fetched as another chart.
+            return checked(wanted, &pinned.version, archive).await;
         }
         let Some(downloads) = &self.downloads else {
             let (name, version) = (wanted.origin.name(), &pinned.version);
@@ -74,10 +75,10 @@ impl Charts {
         };
         let _turn = self.turns.acquire().await.expect("because the semaphore is never closed");
         if let Some(archive) = self.cached(pinned).await {
-            return Ok(archive);
+            return checked(wanted, &pinned.version, archive).await;
         }
         let archive = downloads.archive(wanted, pinned).await?;
-        check_archive(wanted, &pinned.version, &archive)?;
+        let archive = checked(wanted, &pinned.version, archive).await?;
         self.cache.put(&pinned.sha256, &archive).await;
         Ok(archive)
     }
@@ -90,6 +91,13 @@ impl Charts {
     async fn cached(&self, pinned: &Pinned) -> Option<Vec<u8>> {
         self.cache.get(&pinned.sha256).await
     }
+}
+
+/// Returns an archive that is the chart that it is to be.
+async fn checked(wanted: &WantedChart, version: &str, archive: Vec<u8>) -> Result<Vec<u8>, ChartError> {
+    let (wanted, version) = (wanted.clone(), version.to_owned());
+    let check = move || check_archive(&wanted, &version, &archive).map(|()| archive);
+    tokio::task::spawn_blocking(check).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// Fails when an archive is not the chart that it is to be.

@@ -108,7 +108,8 @@ struct ChartFile {
 
 impl Search<'_> {
     fn remote(&mut self, remote: &hydrators::RemoteChart, line: u64) {
-        if self.has_below(REMOTE_CHARTS) {
+        let is_taken = |folder: &str| self.entry(folder).is_some();
+        if self.has_below(REMOTE_CHARTS) || REMOTE_CHARTS.split_once('/').is_some_and(|(above, _)| is_taken(above)) {
             let message = format!(
                 "`{REMOTE_CHARTS}` is where charts from elsewhere are put; move what this repository has there elsewhere"
             );
@@ -209,7 +210,8 @@ impl Search<'_> {
         for path in self.below(charts) {
             if let Some(name) = path.strip_suffix(".tgz").filter(|name| !name.contains('/')) {
                 // `redis-20.1.0`, and names have dashes too.
-                names.extend(name.match_indices('-').map(|(end, _)| name[..end].to_owned()));
+                let versioned = name.match_indices('-').filter(|(end, _)| parse_version(&name[end + 1..]).is_some());
+                names.extend(versioned.map(|(end, _)| name[..end].to_owned()));
             }
         }
         Ok(names)
@@ -370,7 +372,8 @@ dependencies:
         insta::assert_snapshot!(told(&[
             ("web/Chart.yaml", WEB),
             ("web/charts/redis-20.1.0.tgz", ""),
-            ("web/charts/c/Chart.yaml", "{name: common, dependencies: [{name: deep, version: '1', repository: 'https://a.example.com'}]}"),
+            ("web/charts/common-extra-1.0.0.tgz", ""),
+            ("web/charts/c/Chart.yaml", "{name: common2, dependencies: [{name: deep, version: '1', repository: 'https://a.example.com'}]}"),
         ]), @r#"web/charts/c/Chart.yaml:1: deep of https://a.example.com 1 in Archive("web/charts/c/charts")"#);
     }
 

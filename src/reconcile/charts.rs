@@ -63,7 +63,7 @@ pub async fn provide(
 ) -> Result<Provided, ProvideError> {
     let (found, lock) = {
         let (tree, roots) = (tree.clone(), roots.clone());
-        blocking(move || Ok::<_, TreeError>((needs(&*tree, &roots)?, read_lock(&*tree)))).await?
+        blocking(move || Ok::<_, TreeError>((needs(&*tree, &roots)?, read_lock(&*tree)?))).await?
     };
     let mut refused: BTreeMap<String, RenderFailure> = BTreeMap::new();
     for mistake in found.mistakes {
@@ -83,17 +83,23 @@ pub async fn provide(
         found.needs.iter().filter(|need| !refused.contains_key(&need.of)).map(|need| &need.wanted).collect();
     let brought = join_all(wanted.into_iter().map(|chart| bring(charts, chart, &pinned[chart]))).await;
     let brought: BTreeMap<&WantedChart, Result<Vec<u8>, ChartError>> = brought.into_iter().collect();
-    let mut files = Vec::new();
+    let mut brought_for = Vec::new();
     for need in &found.needs {
         match brought.get(&need.wanted) {
-            Some(Ok(archive)) => files.extend(files_of(need, &pinned[&need.wanted], archive)),
+            Some(Ok(archive)) => {
+                brought_for.push((need.clone(), pinned[&need.wanted].clone(), archive.clone()));
+            }
             Some(Err(error)) => drop(refused.entry(need.of.clone()).or_insert_with(|| of_error(need, error))),
             None => {}
         }
         set_version(&mut roots, need, pinned.get(&need.wanted));
     }
     let path = mirror.to_owned();
-    let tree = blocking(move || put(&path, &tree, files)).await?;
+    let put = move || {
+        let files = brought_for.iter().flat_map(|(need, pinned, archive)| files_of(need, pinned, archive)).collect();
+        put(&path, &tree, files)
+    };
+    let tree = blocking(put).await?;
     Ok(Provided { tree: Arc::new(tree), roots, refused })
 }
 
@@ -113,10 +119,13 @@ async fn bring<'a>(
 }
 
 /// Reads the lock file of a tree; one that is not there pins nothing.
-fn read_lock(tree: &dyn SourceTree) -> Result<LockFile, LockMistake> {
+fn read_lock(tree: &dyn SourceTree) -> Result<Result<LockFile, LockMistake>, TreeError> {
     match tree.read(FILE) {
-        Ok(bytes) => LockFile::parse(&bytes),
-        Err(_) => Ok(LockFile::default()),
+        Ok(bytes) => Ok(LockFile::parse(&bytes)),
+        Err(TreeError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Ok(LockFile::default()))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -162,7 +171,7 @@ fn files_of(need: &Need, pinned: &Pinned, archive: &[u8]) -> Vec<NewFile> {
             vec![NewFile { path, content: archive.to_owned() }]
         }
         Place::Files(folder) => {
-            let files = PackedChart::read(archive).map(|chart| chart.files).unwrap_or_default();
+            let files = PackedChart::read(archive).expect("because it was checked when it was brought").files;
             files.into_iter().map(|(path, content)| NewFile { path: format!("{folder}/{path}"), content }).collect()
         }
     }
