@@ -374,7 +374,10 @@ dependencies:
             ("web/charts/redis-20.1.0.tgz", ""),
             ("web/charts/common-extra-1.0.0.tgz", ""),
             ("web/charts/c/Chart.yaml", "{name: common2, dependencies: [{name: deep, version: '1', repository: 'https://a.example.com'}]}"),
-        ]), @r#"web/charts/c/Chart.yaml:1: deep of https://a.example.com 1 in Archive("web/charts/c/charts")"#);
+        ]), @r#"
+        web/Chart.yaml:7: common of https://charts.example.com 1.x in Archive("web/charts")
+        web/charts/c/Chart.yaml:1: deep of https://a.example.com 1 in Archive("web/charts/c/charts")
+        "#);
     }
 
     #[test]
