@@ -69,17 +69,19 @@ pub(super) struct Running {
 /// Finds Helm and Kustomize once for all stories.
 async fn hydrator() -> Fallible<Arc<Hydrator>> {
     static HYDRATOR: OnceCell<Arc<Hydrator>> = OnceCell::const_new();
-    let find = || async {
-        let launcher = Launcher {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_hydromote")),
-            args: vec![OsString::from("launch"), OsString::from("--")],
-            sandbox: Sandbox::Required,
-        };
-        let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
-        app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await.map(Arc::new)
+    let find = || async { new_hydrator().await.map(Arc::new) };
+    Ok(HYDRATOR.get_or_try_init(find).await?.clone())
+}
+
+async fn new_hydrator() -> Fallible<Hydrator> {
+    let launcher = Launcher {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_hydromote")),
+        args: vec![OsString::from("launch"), OsString::from("--")],
+        sandbox: Sandbox::Required,
     };
-    let found = HYDRATOR.get_or_try_init(find).await;
-    Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?.clone())
+    let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
+    let found = app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await;
+    Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?)
 }
 
 fn github(api_url: String, token: Secret) -> Fallible<GitHub> {
@@ -157,7 +159,7 @@ impl World {
             receivers: self.receivers(),
             webhook_body: WEBHOOK_BODY,
             network: Network::default(),
-            hydrator: hydrator().await?,
+            hydrator: self.hydrator().await?,
             messages: self.messages.clone(),
             server_windows: Arc::new(self.server_windows.clone()),
             poll: POLL,
@@ -180,6 +182,14 @@ impl World {
         }
         self.service = Some(Running { service, _hooks: hooks });
         Ok(())
+    }
+
+    /// Returns what renders, with charts from elsewhere where the story has some.
+    async fn hydrator(&self) -> Fallible<Arc<Hydrator>> {
+        match &self.charts {
+            None => hydrator().await,
+            Some(charts) => Ok(Arc::new(new_hydrator().await?.with_charts(charts.clone()))),
+        }
     }
 
     /// The secrets of the deployment tools.
