@@ -26,6 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::inbox::Inbox;
 use crate::{
+    charts::{Cache, Charts},
     cli::client::discovery::{self, Announcement},
     crash::FailPoints,
     domain::{
@@ -470,7 +471,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         receivers: settings.receivers.clone(),
         webhook_body: settings.limits.webhook_body,
         network: settings.network.clone(),
-        hydrator: Arc::new(hydrator_with(&folders, limits, parallelism, launcher).await?),
+        hydrator: Arc::new(hydrator_with(&folders, limits, parallelism, launcher).await?.with_charts(charts(settings))),
         messages,
         server_windows: Arc::new(settings.windows.clone()),
         poll: settings.limits.poll_interval,
@@ -534,6 +535,12 @@ pub fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<Sha
         }
     };
     Ok(Arc::new(GitHub::through(&GitHubOptions { api_url, credentials, limits }, network)?))
+}
+
+/// Returns what brings charts from elsewhere to the service.
+fn charts(settings: &Settings) -> Charts {
+    let cache = Cache::new(settings.data.join("charts"), settings.charts.cache_bytes);
+    Charts::new(cache, Some(settings.charts.listed(settings.network.clone())))
 }
 
 /// Finds the renderers, in `folders` first and then in `PATH`.
@@ -633,7 +640,7 @@ pub fn telemetry(verbosity: Verbosity) {
 }
 
 /// Returns the process's environment.
-fn environment() -> Vec<(String, String)> {
+pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
 }
 

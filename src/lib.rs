@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod app;
+pub mod charts;
 pub mod cli;
 pub mod crash;
 pub mod domain;

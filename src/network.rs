@@ -242,6 +242,24 @@ pub fn check_credentials(text: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Finds what TLS says about a certificate among the causes of an error.
+pub fn certificate_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::CertificateError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What an I/O error wraps is none of its sources.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = error.downcast_ref().or_else(|| inner?.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(refusal)) = tls {
+            return Some(refusal);
+        }
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
 impl Proxy {
     /// Returns its address with the credentials in it.
     fn with_credentials(&self) -> SecretString {

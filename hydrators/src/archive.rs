@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use tar::Archive;
 
 /// What an archive may unpack to, with all that is packed in it.
-const UNPACKED_BYTES: u64 = 100 << 20;
+pub(crate) const UNPACKED_BYTES: u64 = 100 << 20;
 /// The largest file in one that is looked at; Helm takes no larger ones.
 pub(crate) const FILE_BYTES: u64 = 5 << 20;
 /// How deep archives may lie in archives.
@@ -72,7 +72,7 @@ fn look(
     Ok(())
 }
 
-fn unpack(archive: &[u8], left: &mut u64) -> Result<Vec<u8>, String> {
+pub(crate) fn unpack(archive: &[u8], left: &mut u64) -> Result<Vec<u8>, String> {
     let mut unpacked = Vec::new();
     GzDecoder::new(archive).take(*left + 1).read_to_end(&mut unpacked).map_err(unreadable)?;
     *left = left
@@ -81,19 +81,19 @@ fn unpack(archive: &[u8], left: &mut u64) -> Result<Vec<u8>, String> {
     Ok(unpacked)
 }
 
-fn unreadable(error: std::io::Error) -> String {
+pub(crate) fn unreadable(error: std::io::Error) -> String {
     format!("it cannot be unpacked: {error}")
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Write;
 
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
 
-    fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    pub(crate) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         for (path, content) in files {
             let mut header = tar::Header::new_ustar();

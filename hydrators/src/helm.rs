@@ -149,8 +149,15 @@ fn value_files(tree: &IndexedTree, release: &Release, closure: &mut Closure) -> 
 
 /// Returns the command that renders the same from a checkout, for bash.
 fn command(arguments: &[String], release: &Release) -> String {
-    let mut words: Vec<String> =
-        std::iter::once("helm").chain(arguments.iter().map(String::as_str)).map(shell).collect();
+    let mut words = vec!["helm".to_string()];
+    for argument in arguments {
+        match &release.remote {
+            Some(remote) if *argument == format!("./{}", release.chart) => {
+                words.extend(remote.arguments().iter().map(|word| shell(word)));
+            }
+            _ => words.push(shell(argument)),
+        }
+    }
     if let Some(values) = &release.values {
         words.push("--values".into());
         words.push(format!("<(echo {})", shell(&Value::Object(values.clone()).to_string())));
@@ -258,8 +265,8 @@ impl Chart {
             let fault = |message: String| RenderFailure::author(message).at(file.clone(), line_of(&text, wanted));
             let Some(path) = repository.strip_prefix(FILE) else {
                 return Err(fault(format!(
-                    "the dependency `{wanted}` is not in `{charts}`; dependencies are not fetched yet: run \
-                     `helm dependency build` and commit `charts/`"
+                    "the dependency `{wanted}` is not in `{charts}`; run `helm dependency build` and commit \
+                     `charts/`"
                 )));
             };
             let Place::Folder(folder) = tree.index().resolve(&self.folder, path) else {

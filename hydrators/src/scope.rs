@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::discover::{Mistake, Unmatched};
 use crate::folders::Folders;
 use crate::pattern::{self, Match, Pattern};
+use crate::remote_chart::RemoteChart;
 use crate::source::{Input, Labels, Release, Root, Source, SourceKind, ValueFile};
 use crate::tree::{self, Index, segments};
 
@@ -32,6 +33,8 @@ struct Found {
     labels: Labels,
     /// The folder without the segment that is the environment.
     output: String,
+    /// The chart from elsewhere that the folder is for.
+    remote: Option<RemoteChart>,
 }
 
 impl Scope<'_> {
@@ -42,17 +45,26 @@ impl Scope<'_> {
     /// Says what the source looked for.
     pub(crate) fn unmatched(&self) -> Unmatched {
         let source = self.source;
-        let text = source.each.as_ref().or(source.path.as_ref()).or(source.chart.as_ref());
+        let remote = source.remote.as_ref().map(|remote| &remote.location);
+        let text = source.each.as_ref().or(source.path.as_ref()).or(source.chart.as_ref()).or(remote);
         let pattern = pattern::expand_bound(text.map_or("", String::as_str), self.labels);
         Unmatched { source: self.position, line: source.line, pattern }
     }
 
     /// Returns the roots of the source; none when it matches nothing.
     pub(crate) fn roots(&self) -> Result<Vec<Root>, Vec<Mistake>> {
-        let found = match (&self.source.path, &self.source.each, &self.source.chart) {
-            (Some(path), None, None) => self.by_path(path),
-            (None, Some(each), Some(chart)) => self.by_each(each, chart),
-            (None, None, Some(chart)) => self.by_chart(chart),
+        let source = self.source;
+        let found = match (&source.path, &source.each, &source.chart, &source.remote) {
+            (Some(path), None, None, None) => self.by_path(path),
+            (None, Some(each), Some(chart), None) => {
+                self.by_each(each, |labels| Ok((self.chart(chart, labels)?, None)))
+            }
+            (None, Some(each), None, Some(remote)) => self.by_each(each, |labels| {
+                let remote = self.remote(remote, labels)?;
+                Ok((remote.folder(), Some(remote)))
+            }),
+            (None, None, Some(chart), None) => self.by_chart(chart),
+            (None, None, None, Some(remote)) => self.by_remote(remote),
             _ => Err(self.mistake("", "a source has either `path`, or `chart` with or without `each`")),
         };
         let mut roots = Vec::new();
@@ -100,7 +112,11 @@ impl Scope<'_> {
         Ok(matched.map(|(kind, matched)| self.found(folder, kind, matched)).into_iter().collect())
     }
 
-    fn by_each(&self, each: &str, chart: &str) -> Result<Vec<Found>, Mistake> {
+    fn by_each(
+        &self,
+        each: &str,
+        chart: impl Fn(&Labels) -> Result<(String, Option<RemoteChart>), Mistake>,
+    ) -> Result<Vec<Found>, Mistake> {
         let excluded = self.excluded()?;
         let pattern = self.pattern(each)?;
         let folders = self.index.folders().filter(|folder| !folder.is_empty() && !excluded.is_match(folder));
@@ -108,7 +124,7 @@ impl Scope<'_> {
         matches
             .map(|(folder, matched)| {
                 let mut found = self.found(folder, SourceKind::Helm, matched);
-                found.folder = self.chart(chart, &found.labels)?;
+                (found.folder, found.remote) = chart(&found.labels)?;
                 Ok(found)
             })
             .collect()
@@ -119,6 +135,20 @@ impl Scope<'_> {
         let matched = self.pattern(chart)?.matches(&folder);
         let matched = matched.unwrap_or(Match { captures: Labels::new(), label_segments: Vec::new() });
         Ok(vec![self.found(&folder, SourceKind::Helm, matched)])
+    }
+
+    /// Whether it is there is not asked: whoever fetches it says so.
+    fn by_remote(&self, remote: &RemoteChart) -> Result<Vec<Found>, Mistake> {
+        let remote = self.remote(remote, self.labels)?;
+        let (folder, output) = (remote.folder(), remote.chart_name().to_owned());
+        let (kind, labels) = (SourceKind::Helm, self.labels.clone());
+        Ok(vec![Found { folder, kind, labels, output, remote: Some(remote) }])
+    }
+
+    fn remote(&self, remote: &RemoteChart, labels: &Labels) -> Result<RemoteChart, Mistake> {
+        let location = self.expand(&remote.location, labels)?;
+        let name = self.expand_some(&remote.name, labels)?;
+        Ok(RemoteChart { location, name, version: self.expand(&remote.version, labels)? })
     }
 
     fn chart(&self, text: &str, labels: &Labels) -> Result<String, Mistake> {
@@ -154,7 +184,7 @@ impl Scope<'_> {
             |position: &usize, segment: &str| matched.label_segments.contains(position) && Some(segment) == environment;
         let kept = segments(folder).enumerate().filter(|(position, segment)| !is_environment(position, segment));
         let output = kept.map(|(_, segment)| segment).collect::<Vec<_>>().join("/");
-        Found { folder: folder.to_string(), kind, labels, output }
+        Found { folder: folder.to_string(), kind, labels, output, remote: None }
     }
 
     fn root(&self, found: Found) -> Result<Root, Mistake> {
@@ -199,6 +229,7 @@ impl Scope<'_> {
         let namespace = self.expand_some(&source.namespace, &found.labels)?;
         Ok(Release {
             chart: found.folder.clone(),
+            remote: found.remote.clone(),
             name: name.unwrap_or_else(|| tree::name(&found.output).to_string()),
             namespace: namespace.unwrap_or_else(|| "default".into()),
             value_files,

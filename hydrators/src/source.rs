@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::remote_chart::RemoteChart;
+
 /// The Kubernetes version for charts when nobody chose one.
 ///
 /// A constant of ours, so that a rendering does not change with the version that a Helm program
@@ -20,6 +22,8 @@ pub struct Source {
     pub each: Option<String>,
     /// A chart folder.
     pub chart: Option<String>,
+    /// A chart from elsewhere, instead of a folder.
+    pub remote: Option<RemoteChart>,
     /// Restricts `path` to folders of one kind.
     pub kind: Option<SourceKind>,
     /// Globs of folders that are never roots.
@@ -161,8 +165,10 @@ pub enum Input {
 /// A release of a chart.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Release {
-    /// The chart's folder.
+    /// The chart's folder; that of a chart from elsewhere is there once it was put there.
     pub chart: String,
+    /// Which chart from elsewhere it is.
+    pub remote: Option<RemoteChart>,
     /// The release name.
     pub name: String,
     /// The namespace.

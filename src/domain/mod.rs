@@ -8,6 +8,7 @@ pub mod block;
 mod broken;
 pub mod bundle;
 pub mod candidate;
+pub mod chart;
 pub mod comment;
 pub mod content;
 pub mod decision;

@@ -5,7 +5,6 @@
 //! - Errors hold no address with its query, and no header. One about a certificate says what to do.
 
 use std::{
-    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Network, Proxy, TRUST, pair};
+use super::{Network, Proxy, TRUST, certificate_error, pair};
 use crate::secret::Secret;
 
 /// The largest answer that is read, bytes: the largest list that we ask for has some thousand bytes per entry.
@@ -126,22 +125,4 @@ fn client(
         client = client.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&roots.pem)?);
     }
     Ok(client.build()?)
-}
-
-/// Finds what TLS says about a certificate among the causes of an error.
-fn certificate_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::CertificateError> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        // What an I/O error wraps is none of its sources.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = error.downcast_ref().or_else(|| inner?.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(refusal)) = tls {
-            return Some(refusal);
-        }
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }

@@ -11,7 +11,7 @@ use std::{
 
 use git2::{Oid, Repository};
 use hydrators::{
-    Discovery, FailureKind, IndexedTree, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
+    Discovery, FailureKind, IndexedTree, Input, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
     TreeError, TreeLimits, discover, prepare, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -19,12 +19,14 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::{
     LookError,
+    charts::{self, ProvideError, Provided},
     context::StrategyContext,
     renderings::{Kept, Renderings, RootOutcome},
     source_tree::CommitTree,
     sources, strategy_files,
 };
 use crate::{
+    charts::Charts,
     domain::{
         hydration::{EnvironmentHydration, HydrationFailure, RenderedRoots, RootInfo},
         ids::{DrySha, EnvironmentName, RootName, StrategyId},
@@ -56,6 +58,7 @@ pub struct Hydrator {
     parallelism: usize,
     listed: Mutex<VecDeque<(TreeKey, Arc<IndexedTree>)>>,
     renderings: Renderings,
+    charts: Option<Charts>,
     known: Mutex<VecDeque<(Key, Outcome)>>,
     previews: Semaphore,
 }
@@ -100,7 +103,13 @@ impl Hydrator {
         let previews = Semaphore::new(PREVIEWS_AT_A_TIME);
         let renderers = Arc::new(renderers);
         let (listed, renderings, known) = (Mutex::default(), Renderings::default(), Mutex::default());
-        Self { renderers, parallelism, listed, renderings, known, previews }
+        Self { renderers, parallelism, listed, renderings, charts: None, known, previews }
+    }
+
+    /// Has it put charts from elsewhere into the trees that ask for them; without them such roots fail.
+    #[must_use]
+    pub fn with_charts(self, charts: Charts) -> Self {
+        Self { charts: Some(charts), ..self }
     }
 
     /// Returns the renderers.
@@ -191,7 +200,7 @@ impl Hydrator {
         environment: &EnvironmentName,
         now: Timestamp,
     ) -> Result<Result<Vec<RenderedRoot>, HydrationFailure>, LookError> {
-        let listed = match self.list(kept.mirror, tree).await {
+        let listed = match self.list(kept.mirror, tree.clone()).await {
             Ok(listed) => listed,
             Err(error) => return Ok(Err(unreadable(&error, now))),
         };
@@ -199,10 +208,28 @@ impl Hydrator {
             Ok(discovery) => discovery.roots,
             Err(failure) => return Ok(Err(failure)),
         };
+        let dry = tree.id();
+        let Provided { tree, roots, refused } =
+            match charts::provide(self.charts.as_ref(), kept.mirror, tree, roots).await {
+                Ok(provided) => provided,
+                Err(ProvideError::Tree(error)) => return Ok(Err(unreadable(&error, now))),
+                Err(ProvideError::Git(error)) => return Err(error.into()),
+            };
+        let listed = match tree.id() == dry {
+            true => listed,
+            false => match self.list(kept.mirror, tree).await {
+                Ok(listed) => listed,
+                Err(error) => return Ok(Err(unreadable(&error, now))),
+            },
+        };
         let (renderers, tree) = (self.renderers.clone(), listed.clone());
         let prepared: Vec<(Root, Result<Prepared, RenderFailure>)> = blocking(move || {
             let prepared = |root: Root| {
-                let prepared = prepare(&renderers, &tree, &root);
+                let refusal = refused.get(root.input.dir()).filter(|_| matches!(root.input, Input::Helm(_)));
+                let prepared = match refusal {
+                    Some(refusal) => Err(refusal.clone()),
+                    None => prepare(&renderers, &tree, &root),
+                };
                 (root, prepared)
             };
             roots.into_iter().map(prepared).collect()

@@ -12,6 +12,7 @@ pub mod attention;
 pub mod board;
 mod bundling;
 pub mod changes;
+pub mod charts;
 pub mod closed_pull_requests;
 pub mod commands;
 pub mod comments;

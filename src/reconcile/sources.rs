@@ -28,6 +28,11 @@ fn resolve_source(source: &Source, environment: Option<&RenderOptions>, all: &Re
         path: source.path.clone(),
         each: source.each.clone(),
         chart: source.chart.clone(),
+        remote: source.remote.as_ref().map(|remote| hydrators::RemoteChart {
+            location: remote.location.clone(),
+            name: remote.name.clone(),
+            version: remote.version.clone(),
+        }),
         kind: source.kind.map(|kind| match kind {
             SourceKind::Kustomize => hydrators::SourceKind::Kustomize,
             SourceKind::Helm => hydrators::SourceKind::Helm,

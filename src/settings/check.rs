@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{
     Database, ForgeCredentials, ForgeKind, ForgeSettings, Limits, Renderers, RepositoryPattern, ServedRepositories,
-    Settings, SettingsError, SettingsFile, destinations,
+    Settings, SettingsError, SettingsFile, charts, destinations,
     file::{ForgeSection, LimitsSection, RenderersSection},
     mistake::Mistakes,
     network, receivers, windows,
@@ -84,6 +84,7 @@ pub(super) fn settings(file: SettingsFile, folder: &Path, mistakes: &mut Mistake
         templates: file.messages.templates.map(|path| existing("messages.templates", &path, folder, mistakes)),
         windows: windows::windows(&file.policies.windows, mistakes),
         network,
+        charts: charts::charts(file.charts, folder, mistakes),
         api_token: file
             .service
             .api_token_file

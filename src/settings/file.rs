@@ -30,6 +30,8 @@ pub struct SettingsFile {
     pub messages: MessagesSection,
     /// How the world outside is reached.
     pub network: NetworkSection,
+    /// From where charts are fetched that are not in the repositories.
+    pub charts: ChartsSection,
     /// Who may act on the service, and read it from elsewhere.
     pub service: ServiceSection,
     /// What no repository can weaken.
@@ -202,6 +204,46 @@ pub struct NetworkSection {
     pub no_proxy: Vec<String>,
     /// A file of root certificates, PEM, that are trusted besides those of the machine.
     pub ca_bundle: Option<PathBuf>,
+}
+
+/// From where charts are fetched that are not in the repositories: what `hydromote.lock` pins there, and nothing else. Proxy
+/// and root certificates are those of `[network]`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChartsSection {
+    /// The hosts, such as `registry.example.com`, `registry.example.com:5000` or `*.example.com` for all below a name; with
+    /// `http://` before it one without TLS. None unless set. Hosts to which these redirect, and those that give tokens for
+    /// them, have to be among them. A host that is named itself may have a private address; addresses where machines
+    /// give out metadata are never asked.
+    #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Vec<String>")]
+    pub hosts: Vec<String>,
+    /// The credentials for some of them: `[[charts.credentials]]`.
+    pub credentials: Vec<ChartCredentialsSection>,
+    /// The largest archive, MiB; 20 unless set.
+    pub archive_mib: Option<u32>,
+    /// The largest index of a chart repository, MiB; 50 unless set. Only `hydromote lock` reads them.
+    pub index_mib: Option<u32>,
+    /// How long one download may take; `60s` unless set.
+    #[schemars(with = "Option<String>")]
+    pub timeout: Option<SignedDuration>,
+    /// How much of what was fetched is kept in the folder of the service's data, MiB; 1024 unless set.
+    pub cache_mib: Option<u32>,
+}
+
+/// The credentials for one host. They are sent to it alone, not to where it redirects.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChartCredentialsSection {
+    /// The host as `hosts` has it, without a scheme.
+    pub host: String,
+    /// The user.
+    pub username: String,
+    /// A file that holds the password or token, and nothing else.
+    pub password_file: PathBuf,
+    /// The host that gives tokens for this one, when that is another, such as `auth.docker.io` for
+    /// `registry-1.docker.io`. The credentials are shown to it too.
+    pub token_host: Option<String>,
 }
 
 /// Who may act on the service, and read it from elsewhere.

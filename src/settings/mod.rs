@@ -5,6 +5,7 @@
 //! - Every mistake is found at once, and names its place, its key and the remedy.
 //! - Secrets come from files or the environment, and are never echoed, not in mistakes either.
 
+mod charts;
 mod check;
 mod destinations;
 mod file;
@@ -30,6 +31,7 @@ pub use self::{
     repositories::{RepositoryPattern, ServedRepositories},
 };
 use crate::{
+    charts::ChartSettings,
     domain::{deployed::Tool, ids::ForgeName, windows::ServerWindows},
     network::Network,
     secret::Secret,
@@ -67,6 +69,8 @@ pub struct Settings {
     pub windows: ServerWindows,
     /// How the world outside is reached.
     pub network: Network,
+    /// From where charts are fetched.
+    pub charts: ChartSettings,
     /// The bearer token of everything that acts; without one nobody may act over HTTP.
     pub api_token: Option<Secret>,
 }
@@ -169,15 +173,30 @@ impl Settings {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let Some(path) = path else { return Self::parse("hydromote.toml", "", Path::new(""), variables) };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| SettingsError {
-            mistakes: vec![Mistake {
-                place: name.clone(),
-                key: String::new(),
-                text: format!("cannot be read ({error}); name an existing file with `--config`"),
-            }],
-        })?;
-        Self::parse(&name, &text, path.parent().unwrap_or(Path::new("")), variables)
+        Self::parse(&path.display().to_string(), &read(path)?, path.parent().unwrap_or(Path::new("")), variables)
+    }
+
+    /// Reads only how charts are fetched, from a file that need not hold more.
+    ///
+    /// # Errors
+    /// With every mistake, when there are any.
+    pub fn load_charts(
+        path: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(ChartSettings, Network), SettingsError> {
+        let (name, text) = match path {
+            Some(path) => (path.display().to_string(), read(path)?),
+            None => ("hydromote.toml".to_owned(), String::new()),
+        };
+        let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+        let variables: Vec<_> = variables.into_iter().filter(|(name, _)| is_ours(name)).collect();
+        let mut mistakes = Mistakes::new(&name, &text, &variables);
+        let file = read_file(&name, &text, &variables, &mut mistakes)?;
+        let data = folder.join(file.store.data.unwrap_or_else(|| PathBuf::from("data")));
+        let network = network::network(file.network, folder, &data, &mut mistakes);
+        let charts = charts::charts(file.charts, folder, &mut mistakes);
+        mistakes.finish()?;
+        Ok((charts, network))
     }
 
     /// Checks `text`, with `folder` as the start of relative paths; reads the files of secrets.
@@ -192,26 +211,46 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let variables: Vec<_> = variables.into_iter().filter(|(name, _)| is_ours(name)).collect();
         let mut mistakes = Mistakes::new(name, text, &variables);
-        let alone: SettingsFile = match toml::from_str(text) {
-            Ok(alone) => alone,
-            Err(error) => {
-                mistakes.add_toml(&error);
-                mistakes.finish()?;
-                SettingsFile::default()
-            }
-        };
-        check::no_tokens(&alone, name, text)?;
-        let layered = match layered(text, &variables) {
-            Ok(layered) => layered,
-            Err(error) => {
-                blame(text, &variables, &error, &mut mistakes);
-                mistakes.finish()?;
-                alone
-            }
-        };
+        let layered = read_file(name, text, &variables, &mut mistakes)?;
         let settings = check::settings(layered, folder, &mut mistakes);
         mistakes.finish()?;
         Ok(settings)
+    }
+}
+
+fn read(path: &Path) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path).map_err(|error| SettingsError {
+        mistakes: vec![Mistake {
+            place: path.display().to_string(),
+            key: String::new(),
+            text: format!("cannot be read ({error}); name an existing file with `--config`"),
+        }],
+    })
+}
+
+/// Reads the file by itself, and then under the variables.
+fn read_file(
+    name: &str,
+    text: &str,
+    variables: &[(String, String)],
+    mistakes: &mut Mistakes<'_>,
+) -> Result<SettingsFile, SettingsError> {
+    let alone: SettingsFile = match toml::from_str(text) {
+        Ok(alone) => alone,
+        Err(error) => {
+            mistakes.add_toml(&error);
+            mistakes.finish()?;
+            SettingsFile::default()
+        }
+    };
+    check::no_tokens(&alone, name, text)?;
+    match layered(text, variables) {
+        Ok(layered) => Ok(layered),
+        Err(error) => {
+            blame(text, variables, &error, mistakes);
+            mistakes.finish()?;
+            Ok(alone)
+        }
     }
 }
 

@@ -457,3 +457,57 @@ fn several_forges_share_no_repository_and_destinations_name_forges() {
     ];
     insta::assert_snapshot!(told(&right.concat(), &token), @"no mistake");
 }
+
+#[test]
+fn charts_are_fetched_from_hosts_that_are_named() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("registry"), "s3cret\n")?;
+    let text = format!(
+        "{FORGE}[charts]\nhosts = ['ghcr.io', '*.example.com']\narchive_mib = 5\ntimeout = '30s'\n[[charts.credentials]]\n\
+         host = 'GHCR.io'\nusername = 'robot'\npassword_file = 'registry'\n"
+    );
+    let charts = parse_in(folder.path(), &text, &[TOKEN])?.charts;
+    assert_eq!((charts.hosts.len(), charts.limits.archive, charts.limits.index), (2, 5 << 20, 50 << 20));
+    assert_eq!(charts.limits.timeout, Duration::from_secs(30));
+    let [credentials] = charts.credentials.as_slice() else { panic!("{:?}", charts.credentials) };
+    assert_eq!((credentials.host.as_str(), credentials.password.now().expose_secret()), ("ghcr.io", "s3cret"));
+    assert!(!format!("{credentials:?}").contains("s3cret"));
+    let many = parse(FORGE, &[TOKEN, ("HYDROMOTE__CHARTS__HOSTS", "ghcr.io, quay.io")])?;
+    assert_eq!(many.charts.hosts.len(), 2);
+    assert!(parse(FORGE, &[TOKEN])?.charts.hosts.is_empty(), "nothing is fetched unless a host is named");
+    Ok(())
+}
+
+#[test]
+fn mistakes_about_charts_have_their_places() {
+    let text = format!(
+        "{FORGE}[charts]\nhosts = ['ghcr.io', 'https://a/b', '*']\ncache_mib = 0\ntimeout = '0s'\n[[charts.credentials]]\n\
+         host = '*.example.com'\n[[charts.credentials]]\nhost = 'ghcr.io'\nusername = 'a:b'\ntoken_host = 'a/b'\n\
+         [[charts.credentials]]\nhost = 'ghcr.io'\nusername = 'robot'\npassword_file = 'nowhere'\n"
+    );
+    insta::assert_snapshot!(told(&text, &[TOKEN]), @"
+    hydromote.toml:5:1: `charts.hosts` holds `https://a/b`, which is no host; write one such as `registry.example.com`, `registry.example.com:5000` or `*.example.com`
+    hydromote.toml:5:1: `charts.hosts` holds `*`, which is no host; write one such as `registry.example.com`, `registry.example.com:5000` or `*.example.com`
+    hydromote.toml:6:1: `charts.cache_mib` is 0; write how many MiB
+    hydromote.toml:7:1: `charts.timeout` is no time to wait; write one such as `60s`
+    hydromote.toml:9:1: `charts.credentials.0.host` is `*.example.com`, which is no host; write one such as `registry.example.com` or `registry.example.com:5000`
+    hydromote.toml:13:1: `charts.credentials.1.token_host` is `a/b`, which is no host; write one such as `registry.example.com` or `registry.example.com:5000`
+    hydromote.toml:12:1: `charts.credentials.1.username` is no user; write the name that the registry knows, which has no `:`
+    hydromote.toml:10:1: `charts.credentials.1.password_file` is missing; name a file that holds the password
+    hydromote.toml:17:1: `charts.credentials.2.password_file` names `/nowhere/nowhere`, which cannot be read (entity not found); write the secret into a file that the service may read, and name that
+    ");
+}
+
+#[test]
+fn a_file_about_charts_alone_is_enough_to_pin_them() -> TestResult {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("charts.toml");
+    fs::write(&path, "[charts]\nhosts = ['ghcr.io']\n")?;
+    let (charts, _) = Settings::load_charts(Some(&path), [])?;
+    assert_eq!(charts.hosts.len(), 1);
+    let (charts, _) = Settings::load_charts(None, [])?;
+    assert!(charts.hosts.is_empty());
+    fs::write(&path, "[charts]\nhost = ['ghcr.io']\n")?;
+    assert!(Settings::load_charts(Some(&path), []).is_err());
+    Ok(())
+}

@@ -59,6 +59,24 @@ const FENCES: &[Fence] = &[
         ],
     },
     Fence {
+        inside: "src/charts",
+        never: &[
+            "git2",
+            "axum",
+            "sqlx",
+            "octocrab",
+            "crate::forge",
+            "crate::git",
+            "crate::reconcile",
+            "crate::server",
+            "crate::store",
+            "crate::cli",
+            "crate::local_forge",
+            "crate::messages",
+            "crate::settings",
+        ],
+    },
+    Fence {
         inside: "src/local_forge",
         never: &[
             "crate::domain",

@@ -5,6 +5,8 @@ mod approvals;
 mod audit;
 mod bad_input;
 mod browser;
+mod chart_host;
+mod charts;
 mod comments;
 mod contract;
 mod crashes;

@@ -1,6 +1,6 @@
 //! Commands that need no server, and but for `doctor` no forge.
 //!
-//! They read a repository and never write to it (`init` writes one file to its work tree, and `adopt`
+//! They read a repository and never write to it (`init` and `lock` write one file to its work tree, and `adopt`
 //! pushes one commit when it is told to).
 //! Progress goes to standard error, results to standard output.
 
@@ -13,6 +13,7 @@ pub mod format;
 pub mod hydrate;
 pub mod init;
 mod lanes;
+pub mod lock;
 pub mod mistakes;
 pub mod renderer;
 pub mod roots;
@@ -33,6 +34,8 @@ pub enum Command {
     TakeOver(adopt::Args),
     /// Finds every mistake in the strategy, and shows what would be rendered
     Validate(validate::Args),
+    /// Pins charts from elsewhere in hydromote.lock
+    Lock(lock::Args),
     /// Renders environments to a folder, exactly as they would be committed
     Hydrate(hydrate::Args),
     /// Shows what changes in the rendered manifests between two revisions
@@ -51,6 +54,7 @@ pub async fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Init(args) => init::run(&args).await,
         Command::TakeOver(args) => adopt::run(args).await,
         Command::Validate(args) => validate::run(args).await,
+        Command::Lock(args) => lock::run(args).await,
         Command::Hydrate(args) => hydrate::run(args).await,
         Command::Diff(args) => diff::run(args).await,
         Command::Verify(args) => verify::run(args).await,

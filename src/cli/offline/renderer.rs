@@ -12,10 +12,12 @@ use serde::Serialize;
 
 use super::{
     checkout::{Checkout, UNKNOWN_ADDRESS},
+    lock::KeptCharts,
     strategies::Target,
 };
 use crate::{
     app,
+    charts::Charts,
     domain::{
         content::Content,
         hydration::{HydrationFailure, RootInfo},
@@ -41,12 +43,15 @@ pub struct Tools {
     /// A folder with `helm` and `kustomize`, looked at before PATH
     #[arg(long, env = "HYDROMOTE_TOOLS", value_name = "DIR")]
     tools: Option<PathBuf>,
+    #[command(flatten)]
+    charts: KeptCharts,
 }
 
 impl Tools {
     /// Finds the renderers.
     pub async fn hydrator(&self) -> anyhow::Result<Hydrator> {
-        app::hydrator(&self.folders()?, Limits::default(), None).await
+        let hydrator = app::hydrator(&self.folders()?, Limits::default(), None).await?;
+        Ok(hydrator.with_charts(Charts::new(self.charts.cache(), None)))
     }
 
     fn folders(&self) -> anyhow::Result<Vec<PathBuf>> {

@@ -13,7 +13,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 pub use self::{
@@ -156,7 +156,8 @@ pub struct SourceDocument {
     pub path: Option<At<String>>,
     /// A pattern of folders: `chart` is rendered once for each folder that matches.
     pub each: Option<At<String>>,
-    /// A folder of this repository with a `Chart.yaml`.
+    /// A folder of this repository with a `Chart.yaml`, or a chart from elsewhere, which `hydromote lock` pins:
+    /// `{oci: …, version: …}` or `{repository: …, name: …, version: …}`.
     pub chart: Option<At<ChartReference>>,
     /// Takes only folders of this kind.
     pub kind: Option<Word<SourceKind>>,
@@ -182,13 +183,27 @@ pub struct SourceDocument {
     pub render: Option<RenderDocument>,
 }
 
-/// A chart: a folder of this repository; remote charts are not built yet.
-#[derive(Debug, Clone, PartialEq)]
+/// A chart: a folder of this repository, or a chart from elsewhere.
+#[derive(Debug)]
 pub enum ChartReference {
     /// A folder of this repository.
     Folder(String),
-    /// Anything else.
-    Remote,
+    /// A chart from elsewhere.
+    Remote(Box<RemoteChartDocument>),
+}
+
+/// A chart from elsewhere, with labels in each of its texts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoteChartDocument {
+    /// Its address in an OCI registry, such as `oci://registry.example.com/charts/redis`.
+    pub oci: Option<At<String>>,
+    /// The address of a chart repository, such as `https://charts.example.com`.
+    pub repository: Option<At<String>>,
+    /// Its name in the chart repository.
+    pub name: Option<At<String>>,
+    /// Its version, or a range of versions, such as `20.1.0` or `^20.1`.
+    pub version: Option<At<String>>,
 }
 
 /// Options of rendering.
@@ -379,8 +394,8 @@ impl JsonSchema for ChartReference {
         "Chart".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "string" }, generator.subschema_for::<RemoteChartDocument>()] })
     }
 }
 
@@ -392,16 +407,16 @@ impl<'de> Deserialize<'de> for ChartReference {
             type Value = ChartReference;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a folder with a chart")
+                f.write_str("a folder with a chart, or a chart from elsewhere")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<ChartReference, E> {
                 Ok(ChartReference::Folder(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChartReference, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(ChartReference::Remote)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ChartReference, A::Error> {
+                let remote = RemoteChartDocument::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ChartReference::Remote(Box::new(remote)))
             }
         }
 

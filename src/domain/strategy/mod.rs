@@ -95,6 +95,8 @@ pub struct Source {
     pub each: Option<String>,
     /// A chart folder in the repository.
     pub chart: Option<String>,
+    /// A chart from elsewhere, instead of a folder.
+    pub remote: Option<RemoteChart>,
     /// Restricts `path` to folders of one kind.
     pub kind: Option<SourceKind>,
     /// Globs of folders that are never roots.
@@ -115,6 +117,17 @@ pub struct Source {
     pub render: RenderOptions,
     /// The line of the entry in its file, from 1; for messages.
     pub line: u64,
+}
+
+/// A chart from elsewhere, with labels in each of its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteChart {
+    /// Its address with `oci://`, or that of the chart repository.
+    pub location: String,
+    /// Its name in the chart repository.
+    pub name: Option<String>,
+    /// The version, or a range of versions.
+    pub version: String,
 }
 
 /// The renderer that a folder is for.

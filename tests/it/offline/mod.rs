@@ -5,6 +5,7 @@ mod begin;
 mod compare;
 mod doctor;
 mod hydrate;
+mod lock;
 mod validate;
 
 use std::{

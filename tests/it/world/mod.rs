@@ -19,6 +19,7 @@ mod traces;
 use std::sync::Arc;
 
 use hydromote::{
+    charts::Charts,
     domain::{
         ids::{RepositoryId, StrategyId, StrategyName},
         windows::ServerWindows,
@@ -79,6 +80,8 @@ pub(crate) struct World {
     public_url: Option<String>,
     /// The windows of the server, from its next start on.
     pub(crate) server_windows: ServerWindows,
+    /// From where charts come, from its next start on.
+    pub(crate) charts: Option<Charts>,
     /// Dry commits with their subjects, oldest first.
     dry: Vec<(String, String)>,
     /// What the story looked at last.
@@ -172,6 +175,7 @@ impl World {
             messages,
             public_url: Some(service::PUBLIC_URL.to_owned()),
             server_windows: ServerWindows::default(),
+            charts: None,
             dry: Vec::new(),
             seen: None,
         };

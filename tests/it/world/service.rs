@@ -152,7 +152,7 @@ impl World {
             receivers: self.receivers(),
             webhook_body: WEBHOOK_BODY,
             network: Network::default(),
-            hydrator: hydrator().await?,
+            hydrator: self.hydrator().await?,
             messages: self.messages.clone(),
             server_windows: Arc::new(self.server_windows.clone()),
             poll: POLL,
@@ -175,6 +175,14 @@ impl World {
         }
         self.service = Some(Running { service, _hooks: hooks });
         Ok(())
+    }
+
+    /// Returns what renders, with charts from elsewhere where the story has some.
+    async fn hydrator(&self) -> Fallible<Arc<Hydrator>> {
+        match &self.charts {
+            None => hydrator().await,
+            Some(charts) => Ok(Arc::new(new_hydrator().await?.with_charts(charts.clone()))),
+        }
     }
 
     /// The secrets of the deployment tools.

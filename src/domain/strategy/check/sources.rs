@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        Source, SourceKind,
-        document::{ChartReference, SourceDocument},
+        RemoteChart, Source, SourceKind,
+        document::{ChartReference, RemoteChartDocument, SourceDocument},
         mistake::Report,
         pattern::{Malformed, Piece, check_path, labels, parse_pattern, parse_template},
         position::{At, Position},
@@ -13,7 +13,10 @@ use super::{
     labels::Bound,
     render,
 };
-use crate::domain::ids::RootName;
+use crate::domain::{
+    chart::{ChartOrigin, Malformed as MalformedChart, VersionRange},
+    ids::RootName,
+};
 
 /// Returns the sources; what is wrong with them is in `report`.
 pub(super) fn sources(
@@ -44,6 +47,7 @@ fn source(At { value: document, position }: &At<SourceDocument>, report: &mut Re
         path: text(&document.path),
         each: text(&document.each),
         chart: document.chart.as_ref().and_then(|chart| folder(&chart.value)).map(str::to_owned),
+        remote: document.chart.as_ref().and_then(|chart| remote(&chart.value)).and_then(remote_chart),
         kind: document.kind.as_ref().and_then(|kind| kind.read(report)),
         exclude: texts(&document.exclude),
         output: text(&document.output),
@@ -183,21 +187,60 @@ fn check_exclude(pattern: &At<String>, bound: &Bound<'_>, report: &mut Report<'_
 
 fn check_chart(document: &SourceDocument, captures: &[String], bound: &Bound<'_>, report: &mut Report<'_>) {
     let Some(chart) = &document.chart else { return };
-    let Some(folder) = folder(&chart.value) else {
-        report.mistake(
-            report.key("chart", chart.position),
-            "charts from registries and chart repositories are not yet supported",
-            "copy the chart into this repository and name its folder: `chart: charts/redis`",
-        );
-        return;
+    let folder = match &chart.value {
+        ChartReference::Folder(folder) => folder,
+        ChartReference::Remote(remote) => return check_remote(remote, chart.position, captures, bound, report),
     };
-    let text = At { value: folder.to_owned(), position: chart.position };
+    let text = At { value: folder.clone(), position: chart.position };
     if folder.contains('*') {
         let help = "use `path:` for charts found by a pattern, or `each:` for one chart and many releases";
         report.mistake(chart.position, "`chart` names one folder", help);
     } else if let Some(pieces) = checked_template(&text, report) {
         check_labels(&pieces, &text, captures, bound, report);
         check_relative(&text, &pieces, report);
+    }
+}
+
+/// Checks a chart from elsewhere; what its labels make of it is checked when they have values.
+fn check_remote(
+    remote: &RemoteChartDocument,
+    position: Position,
+    captures: &[String],
+    bound: &Bound<'_>,
+    report: &mut Report<'_>,
+) {
+    let filled_in = |text: &At<String>, report: &mut Report<'_>| {
+        let pieces = checked_template(text, report)?;
+        check_labels(&pieces, text, captures, bound, report);
+        Some(filled(&pieces))
+    };
+    let Some(version) = &remote.version else {
+        let help = "add its `version`, such as `version: \"20.1.0\"` or `version: \"^20.1\"`";
+        report.mistake(report.key("chart", position), "this chart from elsewhere has no version", help);
+        return;
+    };
+    if let Some(Err(wrong)) = filled_in(version, report).map(|text| VersionRange::parse(&text)) {
+        report.mistake(version.position, wrong.problem, wrong.remedy);
+    }
+    let origin: (&At<String>, Option<Result<ChartOrigin, MalformedChart>>) =
+        match (&remote.oci, &remote.repository, &remote.name) {
+            (Some(oci), None, None) => (oci, filled_in(oci, report).map(|text| ChartOrigin::oci(&text))),
+            (None, Some(repository), Some(name)) => {
+                let texts = filled_in(repository, report).zip(filled_in(name, report));
+                (repository, texts.map(|(url, name)| ChartOrigin::repository(&url, &name)))
+            }
+            _ => {
+                report.mistake(
+                    report.key("chart", position),
+                    "a chart from elsewhere has either `oci`, or `repository` and `name`",
+                    "write `{oci: oci://registry.example.com/charts/redis, version: \"20.1.0\"}` or `{repository: \
+                     https://charts.example.com, name: redis, version: \"20.1.0\"}`",
+                );
+                return;
+            }
+        };
+    if let (text, Some(Err(wrong))) = origin {
+        report.mistake(text.position, wrong.problem, wrong.remedy);
     }
 }
 
@@ -291,8 +334,21 @@ fn filled(pieces: &[Piece]) -> String {
 fn folder(chart: &ChartReference) -> Option<&str> {
     match chart {
         ChartReference::Folder(folder) => Some(folder),
-        ChartReference::Remote => None,
+        ChartReference::Remote(_) => None,
     }
+}
+
+fn remote(chart: &ChartReference) -> Option<&RemoteChartDocument> {
+    match chart {
+        ChartReference::Folder(_) => None,
+        ChartReference::Remote(remote) => Some(remote),
+    }
+}
+
+fn remote_chart(document: &RemoteChartDocument) -> Option<RemoteChart> {
+    let text = |field: &Option<At<String>>| field.as_ref().map(|field| field.value.clone());
+    let location = text(&document.oci).or_else(|| text(&document.repository))?;
+    Some(RemoteChart { location, name: text(&document.name), version: text(&document.version)? })
 }
 
 /// Reports a source whose one output folder is another source's too. Outputs that depend on what
@@ -327,5 +383,13 @@ fn output(document: &SourceDocument) -> Option<At<String>> {
         return Some(At { value: segments.join("/"), position: path.position });
     }
     let chart = document.chart.as_ref()?;
-    Some(At { value: folder(&chart.value)?.to_owned(), position: chart.position })
+    let value = match &chart.value {
+        ChartReference::Folder(folder) => folder.clone(),
+        ChartReference::Remote(remote) => {
+            let remote = remote_chart(remote)?;
+            let name = remote.location.trim_end_matches('/').rsplit('/').next().map(str::to_owned);
+            remote.name.or(name)?
+        }
+    };
+    Some(At { value, position: chart.position })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{HEADER, said, said_of, said_of_environments, told};
+use super::{HEADER, said, said_of, said_of_environments, said_of_sources, told};
 use crate::domain::strategy::parse_strategies;
 
 #[test]
@@ -182,7 +182,6 @@ fn behaviour_that_is_not_built_is_never_ignored() {
   mergeMode: direct
   activeCommitStatuses: [{key: health}]
   sources:
-  - {chart: {oci: \"oci://registry.example.com/charts/redis\", version: 20.1.0}, releaseName: redis}
   - {path: \"clusters/{target}\"}
   environments:
   - branch: env/dev
@@ -197,43 +196,31 @@ fn behaviour_that_is_not_built_is_never_ignored() {
     error: roots of this source have no label `service`, by which `lanes` divides
       --> hydromote.yaml:12:5
        |
-    12 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
-       |     ^
-       = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
-    error: charts from registries and chart repositories are not yet supported
-      --> hydromote.yaml:12:6
-       |
-    12 |   - {chart: {oci: "oci://registry.example.com/charts/redis", version: 20.1.0}, releaseName: redis}
-       |      ^^^^^
-       = help: copy the chart into this repository and name its folder: `chart: charts/redis`
-    error: roots of this source have no label `service`, by which `lanes` divides
-      --> hydromote.yaml:13:5
-       |
-    13 |   - {path: "clusters/{target}"}
+    12 |   - {path: "clusters/{target}"}
        |     ^
        = help: capture it with `{service}` in `path` or `each`, or add it to `vars` of the strategy
     error: targets are not yet supported
-      --> hydromote.yaml:13:12
+      --> hydromote.yaml:12:12
        |
-    13 |   - {path: "clusters/{target}"}
+    12 |   - {path: "clusters/{target}"}
        |            ^^^^^^^^^^^^^^^^^^^
        = help: use another label than `{target}`
     error: `waves` is not yet supported
-      --> hydromote.yaml:19:5
+      --> hydromote.yaml:18:5
        |
-    19 |     waves: []
+    18 |     waves: []
        |     ^^^^^
        = help: remove `waves`; it would have no effect
     error: `targets` is not yet supported
-      --> hydromote.yaml:20:5
+      --> hydromote.yaml:19:5
        |
-    20 |     targets: []
+    19 |     targets: []
        |     ^^^^^^^
        = help: remove `targets`; it would have no effect
     error: `fast-forward` is not yet supported
-      --> hydromote.yaml:21:18
+      --> hydromote.yaml:20:18
        |
-    21 |     mergeMethod: fast-forward
+    20 |     mergeMethod: fast-forward
        |                  ^^^^^^^^^^^^
        = help: write `merge`, `squash` or `rebase`
     "#);
@@ -250,4 +237,64 @@ fn words_that_ask_for_what_is_there_are_accepted() {
   environments: [{branch: env/dev, mergeMode: pull-request, rollback: {}}]
 ";
     insta::assert_snapshot!(said(spec), @"nothing");
+}
+
+#[test]
+fn charts_from_elsewhere_are_named_in_one_of_two_ways() {
+    let chart = |chart: &str| said_of_sources(&format!("  - {{chart: {chart}, output: a}}\n"));
+    assert_eq!(chart("{oci: \"oci://registry.example.com/charts/redis\", version: 20.1.0}"), "nothing");
+    let labelled = "{repository: \"https://charts.example.com\", name: redis, version: \"{environment}\"}";
+    assert_eq!(chart(labelled), "nothing");
+    insta::assert_snapshot!(chart("{oci: \"https://example.com/redis\", version: latest}"), @r#"
+    error: `https://example.com/redis` does not begin with `oci://`
+     --> hydromote.yaml:8:19
+      |
+    8 |   - {chart: {oci: "https://example.com/redis", version: latest}, output: a}
+      |                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      = help: write it like `oci://registry.example.com/charts/redis`
+    error: `latest` is no version of a chart and no range of versions
+     --> hydromote.yaml:8:57
+      |
+    8 |   - {chart: {oci: "https://example.com/redis", version: latest}, output: a}
+      |                                                         ^^^^^^
+      = help: write one such as `20.1.0`, `^20.1` or `>=20.1.0 <21`
+    "#);
+    insta::assert_snapshot!(chart("{oci: \"oci://example.com/redis\"}"), @r#"
+    error: this chart from elsewhere has no version
+     --> hydromote.yaml:8:6
+      |
+    8 |   - {chart: {oci: "oci://example.com/redis"}, output: a}
+      |      ^^^^^
+      = help: add its `version`, such as `version: "20.1.0"` or `version: "^20.1"`
+    "#);
+    insta::assert_snapshot!(chart("{repository: \"https://u:p@example.com\", name: redis, version: \"{nobody}\"}"), @r#"
+    error: the address of the chart repository has credentials in it
+     --> hydromote.yaml:8:26
+      |
+    8 |   - {chart: {repository: "https://u:p@example.com", name: redis, version: "{nobody}"}, output: a}
+      |                          ^^^^^^^^^^^^^^^^^^^^^^^^^
+      = help: leave them out: credentials are settings of whoever fetches
+    error: the label `nobody` is used but never bound
+     --> hydromote.yaml:8:75
+      |
+    8 |   - {chart: {repository: "https://u:p@example.com", name: redis, version: "{nobody}"}, output: a}
+      |                                                                           ^^^^^^^^^^
+      = help: capture it with `{nobody}` in `path` or `each`, or add it to `vars`
+    "#);
+    insta::assert_snapshot!(chart("{repository: \"https://example.com\", version: \"1\"}"), @r#"
+    error: a chart from elsewhere has either `oci`, or `repository` and `name`
+     --> hydromote.yaml:8:6
+      |
+    8 |   - {chart: {repository: "https://example.com", version: "1"}, output: a}
+      |      ^^^^^
+      = help: write `{oci: oci://registry.example.com/charts/redis, version: "20.1.0"}` or `{repository: https://charts.example.com, name: redis, version: "20.1.0"}`
+    "#);
+    insta::assert_snapshot!(chart("{git: \"https://example.com\", version: \"1\"}"), @r#"
+    error: `git` is not a field here
+     --> hydromote.yaml:8:14
+      |
+    8 |   - {chart: {git: "https://example.com", version: "1"}, output: a}
+      |              ^^^
+      = help: fields here are `oci`, `repository`, `name` and `version`
+    "#);
 }
