@@ -58,6 +58,6 @@ impl World {
 
     /// Returns the repository as it is on the forge.
     pub(crate) async fn on_forge(&self) -> Fallible<Repository> {
-        Ok(self.home().repository(self.home_name()).await?)
+        self.home().repository(self.home_name()).await
     }
 }

@@ -284,7 +284,7 @@ impl World {
     /// Moves an environment's branch to a commit, as `git push` does.
     pub(crate) async fn fast_forward_by_hand(&mut self, environment: &str, sha: &str) -> TestResult {
         self.fast_forward_unnoticed(environment, sha)?;
-        Ok(self.home().refresh(self.home_name(), STRANGER).await?)
+        self.home().refresh(self.home_name(), STRANGER).await
     }
 
     /// Moves an environment's branch to a commit; the forge has not looked at its pull requests yet.
@@ -297,7 +297,7 @@ impl World {
     /// Moves a branch to a commit that nobody expects there, as `git push --force` does.
     pub(crate) async fn force_push(&mut self, branch: &str, sha: &str) -> TestResult {
         self.git()?.reference(&format!("refs/heads/{branch}"), git2::Oid::from_str(sha)?, true, "forced")?;
-        Ok(self.home().refresh(self.home_name(), STRANGER).await?)
+        self.home().refresh(self.home_name(), STRANGER).await
     }
 
     /// Makes a commit of somebody that stands on nothing; returns it.
@@ -354,12 +354,12 @@ impl World {
 
     /// Closes a pull request.
     pub(crate) async fn close_pull(&mut self, number: u64) -> TestResult {
-        Ok(self.home().as_user(DEVELOPER).close(self.home_name(), number).await?)
+        self.home().as_user(DEVELOPER).close(self.home_name(), number).await
     }
 
     /// Opens a closed pull request again.
     pub(crate) async fn reopen(&mut self, number: u64) -> TestResult {
-        Ok(self.home().as_user(DEVELOPER).reopen(self.home_name(), number).await?)
+        self.home().as_user(DEVELOPER).reopen(self.home_name(), number).await
     }
 
     /// Pushes somebody's commit to an environment's branch.

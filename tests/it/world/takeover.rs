@@ -44,13 +44,13 @@ impl World {
             let commit = git.commit(None, &who, &who, message, &tree, &Vec::from_iter(&parent))?;
             git.reference(&reference, commit, true, "pushed")?;
         }
-        Ok(self.home().refresh(self.home_name(), STRANGER).await?)
+        self.home().refresh(self.home_name(), STRANGER).await
     }
 
     /// Deletes a branch by hand.
     pub(crate) async fn delete_branch(&self, branch: &str) -> TestResult {
         self.git()?.find_reference(&format!("refs/heads/{branch}"))?.delete()?;
-        Ok(self.home().refresh(self.home_name(), STRANGER).await?)
+        self.home().refresh(self.home_name(), STRANGER).await
     }
 
     /// Clones the repository as a person does, and runs `hydromote take-over` in it; returns the exit code and
