@@ -200,7 +200,7 @@ impl Scope<'_> {
         let input = match found.kind {
             SourceKind::Kustomize => Input::Kustomize { dir: found.folder },
             SourceKind::Plain => Input::Plain { dir: found.folder },
-            SourceKind::Helm => Input::Helm(self.release(&found, release_name)?),
+            SourceKind::Helm => Input::Helm(Box::new(self.release(&found, release_name)?)),
         };
         Ok(Root {
             output,

@@ -154,7 +154,7 @@ pub enum Input {
         dir: String,
     },
     /// A release of a chart.
-    Helm(Release),
+    Helm(Box<Release>),
     /// A folder of YAML files.
     Plain {
         /// The folder.

@@ -313,7 +313,7 @@ const NEAREST: usize = 6;
 #[ignore = "tries out a repository of one's own: make prove REPO=folder"]
 async fn a_repository() {
     let from = std::env::var_os(REPOSITORY).unwrap_or_else(|| panic!("{REPOSITORY} is missing"));
-    let sample = std::env::var(SAMPLE).ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let sample = std::env::var_os(SAMPLE).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(100);
     let copy = tempfile::tempdir().expect("a folder");
     let tree = DirectoryTree::new(&from);
     for entry in tree.entries().expect("entries") {

@@ -30,7 +30,7 @@ fn chart(extra: &[(&str, &str)]) -> Repository {
 }
 
 fn web(release: Release) -> Root {
-    root(Input::Helm(release))
+    root(Input::Helm(Box::new(release)))
 }
 
 fn file(path: &str, optional: bool) -> ValueFile {

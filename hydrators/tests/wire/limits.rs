@@ -7,7 +7,7 @@ use hydrators::{FailureKind, Input, Limits, RenderFailure, Renderers, Root, Sand
 use crate::repository::{Repository, launcher, release, renderers, root, with_sandbox};
 
 fn web() -> Root {
-    root(Input::Helm(release("web", "web")))
+    root(Input::Helm(Box::new(release("web", "web"))))
 }
 
 fn chart() -> Repository {

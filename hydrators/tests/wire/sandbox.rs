@@ -33,7 +33,7 @@ async fn a_file_outside_of_the_tree_cannot_be_read() {
     let repository = Repository::with(&[("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")]);
     let renderers =
         Renderers::find(&[tools.path().to_path_buf()], None, launcher(), Limits::default()).await.expect("renderers");
-    let web = root(Input::Helm(release("web", "web")));
+    let web = root(Input::Helm(Box::new(release("web", "web"))));
     let failure = hydrators::render_root(&renderers, &repository.tree(), &web).await.expect_err("it is kept out");
     assert!(failure.message.contains("Permission denied"), "{failure}");
 }
@@ -65,7 +65,7 @@ async fn temporary_files_are_limited_all_together() {
     let limits = Limits { scratch_bytes: 1 << 20, ..Limits::default() };
     let places = [tools.path().to_path_buf()];
     let renderers = Renderers::find(&places, None, launcher(), limits).await.expect("renderers");
-    let web = root(Input::Helm(release("web", "web")));
+    let web = root(Input::Helm(Box::new(release("web", "web"))));
     let failure = hydrators::render_root(&renderers, &repository.tree(), &web).await.expect_err("too much");
     insta::assert_snapshot!(failure, @"web/Chart.yaml: helm was stopped: it keeps more than 1048576 bytes or 10000 temporary files");
 }

@@ -372,14 +372,14 @@ impl Forge for GitHub {
     async fn credential(&self) -> Result<CredentialSeen, ForgeError> {
         match &self.credential {
             Credential::Token(access) => diagnosis::of_token(&access.client, &access.git_token().await).await,
-            Credential::App(app) => diagnosis::of_app(&*app.client()).await,
+            Credential::App(app) => diagnosis::of_app(&app.client()).await,
         }
     }
 
     async fn lacking(&self, repository: &RepositoryId) -> Result<Vec<String>, ForgeError> {
         match &self.credential {
             Credential::Token(access) => diagnosis::lacking(&access.client, repository).await,
-            Credential::App(app) => diagnosis::lacking_of_app(&*app.client(), repository).await,
+            Credential::App(app) => diagnosis::lacking_of_app(&app.client(), repository).await,
         }
     }
 
