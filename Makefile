@@ -19,7 +19,7 @@ TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rej
 	comments::answered comments::going_back comments::heard::code drift::a_command drift::drift_is drift::work_of \
 	drift::a_foreign_commit gates::a_gate merges::a_merge_by_hand merges::a_person restarts::a_restart
 
-.PHONY: help demo test prove test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-gitea
+.PHONY: help demo test prove test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-hydrate bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -143,6 +143,10 @@ bench-sandbox: tools
 	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/bench-sandbox.txt"; rm -f "$$result"; \
 	$(CARGO) test --locked --quiet --profile measured --package hydrators --test wire sandbox::cost -- --exact --ignored >&2 \
 		&& cat "$$result"
+
+## make bench-hydrate  renders 10, 100 and 1,000 roots, again and after one change, and replays commits beside a script; minutes
+bench-hydrate: tools
+	$(call measure,bench-hydrate,scale::hydration::generated_repositories)
 
 ## make bench-gitea  a promotion through three environments beside a real Gitea, and 50 strategies at rest; many minutes
 bench-gitea: tools

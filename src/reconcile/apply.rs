@@ -51,8 +51,18 @@ pub struct Applier<'a> {
 impl<'a> Applier<'a> {
     /// Performs the actions in order, up to the first whose world has moved.
     pub async fn apply(&mut self) -> Result<Applied, LookError> {
-        for action in &self.plan.actions {
-            match self.perform(action).await {
+        let mut ahead = self.plan.actions.as_slice();
+        while let [action, rest @ ..] = ahead {
+            let proposals = ahead.iter().take_while(|action| matches!(action, Action::Propose { .. })).count();
+            let done = if proposals > 1 {
+                let (proposals, rest) = ahead.split_at(proposals);
+                ahead = rest;
+                self.propose_together(proposals).await
+            } else {
+                ahead = rest;
+                self.perform(action).await
+            };
+            match done {
                 Ok(()) => {}
                 Err(LookError::Git(GitError::Moved { reference })) => {
                     tracing::info!(reference, "a branch has moved since it was looked at");

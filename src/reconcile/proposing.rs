@@ -14,6 +14,7 @@ use crate::{
             ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName,
             StrategyName, TreeId,
         },
+        plan::Action,
         snapshot::Obstacle,
     },
     forge::NewPullRequest,
@@ -30,6 +31,17 @@ use crate::{
 /// What is proposed together: what each lane in it wants.
 pub(super) type Parts = BTreeMap<LaneName, Wish>;
 
+/// A proposal that is composed and not pushed yet.
+struct Composing {
+    environment: EnvironmentName,
+    /// What is proposed, for whom, in words.
+    what: String,
+    proposer: Place,
+    newest: DrySha,
+    proposed: ProposedSha,
+    push: Push,
+}
+
 impl Applier<'_> {
     /// Moves the proposed branch to one commit of these parts.
     pub(super) async fn propose(
@@ -39,34 +51,90 @@ impl Applier<'_> {
         expected_active: &ActiveSha,
         expected_proposed: Option<&ProposedSha>,
     ) -> Result<(), LookError> {
+        let composed = self.compose_proposal(environment, parts, expected_active, expected_proposed).await?;
+        self.push_proposals(Vec::from_iter(composed)).await
+    }
+
+    /// Proposes to several places with one push; other actions are left out.
+    pub(super) async fn propose_together(&mut self, actions: &[Action]) -> Result<(), LookError> {
+        let mut composed = Vec::new();
+        for action in actions {
+            let Action::Propose { place, dry, content, expected_active, expected_proposed } = action else { continue };
+            let wish = Wish { dry: dry.clone(), content: content.clone() };
+            let parts = Parts::from([(place.lane.clone(), wish)]);
+            let expected_proposed = expected_proposed.as_ref();
+            composed
+                .extend(self.compose_proposal(&place.environment, &parts, expected_active, expected_proposed).await?);
+        }
+        self.push_proposals(composed).await
+    }
+
+    /// Composes a proposal; nothing when there is nothing to push.
+    async fn compose_proposal(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+        expected_active: &ActiveSha,
+        expected_proposed: Option<&ProposedSha>,
+    ) -> Result<Option<Composing>, LookError> {
         if self.is_proposed_already(environment, parts, expected_active).await? {
-            return Ok(());
+            return Ok(None);
         }
         let composed = match self.compose(environment, parts, expected_active).await {
             Ok(composed) => composed,
             Err(LookError::Git(GitError::Obstacle { message })) => {
-                return self.note_obstacles(environment, parts, expected_active, &message).await;
+                self.note_obstacles(environment, parts, expected_active, &message).await?;
+                return Ok(None);
             }
             Err(LookError::Git(GitError::Missing { id })) => {
-                return self.forget_renderings(environment, parts, &id).await;
+                self.forget_renderings(environment, parts, &id).await?;
+                return Ok(None);
             }
             Err(error) => return Err(error),
         };
         let proposed = self.save_proposal(environment, parts, &composed).await?;
         let proposer = self.proposer(environment, parts);
-        let branch = self.proposed_branch(&proposer);
         let expected = expected_proposed.and_then(|sha| git2::Oid::from_str(sha.as_str()).ok());
-        let push = Push { branch: branch.clone(), expected, new: Some(composed.commit) };
-        let mirror = &self.context.destination.mirror;
-        let what = in_words(parts);
-        self.intend(&format!("propose {what} in {proposer}"), mirror.push(&self.context.remote().await?, &[push]))
-            .await?;
-        self.view.note_push(&branch, proposed.as_str());
+        let push = Push { branch: self.proposed_branch(&proposer), expected, new: Some(composed.commit) };
+        let (environment, what, newest) = (environment.clone(), in_words(parts), self.newest(parts));
+        Ok(Some(Composing { environment, what, proposer, newest, proposed, push }))
+    }
+
+    /// Pushes proposals, all or none; where one is refused, each by itself, so that it keeps no other one back.
+    async fn push_proposals(&mut self, composed: Vec<Composing>) -> Result<(), LookError> {
+        if composed.is_empty() {
+            return Ok(());
+        }
+        match self.push_at_once(&composed).await {
+            Err(LookError::Git(GitError::Refused { .. })) if composed.len() > 1 => {
+                for one in composed {
+                    self.push_at_once(std::slice::from_ref(&one)).await?;
+                    self.note_proposal(&one);
+                }
+            }
+            pushed => {
+                pushed?;
+                composed.iter().for_each(|one| self.note_proposal(one));
+            }
+        }
+        Ok(())
+    }
+
+    async fn push_at_once(&self, composed: &[Composing]) -> Result<(), LookError> {
+        let acts: Vec<String> =
+            composed.iter().map(|one| format!("propose {} in {}", one.what, one.proposer)).collect();
+        let pushes: Vec<Push> = composed.iter().map(|one| one.push.clone()).collect();
+        let remote = self.context.remote().await?;
+        Ok(self.intend(&acts.join(", "), self.context.destination.mirror.push(&remote, &pushes)).await?)
+    }
+
+    fn note_proposal(&mut self, one: &Composing) {
+        let Composing { environment, what, proposer, newest, proposed, push } = one;
+        self.view.note_push(&push.branch, proposed.as_str());
         tracing::info!(
-            environment.name = %environment, dry.sha = %self.newest(parts), proposed.sha = %proposed,
+            environment.name = %environment, dry.sha = %newest, proposed.sha = %proposed,
             "proposed {what} for {proposer}"
         );
-        Ok(())
     }
 
     /// Says whether what is proposed is what composing these parts gives where it stands, and writes that down.

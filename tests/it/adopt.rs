@@ -220,8 +220,11 @@ async fn a_hydrator_that_still_writes_stops_the_environment_and_is_named() -> Te
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"dev      before, is verified; strategy changes nothing");
     let taken_over = world.branch("env/dev").await?;
+    // The other hydrator is the first to render it.
+    world.stop().await;
     world.push_dry("second", everywhere("v2")).await?;
     world.hydrate_as_argo_cd("env/dev", "shop", "second", &theirs().replace("v1", "v2")).await?;
+    world.restart().await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      before, is verified; strategy changes nothing; wants second

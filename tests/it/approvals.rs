@@ -76,7 +76,7 @@ async fn a_new_proposal_needs_new_approvals() -> TestResult {
 }
 
 #[tokio::test]
-pub(crate) async fn an_objection_and_a_dismissal_take_an_approval_back() -> TestResult {
+async fn an_objection_and_a_dismissal_take_an_approval_back() -> TestResult {
     let mut world = waiting("{count: 2}").await?;
     let number = world.open_pull("prod").await?.number;
     let review = world.home().as_user(STRANGER).review(world.home_name(), number, ReviewState::Approved, "").await?;

@@ -1,6 +1,6 @@
 //! What is rendered and what is known already: a hydrator over a mirror and a database, without a forge.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use git2::{Oid, Repository, Signature};
 use hydromote::{
@@ -13,7 +13,7 @@ use hydromote::{
     store::Store,
 };
 
-use crate::world::{Fallible, TestResult, new_hydrator};
+use crate::world::{Fallible, Files, TestResult, new_hydrator};
 
 const STRATEGY: &str = r#"apiVersion: hydromote.dev/v1alpha1
 kind: PromotionStrategy
@@ -32,18 +32,25 @@ spec:
 "#;
 
 /// A dry repository, and what was learned of it.
-struct Lab {
+pub(crate) struct Lab {
     folder: tempfile::TempDir,
     store: Store,
     hydrator: Hydrator,
-    files: Vec<(String, String)>,
+    files: Files,
     strategy: PromotionStrategy,
 }
 
 impl Lab {
-    async fn new() -> Fallible<Self> {
+    /// A repository of these files, with one strategy.
+    pub(crate) async fn of(files: Files, strategy: &str) -> Fallible<Self> {
         let folder = tempfile::tempdir()?;
         Repository::init_bare(folder.path())?;
+        let read = parse_strategies(&[("hydromote.yaml", strategy)]).remove(0).strategies;
+        let strategy = read.map_err(|mistakes| format!("{mistakes:?}"))?.remove(0);
+        Ok(Self { folder, store: Store::in_memory().await?, hydrator: new_hydrator().await?, files, strategy })
+    }
+
+    async fn new() -> Fallible<Self> {
         let object = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n");
         let mut files = vec![
             ("hydromote.yaml".to_owned(), STRATEGY.to_owned()),
@@ -60,17 +67,26 @@ impl Lab {
             }
             files.push((format!("values/{environment}.yaml"), format!("size: {environment}\n")));
         }
-        let read = parse_strategies(&[("hydromote.yaml", STRATEGY)]).remove(0).strategies;
-        let strategy = read.map_err(|mistakes| format!("{mistakes:?}"))?.remove(0);
-        Ok(Self { folder, store: Store::in_memory().await?, hydrator: new_hydrator().await?, files, strategy })
+        Self::of(files, STRATEGY).await
     }
 
-    fn set(&mut self, path: &str, text: &str) {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Has a branch point to a commit of what there is now.
+    pub(crate) fn commit_to(&self, branch: &str) -> TestResult {
+        let dry = Oid::from_str(self.commit()?.as_str())?;
+        Repository::open_bare(self.folder.path())?.reference(&format!("refs/heads/{branch}"), dry, true, "")?;
+        Ok(())
+    }
+
+    pub(crate) fn set(&mut self, path: &str, text: &str) {
         self.files.retain(|(known, _)| known != path);
         self.files.push((path.to_owned(), text.to_owned()));
     }
 
-    fn commit(&self) -> Fallible<DrySha> {
+    pub(crate) fn commit(&self) -> Fallible<DrySha> {
         let repository = Repository::open_bare(self.folder.path())?;
         let mut index = git2::Index::new()?;
         for (path, text) in &self.files {
@@ -109,15 +125,20 @@ impl Lab {
     }
 
     async fn processes(&self, environment: &str) -> Fallible<u64> {
+        self.rendered(environment, 3).await
+    }
+
+    /// Hydrates an environment of so many roots, all of which must render; returns how many processes that took.
+    pub(crate) async fn rendered(&self, environment: &str, roots: usize) -> Fallible<u64> {
         let (hydration, processes) = self.hydrate(environment).await?;
         match hydration {
-            EnvironmentHydration::Done(roots) if roots.failed.is_empty() && roots.content.len() == 3 => Ok(processes),
+            EnvironmentHydration::Done(done) if done.failed.is_empty() && done.content.len() == roots => Ok(processes),
             other => Err(format!("not everything was rendered: {other:?}").into()),
         }
     }
 
     /// Has nothing remembered but what is in the mirror and the database.
-    async fn restart(&mut self) -> TestResult {
+    pub(crate) async fn restart(&mut self) -> TestResult {
         self.hydrator = new_hydrator().await?;
         Ok(())
     }

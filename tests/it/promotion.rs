@@ -27,7 +27,7 @@ async fn the_first_commit_ever_creates_the_branches_through_pull_requests() -> T
 }
 
 #[tokio::test]
-pub(crate) async fn staging_waits_until_dev_reports_health() -> TestResult {
+async fn staging_waits_until_dev_reports_health() -> TestResult {
     let mut world = World::with_environments(&["dev", "staging"]).await?;
     world.healthy_all(&["dev", "staging"]).await?;
     world.push_dry("second", everywhere("v2")).await?;
@@ -63,7 +63,7 @@ async fn another_layout_is_one_promotion_there_and_one_back() -> TestResult {
             assert_eq!(world.file(branch, there).await?.as_deref(), Some(crate::world::config("v1").as_str()));
             assert_eq!(world.file(branch, gone).await?, None);
         }
-        assert_eq!(world.board().await?, format!("dev      {commit}, is verified\nstaging  {commit}, is verified\n"));
+        assert_eq!(world.board().await?, format!("dev      {commit}, is verified\nstaging  {commit}, is verified"));
     }
     world.finish().await
 }

@@ -18,7 +18,7 @@ async fn second_fails_in_staging(staging: &str) -> Result<World, Box<dyn std::er
 }
 
 #[tokio::test]
-pub(crate) async fn a_failure_rolls_back_by_itself_and_nothing_brings_the_bad_content_back() -> TestResult {
+async fn a_failure_rolls_back_by_itself_and_nothing_brings_the_bad_content_back() -> TestResult {
     let mut world = second_fails_in_staging("staging, rollback: {automatic: true}").await?;
     insta::assert_snapshot!(world.board().await?, @"
     dev      second, is verified
@@ -168,7 +168,7 @@ async fn a_rollback_that_was_accepted_is_done_although_the_database_is_lost_befo
 }
 
 #[tokio::test]
-pub(crate) async fn a_hold_stops_everything_and_is_found_again_without_the_database() -> TestResult {
+async fn a_hold_stops_everything_and_is_found_again_without_the_database() -> TestResult {
     let mut world = World::with_environments(&["dev", "staging"]).await?;
     world.healthy_all(&["dev", "staging"]).await?;
     world.hold("staging", "the database is being moved").await?;

@@ -4,7 +4,7 @@ mod answered;
 mod dry_pull_requests;
 mod going_back;
 mod heard;
-pub(crate) mod once;
+mod once;
 mod permissions;
 mod previews;
 mod pull_requests;

@@ -227,7 +227,7 @@ async fn a_comment_on_what_its_author_did_not_see_promotes_nothing() -> TestResu
 }
 
 #[tokio::test]
-pub(crate) async fn a_reaction_and_an_answer_whose_answers_are_lost_are_made_once() -> TestResult {
+async fn a_reaction_and_an_answer_whose_answers_are_lost_are_made_once() -> TestResult {
     let mut world = waiting().await?;
     for (method, path) in [("POST", "/reactions"), ("POST", "/issues/2/comments")] {
         let (method, kind) = (Some(method.to_owned()), FaultKind::AnswerLost(502));

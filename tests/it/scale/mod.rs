@@ -1,5 +1,5 @@
-//! What many strategies, long histories and many webhooks cost: `make bench-plan`, `make bench-recovery`,
-//! `make bench-webhooks`.
+//! What many strategies, long histories, many webhooks and many roots cost: `make bench-plan`, `make bench-recovery`,
+//! `make bench-webhooks`, `make bench-hydrate`.
 //!
 //! - What is measured was made by the real service over real git and the local forge, and then multiplied.
 //! - Nothing here fails for being slow: machines differ, and are shared. Ratios are what to look at, of processor
@@ -10,6 +10,7 @@
 mod copies;
 pub(crate) mod cost;
 mod flood;
+mod hydration;
 mod many;
 mod remembered;
 mod shop;

@@ -2,7 +2,7 @@
 //! forge does: then everything is on the local forge all the same, where the stories make it happen and look at it. On a
 //! real Gitea they do so there ([`super::stage`]).
 
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 use hydromote::{
     forge::{
@@ -36,30 +36,21 @@ pub(crate) enum ToldOn {
     Gitea,
 }
 
-thread_local! {
-    /// Where the story of this thread is told, when that was said.
-    static STORY_ON: Cell<Option<ToldOn>> = const { Cell::new(None) };
-}
+/// Says where the stories of a run are told, by its name.
+pub(crate) const VARIABLE: &str = "HYDROMOTE_STORIES_ON";
 
 /// What stands between the service and the local forge: where the service calls it, and where it tells the service.
 pub(super) type Translators = (Option<Proxy>, Option<Arc<dyn Between>>);
 
 impl ToldOn {
-    /// Where the stories are told: on the local forge when nothing else is said, for one story or for the whole run
-    /// (`make test-gitlab`).
+    /// Where the stories are told: on the local forge when nothing else is said for the whole run (`make test-gitlab`).
     #[expect(clippy::disallowed_methods, reason = "it is told to the whole run")]
     pub(super) fn of_run() -> Self {
-        STORY_ON.get().unwrap_or_else(|| match std::env::var("HYDROMOTE_STORIES_ON").as_deref() {
+        match std::env::var(VARIABLE).as_deref() {
             Ok("gitlab") => Self::GitLab,
             Ok("gitea") => Self::Gitea,
             _ => Self::LocalForge,
-        })
-    }
-
-    /// Has a story told on this forge; a story runs on the thread that begins it.
-    pub(crate) fn tell<R>(self, story: impl FnOnce() -> R) -> R {
-        STORY_ON.set(Some(self));
-        story()
+        }
     }
 
     /// Puts before the local forge what it takes to be this forge.
