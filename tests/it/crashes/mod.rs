@@ -47,11 +47,15 @@ async fn play(plot: Plot, points: &[&str]) -> TestResult {
     sum.check()
 }
 
-/// The three acts that would hurt most, in `make test`.
+/// The acts that would hurt most, in `make test`.
 #[tokio::test]
 async fn a_kill_around_a_merge_a_proposal_and_a_hold_changes_nothing() -> TestResult {
-    let points =
-        ["after:merge_pull_request:1", "before:push:1:env/dev-next", "after:post_status:1:hydromote/hold/staging"];
+    let points = [
+        "after:merge_pull_request:1",
+        "before:push:1:env/dev-next,env/staging-next",
+        "after:push:1:env/dev-next,env/staging-next",
+        "after:post_status:1:hydromote/hold/staging",
+    ];
     play(Plot::Chain(chain::Length::Beginning), &points).await
 }
 

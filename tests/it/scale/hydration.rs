@@ -50,7 +50,7 @@ const SCRIPT: &str = r#"set -eu
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 git clone -q --depth 1 --branch main "file://$DRY" "$work/dry"
 git clone -q "file://$ENVIRONMENTS" "$work/env" 2>/dev/null
-cd "$work/env"; git checkout -q -B dev; git rm -rq --ignore-unmatch . ; cd "$work/dry"
+cd "$work/env"; git checkout -q dev 2>/dev/null || git checkout -q -b dev; git rm -rq --ignore-unmatch . ; cd "$work/dry"
 render() {
     out="$work/env/$1"; mkdir -p "$out"
     case "$1" in
