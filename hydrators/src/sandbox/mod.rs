@@ -3,7 +3,7 @@
 //!
 //! Guarantees, where every layer holds:
 //!
-//! - It reads the program, what the program needs to start, and the exported tree: nothing else.
+//! - It reads the program, what the program needs to start, and the files of its root: nothing else.
 //! - It writes into its own scratch folder, and nowhere else.
 //! - It starts no other program, opens no socket, and signals nobody.
 //!
