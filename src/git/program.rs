@@ -1,4 +1,4 @@
-//! Runs the `git` program for transfers: fetch, push, and lists that [`super::listing`] does not get.
+//! Runs the `git` program for transfers: fetch, push, and the lists that `listing` does not get.
 //!
 //! The environment is cleared, prompts are off, configuration of the machine is not read, and
 //! credentials travel in the environment only. Each run has a time limit; it is killed with it.
