@@ -64,14 +64,10 @@ async fn propose(lab: &Lab, forge: &Gitea, path: &str) -> Fallible<PullRequest> 
     Ok(pull)
 }
 
-/// Makes a branch anew from `env/dev`, with another file.
+/// Makes a branch anew from `env/dev`, with another file, as the service does: by one forced push. A branch that is
+/// deleted and made again would have its next pull request closed, as soon as the forge's queue comes to the deletion.
 async fn proposed(lab: &Lab, name: &str, path: &str) -> Fallible<String> {
-    if lab.head(name).await?.is_some() {
-        // What the service does by force in one push is done here in two steps, which would close a pull request.
-        lab.repository(Method::DELETE, &format!("/branches/{}", name.replace('/', "%2F")), json!({})).await?;
-    }
-    lab.branch_off(name, "env/dev").await?;
-    lab.push(name, &format!("propose {path}"), &[file(path, "1")]).await
+    lab.push_anew(name, "env/dev", &format!("propose {path}"), &[file(path, "1")]).await
 }
 
 #[tokio::test]

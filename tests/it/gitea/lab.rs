@@ -177,11 +177,25 @@ impl Lab {
         subject: &str,
         files: &[(String, String)],
     ) -> Fallible<String> {
-        let file = |(path, text): &(String, String)| json!({"operation": "upload", "path": path, "content": BASE64_STANDARD.encode(text)});
-        let files: Vec<Value> = files.iter().map(file).collect();
-        let path = format!("/repos/{REPOSITORY}/contents");
-        let body = json!({"branch": branch, "message": subject, "files": files});
-        let answer = self.by_password(login, &path, body).await?;
+        self.commit(login, json!({"branch": branch, "message": subject, "files": uploads(files)})).await
+    }
+
+    /// Commits files to what is on one branch, and forces another one there; returns the commit.
+    pub(crate) async fn push_anew(
+        &self,
+        branch: &str,
+        from: &str,
+        subject: &str,
+        files: &[(String, String)],
+    ) -> Fallible<String> {
+        let files = uploads(files);
+        let body =
+            json!({"branch": from, "new_branch": branch, "force_push": true, "message": subject, "files": files});
+        self.commit(DEVELOPER, body).await
+    }
+
+    async fn commit(&self, login: &str, body: Value) -> Fallible<String> {
+        let answer = self.by_password(login, &format!("/repos/{REPOSITORY}/contents"), body).await?;
         Ok(answer["commit"]["sha"].as_str().ok_or("there is no commit")?.to_owned())
     }
 
@@ -414,4 +428,10 @@ ENABLED = false
 {queue}",
         static = installed().join("static").display(),
     )
+}
+
+/// Files as the API takes them, whether they are there already or not.
+fn uploads(files: &[(String, String)]) -> Vec<Value> {
+    let upload = |(path, text): &(String, String)| json!({"operation": "upload", "path": path, "content": BASE64_STANDARD.encode(text)});
+    files.iter().map(upload).collect()
 }
