@@ -34,7 +34,10 @@ use self::{
     events::{happen, histories},
 };
 use super::{
+    ids::DrySha,
+    plan::Action,
     status::StatusState,
+    strategy::MergeMode,
     world::{World, contents},
 };
 
@@ -77,6 +80,48 @@ proptest! {
             prop_assert_eq!(runs(&steady), Some(contents(&[9, 9, 9][..steady.roots])), "16: {} does not get the fix", name);
         }
     }
+}
+
+/// Without pull requests the merge of a rollback follows its proposal at once: a person who takes the rollback back may
+/// find it merged already, and not yet noted as done.
+#[test]
+fn the_hold_that_a_rollback_was_started_under_holds_on_when_it_is_taken_back_while_it_is_merged() {
+    let mut world = World::chain(&["dev"]);
+    world.strategy.environments[0].merge_mode = MergeMode::Direct;
+    let dev = world.strategy.environments[0].name.clone();
+    let mut seen = Vec::new();
+    let mut until = |world: &mut World, is_there: fn(&Action) -> bool| {
+        for _ in 0..50 {
+            let decided = Decided::now(world);
+            let Some(action) = decided.plan.actions.first() else { return false };
+            perform(world, &decided, action).expect("because nothing is broken");
+            seen.push(action.to_string());
+            if is_there(action) {
+                return true;
+            }
+        }
+        false
+    };
+    for (dry, version) in [("dry-1", 1), ("dry-2", 2)] {
+        world.push_contents(dry, vec![Some(contents(&[version]))]);
+        while until(&mut world, |_| false) {}
+        world.report_health(&dev, StatusState::Success);
+    }
+    world.hold(&dev, None);
+    world.roll_back(&dev, None);
+    assert!(until(&mut world, |action| matches!(action, Action::MergeRollback { .. })));
+    world.unhold(&dev);
+    while until(&mut world, |_| false) {}
+    let left = &world.environments[&dev];
+    assert_eq!(
+        (left.rollback.is_none(), left.hold.as_ref().map(|hold| hold.reason.as_str())),
+        (true, Some("a look at it"))
+    );
+    assert_eq!(
+        world.head(&dev).and_then(|head| head.dry.clone()).as_ref().map(DrySha::as_str),
+        Some("dry-1"),
+        "{seen:?}"
+    );
 }
 
 /// Lets everything go well for long enough that all of the line has passed every environment.

@@ -280,19 +280,23 @@ impl Applier<'_> {
         active: &ActiveSha,
         rollback: &Rollback,
     ) -> Result<(), LookError> {
-        let mut taken_back = false;
+        let mut taken_back = None;
         self.change(place, |book| {
-            // A person took it back while it was merged.
-            taken_back = book.cancelled.remove(&rollback.bad_commit);
-            (book.rollback, book.pull_request, book.before) = (None, None, None);
-            if taken_back {
-                book.hold = None;
+            let before = book.before.take();
+            (book.rollback, book.pull_request) = (None, None);
+            // A person took it back while it was merged; the hold that it was started under holds on.
+            if book.cancelled.remove(&rollback.bad_commit) {
+                book.hold.clone_from(&before);
                 book.released.insert(active.clone());
+                taken_back = Some(before);
             }
         })
         .await?;
-        if taken_back {
+        if let Some(before) = taken_back {
             self.post_hold(place, active, &Hold::released("a person, while it was merged")).await?;
+            if let Some(before) = before {
+                self.post_hold(place, active, &before.status()).await?;
+            }
         }
         Ok(())
     }

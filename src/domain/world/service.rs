@@ -377,11 +377,16 @@ impl World {
                 let world = self.world(place);
                 // A person took it back while it was merged.
                 let taken_back = world.cancelled.remove(&rollback.bad_commit);
-                (world.rollback, world.before) = (None, None);
+                let before = world.before.take();
+                world.rollback = None;
                 if taken_back {
-                    world.hold = None;
+                    world.hold = before.clone();
                     world.releases.insert(active.clone());
                     self.mark_hold(&place.environment, active, &Hold::released("ada"));
+                    // What it was started under holds on.
+                    if let Some(before) = before {
+                        self.mark_hold(&place.environment, active, &before.status());
+                    }
                 }
             }
             Action::Bundle { .. } => unreachable!("because these worlds have one lane"),
