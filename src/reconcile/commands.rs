@@ -17,13 +17,11 @@ use crate::{
         plan::PlaceView,
         snapshot::{Obstacle, PostedStatus, PromoteRequest, Refusal},
         status::{CommitStatus, StatusState},
+        strategy::key_pattern::OWN_PREFIX,
     },
     forge::{ForgeError, NewStatus, SharedForge},
     store::{Store, StoreError},
 };
-
-/// What begins every key of our own.
-const OWN_KEYS: &str = "hydromote/";
 
 /// What begins the description of an accepted promotion; who asked for it follows.
 const PROMOTED_BY: &str = "Promoted by ";
@@ -308,7 +306,7 @@ pub fn asked_to_promote(dry: &str, place: &Place) -> String {
 
 /// Returns the key under which an accepted promotion stands on the proposed SHA.
 pub fn promote_key(place: &Place) -> StatusKey {
-    StatusKey::new(format!("{OWN_KEYS}promote/{place}")).expect("because names of places are short")
+    StatusKey::new(format!("{OWN_PREFIX}promote/{place}")).expect("because names of places are short")
 }
 
 /// Reads an accepted promotion back from the reports on the proposed SHA: what `account` said last.
@@ -421,9 +419,9 @@ fn waits(view: &PlaceView) -> Vec<String> {
 
 /// Returns a key that is not one of our own.
 fn foreign_key(text: &str) -> Result<StatusKey, CommandError> {
-    if text.to_ascii_lowercase().starts_with(OWN_KEYS) {
+    if text.to_ascii_lowercase().starts_with(OWN_PREFIX) {
         return Err(CommandError::Malformed {
-            message: format!("`{text}` cannot be reported: keys that begin with `{OWN_KEYS}` are Hydromote's own."),
+            message: format!("`{text}` cannot be reported: keys that begin with `{OWN_PREFIX}` are Hydromote's own."),
             help: "Report under a key that the strategy lists, such as `health`.".to_owned(),
         });
     }

@@ -17,6 +17,7 @@ use crate::{
     domain::{
         ids::{BranchName, DrySha, LaneName, Place, PullRequestNumber},
         status::CommitStatus,
+        strategy::key_pattern::OWN_PREFIX,
     },
     forge::{ForgeError, PullRequest, PullRequestState},
 };
@@ -43,7 +44,7 @@ impl ForgeView {
             | Attention::Deployed(_)
             | Attention::Elsewhere { .. }
             | Attention::Command => {}
-            Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_KEYS) => {}
+            Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_PREFIX) => {}
             Attention::Commit { sha, .. } => {
                 self.statuses.remove(sha);
             }
@@ -188,9 +189,6 @@ impl ForgeView {
         Ok(read)
     }
 }
-
-/// How the keys of our own statuses begin.
-const OWN_KEYS: &str = "hydromote/";
 
 /// Returns the forge's word for a state.
 fn word(state: PullRequestState) -> &'static str {

@@ -4,7 +4,10 @@
 //! `hydromote/hold/dev:shop`. No name holds a colon. What stands on the commits of a proposal is of one strategy
 //! anyhow, and needs a key that a rule of the forge can name for all of them.
 
-use crate::domain::ids::{LaneName, Place, StatusKey, StrategyName};
+use crate::domain::{
+    ids::{LaneName, Place, StatusKey, StrategyName},
+    strategy::key_pattern::OWN_PREFIX,
+};
 
 /// Returns the key of our own status on proposals of a place.
 pub(super) fn own_status_key(place: &Place) -> StatusKey {
@@ -55,5 +58,5 @@ fn of_strategy(apart: Option<&StrategyName>, name: &str) -> StatusKey {
 }
 
 fn status_key(name: &str) -> StatusKey {
-    StatusKey::new(format!("hydromote/{name}")).expect("because names of places are short")
+    StatusKey::new(format!("{OWN_PREFIX}{name}")).expect("because names of places are short")
 }

@@ -23,7 +23,7 @@ use crate::{
         ids::{BranchName, DrySha, Place, PullRequestNumber},
         plan::{Plan, plan},
         snapshot::{Refusal, Snapshot},
-        strategy::PromotionStrategy,
+        strategy::{PromotionStrategy, key_pattern::OWN_PREFIX},
     },
     forge::PullRequestState,
     git::history,
@@ -121,6 +121,8 @@ impl StrategyWorker {
                 known.extend(self.view.pull_requests(context, &restore, &environment.branch).await?);
             }
             let concerns = |attention: &Attention| match attention {
+                // What we report ourselves makes no merge possible.
+                Attention::Commit { key: Some(key), .. } if key.starts_with(OWN_PREFIX) => false,
                 Attention::Commit { sha, .. } => sha == refusal.proposed.as_str(),
                 Attention::PullRequest { number, .. } => {
                     known.iter().any(|pr| pr.number == *number && pr.head_sha == refusal.proposed.as_str())
