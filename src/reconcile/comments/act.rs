@@ -9,15 +9,16 @@ use super::{
 use crate::{
     domain::{
         comment::{Command, Outcome, Rollback as RollbackCommand, RollbackTo, Verb},
-        ids::{EnvironmentName, RepositoryId, StrategyId},
+        ids::{EnvironmentName, ProposedSha, RepositoryId, StrategyId},
         permission::{Grant, Grantee, OVERRIDE_NEEDS, Permission},
         plan::PlaceView,
+        snapshot::PromoteRequest,
     },
     forge::{Account, Among, Comment, ForgeError, PullRequestState},
     git::patch,
     reconcile::{
         LookError,
-        commands::{CommandError, place_view},
+        commands::{CommandError, accepted_on_forge, place_view},
         context::RepositoryContext,
         keys::{drift_key, own_status_key},
         mending::DriftOrder,
@@ -79,7 +80,12 @@ impl CommentReader<'_> {
             return Ok(refused);
         }
         if let Some(refused) = subject.refuses(command) {
-            return Ok(refused);
+            return match (subject, command) {
+                (Subject::Promotion(promotion), Command::Promote { .. }) => {
+                    Ok(self.accepted_before(comment, promotion).await?.unwrap_or(refused))
+                }
+                _ => Ok(refused),
+            };
         }
         match self.dispatch(comment, subject, command).await {
             Ok(outcome) => Ok(outcome),
@@ -235,6 +241,26 @@ impl CommentReader<'_> {
             return Ok(moved);
         }
         Ok(Outcome::Promoting { place: to.clone(), proposed: promoted.proposed, dry: promoted.dry })
+    }
+
+    /// Returns the answer to a promotion that was accepted, where the forge's answer to that was lost and the pull
+    /// request ended before it was asked again.
+    async fn accepted_before(&self, comment: &Comment, promotion: &Promotion) -> Result<Option<Outcome>, LookError> {
+        let (context, strategy, place) = (self.context, &promotion.strategy, &promotion.place.place);
+        let ended = context.forge.pull_request(&context.id, comment.pull_request).await?;
+        let Ok(proposed) = ProposedSha::new(ended.head_sha) else { return Ok(None) };
+        let reports = context.forge.commit_statuses(&context.id, proposed.as_str()).await?;
+        let proposer = self.boards[strategy].proposer(place);
+        let accepted = accepted_on_forge(&proposer, &proposed, &reports, context.account.id);
+        // The forge dates in whole seconds.
+        let is_this = |accepted: &PromoteRequest| {
+            accepted.by == super::login(comment) && accepted.at.as_second() >= comment.created_at.as_second()
+        };
+        if !accepted.as_ref().is_some_and(is_this) {
+            return Ok(None);
+        }
+        let dry = context.shared.store.proposed_commits(strategy, place).await?.remove(&proposed);
+        Ok(Some(Outcome::Promoting { place: place.clone(), proposed, dry }))
     }
 
     /// Says whether the head of a pull request, as we and the forge know it, is no newer than the comment.

@@ -263,6 +263,35 @@ async fn a_reaction_and_an_answer_whose_answers_are_lost_are_made_once() -> Test
 }
 
 #[tokio::test]
+async fn a_promotion_whose_acceptance_was_answered_with_an_error_is_told_as_done() -> TestResult {
+    let mut world = waiting().await?;
+    let head = world.open_pull("prod").await?.head_sha;
+    let (method, kind) = (Some("POST".to_owned()), FaultKind::AnswerLost(502));
+    let path_contains = format!("/statuses/{head}");
+    let comment = world.home().as_user(DEVELOPER).comment(world.home_name(), 2, "/promote").await?;
+    world.home().fail(Fault { method, path_contains, times: 1, kind });
+    // The next look reads the acceptance back, and merges before it comes to the comment again.
+    drop(world.settle().await);
+    world.settle().await?;
+    assert_eq!(world.reactions(comment).await?, "hydromote: eyes");
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, is verified
+    prod     first, `health` has not been reported
+    #2 developer: /promote
+    #2 hydromote: This pull request has ended. **prod** runs first.
+
+    `/promote` by developer:
+
+    Done: prod runs first.
+
+    [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
+
+    <!-- hydromote:status-comment -->
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
 async fn where_comments_may_not_be_read_promotions_go_on() -> TestResult {
     let mut world = waiting().await?;
     let (path_contains, kind) = ("/issues/comments".to_owned(), FaultKind::Status(403));
