@@ -184,6 +184,8 @@ async fn replay() -> Fallible<(Duration, Duration)> {
         }
         world.settle().await?;
     }
+    let board = world.board().await?;
+    assert!(board.contains(&format!("wants commit {}", REPLAYED - 1)), "{board}");
     world.finish().await?;
     Ok((median(service), median(script)))
 }
