@@ -515,6 +515,7 @@ pub fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<Sha
     let limits = Limits {
         call: settings.limits.forge_timeout,
         write_interval: settings.limits.forge_write_interval,
+        writes_at_once: settings.limits.forge_writes_at_once,
         ..Limits::default()
     };
     let network = &settings.network;

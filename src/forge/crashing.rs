@@ -3,6 +3,8 @@
 //! Reads pass through. Whoever adds a method to the trait must add it here, and say which act it is
 //! when it writes; `tests/it/crashes` compares what was announced with what the forge was sent.
 
+use std::num::NonZeroUsize;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -41,6 +43,10 @@ impl Forge for Crashing {
 
     fn takes_bare_commands(&self) -> bool {
         self.forge.takes_bare_commands()
+    }
+
+    fn writes_at_once(&self) -> NonZeroUsize {
+        self.forge.writes_at_once()
     }
 
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {

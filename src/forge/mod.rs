@@ -17,7 +17,7 @@ mod setup;
 mod tests;
 pub mod webhook;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -50,6 +50,11 @@ pub trait Forge: Send + Sync + fmt::Debug {
     /// everywhere.
     fn takes_bare_commands(&self) -> bool {
         true
+    }
+
+    /// How many writes it takes at once: where several, they are not sent in an order.
+    fn writes_at_once(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
     }
 
     /// Returns the repository's default branch and addresses.

@@ -1,5 +1,6 @@
 //! Performs the actions of a plan, each against the state that it was decided on.
 
+use futures::future;
 use jiff::Timestamp;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     context::{RepositoryContext, StrategyContext},
     forge_view::ForgeView,
     keys::{drift_key, hydrate_key, own_status_key, verified_key},
-    proposing::Parts,
+    proposing::{Opened, Parts},
 };
 use crate::{
     domain::{
@@ -51,16 +52,11 @@ pub struct Applier<'a> {
 impl<'a> Applier<'a> {
     /// Performs the actions in order, up to the first whose world has moved.
     pub async fn apply(&mut self) -> Result<Applied, LookError> {
-        let mut ahead = self.plan.actions.as_slice();
-        while let [action, rest @ ..] = ahead {
-            let proposals = ahead.iter().take_while(|action| matches!(action, Action::Propose { .. })).count();
-            let done = if proposals > 1 {
-                let (proposals, rest) = ahead.split_at(proposals);
-                ahead = rest;
-                self.propose_together(proposals).await
-            } else {
-                ahead = rest;
-                self.perform(action).await
+        for together in self.plan.actions.chunk_by(is_done_together) {
+            let done = match together {
+                [action] => self.perform(action).await,
+                [Action::Propose { .. }, ..] => self.propose_together(together).await,
+                _ => self.tell_together(together).await,
             };
             match done {
                 Ok(()) => {}
@@ -78,6 +74,46 @@ impl<'a> Applier<'a> {
         Ok(Applied::Done)
     }
 
+    /// Opens and describes pull requests and reports statuses, as many beside each other as the forge takes.
+    ///
+    /// What is under way when one fails is ended before the error is returned, so that no write is broken off.
+    async fn tell_together(&mut self, actions: &[Action]) -> Result<(), LookError> {
+        let at_once = self.context.destination.forge.writes_at_once().get();
+        for together in actions.chunks(at_once) {
+            let mut outcome = Ok(());
+            for told in future::join_all(together.iter().map(|action| self.tell_one(action))).await {
+                match told {
+                    Ok(opened) => self.note_opened(opened),
+                    Err(error) => outcome = outcome.and(Err(error)),
+                }
+            }
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Performs an action that only tells people; returns the pull request that it has opened.
+    async fn tell_one(&self, action: &Action) -> Result<Option<Opened>, LookError> {
+        match action {
+            Action::OpenPullRequest { place, proposed, dry } => {
+                self.open(&place.environment, proposed, &self.proposed_part(place, dry)).await
+            }
+            Action::DescribePullRequest { place, number, proposed, dry } => {
+                self.describe(&place.environment, *number, proposed, &self.proposed_part(place, dry)).await?;
+                Ok(None)
+            }
+            Action::PostStatus { place, proposed, status } => {
+                self.post(proposed.as_str(), &own_status_key(place), status).await?;
+                Ok(None)
+            }
+            Action::ReportHydration { dry, status } => {
+                self.post_in(&self.context.dry, dry.as_str(), &hydrate_key(), status).await?;
+                Ok(None)
+            }
+            other => unreachable!("{other:?} changes more than what people are told"),
+        }
+    }
+
     async fn perform(&mut self, action: &Action) -> Result<(), LookError> {
         match action {
             Action::CreateBranch { environment, branch } => self.create_branch(environment, branch).await,
@@ -86,19 +122,11 @@ impl<'a> Applier<'a> {
                 let parts = Parts::from([(place.lane.clone(), Wish { dry: dry.clone(), content: content.clone() })]);
                 self.propose(&place.environment, &parts, expected_active, expected_proposed.as_ref()).await
             }
-            Action::OpenPullRequest { place, proposed, dry } => {
-                self.open(&place.environment, proposed, &self.proposed_part(place, dry)).await
-            }
-            Action::DescribePullRequest { place, number, proposed, dry } => {
-                self.describe(&place.environment, *number, proposed, &self.proposed_part(place, dry)).await
-            }
+            Action::OpenPullRequest { .. }
+            | Action::DescribePullRequest { .. }
+            | Action::PostStatus { .. }
+            | Action::ReportHydration { .. } => self.tell_together(std::slice::from_ref(action)).await,
             Action::ClosePullRequest { place, number, head, reason } => self.close(place, *number, head, reason).await,
-            Action::PostStatus { place, proposed, status } => {
-                self.post(proposed.as_str(), &own_status_key(place), status).await
-            }
-            Action::ReportHydration { dry, status } => {
-                self.post_in(&self.context.dry, dry.as_str(), &hydrate_key(), status).await
-            }
             Action::RecordVerified { place, brought_by, active, dry } => {
                 self.record_verified(place, brought_by, active, dry).await
             }
@@ -298,6 +326,21 @@ impl<'a> Applier<'a> {
     pub(super) fn now(&self) -> Timestamp {
         self.context.now()
     }
+}
+
+/// Says whether two actions that follow each other are done together: neither needs what the other brings about.
+fn is_done_together(one: &Action, next: &Action) -> bool {
+    let tells = |action: &Action| {
+        matches!(
+            action,
+            Action::OpenPullRequest { .. }
+                | Action::DescribePullRequest { .. }
+                | Action::PostStatus { .. }
+                | Action::ReportHydration { .. }
+        )
+    };
+    let proposes = |action: &Action| matches!(action, Action::Propose { .. });
+    (tells(one) && tells(next)) || (proposes(one) && proposes(next))
 }
 
 /// The store failed around an outside act.

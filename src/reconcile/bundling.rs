@@ -100,7 +100,11 @@ impl Applier<'_> {
             Step::Propose { parts, expected_active, expected_proposed } => {
                 self.propose(environment, parts, expected_active, expected_proposed.as_ref()).await
             }
-            Step::Open { proposed, parts } => self.open(environment, proposed, parts).await,
+            Step::Open { proposed, parts } => {
+                let opened = self.open(environment, proposed, parts).await?;
+                self.note_opened(opened);
+                Ok(())
+            }
             Step::Describe { number, proposed, parts } => self.describe(environment, *number, proposed, parts).await,
             Step::Merge { number, expected_active, decision, tree } => {
                 self.merge_bundle(environment, *number, expected_active, decision, tree).await

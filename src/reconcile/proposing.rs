@@ -11,13 +11,13 @@ use crate::{
         candidate::Wish,
         content::Content,
         ids::{
-            ActiveSha, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName,
+            ActiveSha, BranchName, DrySha, EnvironmentName, LaneName, Place, ProposedSha, PullRequestNumber, RootName,
             StrategyName, TreeId,
         },
         plan::Action,
         snapshot::Obstacle,
     },
-    forge::NewPullRequest,
+    forge::{NewPullRequest, PullRequest},
     git::{
         GitError,
         compose::{self, Composed, Composition},
@@ -30,6 +30,12 @@ use crate::{
 
 /// What is proposed together: what each lane in it wants.
 pub(super) type Parts = BTreeMap<LaneName, Wish>;
+
+/// A pull request that was opened now.
+pub(super) struct Opened {
+    head: BranchName,
+    pull_request: PullRequest,
+}
 
 /// A proposal that is composed and not pushed yet.
 struct Composing {
@@ -310,12 +316,13 @@ impl Applier<'_> {
         parts.iter().map(part).collect()
     }
 
+    /// Opens a pull request; returns it, unless the forge refuses it and that was written down.
     pub(super) async fn open(
-        &mut self,
+        &self,
         environment: &EnvironmentName,
         proposed: &ProposedSha,
         parts: &Parts,
-    ) -> Result<(), LookError> {
+    ) -> Result<Option<Opened>, LookError> {
         let proposer = self.proposer(environment, parts);
         let text = self.pull_request_text(environment, parts).await?;
         let base = self.environment(&proposer).branch.clone();
@@ -330,7 +337,8 @@ impl Applier<'_> {
         let opening = forge.open_pull_request(&self.context.destination.id, &new);
         let opened = match self.intend(&format!("open a pull request for {proposer}"), opening).await {
             Err(error) if !self.is_bundle(environment) => {
-                return self.note_unopened(&proposer, proposed, error).await;
+                self.note_unopened(&proposer, proposed, error).await?;
+                return Ok(None);
             }
             opened => opened?,
         };
@@ -340,8 +348,13 @@ impl Applier<'_> {
             environment.name = %environment, pull_request.number = opened.number.0, dry.sha = %self.newest(parts),
             "opened {} to promote {} to {proposer}", opened.number, in_words(parts)
         );
-        self.view.remember_pull_request(&new.head, opened);
-        Ok(())
+        Ok(Some(Opened { head: new.head, pull_request: opened }))
+    }
+
+    pub(super) fn note_opened(&mut self, opened: Option<Opened>) {
+        if let Some(Opened { head, pull_request }) = opened {
+            self.view.remember_pull_request(&head, pull_request);
+        }
     }
 
     pub(super) async fn describe(

@@ -288,6 +288,9 @@ fn limits(section: &LimitsSection, mistakes: &mut Mistakes<'_>) -> Limits {
     if section.render_parallelism == Some(0) {
         mistakes.add("limits.render_parallelism", "must be 1 at least; leave it out for one per processor");
     }
+    if section.forge_writes_at_once == Some(0) {
+        mistakes.add("limits.forge_writes_at_once", "must be 1 at least; leave it out for one after another");
+    }
     let mut time = |key: &str, value: Option<SignedDuration>, default: u64, least: u64| {
         let value = value.map_or(Ok(Duration::from_secs(default)), Duration::try_from).ok();
         let value = value.filter(|value| *value >= Duration::from_secs(least));
@@ -301,14 +304,16 @@ fn limits(section: &LimitsSection, mistakes: &mut Mistakes<'_>) -> Limits {
         poll_interval: time("poll_interval", section.poll_interval, 60, 1),
         forge_timeout: time("forge_timeout", section.forge_timeout, 30, 1),
         forge_write_interval: time("forge_write_interval", section.forge_write_interval, 1, 0),
+        forge_writes_at_once: at_once(section.forge_writes_at_once).unwrap_or(NonZeroUsize::MIN),
         render_timeout: time("render_timeout", section.render_timeout, 120, 1),
         render_memory,
         render_output,
-        render_parallelism: section
-            .render_parallelism
-            .and_then(|number| usize::try_from(number).ok())
-            .and_then(NonZeroUsize::new),
+        render_parallelism: at_once(section.render_parallelism),
     }
+}
+
+fn at_once(number: Option<u32>) -> Option<NonZeroUsize> {
+    number.and_then(|number| usize::try_from(number).ok()).and_then(NonZeroUsize::new)
 }
 
 /// Returns the programs: those that are named, then those in the folder.

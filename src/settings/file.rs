@@ -147,6 +147,8 @@ pub struct LimitsSection {
     /// The pause between two writes with one credential of a forge; `1s` unless set, as GitHub asks. May be `0s`.
     #[schemars(with = "Option<String>")]
     pub forge_write_interval: Option<SignedDuration>,
+    /// How many writes with one credential of a forge are under way at once; 1 unless set, as GitHub asks.
+    pub forge_writes_at_once: Option<u32>,
     /// How long rendering one root may take; `2m` unless set.
     #[schemars(with = "Option<String>")]
     pub render_timeout: Option<SignedDuration>,

@@ -142,6 +142,8 @@ pub struct Limits {
     pub forge_timeout: Duration,
     /// The pause between two writes with one credential of a forge.
     pub forge_write_interval: Duration,
+    /// How many writes with one credential of a forge are under way at once.
+    pub forge_writes_at_once: NonZeroUsize,
     /// How long rendering one root may take.
     pub render_timeout: Duration,
     /// How much memory rendering one root may take, bytes.

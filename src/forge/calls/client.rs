@@ -77,7 +77,7 @@ impl CredentialState {
             breaker: Arc::clone(breaker),
             budget: Mutex::default(),
             etags: Mutex::default(),
-            turns: Turns::new(limits.write_interval),
+            turns: Turns::new(limits.writes_at_once, limits.write_interval),
             meters: Meters::new(breaker.host(), name),
         }
     }

@@ -1,7 +1,8 @@
 //! What every adapter needs to speak with an HTTP API: time limits, pacing, waits that the forge asks for,
 //! conditional reads, and answers by the reaction that they ask for.
 //!
-//! - A read may run beside others; writes go out one after another with a pause between them, merges first.
+//! - A read may run beside others; writes go out one after another with a pause between them, unless the forge takes
+//!   several at once, merges first.
 //! - No request is ever repeated here: a write has its read-back rule, a read its next look.
 //! - After the forge asked to wait nothing is sent until then, and when it allows few more calls comments wait; callers
 //!   get [`ForgeError::RateLimited`].
@@ -21,6 +22,7 @@ mod read_back;
 mod turns;
 
 use std::{
+    num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -51,11 +53,18 @@ pub struct Limits {
     pub call: Duration,
     /// Between two writes of one credential; GitHub asks for a second.
     pub write_interval: Duration,
+    /// How many writes of one credential are under way at once; GitHub asks for one.
+    pub writes_at_once: NonZeroUsize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), call: Duration::from_secs(30), write_interval: Duration::from_secs(1) }
+        Self {
+            connect: Duration::from_secs(10),
+            call: Duration::from_secs(30),
+            write_interval: Duration::from_secs(1),
+            writes_at_once: NonZeroUsize::MIN,
+        }
     }
 }
 

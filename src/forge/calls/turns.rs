@@ -1,10 +1,10 @@
-//! The order of writes: one at a time, with a pause between two, the most important first.
+//! The order of writes: so many at a time, with a pause between two, the most important first.
 //!
 //! - Of writes that are equally important the one that came first goes first.
 //! - Who is next is decided when the pause is over, not when it begins: a merge overtakes a comment that waits for it.
 //! - Whoever stops waiting leaves the queue; whoever stops writing lets the next one go.
 
-use std::{collections::BTreeSet, sync::Mutex, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Mutex, time::Duration};
 
 use tokio::{
     sync::Notify,
@@ -23,6 +23,7 @@ type Ticket = (Importance, u64);
 #[derive(Debug)]
 pub(super) struct Turns {
     interval: Duration,
+    at_once: NonZeroUsize,
     queue: Mutex<Queue>,
     changed: Notify,
 }
@@ -31,7 +32,7 @@ pub(super) struct Turns {
 struct Queue {
     waiting: BTreeSet<Ticket>,
     tickets: u64,
-    is_writing: bool,
+    writing: usize,
     next: Option<Instant>,
 }
 
@@ -48,11 +49,12 @@ enum Standing {
 pub(super) struct Crowded;
 
 impl Turns {
-    pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, queue: Mutex::default(), changed: Notify::new() }
+    /// As many writes at once, and between the end of one and the beginning of another a pause.
+    pub(super) fn new(at_once: NonZeroUsize, interval: Duration) -> Self {
+        Self { interval, at_once, queue: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Waits until nothing more important is left and the pause is over; the next write waits until the turn is dropped.
+    /// Waits until nothing more important is left and the pause is over; the turn is over when it is dropped.
     pub(super) async fn take(&self, importance: Importance, meters: &Meters) -> Result<Turn<'_>, Crowded> {
         let begun = Instant::now();
         let place = Place::new(self, importance, meters);
@@ -63,13 +65,13 @@ impl Turns {
 
     fn standing(&self, ticket: Ticket) -> Standing {
         let mut queue = lock(&self.queue);
-        if queue.is_writing || queue.waiting.first() != Some(&ticket) {
+        if queue.writing >= self.at_once.get() || queue.waiting.first() != Some(&ticket) {
             return Standing::Behind;
         }
         match queue.next.filter(|next| *next > Instant::now()) {
             Some(next) => Standing::Until(next),
             None => {
-                queue.is_writing = true;
+                queue.writing += 1;
                 Standing::Go
             }
         }
@@ -133,7 +135,7 @@ pub(super) struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut queue = lock(&self.turns.queue);
-        queue.is_writing = false;
+        queue.writing -= 1;
         queue.next = Instant::now().checked_add(self.turns.interval);
         drop(queue);
         self.turns.changed.notify_waiters();
@@ -148,7 +150,7 @@ mod tests {
 
     /// Has writes of these kinds wait behind one that is under way; returns them in the order in which they went.
     async fn order(interval: Duration, kinds: &[Importance]) -> Vec<usize> {
-        let (turns, meters) = (Turns::new(interval), Meters::new("forge", "token"));
+        let (turns, meters) = (Turns::new(NonZeroUsize::MIN, interval), Meters::new("forge", "token"));
         let went = Mutex::new(Vec::new());
         let first = turns.take(Importance::Comment, &meters).await.expect("because nothing is before it");
         let mut writes: Vec<_> = kinds
@@ -180,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_merge_overtakes_a_comment_that_waits_for_the_pause() {
-        let (turns, meters) = (Turns::new(Duration::from_millis(80)), Meters::new("forge", "token"));
+        let (turns, meters) = (Turns::new(NonZeroUsize::MIN, Duration::from_millis(80)), Meters::new("forge", "token"));
         let begun = Instant::now();
         drop(turns.take(Importance::Comment, &meters).await);
         let went = Mutex::new(Vec::new());
@@ -195,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_stops_waiting_is_in_nobodys_way() {
-        let (turns, meters) = (Arc::new(Turns::new(Duration::ZERO)), Meters::new("forge", "token"));
+        let (turns, meters) = (Arc::new(Turns::new(NonZeroUsize::MIN, Duration::ZERO)), Meters::new("forge", "token"));
         let first = turns.take(Importance::Merge, &meters).await;
         {
             let mut given_up = Box::pin(turns.take(Importance::Merge, &meters));
@@ -204,5 +206,23 @@ mod tests {
         drop(first);
         assert!(turns.take(Importance::Comment, &meters).await.is_ok());
         assert!(lock(&turns.queue).waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn as_many_write_at_once_as_may() {
+        let at_once = NonZeroUsize::new(2).expect("because it is two");
+        let (turns, meters) = (Turns::new(at_once, Duration::ZERO), Meters::new("forge", "token"));
+        let first = turns.take(Importance::Status, &meters).await;
+        let second = turns.take(Importance::Status, &meters).await;
+        let mut third = Box::pin(turns.take(Importance::Comment, &meters));
+        let mut merge = Box::pin(turns.take(Importance::Merge, &meters));
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        assert!(futures::poll!(merge.as_mut()).is_pending());
+        drop(second);
+        let merge = merge.await;
+        assert!(futures::poll!(third.as_mut()).is_pending(), "the merge was first");
+        drop(first);
+        assert!(third.await.is_ok());
+        drop(merge);
     }
 }

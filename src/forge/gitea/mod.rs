@@ -19,7 +19,7 @@ mod statuses;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -134,6 +134,10 @@ impl Gitea {
 impl Forge for Gitea {
     async fn account(&self) -> Result<Account, ForgeError> {
         self.account.get_or_try_init(|| self.read_account()).await.cloned()
+    }
+
+    fn writes_at_once(&self) -> NonZeroUsize {
+        self.client.state.limits.writes_at_once
     }
 
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {

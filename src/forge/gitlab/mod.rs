@@ -24,7 +24,7 @@ mod statuses;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -134,6 +134,10 @@ impl Forge for GitLab {
 
     fn takes_bare_commands(&self) -> bool {
         false
+    }
+
+    fn writes_at_once(&self) -> NonZeroUsize {
+        self.client.state.limits.writes_at_once
     }
 
     async fn repository(&self, repository: &RepositoryId) -> Result<Repository, ForgeError> {

@@ -17,8 +17,12 @@ use crate::{
     secret::Secret,
 };
 
-const LIMITS: Limits =
-    Limits { connect: Duration::from_secs(5), call: Duration::from_secs(20), write_interval: Duration::ZERO };
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    call: Duration::from_secs(20),
+    write_interval: Duration::ZERO,
+    writes_at_once: std::num::NonZeroUsize::MIN,
+};
 
 /// Returns an adapter of each kind whose token is in a file.
 fn adapters(server: &Scripted, file: &Path) -> Result<[Box<dyn Forge>; 3], Box<dyn std::error::Error>> {

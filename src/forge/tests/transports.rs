@@ -16,8 +16,12 @@ use crate::{
     },
 };
 
-const LIMITS: Limits =
-    Limits { connect: Duration::from_secs(5), call: Duration::from_secs(20), write_interval: Duration::ZERO };
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    call: Duration::from_secs(20),
+    write_interval: Duration::ZERO,
+    writes_at_once: std::num::NonZeroUsize::MIN,
+};
 
 /// An adapter with its name.
 type Named = (&'static str, Box<dyn Forge>);

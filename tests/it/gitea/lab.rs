@@ -288,6 +288,7 @@ repositories = {repositories:?}
 [limits]
 poll_interval = '{poll}'
 forge_write_interval = '0s'
+forge_writes_at_once = 4
 [service]
 api_token_file = 'api-token'
 "

@@ -122,6 +122,7 @@ repositories = ['acme/**', '{PATH}']
 [limits]
 poll_interval = '1h'
 forge_write_interval = '0s'
+forge_writes_at_once = 4
 [service]
 api_token_file = 'api-token'
 ",

@@ -40,7 +40,7 @@ fn forge(server: &Scripted) -> Gitea {
 }
 
 fn forge_with(server: &Scripted, call: Duration) -> Gitea {
-    let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO };
+    let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO, ..Limits::default() };
     let api_url = format!("{}/api/v1", server.url);
     let mut forge = Gitea::new(&GiteaOptions { api_url, token: "s3cret-token".into(), limits })
         .expect("because the address and the token are well formed");

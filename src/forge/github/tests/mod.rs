@@ -30,7 +30,8 @@ impl Scripted {
     }
 
     fn forge_with(&self, credentials: Credentials, call: Duration) -> GitHub {
-        let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO };
+        let limits =
+            Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO, ..Limits::default() };
         GitHub::new(&GitHubOptions { api_url: format!("{}/api/v3", self.url), credentials, limits })
             .expect("because the address and the credentials are well formed")
     }

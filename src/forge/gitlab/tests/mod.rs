@@ -46,7 +46,7 @@ fn forge(server: &Scripted) -> GitLab {
 }
 
 fn forge_with(server: &Scripted, call: Duration) -> GitLab {
-    let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO };
+    let limits = Limits { connect: Duration::from_secs(5), call, write_interval: Duration::ZERO, ..Limits::default() };
     let api_url = format!("{}/api/v4", server.url);
     GitLab::new(&GitLabOptions { api_url, token: "s3cret-token".into(), limits })
         .expect("because the address and the token are well formed")
