@@ -226,7 +226,7 @@ impl Applier<'_> {
         let act = format!("open a pull request to roll {place} back");
         let opened = match self.intend(&act, forge.open_pull_request(repository, &new)).await {
             Ok(opened) => opened,
-            Err(error) => return self.note_unopened(place, proposed, error).await,
+            Err(error) => return self.note_unopened(std::slice::from_ref(place), proposed, error).await,
         };
         self.change(place, |book| book.pull_request = Some(opened.number)).await?;
         let store = &self.context.shared.store;

@@ -261,20 +261,19 @@ impl Applier<'_> {
         }
     }
 
-    /// Has what the forge does not let us open wait, with its words, as what it does not let us merge; other environments
-    /// do not wait for that.
+    /// Has what the forge does not let us open wait in these places, with its words, as what it does not let us merge;
+    /// other environments do not wait for that.
     pub(super) async fn note_unopened(
         &self,
-        place: &Place,
+        places: &[Place],
         proposed: &ProposedSha,
         error: ForgeError,
     ) -> Result<(), LookError> {
-        match error {
-            ForgeError::Refused { words, .. } => {
-                self.note_refusal(place, proposed, format!("no pull request could be opened: {words}")).await
-            }
-            error => Err(error.into()),
+        let ForgeError::Refused { words, .. } = error else { return Err(error.into()) };
+        for place in places {
+            self.note_refusal(place, proposed, format!("no pull request could be opened: {words}")).await?;
         }
+        Ok(())
     }
 
     pub(super) async fn note_refusal(

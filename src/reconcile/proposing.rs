@@ -336,11 +336,12 @@ impl Applier<'_> {
         let forge = &self.context.destination.forge;
         let opening = forge.open_pull_request(&self.context.destination.id, &new);
         let opened = match self.intend(&format!("open a pull request for {proposer}"), opening).await {
-            Err(error) if !self.is_bundle(environment) => {
-                self.note_unopened(&proposer, proposed, error).await?;
+            Ok(opened) => opened,
+            Err(error) => {
+                let places: Vec<Place> = parts.keys().map(|lane| place(environment, lane)).collect();
+                self.note_unopened(&places, proposed, error).await?;
                 return Ok(None);
             }
-            opened => opened?,
         };
         let store = &self.context.shared.store;
         store.save_described(&self.context.destination.id, opened.number, proposed).await?;

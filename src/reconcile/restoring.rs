@@ -145,7 +145,7 @@ impl Applier<'_> {
         let act = format!("open a pull request to restore {place}");
         let opened = match self.intend(&act, forge.open_pull_request(repository, &new)).await {
             Ok(opened) => opened,
-            Err(error) => return self.note_unopened(place, proposed, error).await,
+            Err(error) => return self.note_unopened(std::slice::from_ref(place), proposed, error).await,
         };
         self.context.shared.store.save_described(repository, opened.number, proposed).await?;
         let number = opened.number;

@@ -115,7 +115,11 @@ impl Planner<'_> {
         };
         let proposed = proposal.sha.clone();
         let Some(pull_request) = &bundle.pull_request else {
-            step(Step::Open { proposed, parts: wanted.clone() });
+            // A forge that takes no more of them now is asked again later.
+            let mut parts = wanted.keys().filter_map(|name| lanes.get(name));
+            if !parts.any(|lane| self.refusal(lane.state, &proposed).is_some()) {
+                step(Step::Open { proposed, parts: wanted.clone() });
+            }
             return;
         };
         if pull_request.head != proposed {

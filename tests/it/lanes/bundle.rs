@@ -1,6 +1,6 @@
 //! Environments whose lanes share one pull request.
 
-use hydromote::local_forge::StatusState;
+use hydromote::local_forge::{Fault, FaultKind, StatusState};
 
 use super::{divided, service, strategy, world};
 use crate::world::{BOT, DEVELOPER, Fallible, Files, TestResult, World, config};
@@ -384,6 +384,43 @@ async fn a_bundle_that_the_forge_refused_to_merge_is_tried_again_when_something_
     dev/pay  first, is verified
     prod/cart first, `health` has not been reported
     prod/pay first, `health` has not been reported
+    ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn a_bundle_whose_pull_request_the_forge_does_not_take_waits_with_its_words_and_holds_up_nobody_else()
+-> TestResult {
+    let mut world = world(&["dev", ALL]).await?;
+    world.stop_the_clock();
+    world.home().fail(Fault {
+        method: Some("POST".to_owned()),
+        path_contains: "/pulls".to_owned(),
+        times: 1,
+        kind: FaultKind::Status(422),
+    });
+    world.healthy_all(&["dev"]).await?;
+    world.push_dry("second", service("cart", "v2")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart second, `health` has not been reported
+    dev/pay  first, is verified; second changes nothing
+    prod/cart nothing; wants first
+             - waits for a person to promote it
+             - the forge does not merge it: no pull request could be opened: Server Error
+    prod/pay nothing; wants first
+             - waits for a person to promote it
+             - the forge does not merge it: no pull request could be opened: Server Error
+    ");
+    world.pass_minutes(1)?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev/cart second, `health` has not been reported
+    dev/pay  first, is verified; second changes nothing
+    prod/cart nothing; wants first in #4
+             - waits for a person to promote it
+    prod/pay nothing; wants first in #4
+             - waits for a person to promote it
     ");
     world.finish().await
 }
