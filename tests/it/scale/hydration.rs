@@ -20,10 +20,10 @@ const SIZES: [usize; 3] = [10, 100, 1_000];
 
 /// How many roots the repository has whose commits are played, and how many commits are.
 const REPLAYED_ROOTS: usize = 300;
-const REPLAYED: usize = 30;
+const REPLAYED: usize = 200;
 
-/// How many of them the script does, which takes seconds for each.
-const SCRIPTED: usize = 5;
+/// How many of them each script does, which takes seconds for each.
+const SCRIPTED: usize = 10;
 
 const STRATEGY: &str = r#"apiVersion: hydromote.dev/v1alpha1
 kind: PromotionStrategy
@@ -45,14 +45,15 @@ spec:
     - {name: dev, branch: env/dev}
 "#;
 
-/// Does what a pipeline would: clones, renders every root on both processors, and pushes what came of it.
+/// Does what a pipeline would: clones, renders roots on both processors, and pushes what came of it. Every root, or those
+/// whose folder the newest commit has changed.
 const SCRIPT: &str = r#"set -eu
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-git clone -q --depth 1 --branch main "file://$DRY" "$work/dry"
+git clone -q --depth 2 --branch main "file://$DRY" "$work/dry"
 git clone -q "file://$ENVIRONMENTS" "$work/env" 2>/dev/null
-cd "$work/env"; git checkout -q dev 2>/dev/null || git checkout -q -b dev; git rm -rq --ignore-unmatch . ; cd "$work/dry"
+cd "$work/env"; git checkout -q dev 2>/dev/null || git checkout -q -b dev; cd "$work/dry"
 render() {
-    out="$work/env/$1"; mkdir -p "$out"
+    out="$work/env/$1"; rm -rf "$out"; mkdir -p "$out"
     case "$1" in
     apps/*) "$TOOLS/kustomize" build "$1/overlays/dev" >"$out/manifest.yaml" ;;
     releases/*) "$TOOLS/helm" template "${1#releases/}" ./charts/service --values "$1/values.yaml" >"$out/manifest.yaml" ;;
@@ -60,7 +61,10 @@ render() {
     esac
 }
 export -f render; export work
-ls -d apps/* releases/* plain/* | xargs -P 2 -I {} bash -euc 'render {}'
+case "$ROOTS" in
+every) ls -d apps/* releases/* plain/* ;;
+changed) git diff --name-only HEAD~1 HEAD | cut -d/ -f1,2 | sort -u ;;
+esac | xargs -P 2 -I {} bash -euc 'render {}'
 cd "$work/env"; git add -A
 git -c user.name=script -c user.email=script@example.com commit -q --allow-empty -m hydrated; git push -q origin dev
 "#;
@@ -88,13 +92,15 @@ async fn generated_repositories() -> TestResult {
     for roots in SIZES {
         rows.push(measure(roots).await?);
     }
-    let (service, script) = replay().await?;
+    let Replay { service, every, changed } = replay().await?;
     let last = rows.last().ok_or("nothing was measured")?;
     let result = json!({
         "cold_ratio": ratio(last.cold, last.programs / processors()),
-        "replay_median_ratio": ratio(script, service),
+        "replay_median_ratio": ratio(every, service),
+        "replay_changed_median_ratio": ratio(changed, service),
         "replay_service_ms": service.as_millis() as u64,
-        "replay_script_ms": script.as_millis() as u64,
+        "replay_script_ms": every.as_millis() as u64,
+        "replay_changed_script_ms": changed.as_millis() as u64,
         "noop_processes": rows.iter().map(|row| row.processes[0] + row.processes[1]).sum::<u64>(),
         "tree_1000_s": last.noop.as_secs_f64(),
         "memory_mb": last.memory >> 20,
@@ -157,16 +163,27 @@ async fn timed(lab: &Lab, roots: usize) -> Fallible<(Duration, u64)> {
     Ok((began.elapsed(), processes))
 }
 
-/// Plays commits; returns the medians of a service and of the script.
-async fn replay() -> Fallible<(Duration, Duration)> {
+/// How long one commit takes, at the median.
+struct Replay {
+    service: Duration,
+    /// A script that renders every root.
+    every: Duration,
+    /// One that renders those whose folder has changed.
+    changed: Duration,
+}
+
+/// Plays commits.
+async fn replay() -> Fallible<Replay> {
     let mut world = World::empty().await?;
     world.push_dry("first", files(REPLAYED_ROOTS)).await?;
     world.settle().await?;
-    let lab = Lab::of(files(REPLAYED_ROOTS), STRATEGY).await?;
-    let environments = tempfile::tempdir()?;
-    git2::Repository::init_bare(environments.path())?;
-    let (mut service, mut script) = (Vec::new(), Vec::new());
-    let mut lab = lab;
+    let mut lab = Lab::of(files(REPLAYED_ROOTS), STRATEGY).await?;
+    lab.commit_to("main")?;
+    let (of_every, of_changed) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    for environments in [&of_every, &of_changed] {
+        git2::Repository::init_bare(environments.path())?;
+    }
+    let (mut service, mut every, mut changing) = (Vec::new(), Vec::new(), Vec::new());
     for commit in 0..REPLAYED {
         let changed = changes(commit);
         world.push_dry(&format!("commit {commit}"), changed.clone()).await?;
@@ -178,16 +195,15 @@ async fn replay() -> Fallible<(Duration, Duration)> {
         }
         if commit < SCRIPTED {
             lab.commit_to("main")?;
-            let began = Instant::now();
-            run_script(lab.path(), environments.path()).await?;
-            script.push(began.elapsed());
+            every.push(run_script("every", lab.path(), of_every.path()).await?);
+            changing.push(run_script("changed", lab.path(), of_changed.path()).await?);
         }
         world.settle().await?;
     }
     let board = world.board().await?;
     assert!(board.contains(&format!("wants commit {}", REPLAYED - 1)), "{board}");
     world.finish().await?;
-    Ok((median(service), median(script)))
+    Ok(Replay { service: median(service), every: median(every), changed: median(changing) })
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -195,14 +211,20 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-async fn run_script(dry: &Path, environments: &Path) -> TestResult {
+async fn run_script(roots: &str, dry: &Path, environments: &Path) -> Fallible<Duration> {
+    let began = Instant::now();
     #[expect(clippy::disallowed_methods, reason = "a pipeline runs programs")]
     let mut command = tokio::process::Command::new("bash");
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
-    command.args(["-c", SCRIPT]).env("DRY", dry).env("ENVIRONMENTS", environments).env("TOOLS", tools);
+    command
+        .args(["-c", SCRIPT])
+        .env("DRY", dry)
+        .env("ENVIRONMENTS", environments)
+        .env("TOOLS", tools)
+        .env("ROOTS", roots);
     let output = command.stdin(Stdio::null()).output().await?;
     match output.status.success() {
-        true => Ok(()),
+        true => Ok(began.elapsed()),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
     }
 }
