@@ -292,6 +292,11 @@ impl LocalForge {
         self.hub.faults.add(fault);
     }
 
+    /// Counts so many calls of an account as made in this hour.
+    pub fn spend_calls(&self, login: &str, count: u64) {
+        self.hub.rate_limit.spend(login, count, super::clock::now());
+    }
+
     /// Forgets every fault that has not happened yet.
     pub fn clear_faults(&self) {
         self.hub.faults.clear();

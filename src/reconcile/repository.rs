@@ -35,7 +35,7 @@ use crate::{
         ids::{DestinationId, DrySha, ForgeName, RepositoryId, StrategyId},
         strategy::PromotionStrategy,
     },
-    forge::SharedForge,
+    forge::{ForgeError, LimitedBy, SharedForge},
     git::mirror::{Mirror, Watched},
     store::Document,
 };
@@ -131,8 +131,15 @@ impl RepositoryWorker {
                 commented = self.read_comments(&mut state) => commented,
                 () = stop.cancelled() => return,
             };
-            if let (Ok(()), Err(error)) = (&answer, commented) {
-                answer = Err(self.show_trouble(&error));
+            let mut held_back = None;
+            match commented {
+                // Promotions go on meanwhile, and need nothing to be read again.
+                Err(LookError::Forge(ForgeError::RateLimited { retry_after, by: by @ LimitedBy::Reserve { .. } })) => {
+                    held_back = Some(retry_after);
+                    self.show_trouble(&ForgeError::RateLimited { retry_after, by }.into());
+                }
+                Err(error) if answer.is_ok() => answer = Err(self.show_trouble(&error)),
+                _ => {}
             }
             if answer.is_err() || state.previews.under_way().is_none() {
                 for reply in waiting.drain(..) {
@@ -142,7 +149,8 @@ impl RepositoryWorker {
             }
             pause = answer.is_err().then(|| pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(self.poll)));
             let until_all = self.poll.saturating_sub(read_all.elapsed());
-            let wait = pause.unwrap_or_else(|| until_all.min(self.until_woken(&state)));
+            let until_due = self.until_woken(&state).min(held_back.unwrap_or(Duration::MAX));
+            let wait = pause.unwrap_or_else(|| until_all.min(until_due));
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => sort(message, &mut attention, &mut waiting),

@@ -292,6 +292,21 @@ async fn a_promotion_whose_acceptance_was_answered_with_an_error_is_told_as_done
 }
 
 #[tokio::test]
+async fn while_few_calls_are_left_comments_wait_and_promotions_go_on() -> TestResult {
+    let mut world = waiting().await?;
+    world.home().spend_calls(BOT, 4_600);
+    let comment = world.home().as_user(DEVELOPER).comment(world.home_name(), 2, "/promote").await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    assert_eq!(world.reactions(comment).await?, "");
+    let board = world.board().await?;
+    assert!(board.starts_with("dev      second, `health` has not been reported"), "{board}");
+    let told = " calls to the forge are left, which are kept for merges; comments wait ";
+    assert!(board.contains(told), "{board}");
+    world.finish().await
+}
+
+#[tokio::test]
 async fn where_comments_may_not_be_read_promotions_go_on() -> TestResult {
     let mut world = waiting().await?;
     let (path_contains, kind) = ("/issues/comments".to_owned(), FaultKind::Status(403));
