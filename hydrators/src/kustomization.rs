@@ -97,6 +97,11 @@ impl Kustomization {
         self.value.get("kind").and_then(Value::as_str) == Some("Component")
     }
 
+    /// Returns the namespace that it gives what it builds.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        self.value.get("namespace").and_then(Value::as_str).filter(|namespace| !namespace.is_empty())
+    }
+
     /// Returns a field that is one of those that are looked at here, but in other letters, and that field.
     ///
     /// Kustomize takes both for the same.
