@@ -67,7 +67,7 @@ async fn an_overlay_with_components_and_builtin_transformers_is_rendered() {
 async fn what_would_fetch_or_run_anything_is_refused_with_its_line() {
     let function = "apiVersion: x/v1\nkind: F\nmetadata:\n  name: f\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: ./x}\n";
     for (text, line, word) in [
-        ("namespace: dev\nhelmGlobals:\n  configHome: x\n", 2, "helmGlobals"),
+        ("namespace: dev\nhelmGlobals:\n  configHome: x\n", 3, "helmGlobals"),
         ("helmCharts:\n- name: x\n", 2, "there is no chart in `overlays/dev/charts/x`"),
         ("helmCharts:\n- name: x\n  repo: https://example.com\n", 2, "run `hydromote lock`"),
         ("resources:\n- ../../base\n- https://example.com/x.yaml\n", 3, "vendor it"),
