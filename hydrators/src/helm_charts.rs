@@ -104,6 +104,13 @@ pub enum ChartPlace {
     Remote(RemoteChart),
 }
 
+/// Returns whether any kustomization of the tree asks for charts.
+pub fn has_helm_charts(tree: &IndexedTree) -> bool {
+    let kustomizations = tree.index().folders().filter_map(|folder| tree.kustomization(folder));
+    let asks = |known: &Result<Kustomization, _>| known.as_ref().is_ok_and(|found| found.value.get(FIELD).is_some());
+    kustomizations.into_iter().any(|known| asks(&known))
+}
+
 /// Returns the charts that the kustomization in `dir` and all that it builds on ask for. What is wrong with an entry is
 /// for the renderer to say.
 pub fn asked_charts(tree: &IndexedTree, dir: &str) -> Vec<AskedChart> {

@@ -51,7 +51,7 @@ pub use canonical::{BadManifest, Document, Identity, Origin, canonical, read_doc
 pub use closure::Closure;
 pub use discover::{Discovery, Mistake, Mistakes, Unmatched, discover};
 pub use failure::{FailureKind, RenderFailure};
-pub use helm_charts::{AskedChart, ChartPlace, asked_charts};
+pub use helm_charts::{AskedChart, ChartPlace, asked_charts, has_helm_charts};
 pub use indexed::{IndexedTree, LeftOut, TreeLimits};
 pub use launch::Launcher;
 pub use meaning::Meaning;

@@ -80,7 +80,11 @@ async fn what_would_fetch_or_run_anything_is_refused_with_its_line() {
         ("patches:\n- path: ../../../x.yaml\n", 2, "outside"),
         ("transformers:\n- f.yaml\n", 6, ""),
         ("generators:\n- |-\n  apiVersion: someteam.example.com/v1\n  kind: Runs\n", 3, "plugin program"),
-        ("generators:\n- |-\n  apiVersion: builtin\n  kind: HelmChartInflationGenerator\n", 3, "an entry of `helmCharts`"),
+        (
+            "generators:\n- |-\n  apiVersion: builtin\n  kind: HelmChartInflationGenerator\n",
+            3,
+            "an entry of `helmCharts`",
+        ),
     ] {
         let repository = overlays(&[("overlays/dev/kustomization.yaml", text), ("overlays/dev/f.yaml", function)]);
         let failure = repository.failure(&kustomization("overlays/dev")).await;
