@@ -295,7 +295,7 @@ fn everything() -> Repository {
         ("charts/web/charts/db/templates/a.yaml", template),
         (
             "inflated/kustomization.yaml",
-            "resources:\n- ../inflated-base\nhelmGlobals:\n  chartHome: home\nhelmCharts:\n- name: app\n  releaseName: merged\n  valuesFile: values.yaml\n  additionalValuesFiles:\n  - more.yaml\n  valuesInline:\n    inline: value\n- name: app\n  releaseName: plain\n",
+            "resources:\n- ../inflated-base\nhelmGlobals:\n  chartHome: home\nhelmCharts:\n- name: app\n  releaseName: merged\n  valuesFile: values.yaml\n  additionalValuesFiles:\n  - more.yaml\n  valuesInline:\n    inline: value\n",
         ),
         ("inflated/values.yaml", "size: file\n"),
         ("inflated/more.yaml", "more: value\n"),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hydrators::{Limits, RenderFailure, Rendered, Renderers, Root, SecretPolicy, canonical};
+use hydrators::{FailureKind, Limits, RenderFailure, Rendered, Renderers, Root, SecretPolicy, canonical};
 use tokio::sync::OnceCell;
 
 use crate::repository::{Repository, kustomization, launcher, manifest};
@@ -287,4 +287,100 @@ async fn charts_that_lie_elsewhere_in_the_repository_render_as_kustomize_renders
     assert_eq!(whole(&repository, "app/empty").as_deref(), Ok(""));
     let rendered = render(&repository, &root("app/empty")).await.expect("a rendering");
     assert_eq!(manifest(&rendered), "", "a chart may render to nothing");
+}
+
+#[tokio::test]
+async fn what_kustomize_or_we_cannot_render_is_refused_at_the_entry() {
+    let at_entry = |text: &str| text.lines().position(|line| line.contains("name: web")).map(|line| line as u64 + 1);
+    for (text, words) in [
+        ("helmCharts: [{name: web, valuesFile: ../values.yaml}]", "outside of the kustomization's folder"),
+        ("helmCharts: [{name: web, valuesFile: none.yaml}]", "does not exist"),
+        ("helmCharts: [{name: web, additionalValuesFiles: [charts]}]", "is a folder"),
+        ("helmCharts: [{name: web, additionalValuesFiles: ['https://example.com/x']}]", "no path of a value file"),
+        ("helmGlobals: {chartHome: ../elsewhere}\nhelmCharts: [{name: web}]", "name a `valuesFile`"),
+        ("helmGlobals: {chartHome: values.yaml}\nhelmCharts: [{name: web}]", "there is no chart"),
+        ("helmCharts: [{name: web, kubeVersion: latest}]", "no Kubernetes version"),
+        ("helmCharts: [{name: web, releaseName: Web}]", "no release name"),
+        (
+            "helmCharts: [{name: web, valuesInline: {tier: [a]}}]",
+            "`tier` is a value in one place and a list in the other",
+        ),
+        ("namePrefix: &p a-\nhelmCharts: [{name: web, valuesInline: {tier: a}}]", "cannot be read with certainty"),
+    ] {
+        let repository = app(text, &[("values.yaml", "tier: above\n"), ("app/values.yaml", "tier: beside\n")]);
+        lay_chart(&repository, "elsewhere/web");
+        let failure = render(&repository, &root("app")).await.expect_err(text);
+        assert_eq!(failure.kind, FailureKind::Author, "{text}: {failure}");
+        assert_eq!(failure.file.as_deref(), Some("app/kustomization.yaml"), "{text}: {failure}");
+        assert_eq!(failure.line, at_entry(text), "{text}: {failure}");
+        assert!(failure.message.contains(words), "{text}: {failure}");
+    }
+    for (text, words) in [
+        ("bases: [more]\nhelmCharts: [{name: web}]", "move what it names to `resources`"),
+        ("buildMetadata: [originAnnotations]\nhelmCharts: [{name: web}]", "`originAnnotations` cannot be told"),
+    ] {
+        let failure = render(&app(text, &[]), &root("app")).await.expect_err(text);
+        assert_eq!((failure.file.as_deref(), failure.line), (Some("app/kustomization.yaml"), Some(1)), "{failure}");
+        assert!(failure.message.contains(words), "{text}: {failure}");
+    }
+    let repository = app("helmCharts: [{name: web}]", &[("app/.hydromote-charts/a", "")]);
+    let failure = render(&repository, &root("app")).await.expect_err("a refusal");
+    assert!(failure.message.contains("rename what this repository has there"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_base_is_not_built_for_two_namespaces_in_one_root() {
+    let repository = Repository::with(&[
+        ("base/kustomization.yaml", "resources: []\nhelmCharts:\n- name: web\n"),
+        ("one/kustomization.yaml", "resources: [../base]\nnamePrefix: one-\nnamespace: one\n"),
+        ("two/kustomization.yaml", "resources: [../base]\nnamePrefix: two-\nnamespace: two\n"),
+        ("all/kustomization.yaml", "resources: [../one, ../two]\n"),
+    ]);
+    lay_chart(&repository, "base/charts/web");
+    let failure = render(&repository, &root("all")).await.expect_err("a refusal");
+    assert_eq!((failure.file.as_deref(), failure.line), (Some("base/kustomization.yaml"), Some(3)), "{failure}");
+    assert!(failure.message.contains("the namespaces `one` and `two` at once; give it a `namespace`"), "{failure}");
+    for dir in ["one", "two"] {
+        expect_equal(&repository, dir, dir).await;
+    }
+    repository.write("base/kustomization.yaml", "helmCharts:\n- name: web\n  namespace: own\n");
+    expect_equal(&repository, "all", "in a namespace of its own").await;
+}
+
+#[tokio::test]
+async fn what_helm_says_points_into_the_authors_file() {
+    let text = "helmCharts:\n- name: web\n  valuesFile: values.yaml\n  valuesInline: {tier: a}\n";
+    for (path, content, line, words) in [
+        ("app/charts/web/templates/objects.yaml", "a: b\nc: {{ .Values.x.y }}\n", Some(2), "nil pointer"),
+        ("app/charts/web/templates/objects.yaml", "a: b\n  c: d\n", None, "mapping values"),
+        ("app/charts/web/templates/objects.yaml", "a: b\n", None, "no Kubernetes object"),
+        ("app/values.yaml", "a: b\n c: d\n", Some(2), ""),
+        ("app/values.yaml", "a: &a b\nc: *a\n", None, "are not merged with `valuesInline`"),
+        ("app/charts/web/values.schema.json", "{\"properties\": {\"tier\": {\"type\": \"number\"}}}", None, "tier"),
+    ] {
+        let repository = app(text, &[("app/values.yaml", "tier: b\n"), (path, content)]);
+        let failure = render(&repository, &root("app")).await.expect_err(content);
+        assert_eq!(failure.kind, FailureKind::Author, "{content}: {failure}");
+        let expected = if path.ends_with("schema.json") { "app/kustomization.yaml" } else { path };
+        assert_eq!(failure.file.as_deref(), Some(expected), "{content}: {failure}");
+        assert!(line.is_none() || failure.line == line, "{content}: {failure}");
+        assert!(failure.message.contains(words), "{content}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn helms_version_belongs_to_the_root_and_can_be_pinned() {
+    let repository = app("helmCharts: [{name: web}]", &[("plain/kustomization.yaml", "namePrefix: a-\n")]);
+    let rendered = render(&repository, &root("app")).await.expect("a rendering");
+    assert!(rendered.renderer.starts_with("kustomize v5.") && rendered.renderer.contains(", helm v3."), "{rendered:?}");
+    assert_eq!(rendered.commands, ["kustomize build --enable-helm --helm-kube-version 1.34.0 app"]);
+    let pinned = |dir| {
+        let mut root = root(dir);
+        root.options.helm_version = Some("2.0.0".into());
+        root
+    };
+    let failure = render(&repository, &pinned("app")).await.expect_err("a refusal");
+    assert_eq!(failure.kind, FailureKind::Operator);
+    assert!(failure.message.contains("pins helm 2.0.0"), "{failure}");
+    assert!(render(&repository, &pinned("plain")).await.is_ok(), "it has no charts");
 }
