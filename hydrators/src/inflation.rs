@@ -9,6 +9,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::canonical::has_merge_key;
 use crate::closure::Closure;
 use crate::failure::{RenderFailure, line_of};
 use crate::helm::{self, Given, Looked};
@@ -88,7 +89,10 @@ impl Inflation {
             let is_certain = document.as_ref().is_some_and(|document| !document.has_properties);
             let inline = match entry.fields.values_inline.is_empty() {
                 true => None,
-                false => Some(node.filter(|_| is_certain).ok_or_else(|| entry.fault(UNCERTAIN_INLINE))?),
+                false => Some(
+                    node.filter(|node| is_certain && !has_merge_key(node))
+                        .ok_or_else(|| entry.fault(UNCERTAIN_INLINE))?,
+                ),
             };
             let inline = inline.map(|node| Values::of(node, Reader::Kustomization));
             let named = [Some(entry.fields.namespace.as_str()), kustomization.namespace(), inherited, Some(NAMESPACE)];
@@ -209,7 +213,9 @@ impl Chart {
         let document = yaml::read_document(&text).map_err(|bad| fault(bad.message, Some(bad.line)))?;
         let values = match &document {
             None => return Ok(Some(inline.clone())),
-            Some(document) if document.has_properties => return Err(fault(UNCERTAIN_FILE.into(), None)),
+            Some(document) if document.has_properties || has_merge_key(&document.root) => {
+                return Err(fault(UNCERTAIN_FILE.into(), None));
+            }
             Some(document) => Values::of(&document.root, Reader::Values),
         };
         let (under, over) = match self.entry.fields.values_merge {
@@ -226,7 +232,7 @@ impl Chart {
 const UNCERTAIN_INLINE: &str = "`valuesInline` cannot be read with certainty in a file with anchors, aliases, merge \
                                 keys or tags; write out what is meant, or put the values into a `valuesFile`";
 /// Why values are not merged.
-const UNCERTAIN_FILE: &str = "values with anchors, aliases or tags are not merged with `valuesInline`; write out what \
+const UNCERTAIN_FILE: &str = "values with anchors, aliases, merge keys or tags are not merged with `valuesInline`; write out what \
                               is meant, or put what is in `valuesInline` into one of `additionalValuesFiles`";
 
 /// Returns the folder of a chart.

@@ -305,6 +305,7 @@ async fn what_kustomize_or_we_cannot_render_is_refused_at_the_entry() {
             "helmCharts: [{name: web, valuesInline: {tier: [a]}}]",
             "`tier` is a value in one place and a list in the other",
         ),
+        ("helmCharts: [{name: web, valuesInline: {<<: {tier: a}}}]", "cannot be read with certainty"),
         ("namePrefix: &p a-\nhelmCharts: [{name: web, valuesInline: {tier: a}}]", "cannot be read with certainty"),
     ] {
         let repository = app(text, &[("values.yaml", "tier: above\n"), ("app/values.yaml", "tier: beside\n")]);
