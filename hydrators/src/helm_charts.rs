@@ -175,7 +175,7 @@ impl ChartEntry {
     }
 
     fn check(&self) -> Result<(), RenderFailure> {
-        let Fields { name, version, devel, name_template, .. } = &self.fields;
+        let Fields { name, version, devel, release_name, name_template, .. } = &self.fields;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() {
             return Err(self.fault("the chart has no `name`"));
@@ -200,7 +200,7 @@ impl ChartEntry {
                  is the same each time, or random; write the name as `releaseName`",
             ));
         }
-        if !name_template.is_empty() && !self.fields.release_name.is_empty() {
+        if !name_template.is_empty() && !release_name.is_empty() {
             return Err(self.fault("it has both `releaseName` and `nameTemplate`; remove one"));
         }
         Ok(())
@@ -296,6 +296,8 @@ mod tests {
             ("helmCharts:\n- releaseName: b", 2, "has no `name`"),
             ("helmCharts:\n- name: a\n  Repo: b", 2, "unknown field `Repo`"),
             ("helmCharts:\n- name: a\n  version: ../b", 2, "no version"),
+            ("helmCharts:\n- name: a\n  releaseName: on", 2, "expected a string"),
+            ("helmCharts:\n- name: a\n  releaseName: 12", 2, "expected a string"),
             ("helmCharts:\n- name: a\n  devel: true", 2, "pre-releases"),
             ("helmCharts:\n- name: a\n  nameTemplate: '{{ randAlpha 5 }}'", 2, "write the name as `releaseName`"),
             ("helmCharts:\n- {name: a, nameTemplate: b, releaseName: c}", 2, "remove one"),

@@ -83,6 +83,7 @@ impl Inflation {
         let Kustomization { file, text, .. } = kustomization;
         let document = yaml::read_document(text).ok().flatten();
         let written = document.as_ref().and_then(|document| document.root.get(helm_charts::FIELD)?.items());
+        let own = kustomization.namespace();
         let mut charts = Vec::with_capacity(entries.len());
         for (position, entry) in entries.into_iter().enumerate() {
             let node = written.and_then(|written| written.get(position)?.get("valuesInline"));
@@ -95,7 +96,7 @@ impl Inflation {
                 ),
             };
             let inline = inline.map(|node| Values::of(node, Reader::Kustomization));
-            let named = [Some(entry.fields.namespace.as_str()), kustomization.namespace(), inherited, Some(NAMESPACE)];
+            let named = [Some(entry.fields.namespace.as_str()), own.as_deref(), inherited, Some(NAMESPACE)];
             let namespace = named.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or(NAMESPACE).to_string();
             charts.push(Chart::look(tree, folder, entry, namespace, inline, options)?);
         }

@@ -182,7 +182,7 @@ impl Walk<'_> {
             );
         }
         self.charts(folder, kustomization, above)?;
-        let namespace = kustomization.namespace().map(str::to_string).or_else(|| above.namespace.clone());
+        let namespace = kustomization.namespace().or_else(|| above.namespace.clone());
         for reference in kustomization.references() {
             let plugins_of = match reference.role {
                 Role::Plugin => Some(folder.to_string()),
