@@ -5,6 +5,7 @@
 //! this base where the author's names charts. Which chart, which values and which namespace: the rules are those of
 //! Kustomize's `HelmChartInflationGenerator`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -56,7 +57,6 @@ pub(crate) struct Inflation {
 struct Chart {
     entry: ChartEntry,
     looked: Looked,
-    namespace: String,
     /// The values that the entry has itself.
     inline: Option<Values>,
     /// The file that these are merged with.
@@ -64,13 +64,13 @@ struct Chart {
 }
 
 impl Inflation {
-    /// Looks at the charts of the kustomization in `folder`, if it has any. `inherited` is the namespace of what builds
-    /// on it.
+    /// Looks at the charts of the kustomization in `folder`, if it has any. `inherited` are the namespaces of what
+    /// builds on it.
     pub(crate) fn look(
         tree: &IndexedTree,
         folder: &str,
         kustomization: &Kustomization,
-        inherited: Option<&str>,
+        inherited: &BTreeSet<Option<String>>,
         options: &RenderOptions,
     ) -> Result<Option<Self>, RenderFailure> {
         let entries = helm_charts::read(kustomization)?;
@@ -96,35 +96,20 @@ impl Inflation {
                 ),
             };
             let inline = inline.map(|node| Values::of(node, Reader::Kustomization));
-            let named = [Some(entry.fields.namespace.as_str()), own.as_deref(), inherited, Some(NAMESPACE)];
-            let namespace = named.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or(NAMESPACE).to_string();
+            let given = Some(&entry.fields.namespace).filter(|namespace| !namespace.is_empty());
+            let namespace = match given.or(own.as_ref()) {
+                Some(namespace) => namespace.clone(),
+                None => inherited_by(&entry, inherited)?,
+            };
             charts.push(Chart::look(tree, folder, entry, namespace, inline, options)?);
         }
         let text = without_charts(kustomization)?;
         Ok(Some(Self { folder: folder.to_string(), file: file.clone(), text, charts }))
     }
 
-    /// Returns how many charts there are.
-    pub(crate) fn len(&self) -> usize {
-        self.charts.len()
-    }
-
     /// Adds what the charts are rendered from to a closure.
     pub(crate) fn add_to(&self, closure: &mut Closure) {
         self.charts.iter().for_each(|chart| closure.join(&chart.looked.closure));
-    }
-
-    /// Fails when these charts, which are those of `other` too, are not rendered as these are.
-    pub(crate) fn agree(&self, other: &Self) -> Result<(), RenderFailure> {
-        let mut pairs = self.charts.iter().zip(&other.charts);
-        match pairs.find(|(one, other)| one.namespace != other.namespace) {
-            Some((one, other)) => Err(one.entry.fault(format!(
-                "what builds on this kustomization would have it rendered for the namespaces `{}` and `{}` at once; \
-                 give it a `namespace`, or make what builds on it roots of their own",
-                one.namespace, other.namespace
-            ))),
-            None => Ok(()),
-        }
     }
 
     /// Renders the charts, and lays what comes of them where Kustomize reads it; at most `most` bytes. Returns how many
@@ -194,7 +179,7 @@ impl Chart {
             looked.without_hooks();
         }
         looked.closure.join(&closure);
-        Ok(Self { looked, namespace: release.namespace, inline, merged_with, entry })
+        Ok(Self { looked, inline, merged_with, entry })
     }
 
     async fn render(&self, renderers: &Renderers, tree: &IndexedTree, room: &Room) -> Result<String, RenderFailure> {
@@ -235,6 +220,19 @@ const UNCERTAIN_INLINE: &str = "`valuesInline` cannot be read with certainty in 
 /// Why values are not merged.
 const UNCERTAIN_FILE: &str = "values with anchors, aliases, merge keys or tags are not merged with `valuesInline`; write out what \
                               is meant, or put what is in `valuesInline` into one of `additionalValuesFiles`";
+
+/// Returns the namespace that a chart gets from what builds on its kustomization.
+fn inherited_by(entry: &ChartEntry, inherited: &BTreeSet<Option<String>>) -> Result<String, RenderFailure> {
+    let mut names = inherited.iter().map(|name| name.as_deref().unwrap_or(NAMESPACE));
+    let name = names.next().unwrap_or(NAMESPACE);
+    match names.find(|other| *other != name) {
+        Some(other) => Err(entry.fault(format!(
+            "what builds on this kustomization would have it rendered for the namespaces `{name}` and `{other}` at \
+             once; give it a `namespace`, or make what builds on it roots of their own"
+        ))),
+        None => Ok(name.to_string()),
+    }
+}
 
 /// Returns the folder of a chart.
 fn place(tree: &IndexedTree, folder: &str, entry: &ChartEntry, closure: &mut Closure) -> Result<String, RenderFailure> {

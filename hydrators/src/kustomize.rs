@@ -64,8 +64,10 @@ pub(crate) fn walk(tree: &IndexedTree, dir: &str, options: &RenderOptions) -> Re
         taken: Vec::new(),
         inflations: BTreeMap::new(),
     };
-    let mut walk = Walk { tree, options, seen: BTreeSet::new(), walked };
-    walk.folder(dir, &Above::default())?;
+    let (seen, builders, charts) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    let mut walk = Walk { tree, dir, seen, builders, charts, walked };
+    walk.folder(dir, None)?;
+    walk.inflations(options)?;
     if walk.walked.has_charts() {
         refuse_origins(tree, dir)?;
     }
@@ -140,25 +142,22 @@ fn check(tree: &IndexedTree, taken: &Taken) -> Result<(), RenderFailure> {
 /// The walk over a kustomization's graph.
 struct Walk<'a> {
     tree: &'a IndexedTree,
-    options: &'a RenderOptions,
-    /// Folders that were walked, and from where.
-    seen: BTreeSet<(String, Above)>,
+    /// The folder that is rendered.
+    dir: &'a str,
+    /// Folders that were walked, and from where their objects name files if they configure plugins.
+    seen: BTreeSet<(String, Option<String>)>,
+    /// By folder, those that build on it.
+    builders: BTreeMap<String, BTreeSet<String>>,
+    /// How many charts a folder has.
+    charts: BTreeMap<String, usize>,
     walked: Walked,
 }
 
-/// What a kustomization gets from those that build on it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Above {
-    /// The folder of the kustomization whose plugins its objects configure, if they do: that is where the files are
-    /// sought that they name.
-    plugins_of: Option<String>,
-    /// The namespace, which its charts are rendered for.
-    namespace: Option<String>,
-}
-
 impl Walk<'_> {
-    fn folder(&mut self, folder: &str, above: &Above) -> Result<(), RenderFailure> {
-        if !self.seen.insert((folder.to_string(), above.clone())) {
+    /// Walks over a folder. Its objects configure plugins of the kustomization in the folder `plugins_of`, if that is
+    /// given: that is where the files are sought that they name.
+    fn folder(&mut self, folder: &str, plugins_of: Option<&str>) -> Result<(), RenderFailure> {
+        if !self.seen.insert((folder.to_string(), plugins_of.map(str::to_string))) {
             return Ok(());
         }
         self.walked.folders.insert(folder.to_string());
@@ -181,42 +180,69 @@ impl Walk<'_> {
                 RenderFailure::author(message).at(kustomization.file.clone(), line_of(&kustomization.text, found))
             );
         }
-        self.charts(folder, kustomization, above)?;
-        let namespace = kustomization.namespace().or_else(|| above.namespace.clone());
+        self.count_charts(folder, kustomization, plugins_of)?;
         for reference in kustomization.references() {
             let plugins_of = match reference.role {
-                Role::Plugin => Some(folder.to_string()),
-                Role::Build => above.plugins_of.clone(),
+                Role::Plugin => Some(folder),
+                Role::Build => plugins_of,
                 Role::File => None,
             };
-            let above = Above { plugins_of, namespace: namespace.clone() };
-            self.reference(folder, kustomization, &reference, &above)?;
+            self.reference(folder, kustomization, &reference, plugins_of)?;
         }
         Ok(())
     }
 
-    fn charts(&mut self, folder: &str, from: &Kustomization, above: &Above) -> Result<(), RenderFailure> {
-        let found = Inflation::look(self.tree, folder, from, above.namespace.as_deref(), self.options)?;
-        let Some(inflation) = found else { return Ok(()) };
-        let fault = |message: String| {
-            Err(RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, helm_charts::FIELD)))
+    fn count_charts(
+        &mut self,
+        folder: &str,
+        from: &Kustomization,
+        plugins_of: Option<&str>,
+    ) -> Result<(), RenderFailure> {
+        let count = helm_charts::read(from)?.len();
+        if count == 0 {
+            return Ok(());
+        }
+        self.charts.insert(folder.to_string(), count);
+        let message = if plugins_of.is_some() {
+            "`helmCharts`: what a chart renders to cannot configure plugins; write the objects out".to_string()
+        } else if self.charts.values().sum::<usize>() > MOST_CHARTS {
+            format!("`helmCharts`: this is built from more than {MOST_CHARTS} charts; make roots of some")
+        } else {
+            return Ok(());
         };
-        if above.plugins_of.is_some() {
-            return fault(
-                "`helmCharts`: what a chart renders to cannot configure plugins; write the objects out".into(),
-            );
-        }
-        if let Some(known) = self.walked.inflations.get(folder) {
-            return known.agree(&inflation);
-        }
-        inflation.add_to(&mut self.walked.closure);
-        self.walked.inflations.insert(folder.to_string(), inflation);
-        if self.walked.inflations.values().map(Inflation::len).sum::<usize>() > MOST_CHARTS {
-            return fault(format!(
-                "`helmCharts`: this is built from more than {MOST_CHARTS} charts; make roots of some"
-            ));
+        Err(RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, helm_charts::FIELD)))
+    }
+
+    /// Looks at all charts, once it is known what builds on them.
+    fn inflations(&mut self, options: &RenderOptions) -> Result<(), RenderFailure> {
+        for folder in self.charts.keys() {
+            let Some(known) = self.tree.kustomization(folder) else { continue };
+            let kustomization = known.as_ref().as_ref().map_err(RenderFailure::clone)?;
+            let inherited = self.namespaces_of_builders(folder);
+            if let Some(inflation) = Inflation::look(self.tree, folder, kustomization, &inherited, options)? {
+                inflation.add_to(&mut self.walked.closure);
+                self.walked.inflations.insert(folder.clone(), inflation);
+            }
         }
         Ok(())
+    }
+
+    /// Returns the namespaces that a folder gets from those that build on it; from those that have none, theirs.
+    fn namespaces_of_builders(&self, folder: &str) -> BTreeSet<Option<String>> {
+        let (mut found, mut seen, mut ahead) = (BTreeSet::new(), BTreeSet::new(), vec![folder]);
+        while let Some(folder) = ahead.pop() {
+            if folder == self.dir {
+                found.insert(None);
+            }
+            for builder in self.builders.get(folder).into_iter().flatten().filter(|builder| seen.insert(*builder)) {
+                let known = self.tree.kustomization(builder);
+                match known.as_ref().and_then(|known| known.as_ref().as_ref().ok()?.namespace()) {
+                    Some(namespace) => drop(found.insert(Some(namespace))),
+                    None => ahead.push(builder),
+                }
+            }
+        }
+        found
     }
 
     fn reference(
@@ -224,14 +250,14 @@ impl Walk<'_> {
         folder: &str,
         from: &Kustomization,
         reference: &Reference,
-        above: &Above,
+        plugins_of: Option<&str>,
     ) -> Result<(), RenderFailure> {
         let Reference { field, text, role } = reference;
         let fault = |message: String| {
             let first = text.lines().next().unwrap_or_default();
             RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, first))
         };
-        if let Some(plugins_of) = &above.plugins_of
+        if let Some(plugins_of) = plugins_of
             && is_inline(text)
         {
             return self.plugins(plugins_of, text).map_err(fault);
@@ -253,10 +279,13 @@ impl Walk<'_> {
             Place::Folder(_) if *role == Role::File => {
                 return Err(fault(format!("`{field}` names `{text}`, which is a folder")));
             }
-            Place::Folder(base) => return self.folder(&base, above),
+            Place::Folder(base) => {
+                self.builders.entry(base.clone()).or_default().insert(folder.to_string());
+                return self.folder(&base, plugins_of);
+            }
             Place::File(file) => file,
         };
-        if let Some(plugins_of) = &above.plugins_of {
+        if let Some(plugins_of) = plugins_of {
             let plugin = self.tree.read_text(&file)?;
             self.plugins(plugins_of, &plugin)
                 .map_err(|message| RenderFailure::author(message).at(file.clone(), line_of(&plugin, "apiVersion")))?;

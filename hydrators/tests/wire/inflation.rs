@@ -317,7 +317,7 @@ async fn what_kustomize_or_we_cannot_render_is_refused_at_the_entry() {
         assert!(failure.message.contains(words), "{text}: {failure}");
     }
     for (text, words) in [
-        ("bases: [more]\nhelmCharts: [{name: web}]", "move what it names to `resources`"),
+        ("bases: []\nhelmCharts: [{name: web}]", "move what it names to `resources`"),
         ("buildMetadata: [originAnnotations]\nhelmCharts: [{name: web}]", "`originAnnotations` cannot be told"),
     ] {
         let failure = render(&app(text, &[]), &root("app")).await.expect_err(text);
