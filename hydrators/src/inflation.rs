@@ -1,8 +1,8 @@
 //! Renders the charts of a kustomization with our own call of Helm, before Kustomize runs.
 //!
 //! Kustomize would start Helm itself, with words of the kustomization as its arguments, and fetch. So it is never told
-//! of charts: what Helm wrote is laid beside the kustomization as a base, and Kustomize reads a kustomization that names
-//! this base where the author's names charts. Which chart, which values and which namespace: the rules are those of
+//! of charts: what Helm wrote is laid beside the kustomization as a base, and Kustomize reads a kustomization that
+//! names this base where the author's names charts. Which chart, which values and which namespace: the rules are those of
 //! Kustomize's `HelmChartInflationGenerator`.
 
 use std::collections::BTreeSet;

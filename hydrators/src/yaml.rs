@@ -116,8 +116,8 @@ pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> 
     Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties }))
 }
 
-/// Returns where the fields of a mapping are in its text: from each key to the end of its value. What cannot be read, or
-/// is no mapping, has none.
+/// Returns where the fields of a mapping are in its text: from each key to the end of its value. What cannot be read,
+/// or is no mapping, has none.
 pub(crate) fn fields(text: &str) -> Vec<(String, Range<usize>)> {
     let mut options = Options::default();
     options.set_emit_comments(false);
