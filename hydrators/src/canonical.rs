@@ -211,7 +211,7 @@ fn identity_of(value: &serde_json::Value) -> Result<Identity, String> {
     Ok(Identity { group, kind, namespace: text("/metadata/namespace"), name })
 }
 
-fn has_merge_key(node: &Node<'_>) -> bool {
+pub(crate) fn has_merge_key(node: &Node<'_>) -> bool {
     match node {
         Node::Mapping(entries) => entries.iter().any(|(key, value)| emit::is_merge_key(key) || has_merge_key(value)),
         Node::Sequence(items) => items.iter().any(has_merge_key),

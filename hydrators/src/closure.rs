@@ -92,6 +92,12 @@ impl Closure {
         }
     }
 
+    /// Adds everything of another closure.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.entries.extend(other.entries.clone());
+        self.folders.extend(other.folders.clone());
+    }
+
     /// Returns where something that was laid at `path` is in the tree.
     pub(crate) fn origin<'a>(&'a self, path: &'a str) -> &'a str {
         self.entries.get(path).map_or(path, String::as_str)

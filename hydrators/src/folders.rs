@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::helm_charts;
 use crate::indexed::IndexedTree;
 use crate::kustomization::Kustomization;
 use crate::source::SourceKind;
@@ -16,7 +17,8 @@ pub(crate) struct Folders {
     kustomizations: BTreeMap<String, bool>,
     /// Folders with a chart.
     charts: BTreeSet<String>,
-    /// Charts that are parts of others: libraries and vendored dependencies.
+    /// Charts that are parts of others: libraries, vendored dependencies, and what a kustomization has below it to
+    /// render it itself.
     parts: BTreeSet<String>,
     /// Folders with YAML directly in them.
     yaml: BTreeSet<String>,
@@ -35,6 +37,9 @@ impl Folders {
             if let Some(known) = tree.kustomization(folder) {
                 let is_component = known.as_ref().as_ref().is_ok_and(Kustomization::is_component);
                 folders.kustomizations.insert(folder.to_string(), is_component);
+                folders
+                    .parts
+                    .extend(known.as_ref().as_ref().map(|known| inner_charts(tree, folder, known)).unwrap_or_default());
             }
             let chart = join(folder, "Chart.yaml");
             if matches!(index.resolve("", &chart), Place::File(_)) {
@@ -94,6 +99,16 @@ impl Folders {
     fn is_in_chart(&self, folder: &str) -> bool {
         with_parents(folder).skip(1).any(|folder| self.charts.contains(folder))
     }
+}
+
+/// Returns the charts below a kustomization that it renders.
+fn inner_charts(tree: &IndexedTree, folder: &str, kustomization: &Kustomization) -> Vec<String> {
+    let entries = helm_charts::read(kustomization).unwrap_or_default();
+    let charts = entries.iter().filter_map(|entry| match tree.index().resolve(folder, &entry.local()) {
+        Place::Folder(chart) => Some(chart),
+        _ => None,
+    });
+    charts.filter(|chart| with_parents(chart).skip(1).any(|above| above == folder)).collect()
 }
 
 /// Returns a folder and all folders that it is in, down to the tree's own.

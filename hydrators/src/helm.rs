@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use serde_json::Value;
 
 use crate::archive;
-use crate::canonical::read_documents;
+use crate::canonical::{Document, read_documents};
 use crate::closure::Closure;
 use crate::failure::{RenderFailure, line_of};
 use crate::indexed::IndexedTree;
@@ -29,25 +29,40 @@ const SCHEMA: &str = "values.schema.json";
 const FILE: &str = "file://";
 /// How deep such dependencies may lie in each other.
 const DEEPEST: usize = 10;
-/// The file of inline values, in the scratch folder.
-const INLINE_VALUES: &str = "inline-values.json";
+/// The file of values that are in no file of the tree, in the scratch folder.
+const GIVEN_VALUES: &str = "given-values.yaml";
 
 /// A release that was looked at, ready to be rendered.
 #[derive(Debug)]
 pub(crate) struct Looked {
     pub(crate) closure: Closure,
     arguments: Vec<String>,
+    /// Where the value files begin in the arguments.
+    value_files: usize,
     chart: Chart,
+}
+
+/// Values that are in no file of the tree.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// Value files are laid over them.
+    Under(String),
+    /// They are laid over value files.
+    Over(String),
 }
 
 /// Looks at a release: what it names, and what Helm is to be told.
 pub(crate) fn look(tree: &IndexedTree, release: &Release, options: &RenderOptions) -> Result<Looked, RenderFailure> {
     let mut closure = Closure::default();
-    let arguments = arguments(tree, release, options, &mut closure)?;
+    let mut arguments = arguments(release, options)?;
+    let value_files = arguments.len();
+    for path in self::value_files(tree, release, &mut closure)? {
+        arguments.extend(["--values".into(), path]);
+    }
     let chart = Chart::read(tree, &release.chart)?;
     closure.add_folder(tree, &release.chart);
     chart.check(tree, &mut closure)?;
-    Ok(Looked { closure, arguments, chart })
+    Ok(Looked { closure, arguments, value_files, chart })
 }
 
 /// Renders one release.
@@ -58,40 +73,66 @@ pub(crate) async fn render(
     looked: &Looked,
     room: &Room,
 ) -> Result<Raw, RenderFailure> {
-    let Looked { closure, arguments, chart } = looked;
+    let given = release.values.as_ref().map(|values| Given::Over(Value::Object(values.clone()).to_string()));
+    let text = run(renderers, tree, looked, given, room).await?;
+    let documents = looked.documents(&text)?;
+    let commands = vec![command(&looked.arguments, release)];
+    Ok(Raw { documents, commands, renderer: renderers.label(Tool::Helm) })
+}
+
+/// Has Helm render one release; returns what it wrote.
+pub(crate) async fn run(
+    renderers: &Renderers,
+    tree: &IndexedTree,
+    looked: &Looked,
+    given: Option<Given>,
+    room: &Room,
+) -> Result<String, RenderFailure> {
+    let Looked { closure, arguments, value_files, chart } = looked;
     chart.check_content(tree, closure)?;
     let mut args: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-    if let Some(values) = &release.values {
-        let file = room.scratch.path().join(INLINE_VALUES);
-        std::fs::write(&file, Value::Object(values.clone()).to_string()).map_err(no_room)?;
-        args.extend(["--values".into(), file.into_os_string()]);
+    if let Some(given) = given {
+        let (text, at) = match given {
+            Given::Under(text) => (text, *value_files),
+            Given::Over(text) => (text, args.len()),
+        };
+        let file = room.scratch.path().join(GIVEN_VALUES);
+        std::fs::write(&file, text).map_err(no_room)?;
+        args.splice(at..at, ["--values".into(), file.into_os_string()]);
     }
     let run = renderers.run(Tool::Helm, &args, &room.sources, &room.scratch).await;
     let output = run.map_err(|failure| failure.of(&chart.file))?;
     if !output.status.success() {
         let words = Words::new(tree, room);
-        let said = || words.helm(&release.chart, &chart.name, closure, &output.stderr);
+        let said = || words.helm(&chart.folder, &chart.name, closure, &output.stderr);
         return Err(killed(Tool::Helm, &output).map_or_else(said, |failure| failure.of(&chart.file)));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let path_of = |file: &String| closure.origin(&chart.path_of(file)).to_string();
-    let mut documents = read_documents(&text, None).map_err(|mut bad| {
-        bad.origin.file = bad.origin.file.as_ref().map(path_of);
-        bad
-    })?;
-    for document in &mut documents {
-        document.origin.file = document.origin.file.as_ref().map(path_of);
-    }
-    Ok(Raw { documents, commands: vec![command(arguments, release)], renderer: renderers.label(Tool::Helm) })
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Returns the arguments for Helm, without inline values.
-fn arguments(
-    tree: &IndexedTree,
-    release: &Release,
-    options: &RenderOptions,
-    closure: &mut Closure,
-) -> Result<Vec<String>, RenderFailure> {
+impl Looked {
+    /// Has Helm leave out hooks.
+    pub(crate) fn without_hooks(&mut self) {
+        self.arguments.insert(self.value_files, "--no-hooks".into());
+        self.value_files += 1;
+    }
+
+    /// Reads what Helm wrote.
+    pub(crate) fn documents(&self, text: &str) -> Result<Vec<Document>, RenderFailure> {
+        let path_of = |file: &String| self.closure.origin(&self.chart.path_of(file)).to_string();
+        let mut documents = read_documents(text, None).map_err(|mut bad| {
+            bad.origin.file = bad.origin.file.as_ref().map(path_of);
+            bad
+        })?;
+        for document in &mut documents {
+            document.origin.file = document.origin.file.as_ref().map(path_of);
+        }
+        Ok(documents)
+    }
+}
+
+/// Returns the arguments for Helm, without values.
+fn arguments(release: &Release, options: &RenderOptions) -> Result<Vec<String>, RenderFailure> {
     check_name("release name", &release.name, LONGEST_RELEASE)?;
     check_name("namespace", &release.namespace, LONGEST_NAMESPACE)?;
     // The leading `./` keeps Helm from taking it for the name of a chart repository.
@@ -109,9 +150,6 @@ fn arguments(
     }
     if options.skip_tests {
         args.push("--skip-tests".into());
-    }
-    for path in value_files(tree, release, closure)? {
-        args.extend(["--values".into(), path]);
     }
     Ok(args)
 }
@@ -180,7 +218,7 @@ fn check_name(what: &str, text: &str, longest: usize) -> Result<(), RenderFailur
 }
 
 /// Returns a version in the form that clusters have, with three numbers.
-fn kube_version(text: &str) -> Result<String, RenderFailure> {
+pub(crate) fn kube_version(text: &str) -> Result<String, RenderFailure> {
     let numbers: Vec<&str> = text.trim_start_matches('v').split('.').collect();
     let is_number = |text: &&str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     if matches!(numbers.len(), 2 | 3) && numbers.iter().all(is_number) {
@@ -291,7 +329,8 @@ impl Chart {
     /// Looks into the files right before they are rendered. A schema can name other schemas by URL, which Helm would
     /// fetch, or by any path.
     fn check_content(&self, tree: &IndexedTree, closure: &Closure) -> Result<(), RenderFailure> {
-        for (laid, path) in closure.files() {
+        // What a link leads to is there by itself.
+        for (laid, path) in closure.files().filter(|(_, path)| tree.index().link_target(path).is_none()) {
             if tree.is_pointer(path)? {
                 return Err(RenderFailure::pointer(path));
             }

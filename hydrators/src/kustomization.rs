@@ -97,6 +97,15 @@ impl Kustomization {
         self.value.get("kind").and_then(Value::as_str) == Some("Component")
     }
 
+    /// Returns the namespace that it gives what it builds; Kustomize takes a number or truth value for a text.
+    pub(crate) fn namespace(&self) -> Option<String> {
+        match self.value.get("namespace")? {
+            Value::String(namespace) => Some(namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+            _ => None,
+        }
+    }
+
     /// Returns a field that is one of those that are looked at here, but in other letters, and that field.
     ///
     /// Kustomize takes both for the same.

@@ -3,9 +3,9 @@
 //! Kustomize has no switch against remote bases, and runs what a kustomization tells it to when it
 //! is allowed to. So the whole graph is read first, and what is not a file of the tree, or would
 //! run or fetch anything, is refused; `--enable-helm`, `--enable-exec` and `--network` are never
-//! passed. The same walk finds the closure.
+//! passed. Charts are rendered [before](crate::inflation). The same walk finds the closure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use serde_json::Value;
@@ -13,11 +13,15 @@ use serde_json::Value;
 use crate::canonical::read_documents;
 use crate::closure::Closure;
 use crate::failure::{RenderFailure, line_of};
+use crate::helm::kube_version;
+use crate::helm_charts;
 use crate::indexed::IndexedTree;
+use crate::inflation::Inflation;
 use crate::kustomization::{self, Kustomization, Reference, Role, is_inline, is_remote};
-use crate::messages::Words;
+use crate::messages::{Words, shell};
 use crate::render::{Raw, Room, refuse_incomplete};
 use crate::renderers::{Renderers, Tool, killed};
+use crate::source::RenderOptions;
 use crate::tree::Place;
 use crate::yaml;
 
@@ -25,6 +29,10 @@ use crate::yaml;
 const FUNCTIONS: [&str; 2] = ["config.kubernetes.io/function", "config.k8s.io/function"];
 /// The fields in which a plugin of Kustomize names files.
 const PLUGIN_FILES: [&str; 5] = ["path", "paths", "files", "envs", "env"];
+/// How many charts the graph of a kustomization may have rendered, each by a process.
+const MOST_CHARTS: usize = 50;
+/// What Kustomize can be told to write into objects about where they come from. Of charts it would tell what is ours.
+const ORIGINS: [&str; 2] = ["originAnnotations", "transformerAnnotations"];
 /// The field that holds paths inside of objects instead.
 const FIELD_SPECS: &str = "fieldspecs";
 
@@ -34,6 +42,8 @@ pub(crate) struct Walked {
     pub(crate) closure: Closure,
     folders: BTreeSet<String>,
     taken: Vec<Taken>,
+    /// By folder.
+    inflations: BTreeMap<String, Inflation>,
 }
 
 /// A file that is taken as it is; what is in it is looked at right before it is rendered.
@@ -47,11 +57,34 @@ struct Taken {
 }
 
 /// Walks over everything that the kustomization in `dir` names.
-pub(crate) fn walk(tree: &IndexedTree, dir: &str) -> Result<Walked, RenderFailure> {
-    let mut walk =
-        Walk { tree, seen: BTreeSet::new(), closure: Closure::default(), folders: BTreeSet::new(), taken: Vec::new() };
+pub(crate) fn walk(tree: &IndexedTree, dir: &str, options: &RenderOptions) -> Result<Walked, RenderFailure> {
+    let walked = Walked {
+        closure: Closure::default(),
+        folders: BTreeSet::new(),
+        taken: Vec::new(),
+        inflations: BTreeMap::new(),
+    };
+    let (seen, builders, charts) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+    let mut walk = Walk { tree, dir, seen, builders, charts, walked };
     walk.folder(dir, None)?;
-    Ok(Walked { closure: walk.closure, folders: walk.folders, taken: walk.taken })
+    walk.inflations(options)?;
+    if walk.walked.has_charts() {
+        refuse_origins(tree, dir)?;
+    }
+    Ok(walk.walked)
+}
+
+impl Walked {
+    /// Returns whether Helm has to render, too.
+    pub(crate) fn has_charts(&self) -> bool {
+        !self.inflations.is_empty()
+    }
+
+    /// Returns the names and versions of the programs that render.
+    pub(crate) fn label(&self, renderers: &Renderers) -> String {
+        let kustomize = renderers.label(Tool::Kustomize);
+        if self.has_charts() { format!("{kustomize}, {}", renderers.label(Tool::Helm)) } else { kustomize }
+    }
 }
 
 /// Renders the kustomization in `dir`.
@@ -60,9 +93,14 @@ pub(crate) async fn render(
     tree: &IndexedTree,
     dir: &str,
     walked: &Walked,
+    options: &RenderOptions,
     room: &Room,
 ) -> Result<Raw, RenderFailure> {
     walked.taken.iter().try_for_each(|taken| check(tree, taken))?;
+    let mut most = renderers.limits().stdout_bytes;
+    for inflation in walked.inflations.values() {
+        most -= inflation.lay(renderers, tree, room, most).await?;
+    }
     let target = if dir.is_empty() { "." } else { dir };
     let args: [OsString; 2] = ["build".into(), target.into()];
     let file = kustomization::find(tree.index(), dir).unwrap_or_default();
@@ -73,8 +111,21 @@ pub(crate) async fn render(
         return Err(killed(Tool::Kustomize, &output).map_or_else(said, |failure| failure.of(&file)));
     }
     let documents = read_documents(&String::from_utf8_lossy(&output.stdout), None)?;
-    let commands = vec![format!("kustomize build {}", crate::messages::shell(target))];
-    Ok(Raw { documents, commands, renderer: renderers.label(Tool::Kustomize) })
+    let commands = vec![command(target, walked, options)?];
+    Ok(Raw { documents, commands, renderer: walked.label(renderers) })
+}
+
+/// Returns the command that renders the same from a checkout.
+fn command(target: &str, walked: &Walked, options: &RenderOptions) -> Result<String, RenderFailure> {
+    let mut words = vec!["kustomize".to_string(), "build".into()];
+    if walked.has_charts() {
+        words.extend(["--enable-helm".into(), "--helm-kube-version".into(), kube_version(&options.kube_version)?]);
+        for version in &options.api_versions {
+            words.extend(["--helm-api-versions".into(), shell(version)]);
+        }
+    }
+    words.push(shell(target));
+    Ok(words.join(" "))
 }
 
 fn check(tree: &IndexedTree, taken: &Taken) -> Result<(), RenderFailure> {
@@ -91,11 +142,15 @@ fn check(tree: &IndexedTree, taken: &Taken) -> Result<(), RenderFailure> {
 /// The walk over a kustomization's graph.
 struct Walk<'a> {
     tree: &'a IndexedTree,
+    /// The folder that is rendered.
+    dir: &'a str,
     /// Folders that were walked, and from where their objects name files if they configure plugins.
     seen: BTreeSet<(String, Option<String>)>,
-    folders: BTreeSet<String>,
-    closure: Closure,
-    taken: Vec<Taken>,
+    /// By folder, those that build on it.
+    builders: BTreeMap<String, BTreeSet<String>>,
+    /// How many charts a folder has.
+    charts: BTreeMap<String, usize>,
+    walked: Walked,
 }
 
 impl Walk<'_> {
@@ -105,7 +160,7 @@ impl Walk<'_> {
         if !self.seen.insert((folder.to_string(), plugins_of.map(str::to_string))) {
             return Ok(());
         }
-        self.folders.insert(folder.to_string());
+        self.walked.folders.insert(folder.to_string());
         if folder.split('/').any(|segment| segment.starts_with('-')) {
             return Err(RenderFailure::author(format!("the folder `{folder}` begins with `-`; rename it")));
         }
@@ -115,7 +170,7 @@ impl Walk<'_> {
         };
         // Kustomize takes none of several, so all of them count.
         for name in kustomization::NAMES {
-            self.closure.follow(self.tree, folder, name);
+            self.walked.closure.follow(self.tree, folder, name);
         }
         let kustomization = known.as_ref().as_ref().map_err(RenderFailure::clone)?;
         if let Some((found, meant)) = kustomization.misspelt() {
@@ -125,7 +180,7 @@ impl Walk<'_> {
                 RenderFailure::author(message).at(kustomization.file.clone(), line_of(&kustomization.text, found))
             );
         }
-        refuse_charts(kustomization)?;
+        self.count_charts(folder, kustomization, plugins_of)?;
         for reference in kustomization.references() {
             let plugins_of = match reference.role {
                 Role::Plugin => Some(folder),
@@ -135,6 +190,59 @@ impl Walk<'_> {
             self.reference(folder, kustomization, &reference, plugins_of)?;
         }
         Ok(())
+    }
+
+    fn count_charts(
+        &mut self,
+        folder: &str,
+        from: &Kustomization,
+        plugins_of: Option<&str>,
+    ) -> Result<(), RenderFailure> {
+        let count = helm_charts::read(from)?.len();
+        if count == 0 {
+            return Ok(());
+        }
+        self.charts.insert(folder.to_string(), count);
+        let message = if plugins_of.is_some() {
+            "`helmCharts`: what a chart renders to cannot configure plugins; write the objects out".to_string()
+        } else if self.charts.values().sum::<usize>() > MOST_CHARTS {
+            format!("`helmCharts`: this is built from more than {MOST_CHARTS} charts; make roots of some")
+        } else {
+            return Ok(());
+        };
+        Err(RenderFailure::author(message).at(from.file.clone(), line_of(&from.text, helm_charts::FIELD)))
+    }
+
+    /// Looks at all charts, once it is known what builds on them.
+    fn inflations(&mut self, options: &RenderOptions) -> Result<(), RenderFailure> {
+        for folder in self.charts.keys() {
+            let Some(known) = self.tree.kustomization(folder) else { continue };
+            let kustomization = known.as_ref().as_ref().map_err(RenderFailure::clone)?;
+            let inherited = self.namespaces_of_builders(folder);
+            if let Some(inflation) = Inflation::look(self.tree, folder, kustomization, &inherited, options)? {
+                inflation.add_to(&mut self.walked.closure);
+                self.walked.inflations.insert(folder.clone(), inflation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the namespaces that a folder gets from those that build on it; from those that have none, theirs.
+    fn namespaces_of_builders(&self, folder: &str) -> BTreeSet<Option<String>> {
+        let (mut found, mut seen, mut ahead) = (BTreeSet::new(), BTreeSet::new(), vec![folder]);
+        while let Some(folder) = ahead.pop() {
+            if folder == self.dir {
+                found.insert(None);
+            }
+            for builder in self.builders.get(folder).into_iter().flatten().filter(|builder| seen.insert(*builder)) {
+                let known = self.tree.kustomization(builder);
+                match known.as_ref().and_then(|known| known.as_ref().as_ref().ok()?.namespace()) {
+                    Some(namespace) => drop(found.insert(Some(namespace))),
+                    None => ahead.push(builder),
+                }
+            }
+        }
+        found
     }
 
     fn reference(
@@ -154,7 +262,7 @@ impl Walk<'_> {
         {
             return self.plugins(plugins_of, text).map_err(fault);
         }
-        let place = self.closure.follow(self.tree, folder, text);
+        let place = self.walked.closure.follow(self.tree, folder, text);
         // Of a component or a base Kustomize never asks whether it is a file.
         let is_folder = matches!(*field, "components" | "bases");
         if text.contains("://") || is_remote(text) && (is_folder || !matches!(place, Place::File(_))) {
@@ -171,7 +279,10 @@ impl Walk<'_> {
             Place::Folder(_) if *role == Role::File => {
                 return Err(fault(format!("`{field}` names `{text}`, which is a folder")));
             }
-            Place::Folder(base) => return self.folder(&base, plugins_of),
+            Place::Folder(base) => {
+                self.builders.entry(base.clone()).or_default().insert(folder.to_string());
+                return self.folder(&base, plugins_of);
+            }
             Place::File(file) => file,
         };
         if let Some(plugins_of) = plugins_of {
@@ -182,7 +293,7 @@ impl Walk<'_> {
         let absent =
             fault(format!("`{field}` names `{text}`, whose content is kept by Git LFS and not fetched; commit it"));
         // What a generator takes is copied, not read.
-        self.taken.push(Taken { file, absent, is_yaml: !field.ends_with("Generator") });
+        self.walked.taken.push(Taken { file, absent, is_yaml: !field.ends_with("Generator") });
         Ok(())
     }
 
@@ -222,7 +333,7 @@ impl Walk<'_> {
         }
         // Not every field of that name has a key before the path.
         for path in [text, path] {
-            if self.closure.follow(self.tree, folder, path) == Place::Outside {
+            if self.walked.closure.follow(self.tree, folder, path) == Place::Outside {
                 return Err(format!("`{field}` names `{path}`, which is outside of the repository"));
             }
         }
@@ -236,22 +347,17 @@ fn not_here(field: &str, text: &str) -> String {
     )
 }
 
-fn refuse_charts(kustomization: &Kustomization) -> Result<(), RenderFailure> {
-    let reasons = [
-        ("helmGlobals", "it can make Helm run programs of the repository, and is refused"),
-        ("helmCharts", "charts inside kustomizations are not inflated yet; make the chart a source of its own"),
-        (
-            "helmChartInflationGenerator",
-            "charts inside kustomizations are not inflated yet; make the chart a source of its own",
-        ),
-    ];
-    for (field, reason) in reasons {
-        if kustomization.value.get(field).is_some_and(|value| !value.is_null()) {
-            let line = line_of(&kustomization.text, field);
-            return Err(RenderFailure::author(format!("`{field}`: {reason}")).at(kustomization.file.clone(), line));
+fn refuse_origins(tree: &IndexedTree, dir: &str) -> Result<(), RenderFailure> {
+    let Some(known) = tree.kustomization(dir) else { return Ok(()) };
+    let Ok(Kustomization { file, text, value }) = &*known else { return Ok(()) };
+    let told = value.get("buildMetadata").and_then(Value::as_array).into_iter().flatten();
+    match told.filter_map(Value::as_str).find(|told| ORIGINS.contains(told)) {
+        Some(told) => {
+            let message = format!("`buildMetadata`: `{told}` cannot be told of charts in kustomizations; remove it");
+            Err(RenderFailure::author(message).at(file.clone(), line_of(text, told)))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn refuse_program(object: &Value) -> Result<(), String> {
@@ -263,7 +369,7 @@ fn refuse_program(object: &Value) -> Result<(), String> {
         return Err(format!("`{kind}` is a function in a container or program, which is refused"));
     }
     if kind == "HelmChartInflationGenerator" {
-        return Err("charts inside kustomizations are not inflated yet; make the chart a source of its own".into());
+        return Err(format!("`{kind}` is refused as a generator; write the chart as an entry of `helmCharts`"));
     }
     if let Some(items) = object.get("items").and_then(Value::as_array) {
         items.iter().try_for_each(refuse_program)?;

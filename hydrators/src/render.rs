@@ -37,7 +37,7 @@ pub struct Rendered {
     pub files: BTreeMap<String, Vec<u8>>,
     /// The commands that render the same from a checkout of the dry SHA.
     pub commands: Vec<String>,
-    /// The renderer's name and version.
+    /// The renderer's name and version; those of both when Kustomize renders what Helm rendered.
     pub renderer: String,
 }
 
@@ -90,7 +90,11 @@ pub fn prepare(renderers: &Renderers, tree: &IndexedTree, root: &Root) -> Result
     let inputs = match &root.input {
         Input::Kustomize { dir } => {
             renderers.check_pin(Tool::Kustomize, options.kustomize_version.as_deref())?;
-            Inputs::Kustomize(kustomize::walk(tree, dir)?)
+            let walked = kustomize::walk(tree, dir, options)?;
+            if walked.has_charts() {
+                renderers.check_pin(Tool::Helm, options.helm_version.as_deref())?;
+            }
+            Inputs::Kustomize(walked)
         }
         Input::Helm(release) => {
             renderers.check_pin(Tool::Helm, options.helm_version.as_deref())?;
@@ -134,7 +138,7 @@ impl Prepared {
     async fn run(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Raw, RenderFailure> {
         match (&self.root.input, &self.inputs) {
             (Input::Kustomize { dir }, Inputs::Kustomize(walked)) => {
-                kustomize::render(renderers, tree, dir, walked, &self.room(tree).await?).await
+                kustomize::render(renderers, tree, dir, walked, &self.root.options, &self.room(tree).await?).await
             }
             (Input::Helm(release), Inputs::Helm(looked)) => {
                 helm::render(renderers, tree, release, looked, &self.room(tree).await?).await
@@ -168,7 +172,7 @@ impl RenderingKey {
 
 fn key(renderers: &Renderers, tree: &IndexedTree, root: &Root, inputs: &Inputs) -> Result<RenderingKey, RenderFailure> {
     let (renderer, closure) = match inputs {
-        Inputs::Kustomize(walked) => (renderers.label(Tool::Kustomize), &walked.closure),
+        Inputs::Kustomize(walked) => (walked.label(renderers), &walked.closure),
         Inputs::Helm(looked) => (renderers.label(Tool::Helm), &looked.closure),
         Inputs::Plain(listed) => (String::new(), &listed.closure),
     };

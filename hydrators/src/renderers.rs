@@ -140,6 +140,10 @@ impl Renderers {
         self.runner.starts()
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     fn program(&self, tool: Tool) -> &Program {
         match tool {
             Tool::Helm => &self.helm,

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput};
 
@@ -55,6 +56,32 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// Returns the value of a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Node::Mapping(entries) => entries.iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Returns the items of a sequence.
+    pub(crate) fn items(&self) -> Option<&[Self]> {
+        match self {
+            Node::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Returns the line of the first scalar, from 1.
+    pub(crate) fn line(&self) -> Option<u64> {
+        match self {
+            Node::Scalar(scalar) => Some(scalar.line),
+            Node::Sequence(items) => items.first()?.line(),
+            Node::Mapping(entries) => entries.first()?.0.line(),
+            Node::Alias => None,
+        }
+    }
+
     /// Returns whether there is nothing: `null` in one of its plain forms, or an empty collection.
     pub(crate) fn is_nothing(&self) -> bool {
         match self {
@@ -87,6 +114,37 @@ pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> 
     }
     let has_properties = reader.has_properties;
     Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties }))
+}
+
+/// Returns where the fields of a mapping are in its text: from each key to the end of its value. What cannot be read,
+/// or is no mapping, has none.
+pub(crate) fn fields(text: &str) -> Vec<(String, Range<usize>)> {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut parser = Parser::new_from_str_with_options(text, options);
+    let (mut found, mut depth, mut open) = (Vec::new(), 0, None::<(String, Range<usize>)>);
+    while let Some(Ok((event, span))) = parser.next_event() {
+        let range = span.byte_range().unwrap_or_default();
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+            Event::Scalar(ref key, ..) if depth == 1 && open.is_none() => {
+                open = Some((key.to_string(), range));
+                continue;
+            }
+            _ => {}
+        }
+        let Some((key, mut field)) = open.take() else { continue };
+        // The ends of block collections are empty, and lie where the next thing begins.
+        if !range.is_empty() {
+            field.end = field.end.max(range.end);
+        }
+        match depth {
+            1 => found.push((key, field)),
+            _ => open = Some((key, field)),
+        }
+    }
+    found
 }
 
 /// How many nodes a document may have: each takes about a hundred bytes of the service's own memory.
@@ -217,6 +275,18 @@ impl<'t> Reader<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_reach_from_their_key_to_the_end_of_their_value() {
+        for (text, expected) in [
+            ("a: 1\nb:\n- x: [1]\n  y: |\n    z\n\nc: {}\n", ["a: 1", "b:\n- x: [1]\n  y: |\n    z\n\n", "c: {}"]),
+            ("{a: 1, b: {c: [d]}, e: f}", ["a: 1", "b: {c: [d]}", "e: f"]),
+            ("a: 'x' # said\n\"b\": &b\n  c: \"d\"\n# end\ne: *b\n", ["a: 'x'", "\"b\": &b\n  c: \"d\"", "e: *b"]),
+        ] {
+            let found: Vec<_> = fields(text).into_iter().map(|(_, range)| &text[range]).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn aliases_of_aliases_are_counted_without_writing_them_out() {

@@ -30,7 +30,7 @@ pub use self::{
     hosts::{HostRule, Hosts},
     lock_file::{FILE, LockFile, LockMistake, Pinned},
     locking::{Locked, lock},
-    needs::{Need, NeedMistake, Needs, Place, needs},
+    needs::{Asker, Need, NeedMistake, Needs, Place, needs},
     settings::{ChartCredentials, ChartLimits, ChartSettings},
 };
 

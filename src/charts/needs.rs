@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hydrators::{Entry, EntryKind, Input, REMOTE_CHARTS, Root, SourceTree, TreeError};
+use hydrators::{
+    ChartPlace, Entry, EntryKind, IndexedTree, Input, REMOTE_CHARTS, Root, SourceTree, TreeError, asked_charts,
+    has_helm_charts,
+};
 use serde_json::Value;
 
 use crate::domain::chart::{ChartOrigin, VersionRange, WantedChart, parse_version};
@@ -28,12 +31,21 @@ pub struct Need {
     pub wanted: WantedChart,
     /// Where in the tree it has to be.
     pub place: Place,
-    /// The folder of the chart whose roots cannot be rendered without it.
-    pub of: String,
+    /// Which roots cannot be rendered without it.
+    pub of: Asker,
     /// The file that asks for it; absent for the strategy.
     pub file: Option<String>,
     /// The line in that file, or of the source in the strategy, from 1.
     pub line: Option<u64>,
+}
+
+/// What asks for charts: every root that renders it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asker {
+    /// The chart in this folder.
+    Chart(String),
+    /// The kustomization in this folder, with all that it builds on.
+    Kustomization(String),
 }
 
 /// Where in a tree a chart has to be.
@@ -48,8 +60,8 @@ pub enum Place {
 /// What stands in the way of knowing what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeedMistake {
-    /// The folder of the chart whose roots cannot be rendered.
-    pub of: String,
+    /// Which roots cannot be rendered.
+    pub of: Asker,
     /// The file that is at fault; absent for the strategy.
     pub file: Option<String>,
     /// The line in that file, or of the source in the strategy, from 1.
@@ -62,40 +74,53 @@ pub struct NeedMistake {
 ///
 /// # Errors
 /// When the tree cannot be read.
-pub fn needs(tree: &dyn SourceTree, roots: &[Root]) -> Result<Needs, TreeError> {
-    let releases: Vec<_> = roots
-        .iter()
-        .filter_map(|root| match &root.input {
-            Input::Helm(release) => Some((root, release)),
-            Input::Kustomize { .. } | Input::Plain { .. } => None,
-        })
-        .collect();
-    let mut search = Search { tree, entries: Vec::new(), of: String::new(), needs: Needs::default() };
-    if releases.is_empty() {
+pub fn needs(tree: &dyn SourceTree, indexed: &IndexedTree, roots: &[Root]) -> Result<Needs, TreeError> {
+    let has_charts = has_helm_charts(indexed);
+    let asks = |root: &&Root| match root.input {
+        Input::Helm(_) => true,
+        Input::Kustomize { .. } => has_charts,
+        Input::Plain { .. } => false,
+    };
+    let mut roots = roots.iter().filter(asks).peekable();
+    let of = Asker::Chart(String::new());
+    let mut search = Search { tree, entries: Vec::new(), of, needs: Needs::default() };
+    if roots.peek().is_none() {
         return Ok(search.needs);
     }
     search.entries = tree.entries()?;
     search.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let mut seen = BTreeSet::new();
-    for (root, release) in releases {
-        if !seen.insert(&release.chart) {
-            continue;
-        }
-        search.of.clone_from(&release.chart);
-        match &release.remote {
-            Some(remote) => search.remote(remote, root.line),
-            None => search.chart(&release.chart, &mut BTreeSet::new(), 0)?,
+    for root in roots {
+        let Some(of) = Asker::of(&root.input).filter(|of| seen.insert(of.clone())) else { continue };
+        search.of = of;
+        match &root.input {
+            Input::Helm(release) => match &release.remote {
+                Some(remote) => search.remote(remote, None, Some(root.line)),
+                None => search.chart(&release.chart, &mut BTreeSet::new(), 0)?,
+            },
+            input => search.kustomization(indexed, input.dir())?,
         }
     }
     Ok(search.needs)
+}
+
+impl Asker {
+    /// Returns what a root renders, when that may ask for charts.
+    pub fn of(input: &Input) -> Option<Self> {
+        match input {
+            Input::Helm(release) => Some(Self::Chart(release.chart.clone())),
+            Input::Kustomize { dir } => Some(Self::Kustomization(dir.clone())),
+            Input::Plain { .. } => None,
+        }
+    }
 }
 
 struct Search<'a> {
     tree: &'a dyn SourceTree,
     /// By path.
     entries: Vec<Entry>,
-    /// The chart that is searched.
-    of: String,
+    /// What is searched.
+    of: Asker,
     needs: Needs,
 }
 
@@ -107,13 +132,26 @@ struct ChartFile {
 }
 
 impl Search<'_> {
-    fn remote(&mut self, remote: &hydrators::RemoteChart, line: u64) {
+    /// Finds what the charts in kustomizations ask for.
+    fn kustomization(&mut self, indexed: &IndexedTree, dir: &str) -> Result<(), TreeError> {
+        let mut seen = BTreeSet::new();
+        for asked in asked_charts(indexed, dir) {
+            match asked.place {
+                ChartPlace::Folder(folder) => self.chart(&folder, &mut seen, 0)?,
+                ChartPlace::Remote(remote) => self.remote(&remote, Some(&asked.file), asked.line),
+            }
+        }
+        Ok(())
+    }
+
+    /// `line` is of `file`, and without one of the strategy.
+    fn remote(&mut self, remote: &hydrators::RemoteChart, file: Option<&str>, line: Option<u64>) {
         let is_taken = |folder: &str| self.entry(folder).is_some();
         if self.has_below(REMOTE_CHARTS) || REMOTE_CHARTS.split_once('/').is_some_and(|(above, _)| is_taken(above)) {
             let message = format!(
                 "`{REMOTE_CHARTS}` is where charts from elsewhere are put; move what this repository has there elsewhere"
             );
-            return self.mistake(None, Some(line), message);
+            return self.mistake(file, line, message);
         }
         let origin = match &remote.name {
             Some(name) => ChartOrigin::repository(&remote.location, name),
@@ -122,10 +160,10 @@ impl Search<'_> {
         let wanted = origin.and_then(|origin| Ok(WantedChart { origin, range: VersionRange::parse(&remote.version)? }));
         match wanted {
             Ok(wanted) => {
-                let (of, place) = (self.of.clone(), Place::Files(self.of.clone()));
-                self.needs.needs.push(Need { wanted, place, of, file: None, line: Some(line) });
+                let (of, place, file) = (self.of.clone(), Place::Files(remote.folder()), file.map(str::to_owned));
+                self.needs.needs.push(Need { wanted, place, of, file, line });
             }
-            Err(malformed) => self.mistake(None, Some(line), malformed.to_string()),
+            Err(malformed) => self.mistake(file, line, malformed.to_string()),
         }
     }
 
@@ -350,7 +388,7 @@ dependencies:
         let indexed = IndexedTree::read(tree.clone(), TreeLimits::default()).expect("a tree");
         let labels = hydrators::Labels::from([("environment".to_owned(), "dev".to_owned())]);
         let roots = hydrators::discover(&indexed, &[source], &labels).expect("roots").roots;
-        let Needs { needs, mistakes } = needs(&*tree, &roots).expect("needs");
+        let Needs { needs, mistakes } = needs(&*tree, &indexed, &roots).expect("needs");
         let line = |line: Option<u64>| line.map_or_else(String::new, |line| format!(":{line}"));
         let needs = needs.iter().map(|need| {
             let file = need.file.as_deref().unwrap_or("strategy");
@@ -410,6 +448,26 @@ dependencies:
         web/Chart.yaml:3: the dependency `a` names its repository as `@stable`, which means something on one machine alone; write its address
         web/Chart.yaml:6: the dependency `b`: `latest` is no version of a chart and no range of versions; write one such as `20.1.0`, `^20.1` or `>=20.1.0 <21`
         ");
+    }
+
+    #[test]
+    fn charts_of_kustomizations_are_asked_for_unless_they_are_there() {
+        let app = "resources: [../base]\nhelmCharts:\n- name: web\n- name: redis\n  repo: oci://registry.example.com/charts\n  version: ^20\n";
+        let base = "helmCharts:\n- {name: common, repo: 'https://charts.example.com'}\n- {name: there, repo: 'https://charts.example.com', version: 1.0.0}\n- {name: bad, repo: 'evil://x', version: 1.0.0}\n";
+        let files = [
+            ("app/kustomization.yaml", app),
+            ("app/charts/web/Chart.yaml", WEB),
+            ("base/kustomization.yaml", base),
+            ("base/charts/there-1.0.0/there/Chart.yaml", "{name: there}"),
+        ];
+        let source = hydrators::Source { path: Some("app".into()), line: 7, ..hydrators::Source::default() };
+        insta::assert_snapshot!(told_of(&files, source), @r#"
+        base/kustomization.yaml:2: common of https://charts.example.com * in Files(".hydromote/charts/https/charts.example.com/common/%2A")
+        app/charts/web/Chart.yaml:4: oci://registry.example.com/charts/redis ^20 in Archive("app/charts/web/charts")
+        app/charts/web/Chart.yaml:7: common of https://charts.example.com 1.x in Archive("app/charts/web/charts")
+        app/kustomization.yaml:4: oci://registry.example.com/charts/redis ^20 in Files(".hydromote/charts/oci/registry.example.com/charts/redis/%5E20")
+        base/kustomization.yaml:4: `evil://x` is no address of a chart repository; write it like `https://charts.example.com`
+        "#);
     }
 
     #[test]

@@ -12,11 +12,13 @@ use std::{
 
 use futures::future::join_all;
 use git2::{Oid, Repository};
-use hydrators::{FailureKind, Input, PackedChart, RenderFailure, Root, SourceTree, TreeError};
+use hydrators::{FailureKind, IndexedTree, Input, PackedChart, RenderFailure, Root, SourceTree, TreeError};
 
 use super::source_tree::CommitTree;
 use crate::{
-    charts::{ChartError, Charts, FILE, LockFile, LockMistake, Need, NeedMistake, Pinned, Place, Reaction, needs},
+    charts::{
+        Asker, ChartError, Charts, FILE, LockFile, LockMistake, Need, NeedMistake, Pinned, Place, Reaction, needs,
+    },
     domain::chart::WantedChart,
     git::{
         GitError,
@@ -30,8 +32,8 @@ pub struct Provided {
     pub tree: Arc<CommitTree>,
     /// The roots; those of charts from elsewhere name the version that is pinned.
     pub roots: Vec<Root>,
-    /// Why charts could not be put there, by the folder of the chart that cannot be rendered without them.
-    pub refused: BTreeMap<String, RenderFailure>,
+    /// Why charts could not be put there, by what cannot be rendered without them.
+    pub refused: BTreeMap<Asker, RenderFailure>,
 }
 
 /// Why nothing could be put into a tree.
@@ -51,7 +53,7 @@ struct NewFile {
     content: Vec<u8>,
 }
 
-/// Puts the charts that roots ask for into their tree. Without `charts` none is.
+/// Puts the charts that roots ask for into their tree, which is `listed`. Without `charts` none is.
 ///
 /// # Errors
 /// When the tree or the mirror cannot be used; a chart that cannot be had is in the answer.
@@ -59,13 +61,14 @@ pub async fn provide(
     charts: Option<&Charts>,
     mirror: &Path,
     tree: Arc<CommitTree>,
+    listed: Arc<IndexedTree>,
     mut roots: Vec<Root>,
 ) -> Result<Provided, ProvideError> {
     let (found, lock) = {
         let (tree, roots) = (tree.clone(), roots.clone());
-        blocking(move || Ok::<_, TreeError>((needs(&*tree, &roots)?, read_lock(&*tree)?))).await?
+        blocking(move || Ok::<_, TreeError>((needs(&*tree, &listed, &roots)?, read_lock(&*tree)?))).await?
     };
-    let mut refused: BTreeMap<String, RenderFailure> = BTreeMap::new();
+    let mut refused: BTreeMap<Asker, RenderFailure> = BTreeMap::new();
     for mistake in found.mistakes {
         refused.entry(mistake.of.clone()).or_insert_with(|| of_mistake(mistake));
     }

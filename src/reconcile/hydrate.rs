@@ -11,7 +11,7 @@ use std::{
 
 use git2::{Oid, Repository};
 use hydrators::{
-    Discovery, FailureKind, IndexedTree, Input, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
+    Discovery, FailureKind, IndexedTree, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
     TreeError, TreeLimits, discover, prepare, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +26,7 @@ use super::{
     sources, strategy_files,
 };
 use crate::{
-    charts::Charts,
+    charts::{Asker, Charts},
     domain::{
         hydration::{EnvironmentHydration, HydrationFailure, RenderedRoots, RootInfo},
         ids::{DrySha, EnvironmentName, RootName, StrategyId},
@@ -210,7 +210,7 @@ impl Hydrator {
         };
         let dry = tree.id();
         let Provided { tree, roots, refused } =
-            match charts::provide(self.charts.as_ref(), kept.mirror, tree, roots).await {
+            match charts::provide(self.charts.as_ref(), kept.mirror, tree, listed.clone(), roots).await {
                 Ok(provided) => provided,
                 Err(ProvideError::Tree(error)) => return Ok(Err(unreadable(&error, now))),
                 Err(ProvideError::Git(error)) => return Err(error.into()),
@@ -225,7 +225,7 @@ impl Hydrator {
         let (renderers, tree) = (self.renderers.clone(), listed.clone());
         let prepared: Vec<(Root, Result<Prepared, RenderFailure>)> = blocking(move || {
             let prepared = |root: Root| {
-                let refusal = refused.get(root.input.dir()).filter(|_| matches!(root.input, Input::Helm(_)));
+                let refusal = Asker::of(&root.input).and_then(|asker| refused.get(&asker));
                 let prepared = match refusal {
                     Some(refusal) => Err(refusal.clone()),
                     None => prepare(&renderers, &tree, &root),

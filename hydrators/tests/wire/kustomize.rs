@@ -67,8 +67,9 @@ async fn an_overlay_with_components_and_builtin_transformers_is_rendered() {
 async fn what_would_fetch_or_run_anything_is_refused_with_its_line() {
     let function = "apiVersion: x/v1\nkind: F\nmetadata:\n  name: f\n  annotations:\n    config.kubernetes.io/function: |\n      exec: {path: ./x}\n";
     for (text, line, word) in [
-        ("namespace: dev\nhelmGlobals:\n  configHome: x\n", 2, "helmGlobals"),
-        ("helmCharts:\n- name: x\n", 1, "not inflated yet"),
+        ("namespace: dev\nhelmGlobals:\n  configHome: x\n", 3, "helmGlobals"),
+        ("helmCharts:\n- name: x\n", 2, "there is no chart in `overlays/dev/charts/x`"),
+        ("helmCharts:\n- name: x\n  repo: https://example.com\n", 2, "run `hydromote lock`"),
         ("resources:\n- ../../base\n- https://example.com/x.yaml\n", 3, "vendor it"),
         ("resources:\n- github.com/org/repo//x?ref=v1\n", 2, "vendor it"),
         ("components:\n- git::ssh://x\n", 2, "vendor it"),
@@ -79,7 +80,11 @@ async fn what_would_fetch_or_run_anything_is_refused_with_its_line() {
         ("patches:\n- path: ../../../x.yaml\n", 2, "outside"),
         ("transformers:\n- f.yaml\n", 6, ""),
         ("generators:\n- |-\n  apiVersion: someteam.example.com/v1\n  kind: Runs\n", 3, "plugin program"),
-        ("generators:\n- |-\n  apiVersion: builtin\n  kind: HelmChartInflationGenerator\n", 3, "not inflated yet"),
+        (
+            "generators:\n- |-\n  apiVersion: builtin\n  kind: HelmChartInflationGenerator\n",
+            3,
+            "an entry of `helmCharts`",
+        ),
     ] {
         let repository = overlays(&[("overlays/dev/kustomization.yaml", text), ("overlays/dev/f.yaml", function)]);
         let failure = repository.failure(&kustomization("overlays/dev")).await;

@@ -3,6 +3,7 @@
 mod closure;
 mod helm;
 mod hostile;
+mod inflation;
 mod kustomize;
 mod limits;
 mod plain;

@@ -178,7 +178,7 @@ fn wanted(
             let Ok(discovery) = hydrators::discover(&indexed, &resolved, &labels) else {
                 bail!("the sources of {} have mistakes; `hydromote validate` shows them", environment.name)
             };
-            let found = needs(&*tree, &discovery.roots)?;
+            let found = needs(&*tree, &indexed, &discovery.roots)?;
             wanted.extend(found.needs.into_iter().map(|need| need.wanted));
             mistakes.extend(found.mistakes);
         }

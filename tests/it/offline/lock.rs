@@ -206,3 +206,48 @@ async fn what_is_pinned_is_rendered_and_nothing_else() {
     let run = market.lock(&["--fetch"]).await.expect(2);
     assert!(run.stderr.contains("is not the one that `hydromote.lock` pins"), "{}", run.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn charts_of_kustomizations_are_pinned_and_rendered_too() {
+    let mut market = Market::open().await;
+    let charts = format!(
+        "namespace: shop\nhelmCharts:\n- name: redis\n  repo: {}\n  version: ^20\n  releaseName: inner\n  \
+         valuesInline: {{level: high}}\n",
+        market.host.url()
+    );
+    market.shop.write("plain/dev/kustomization.yaml", &charts);
+    market.shop.edit("hydromote.yaml", "version: ^20", "version: 21.0.0");
+    market.shop.commit("Take a chart in a kustomization");
+    let hydrate = ["hydrate", "--repo", ".", "--out", "out", "--force", "--environment", "dev"];
+    let run = market.run(&hydrate).await.expect(1);
+    let refusal =
+        "plain/dev/kustomization.yaml:3: `redis of HOST ^20` is not pinned in `hydromote.lock`; run `hydromote lock`";
+    assert!(run.stdout.contains(refusal), "{}", run.stdout);
+    insta::assert_snapshot!(market.lock(&[]).await.expect(0).stdout, @"
+    common of HOST 1.x: 1.4.0
+    redis of HOST 21.0.0: 21.0.0
+    redis of HOST ^20: 20.1.0
+    hydromote.lock was written; commit it
+    ");
+    market.shop.commit("Pin charts");
+    market.host.asked();
+    market.run(&hydrate).await.expect(0);
+    assert_eq!(market.host.asked(), [""; 0]);
+    let read = |path: &str| std::fs::read_to_string(market.shop.path().join(path)).expect(path);
+    insta::assert_snapshot!(read("out/dev/limits/manifest.yaml"), @"
+    apiVersion: v1
+    data:
+      level: high
+      version: 20.1.0
+    kind: ConfigMap
+    metadata:
+      name: inner-redis
+    ");
+    let metadata: Value = serde_json::from_str(&read("out/dev/limits/hydrator.metadata")).expect("JSON");
+    assert_eq!(
+        metadata["commands"][0].as_str(),
+        Some("kustomize build --enable-helm --helm-kube-version 1.34.0 plain/dev")
+    );
+    let renderer = metadata["hydromote"]["renderer"].as_str().expect("renderers");
+    assert!(renderer.starts_with("kustomize v5.") && renderer.contains(", helm v"), "{renderer}");
+}

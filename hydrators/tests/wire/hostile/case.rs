@@ -164,7 +164,8 @@ impl Case {
 
     pub(super) fn uses_helm(&self) -> bool {
         let is_run = self.unchecked.iter().any(|unchecked| unchecked.tool() == Some(Tool::Helm));
-        is_run || self.sources.iter().any(|source| source.chart.is_some())
+        let is_inflated = self.tree.files.values().any(|text| text.contains("helmCharts"));
+        is_run || is_inflated || self.sources.iter().any(|source| source.chart.is_some())
     }
 
     pub(super) fn sources(&self) -> Vec<Source> {
