@@ -28,7 +28,7 @@ use crate::tree::TreeError;
 
 /// The version of what this library makes of a renderer's output. It is raised by every change after which equal
 /// inputs give other bytes, so that no rendering of before is taken for one of now.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a root renders to.
 #[derive(Debug, Clone, PartialEq, Eq)]

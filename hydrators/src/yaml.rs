@@ -36,6 +36,8 @@ pub(crate) struct Tree<'t> {
     pub(crate) root: Node<'t>,
     /// Whether the document has anchors, aliases or tags, which cannot be moved about freely.
     pub(crate) has_properties: bool,
+    /// Whether the document has tags, of which each reader makes what it likes.
+    pub(crate) has_tags: bool,
 }
 
 /// Why a document cannot be read.
@@ -52,6 +54,16 @@ impl<'t> Node<'t> {
         match self {
             Node::Scalar(scalar) => Some(&scalar.value),
             _ => None,
+        }
+    }
+
+    /// Returns the text of the last scalar in it.
+    pub(crate) fn last_text(&self) -> Option<&str> {
+        match self {
+            Node::Scalar(scalar) => Some(&scalar.value),
+            Node::Sequence(items) => items.last().and_then(Node::last_text),
+            Node::Mapping(entries) => entries.last().and_then(|(_, value)| value.last_text()),
+            Node::Alias => None,
         }
     }
 
@@ -72,8 +84,8 @@ impl<'t> Node<'t> {
 pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> {
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut reader =
-        Reader { text, parser: Parser::new_from_str_with_options(text, options), has_properties: false, nodes: 0 };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut reader = Reader { text, parser, has_properties: false, has_tags: false, nodes: 0 };
     let mut root = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -85,8 +97,8 @@ pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> 
             event => root = Some(reader.node(event, &span)?),
         }
     }
-    let has_properties = reader.has_properties;
-    Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties }))
+    let Reader { has_properties, has_tags, .. } = reader;
+    Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties, has_tags }))
 }
 
 /// How many nodes a document may have: each takes about a hundred bytes of the service's own memory.
@@ -155,6 +167,7 @@ struct Reader<'t> {
     text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     has_properties: bool,
+    has_tags: bool,
     nodes: u64,
 }
 
@@ -176,6 +189,7 @@ impl<'t> Reader<'t> {
             let message = format!("this document has more than {MOST_NODES} values");
             return Err(Unreadable { line: line_of(span), message });
         }
+        self.has_tags |= event.tag().is_some();
         self.has_properties |= event.tag().is_some() || event.anchor_id().is_some();
         match event {
             Event::Scalar(value, style, ..) => {

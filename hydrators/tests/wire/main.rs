@@ -5,6 +5,7 @@ mod helm;
 mod hostile;
 mod kustomize;
 mod limits;
+mod meaning;
 mod plain;
 mod repository;
 mod sandbox;
