@@ -130,6 +130,16 @@ impl Prepared {
         Ok(Rendered { files, commands: raw.commands, renderer: raw.renderer })
     }
 
+    /// Renders the root twice; returns where the renderings differ, which is nowhere where it is deterministic.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Prepared::render`].
+    pub async fn prove(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Vec<String>, RenderFailure> {
+        let (first, second) = (self.run(renderers, tree).await?, self.run(renderers, tree).await?);
+        Ok(proof::differences(&first.documents, &second.documents))
+    }
+
     /// Has the renderer run once, in folders of its own.
     async fn run(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Raw, RenderFailure> {
         match (&self.root.input, &self.inputs) {

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use futures::{StreamExt, stream};
 use git2::{Oid, Repository};
 use hydrators::{
     Discovery, FailureKind, IndexedTree, Input, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
@@ -86,6 +87,21 @@ type Key = (PathBuf, String, EnvironmentName, Oid);
 
 /// A tree in a mirror.
 type TreeKey = (PathBuf, Oid);
+
+/// A root that was rendered twice.
+#[derive(Debug)]
+pub struct ProvenRoot {
+    /// The root.
+    pub root: Root,
+    /// Where its renderings differ, or why there are none.
+    pub outcome: Result<Vec<String>, RenderFailure>,
+}
+
+/// The roots of an environment with what each is rendered from, and the tree that has that.
+struct PreparedRoots {
+    listed: Arc<IndexedTree>,
+    roots: Vec<(Root, Result<Prepared, RenderFailure>)>,
+}
 
 /// A root with what came of it.
 pub struct RenderedRoot {
@@ -200,41 +216,11 @@ impl Hydrator {
         environment: &EnvironmentName,
         now: Timestamp,
     ) -> Result<Result<Vec<RenderedRoot>, HydrationFailure>, LookError> {
-        let listed = match self.list(kept.mirror, tree.clone()).await {
-            Ok(listed) => listed,
-            Err(error) => return Ok(Err(unreadable(&error, now))),
-        };
-        let roots = match find_roots(listed.clone(), strategy, environment).await {
-            Ok(discovery) => discovery.roots,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let dry = tree.id();
-        let Provided { tree, roots, refused } =
-            match charts::provide(self.charts.as_ref(), kept.mirror, tree, roots).await {
-                Ok(provided) => provided,
-                Err(ProvideError::Tree(error)) => return Ok(Err(unreadable(&error, now))),
-                Err(ProvideError::Git(error)) => return Err(error.into()),
+        let PreparedRoots { listed, roots: prepared } =
+            match self.prepare(kept.mirror, tree, strategy, environment, now).await? {
+                Ok(prepared) => prepared,
+                Err(failure) => return Ok(Err(failure)),
             };
-        let listed = match tree.id() == dry {
-            true => listed,
-            false => match self.list(kept.mirror, tree).await {
-                Ok(listed) => listed,
-                Err(error) => return Ok(Err(unreadable(&error, now))),
-            },
-        };
-        let (renderers, tree) = (self.renderers.clone(), listed.clone());
-        let prepared: Vec<(Root, Result<Prepared, RenderFailure>)> = blocking(move || {
-            let prepared = |root: Root| {
-                let refusal = refused.get(root.input.dir()).filter(|_| matches!(root.input, Input::Helm(_)));
-                let prepared = match refusal {
-                    Some(refusal) => Err(refusal.clone()),
-                    None => prepare(&renderers, &tree, &root),
-                };
-                (root, prepared)
-            };
-            roots.into_iter().map(prepared).collect()
-        })
-        .await;
         let keys = prepared.iter().filter_map(|(_, prepared)| Some(prepared.as_ref().ok()?.key.clone()));
         let mut known = self.renderings.find(kept, keys.collect(), now).await?;
         let (mut done, mut wanted) = (Vec::new(), Vec::new());
@@ -254,6 +240,80 @@ impl Hydrator {
         done.extend(roots.into_iter().zip(added).map(new));
         done.sort_by(|a, b| a.root.output.cmp(&b.root.output));
         Ok(Ok(done))
+    }
+
+    /// Renders every root of one environment twice, whatever is known of it.
+    ///
+    /// # Errors
+    /// When git fails. The answer is why the roots could not be found, or where the renderings of each differ.
+    pub async fn prove(
+        &self,
+        mirror: &Path,
+        tree: Arc<CommitTree>,
+        strategy: &PromotionStrategy,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Result<Vec<ProvenRoot>, HydrationFailure>, LookError> {
+        let PreparedRoots { listed, roots } = match self.prepare(mirror, tree, strategy, environment, now).await? {
+            Ok(prepared) => prepared,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let (renderers, listed) = (&self.renderers, &listed);
+        let prove = async |(root, prepared): (Root, Result<Prepared, RenderFailure>)| {
+            let outcome = match prepared {
+                Ok(prepared) => prepared.prove(renderers, listed).await,
+                Err(failure) => Err(failure),
+            };
+            ProvenRoot { root, outcome }
+        };
+        let proven: Vec<ProvenRoot> = stream::iter(roots).map(prove).buffer_unordered(self.parallelism).collect().await;
+        Ok(Ok(proven))
+    }
+
+    /// Finds the roots of one environment, and what each is rendered from.
+    async fn prepare(
+        &self,
+        mirror: &Path,
+        tree: Arc<CommitTree>,
+        strategy: &PromotionStrategy,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Result<PreparedRoots, HydrationFailure>, LookError> {
+        let listed = match self.list(mirror, tree.clone()).await {
+            Ok(listed) => listed,
+            Err(error) => return Ok(Err(unreadable(&error, now))),
+        };
+        let roots = match find_roots(listed.clone(), strategy, environment).await {
+            Ok(discovery) => discovery.roots,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let dry = tree.id();
+        let Provided { tree, roots, refused } = match charts::provide(self.charts.as_ref(), mirror, tree, roots).await {
+            Ok(provided) => provided,
+            Err(ProvideError::Tree(error)) => return Ok(Err(unreadable(&error, now))),
+            Err(ProvideError::Git(error)) => return Err(error.into()),
+        };
+        let listed = match tree.id() == dry {
+            true => listed,
+            false => match self.list(mirror, tree).await {
+                Ok(listed) => listed,
+                Err(error) => return Ok(Err(unreadable(&error, now))),
+            },
+        };
+        let (renderers, tree) = (self.renderers.clone(), listed.clone());
+        let roots = blocking(move || {
+            let prepared = |root: Root| {
+                let refusal = refused.get(root.input.dir()).filter(|_| matches!(root.input, Input::Helm(_)));
+                let prepared = match refusal {
+                    Some(refusal) => Err(refusal.clone()),
+                    None => prepare(&renderers, &tree, &root),
+                };
+                (root, prepared)
+            };
+            roots.into_iter().map(prepared).collect()
+        })
+        .await;
+        Ok(Ok(PreparedRoots { listed, roots }))
     }
 
     /// Lists a tree, unless that was done.
