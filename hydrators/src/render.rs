@@ -87,6 +87,7 @@ pub(crate) struct Room {
 /// When the sources cannot be followed, or name what no renderer may have.
 pub fn prepare(renderers: &Renderers, tree: &IndexedTree, root: &Root) -> Result<Prepared, RenderFailure> {
     let options = &root.options;
+    let renderers = &renderers.pinned(options);
     let inputs = match &root.input {
         Input::Kustomize { dir } => {
             renderers.check_pin(Tool::Kustomize, options.kustomize_version.as_deref())?;
@@ -142,6 +143,7 @@ impl Prepared {
 
     /// Has the renderer run once, in folders of its own.
     async fn run(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Raw, RenderFailure> {
+        let renderers = &renderers.pinned(&self.root.options);
         match (&self.root.input, &self.inputs) {
             (Input::Kustomize { dir }, Inputs::Kustomize(walked)) => {
                 kustomize::render(renderers, tree, dir, walked, &self.room(tree).await?).await

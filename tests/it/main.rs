@@ -35,6 +35,7 @@ mod program;
 mod promotion;
 mod proxy;
 mod rejections;
+mod renderers;
 mod renewal;
 mod restarts;
 mod retiring;

@@ -80,9 +80,12 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
 async fn renderers(tools: &Tools) -> Vec<Check> {
     match tools.hydrator().await {
         Ok(hydrator) => {
-            let found = |tool| {
-                let (version, path) = (hydrator.renderers().version(tool), hydrator.renderers().path(tool));
-                Check::new(tool.name(), true, format!("{version}, {}", path.display()))
+            let found = |tool: Tool| {
+                let mut versions = hydrator.renderers().versions(tool);
+                let told = |(version, path): (&str, &std::path::Path)| format!("{version}, {}", path.display());
+                let first = versions.next().map(told).unwrap_or_default();
+                let advice = versions.map(|other| format!("{}, for what pins it", told(other))).collect();
+                Check { advice, ..Check::new(tool.name(), true, first) }
             };
             [Tool::Helm, Tool::Kustomize].map(found).into()
         }

@@ -40,9 +40,10 @@ use crate::{
 /// Where the renderers are.
 #[derive(Debug, clap::Args)]
 pub struct Tools {
-    /// A folder with `helm` and `kustomize`, looked at before PATH
-    #[arg(long, env = "HYDROMOTE_TOOLS", value_name = "DIR")]
-    tools: Option<PathBuf>,
+    /// A folder with `helm` and `kustomize`, looked at before PATH; several, for other versions that are pinned, are
+    /// separated by colons
+    #[arg(long, env = "HYDROMOTE_TOOLS", value_name = "DIR", value_delimiter = ':')]
+    tools: Vec<PathBuf>,
     #[command(flatten)]
     charts: KeptCharts,
 }
@@ -55,14 +56,11 @@ impl Tools {
     }
 
     fn folders(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let folder = self.tools.as_ref().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(match folder {
-            Some(folder) => {
-                let full = std::path::absolute(folder);
-                vec![full.with_context(|| format!("could not use the folder `{}`", folder.display()))?]
-            }
-            None => Vec::new(),
-        })
+        let folders = self.tools.iter().filter(|folder| !folder.as_os_str().is_empty());
+        let full = |folder: &PathBuf| {
+            std::path::absolute(folder).with_context(|| format!("could not use the folder `{}`", folder.display()))
+        };
+        folders.map(full).collect()
     }
 }
 

@@ -101,3 +101,26 @@ async fn both_helms_give_the_same_bytes() {
         assert_eq!(canonical(&manifest(&newer)).expect("a manifest"), manifest(&newer));
     }
 }
+
+#[tokio::test]
+async fn a_root_is_rendered_by_the_version_that_it_pins() {
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {by: \"{{ .Capabilities.HelmVersion.Version }}\"}\n";
+    let repository = Repository::with(&[
+        ("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+        ("charts/web/templates/by.yaml", template),
+    ]);
+    let folders = ["bin", "helm-3"].map(|folder| checkout().join(".tools").join(folder));
+    let renderers = Renderers::find(&folders, None, launcher(), Limits::default()).await.expect("the real renderers");
+    let versions: Vec<&str> = renderers.versions(Tool::Helm).map(|(version, _)| version).collect();
+    let [newer, older] = versions[..] else { panic!("{versions:?}") };
+    let mut root = root(Input::Helm(Box::new(release("charts/web", "web"))));
+    for (pinned, by) in [(None, newer), (Some(older), older), (Some(newer), newer)] {
+        root.options.helm_version = pinned.map(str::to_owned);
+        let rendered = render_root(&renderers, &repository.tree(), &root).await.expect("rendered");
+        assert_eq!(rendered.renderer, format!("helm v{by}"));
+        assert!(manifest(&rendered).contains(&format!("\"v{by}\"")), "{}", manifest(&rendered));
+    }
+    root.options.helm_version = Some("3.99.0".to_owned());
+    let failure = render_root(&renderers, &repository.tree(), &root).await.expect_err("it is not here");
+    assert!(failure.message.contains(&format!("has {newer} and {older}")), "{failure}");
+}

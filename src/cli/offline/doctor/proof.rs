@@ -23,7 +23,7 @@ const REMEDY: &str = "a function such as `randAlphaNum`, `genCA`, `now` or `uuid
 /// What to prove.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub struct Args {
+pub(super) struct Args {
     /// Renders each root of a repository twice: it must be the same both times
     #[arg(long)]
     prove: bool,
@@ -42,13 +42,13 @@ pub struct Args {
 
 impl Args {
     /// Says whether anything is to be proved.
-    pub fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         self.prove
     }
 }
 
 /// Returns a check for each environment, and one for each root of it that is not proved.
-pub async fn checks(args: &Args, tools: &Tools) -> anyhow::Result<Vec<Check>> {
+pub(super) async fn checks(args: &Args, tools: &Tools) -> anyhow::Result<Vec<Check>> {
     let checkout = Checkout::open(&args.repo).await?;
     let dry = checkout.resolve(args.rev.as_deref())?;
     let strategies = strategies::read(&checkout, &*open_tree(checkout.mirror(), &dry).await?, &args.strategy)?;
