@@ -29,6 +29,7 @@ mod merges;
 mod modes;
 mod network;
 mod offline;
+mod ownership;
 mod page;
 mod partial_rollbacks;
 mod program;
