@@ -204,12 +204,14 @@ pub async fn render_root(
     prepare(renderers, tree, root)?.render(renderers, tree).await
 }
 
-/// Renders several roots, at most `parallelism` at a time; the results are in the order of `roots`.
+/// Renders several roots, at most `parallelism` at a time; the results are in the order of `roots`. After each one
+/// that is through, `told` is called.
 pub async fn render_roots(
     renderers: &Arc<Renderers>,
     tree: &Arc<IndexedTree>,
     roots: Vec<Prepared>,
     parallelism: usize,
+    told: impl Fn(),
 ) -> Vec<Result<Rendered, RenderFailure>> {
     let permits = Arc::new(Semaphore::new(parallelism.max(1)));
     let mut tasks = JoinSet::new();
@@ -223,6 +225,7 @@ pub async fn render_roots(
         });
     }
     while let Some(done) = tasks.join_next().await {
+        told();
         if let Ok((position, result)) = done {
             results[position] = result;
         }

@@ -12,8 +12,8 @@ use std::{
 use futures::{StreamExt, stream};
 use git2::{Oid, Repository};
 use hydrators::{
-    Discovery, FailureKind, IndexedTree, Input, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
-    TreeError, TreeLimits, discover, prepare, render_roots,
+    Discovery, FailureKind, IndexedTree, Input, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers,
+    RenderingKey, Root, TreeError, TreeLimits, discover, prepare, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -62,6 +62,30 @@ pub struct Hydrator {
     charts: Option<Charts>,
     known: Mutex<VecDeque<(Key, Outcome)>>,
     previews: Semaphore,
+    watch: Option<Watch>,
+}
+
+/// Who is told how far a hydration is.
+struct Watch(Box<dyn Fn(Step) + Send + Sync>);
+
+/// How far the hydration of an environment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The roots were found; of so many it is known what they render to.
+    Found {
+        /// All of them.
+        roots: usize,
+        /// Those that are not rendered.
+        known: usize,
+    },
+    /// One more was rendered, or failed.
+    RootDone,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// What is hydrated, but for the tree.
@@ -107,6 +131,8 @@ struct PreparedRoots {
 pub struct RenderedRoot {
     /// The root.
     pub root: Root,
+    /// What its rendering follows from, as far as that could be found out.
+    pub key: Option<RenderingKey>,
     /// Its rendering in the mirror, or why there is none.
     pub outcome: RootOutcome,
     /// Whether a renderer had to run for it.
@@ -119,13 +145,19 @@ impl Hydrator {
         let previews = Semaphore::new(PREVIEWS_AT_A_TIME);
         let renderers = Arc::new(renderers);
         let (listed, renderings, known) = (Mutex::default(), Renderings::default(), Mutex::default());
-        Self { renderers, parallelism, listed, renderings, charts: None, known, previews }
+        Self { renderers, parallelism, listed, renderings, charts: None, known, previews, watch: None }
     }
 
     /// Has it put charts from elsewhere into the trees that ask for them; without them such roots fail.
     #[must_use]
     pub fn with_charts(self, charts: Charts) -> Self {
         Self { charts: Some(charts), ..self }
+    }
+
+    /// Has somebody told how far each hydration is.
+    #[must_use]
+    pub fn watched_by(self, watch: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self { watch: Some(Watch(Box::new(watch))), ..self }
     }
 
     /// Returns the renderers.
@@ -226,17 +258,27 @@ impl Hydrator {
         let (mut done, mut wanted) = (Vec::new(), Vec::new());
         for (root, prepared) in prepared {
             match prepared {
-                Err(failure) => done.push(RenderedRoot { root, outcome: Err(failure), is_new: false }),
+                Err(failure) => done.push(RenderedRoot { root, key: None, outcome: Err(failure), is_new: false }),
                 Ok(prepared) => match known.remove(&prepared.key) {
-                    Some(outcome) => done.push(RenderedRoot { root, outcome, is_new: false }),
+                    Some(outcome) => {
+                        done.push(RenderedRoot { root, key: Some(prepared.key), outcome, is_new: false });
+                    }
                     None => wanted.push(prepared),
                 },
             }
         }
         let (keys, roots): (Vec<_>, Vec<_>) = wanted.iter().map(|one| (one.key.clone(), one.root.clone())).unzip();
-        let results = render_roots(&self.renderers, &listed, wanted, self.parallelism).await;
+        let told = || {
+            if let Some(Watch(watch)) = &self.watch {
+                watch(Step::RootDone);
+            }
+        };
+        if let Some(Watch(watch)) = &self.watch {
+            watch(Step::Found { roots: done.len() + roots.len(), known: done.len() });
+        }
+        let results = render_roots(&self.renderers, &listed, wanted, self.parallelism, told).await;
         let added = self.renderings.add(kept, keys.into_iter().zip(results).collect(), now).await?;
-        let new = |(root, (_, outcome))| RenderedRoot { root, outcome, is_new: true };
+        let new = |(root, (key, outcome))| RenderedRoot { root, key: Some(key), outcome, is_new: true };
         done.extend(roots.into_iter().zip(added).map(new));
         done.sort_by(|a, b| a.root.output.cmp(&b.root.output));
         Ok(Ok(done))

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use git2::Oid;
-use hydrators::{Limits, RenderFailure};
+use hydrators::{Limits, RenderFailure, RenderingKey};
 use serde::Serialize;
 
 use super::{
@@ -32,7 +32,7 @@ use crate::{
     },
     messages::{DryText, Messages},
     reconcile::{
-        hydrate::{Hydrator, open_tree},
+        hydrate::{Hydrator, Step, open_tree},
         renderings::Kept,
     },
 };
@@ -78,6 +78,10 @@ pub struct Rendering {
     pub content: Content,
     /// About each of them.
     pub roots: BTreeMap<RootName, RootInfo>,
+    /// What the rendering of each follows from.
+    pub keys: BTreeMap<RootName, RenderingKey>,
+    /// Those that were known, and not rendered again.
+    pub known: BTreeSet<RootName>,
     /// What failed.
     pub failures: Vec<Failure>,
 }
@@ -104,6 +108,11 @@ impl<'a> Renderer<'a> {
         Ok(Self { checkout, hydrator: tools.hydrator().await?, messages: Messages::built_in() })
     }
 
+    /// Has somebody told how far each hydration is.
+    pub fn watched_by(self, watch: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self { hydrator: self.hydrator.watched_by(watch), ..self }
+    }
+
     /// Has the READMEs say what these messages do.
     pub fn with_messages(self, messages: Messages) -> Self {
         Self { messages, ..self }
@@ -126,6 +135,8 @@ impl<'a> Renderer<'a> {
             match one.outcome {
                 Ok(stored) => {
                     rendering.content.insert(root.clone(), stored.id);
+                    rendering.keys.extend(one.key.map(|key| (root.clone(), key)));
+                    rendering.known.extend((!one.is_new).then(|| root.clone()));
                     let (commands, renderer, labels) = (stored.commands, stored.renderer, one.root.labels);
                     rendering.roots.insert(root, RootInfo { commands, renderer, labels });
                 }
