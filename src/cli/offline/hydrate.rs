@@ -170,7 +170,7 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let targets = strategies::targets(&strategies, &args.environment)?;
     let messages = app::messages(args.templates.as_deref())?;
-    let progress = Progress::new();
+    let progress = Progress::default();
     let watch = progress.clone();
     let renderer = Renderer::new(&checkout, &args.tools).await?.with_messages(messages);
     let renderer = renderer.watched_by(move |step| watch.step(step));

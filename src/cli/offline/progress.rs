@@ -11,14 +11,16 @@ const BAR: &str = "{msg} [{bar:32}] {pos}/{len} roots";
 #[derive(Debug, Clone)]
 pub struct Progress(ProgressBar);
 
-impl Progress {
+impl Default for Progress {
     /// Makes a bar; nothing is drawn where standard error is no terminal.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         bar.set_style(ProgressStyle::with_template(BAR).expect("because it is a template").progress_chars("=> "));
         Self(bar)
     }
+}
 
+impl Progress {
     /// Says what is rendered next.
     pub fn begin(&self, what: impl std::fmt::Display) {
         self.0.reset();

@@ -87,10 +87,7 @@ impl Told {
 }
 
 /// Leaves out what could not be read.
-fn readable<'t>(
-    pairs: Vec<(&'t str, String)>,
-    read: Vec<Option<Vec<String>>>,
-) -> (Vec<(&'t str, String)>, Vec<Vec<String>>) {
+fn readable(pairs: Vec<(&str, String)>, read: Vec<Option<Vec<String>>>) -> (Vec<(&str, String)>, Vec<Vec<String>>) {
     pairs.into_iter().zip(read).filter_map(|(pair, read)| Some((pair, read?))).unzip()
 }
 
