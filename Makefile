@@ -19,7 +19,7 @@ TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rej
 	comments::answered comments::going_back comments::heard::code drift::a_command drift::drift_is drift::work_of \
 	drift::a_foreign_commit gates::a_gate merges::a_merge_by_hand merges::a_person restarts::a_restart
 
-.PHONY: help demo test prove test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-hydrate bench-gitea
+.PHONY: help demo test prove meaning test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-hydrate bench-gitea
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -87,6 +87,13 @@ prove: tools
 	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/prove.txt"; rm -f "$$result"; \
 	HYDROMOTE_PROVE="$(abspath $(REPO))" HYDROMOTE_PROVE_FILES="$(or $(FILES),100)" \
 		$(CARGO) test --locked --quiet --package hydrators --test wire closure::a_repository -- --exact --ignored >&2; \
+	ended=$$?; cat "$$result" && exit $$ended
+
+## make meaning REPO=…  reads every YAML file and rendering of a checkout before and after it is written in canonical text
+meaning: tools
+	@result="$(or $(CARGO_TARGET_DIR),target)/tmp/meaning.txt"; rm -f "$$result"; \
+	HYDROMOTE_MEANING="$(abspath $(REPO))" \
+		$(CARGO) test --locked --quiet --package hydrators --test wire meaning::corpus::a_repository -- --exact --ignored >&2; \
 	ended=$$?; cat "$$result" && exit $$ended
 
 ## make tools       Helm and Kustomize, pinned and verified, into .tools/bin

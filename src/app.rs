@@ -444,6 +444,7 @@ async fn parts(settings: &Settings) -> anyhow::Result<Parts> {
         .into_iter()
         .flatten()
         .filter_map(|program| program.parent().map(Path::to_owned))
+        .chain(settings.renderers.more.iter().cloned())
         .collect();
     let limits = hydrators::Limits {
         wall: settings.limits.render_timeout,

@@ -8,7 +8,8 @@
 //! - Every scalar keeps its own text and quoting, so that no reader can read another value. Only
 //!   line folding inside a scalar is undone.
 //! - A document with anchors, aliases, tags or merge keys stays byte for byte as it was, and so
-//!   does one that could not be read back as the same thing after it was written.
+//!   does one that could not be read back as the same thing after it was written. Empty lines after
+//!   its end are not a part of it.
 //! - Canonical text is a fixed point: written again, it does not change.
 
 use std::collections::BTreeMap;
@@ -148,7 +149,7 @@ fn document(chunk: &Chunk<'_>, tree: &Tree<'_>, origin: &Origin) -> Result<Docum
     refuse_double_keys(&tree.root)?;
     let text = match emit::emit(tree) {
         Some(text) => text,
-        None => chunk.verbatim(),
+        None => chunk.verbatim(tree),
     };
     let resolved;
     let (identity, has_secret_data) = if tree.has_properties || has_merge_key(&tree.root) {
@@ -256,13 +257,15 @@ struct Chunk<'t> {
 }
 
 impl Chunk<'_> {
-    /// Returns the document as it was, made to end with a line break.
-    fn verbatim(&self) -> String {
-        let mut text = self.text.to_string();
-        if !text.ends_with('\n') {
-            text.push('\n');
+    /// Returns the document as it was, made to end with one line break where more of them say nothing.
+    fn verbatim(&self, tree: &Tree<'_>) -> String {
+        let text = format!("{}\n", self.text.trim_end_matches(['\r', '\n']));
+        let last = |tree: &Tree<'_>| tree.root.last_text().map(str::to_owned);
+        match yaml::read_document(&text) {
+            Ok(Some(again)) if last(&again) == last(tree) => text,
+            _ if self.text.ends_with('\n') => self.text.to_owned(),
+            _ => format!("{}\n", self.text),
         }
-        text
     }
 
     fn origin(&self, file: Option<&str>) -> Origin {
@@ -543,6 +546,15 @@ data:
             assert!(out.ends_with(&format!("---\n{document}")), "{out}");
             assert_eq!(canonical(&out).expect("a good manifest"), out);
         }
+    }
+
+    #[test]
+    fn empty_lines_after_a_document_that_stays_are_kept_where_they_are_text() {
+        let document = "kind: A\napiVersion: v1\nmetadata: {name: a}\nspec: &a\n  text: |+\n    x\n\n\n";
+        assert_eq!(written(document), document);
+        let other = document.replace("|+", "|");
+        assert_eq!(written(&other), other.trim_end().to_owned() + "\n");
+        assert_eq!(written(&other.replace('\n', "\r\n")), other.trim_end().replace('\n', "\r\n") + "\n");
     }
 
     #[test]

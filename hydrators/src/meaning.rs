@@ -32,7 +32,7 @@ pub enum Meaning {
     Sequence(Vec<Meaning>),
     /// A mapping; the order of its keys says nothing.
     Mapping(BTreeMap<Meaning, Meaning>),
-    /// A document with references to its own parts in which readers may disagree, as it was written.
+    /// A document with references to its own parts, or tags, in which readers may disagree; as it was written.
     AsWritten(String),
 }
 
@@ -42,7 +42,9 @@ impl Document {
         let as_written = || Meaning::AsWritten(self.text().to_owned());
         match yaml::read_document(self.text()) {
             Ok(Some(tree)) if is_plain(&tree) => of_node(&tree.root).unwrap_or_else(as_written),
-            Ok(Some(tree)) if !is_ambiguous(&tree.root) => resolved(self.text()).unwrap_or_else(as_written),
+            Ok(Some(tree)) if !tree.has_tags && !is_ambiguous(&tree.root) => {
+                resolved(self.text()).unwrap_or_else(as_written)
+            }
             _ => as_written(),
         }
     }
@@ -186,6 +188,8 @@ mod tests {
             ("{a: }", "{}"),
             ("true", "'true'"),
             ("&x {a: yes}", "{a: yes}"),
+            ("!!str 1", "\"1\""),
+            ("!x", "~"),
         ] {
             assert!(!is_same(a, b), "{a} and {b}");
         }

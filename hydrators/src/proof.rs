@@ -12,6 +12,21 @@ const NAMED: usize = 10;
 
 /// Fails when two renderings of one root differ, and says where.
 pub(crate) fn compare(first: &[Document], second: &[Document]) -> Result<(), RenderFailure> {
+    let mut found = differences(first, second);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let more = if found.len() > NAMED { format!(", and {} more", found.len() - NAMED) } else { String::new() };
+    found.truncate(NAMED);
+    Err(RenderFailure::author(format!(
+        "it renders to something else each time (`prove`): {}{more}. A function such as `randAlphaNum`, `genCA`, `now` or \
+         `uuidv4` does that; give the value instead",
+        found.join(", ")
+    )))
+}
+
+/// Says where two renderings of one root differ: the resource and the JSON pointer into it, never a value.
+pub(crate) fn differences(first: &[Document], second: &[Document]) -> Vec<String> {
     let (first, second) = (by_identity(first), by_identity(second));
     let mut found = Vec::new();
     for (key, one) in &first {
@@ -31,16 +46,7 @@ pub(crate) fn compare(first: &[Document], second: &[Document]) -> Result<(), Ren
     }
     let new = second.keys().filter(|key| !first.contains_key(*key));
     found.extend(new.map(|(identity, _)| format!("{identity} is there the second time alone")));
-    if found.is_empty() {
-        return Ok(());
-    }
-    let more = if found.len() > NAMED { format!(", and {} more", found.len() - NAMED) } else { String::new() };
-    found.truncate(NAMED);
-    Err(RenderFailure::author(format!(
-        "it renders to something else each time (`prove`): {}{more}. A function such as `randAlphaNum`, `genCA`, `now` or \
-         `uuidv4` does that; give the value instead",
-        found.join(", ")
-    )))
+    found
 }
 
 /// Nameless documents are told apart by their place.

@@ -28,7 +28,7 @@ use crate::tree::TreeError;
 
 /// The version of what this library makes of a renderer's output. It is raised by every change after which equal
 /// inputs give other bytes, so that no rendering of before is taken for one of now.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a root renders to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +87,7 @@ pub(crate) struct Room {
 /// When the sources cannot be followed, or name what no renderer may have.
 pub fn prepare(renderers: &Renderers, tree: &IndexedTree, root: &Root) -> Result<Prepared, RenderFailure> {
     let options = &root.options;
+    let renderers = &renderers.pinned(options);
     let inputs = match &root.input {
         Input::Kustomize { dir } => {
             renderers.check_pin(Tool::Kustomize, options.kustomize_version.as_deref())?;
@@ -134,8 +135,19 @@ impl Prepared {
         Ok(Rendered { files, commands: raw.commands, renderer: raw.renderer })
     }
 
+    /// Renders the root twice; returns where the renderings differ, which is nowhere where it is deterministic.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Prepared::render`].
+    pub async fn prove(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Vec<String>, RenderFailure> {
+        let (first, second) = (self.run(renderers, tree).await?, self.run(renderers, tree).await?);
+        Ok(proof::differences(&first.documents, &second.documents))
+    }
+
     /// Has the renderer run once, in folders of its own.
     async fn run(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Raw, RenderFailure> {
+        let renderers = &renderers.pinned(&self.root.options);
         match (&self.root.input, &self.inputs) {
             (Input::Kustomize { dir }, Inputs::Kustomize(walked)) => {
                 kustomize::render(renderers, tree, dir, walked, &self.root.options, &self.room(tree).await?).await
@@ -196,12 +208,14 @@ pub async fn render_root(
     prepare(renderers, tree, root)?.render(renderers, tree).await
 }
 
-/// Renders several roots, at most `parallelism` at a time; the results are in the order of `roots`.
+/// Renders several roots, at most `parallelism` at a time; the results are in the order of `roots`. After each one
+/// that is through, `told` is called.
 pub async fn render_roots(
     renderers: &Arc<Renderers>,
     tree: &Arc<IndexedTree>,
     roots: Vec<Prepared>,
     parallelism: usize,
+    told: impl Fn(),
 ) -> Vec<Result<Rendered, RenderFailure>> {
     let permits = Arc::new(Semaphore::new(parallelism.max(1)));
     let mut tasks = JoinSet::new();
@@ -215,6 +229,7 @@ pub async fn render_roots(
         });
     }
     while let Some(done) = tasks.join_next().await {
+        told();
         if let Ok((position, result)) = done {
             results[position] = result;
         }

@@ -1,15 +1,18 @@
 //! The renderer programs of this machine: found once, with their versions.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::failure::RenderFailure;
 use crate::launch::Launcher;
 use crate::program::{Call, Limits, Output, ProgramError, Runner, Scratch};
+use crate::source::RenderOptions;
 
 /// How long a program may take to say its version.
 const VERSION_WAIT: Duration = Duration::from_secs(20);
@@ -27,12 +30,16 @@ pub enum Tool {
 }
 
 /// The renderer programs, ready to run.
-#[derive(Debug)]
+///
+/// There may be several versions of one: the first is used, and the others where they are pinned.
+#[derive(Debug, Clone)]
 pub struct Renderers {
     helm: Program,
     kustomize: Program,
+    /// All that were found, each version once, the one in use first.
+    versions: Arc<Vec<(Tool, Program)>>,
     limits: Limits,
-    runner: Runner,
+    runner: Arc<Runner>,
 }
 
 /// A program and what it says about itself.
@@ -106,7 +113,8 @@ impl fmt::Display for Tool {
 
 impl Renderers {
     /// Finds Helm and Kustomize in `folders` first, then in those of `path` (the form of `PATH`),
-    /// and asks them for their versions. Every program is started through `launcher`, under `limits`.
+    /// and asks them for their versions: the first that fits is used, and others where they are pinned.
+    /// Every program is started through `launcher`, under `limits`.
     ///
     /// # Errors
     ///
@@ -119,10 +127,32 @@ impl Renderers {
     ) -> Result<Self, RenderersError> {
         let mut places = folders.to_vec();
         places.extend(path.map(env::split_paths).into_iter().flatten().filter(|folder| folder.is_absolute()));
-        let runner = Runner::new(launcher);
-        let helm = find(Tool::Helm, &places, &runner, &limits).await?;
-        let kustomize = find(Tool::Kustomize, &places, &runner, &limits).await?;
-        Ok(Self { helm, kustomize, limits, runner })
+        let runner = Arc::new(Runner::new(launcher));
+        let helms = find(Tool::Helm, &places, &runner, &limits).await?;
+        let kustomizes = find(Tool::Kustomize, &places, &runner, &limits).await?;
+        let first = |found: &[Program]| found.first().cloned().expect("because without one that is an error");
+        let (helm, kustomize) = (first(&helms), first(&kustomizes));
+        let of = |tool: Tool, found: Vec<Program>| found.into_iter().map(move |program| (tool, program));
+        let versions = Arc::new(of(Tool::Helm, helms).chain(of(Tool::Kustomize, kustomizes)).collect());
+        Ok(Self { helm, kustomize, versions, limits, runner })
+    }
+
+    /// Returns the renderers that these options pin, as far as they are here; [`prepare`](crate::prepare) refuses
+    /// what is not.
+    pub(crate) fn pinned(&self, options: &RenderOptions) -> Self {
+        let chosen = |tool: Tool, pinned: &Option<String>| {
+            let wanted = pinned.as_deref().map(|pinned| pinned.trim_start_matches('v'));
+            let fits = |(of, program): &&(Tool, Program)| *of == tool && wanted == Some(program.version.as_str());
+            self.versions.iter().find(fits).map_or_else(|| self.program(tool), |(_, program)| program).clone()
+        };
+        let helm = chosen(Tool::Helm, &options.helm_version);
+        Self { helm, kustomize: chosen(Tool::Kustomize, &options.kustomize_version), ..self.clone() }
+    }
+
+    /// Returns every version of a program with where it is, the one that is used where none is pinned first.
+    pub fn versions(&self, tool: Tool) -> impl Iterator<Item = (&str, &Path)> {
+        let of_tool = self.versions.iter().filter(move |(of, _)| *of == tool);
+        of_tool.map(|(_, program)| (program.version.as_str(), program.path.as_path()))
     }
 
     /// Returns a program's version, without the `v`.
@@ -160,9 +190,13 @@ impl Renderers {
     pub(crate) fn check_pin(&self, tool: Tool, pinned: Option<&str>) -> Result<(), RenderFailure> {
         let here = self.version(tool);
         match pinned.map(|pinned| pinned.trim_start_matches('v')) {
-            Some(pinned) if pinned != here => Err(RenderFailure::operator(format!(
-                "the strategy pins {tool} {pinned}, but this server has {here}; change the pin, or install that version"
-            ))),
+            Some(pinned) if pinned != here => {
+                let all: Vec<&str> = self.versions(tool).map(|(version, _)| version).collect();
+                Err(RenderFailure::operator(format!(
+                    "the strategy pins {tool} {pinned}, but this server has {}; change the pin, or install that version",
+                    all.join(" and ")
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -223,16 +257,28 @@ pub(crate) fn killed(tool: Tool, output: &Output) -> Option<RenderFailure> {
     }
 }
 
-async fn find(tool: Tool, places: &[PathBuf], runner: &Runner, limits: &Limits) -> Result<Program, RenderersError> {
-    let mut unfit = None;
+/// Returns the programs that fit, each version once, in the order of the places.
+async fn find(
+    tool: Tool,
+    places: &[PathBuf],
+    runner: &Runner,
+    limits: &Limits,
+) -> Result<Vec<Program>, RenderersError> {
+    let (mut found, mut unfit) = (Vec::<Program>::new(), None);
+    let mut seen = BTreeSet::new();
     for path in places.iter().map(|folder| folder.join(tool.name())).filter(|path| is_program(path)) {
+        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+            continue;
+        }
         match version(tool, &path, runner, limits).await {
-            Ok(version) if tool.fits(&version) => return Ok(Program { path, version }),
+            Ok(version) if found.iter().any(|program| program.version == version) => {}
+            Ok(version) if tool.fits(&version) => found.push(Program { path, version }),
             Ok(version) => unfit = unfit.or(Some((path, format!("it is version {version}")))),
             Err(reason) => unfit = unfit.or(Some((path, reason))),
         }
     }
     match unfit {
+        _ if !found.is_empty() => Ok(found),
         Some((path, reason)) => {
             Err(RenderersError::Unfit { path: path.display().to_string(), reason, needs: tool.needs() })
         }

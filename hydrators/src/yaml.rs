@@ -37,6 +37,8 @@ pub(crate) struct Tree<'t> {
     pub(crate) root: Node<'t>,
     /// Whether the document has anchors, aliases or tags, which cannot be moved about freely.
     pub(crate) has_properties: bool,
+    /// Whether the document has tags, of which each reader makes what it likes.
+    pub(crate) has_tags: bool,
 }
 
 /// Why a document cannot be read.
@@ -82,6 +84,16 @@ impl<'t> Node<'t> {
         }
     }
 
+    /// Returns the text of the last scalar in it.
+    pub(crate) fn last_text(&self) -> Option<&str> {
+        match self {
+            Node::Scalar(scalar) => Some(&scalar.value),
+            Node::Sequence(items) => items.last().and_then(Node::last_text),
+            Node::Mapping(entries) => entries.last().and_then(|(_, value)| value.last_text()),
+            Node::Alias => None,
+        }
+    }
+
     /// Returns whether there is nothing: `null` in one of its plain forms, or an empty collection.
     pub(crate) fn is_nothing(&self) -> bool {
         match self {
@@ -99,8 +111,8 @@ impl<'t> Node<'t> {
 pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> {
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut reader =
-        Reader { text, parser: Parser::new_from_str_with_options(text, options), has_properties: false, nodes: 0 };
+    let parser = Parser::new_from_str_with_options(text, options);
+    let mut reader = Reader { text, parser, has_properties: false, has_tags: false, nodes: 0 };
     let mut root = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -112,8 +124,8 @@ pub(crate) fn read_document(text: &str) -> Result<Option<Tree<'_>>, Unreadable> 
             event => root = Some(reader.node(event, &span)?),
         }
     }
-    let has_properties = reader.has_properties;
-    Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties }))
+    let Reader { has_properties, has_tags, .. } = reader;
+    Ok(root.filter(|root| !is_void(root)).map(|root| Tree { root, has_properties, has_tags }))
 }
 
 /// Returns where the fields of a mapping are in its text: from each key to the end of its value. What cannot be read,
@@ -213,6 +225,7 @@ struct Reader<'t> {
     text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     has_properties: bool,
+    has_tags: bool,
     nodes: u64,
 }
 
@@ -234,6 +247,7 @@ impl<'t> Reader<'t> {
             let message = format!("this document has more than {MOST_NODES} values");
             return Err(Unreadable { line: line_of(span), message });
         }
+        self.has_tags |= event.tag().is_some();
         self.has_properties |= event.tag().is_some() || event.anchor_id().is_some();
         match event {
             Event::Scalar(value, style, ..) => {

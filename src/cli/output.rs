@@ -23,6 +23,11 @@ pub fn json(value: &impl serde::Serialize) {
     line(serde_json::to_string_pretty(value).expect("because what is printed has text keys only"));
 }
 
+/// Writes a value as one line of JSON to standard output.
+pub fn json_line(value: &impl serde::Serialize) {
+    line(serde_json::to_string(value).expect("because what is printed has text keys only"));
+}
+
 /// Writes an error with its causes to standard error.
 pub fn error(error: &anyhow::Error) {
     progress(format_args!("error: {error:#}"));

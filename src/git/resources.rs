@@ -130,6 +130,14 @@ pub fn of_rendering(repository: &Repository, rendering: Option<&RenderingId>) ->
     Ok(resources)
 }
 
+/// Reads the resources of a text.
+#[cfg(test)]
+pub fn of_text(text: &str) -> Resources {
+    let mut resources = Resources::new();
+    read(text, &mut resources);
+    resources
+}
+
 /// Reads the resources of a rendering as far as its files are small enough; says too whether one was not.
 pub fn of_rendering_within(
     repository: &Repository,
@@ -241,7 +249,7 @@ fn change_within(
 
 /// Says whether a document may hold the data of a `Secret`: one by itself, one in a list, or what is no
 /// resource that can be read.
-fn may_tell_secrets(id: &ResourceId, document: &str) -> bool {
+pub fn may_tell_secrets(id: &ResourceId, document: &str) -> bool {
     let is_list = id.kind.ends_with("List") && document.contains("Secret");
     (id.group.is_empty() && id.kind == "Secret") || id.kind.is_empty() || is_list
 }
@@ -342,9 +350,7 @@ mod tests {
     use super::*;
 
     fn resources(text: &str) -> Resources {
-        let mut found = Resources::new();
-        read(text, &mut found);
-        found
+        of_text(text)
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub struct Owned {
     pub strategies: BTreeMap<RootName, StrategyName>,
     /// The labels of each root.
     pub labels: RootLabels,
+    /// Name and version of what rendered each root.
+    pub renderers: BTreeMap<RootName, String>,
     /// Every owned file of each root, by path from the branch's root.
     pub files: BTreeMap<RootName, BTreeMap<String, Entry>>,
 }
@@ -112,6 +114,7 @@ impl Owned {
             content: self.content.only(&is_in),
             strategies: of(&self.strategies, &is_in),
             labels: of(&self.labels, &is_in),
+            renderers: of(&self.renderers, &is_in),
             files: of(&self.files, &is_in),
         }
     }
@@ -148,6 +151,7 @@ pub fn owned(repository: &Repository, tree: Oid) -> Result<Owned, GitError> {
         owned.content.insert(root.clone(), rendering(folder, &listed)?);
         owned.strategies.insert(root.clone(), parsed.hydromote.strategy);
         owned.labels.insert(root.clone(), parsed.hydromote.labels);
+        owned.renderers.insert(root.clone(), parsed.hydromote.renderer);
         owned.files.insert(root, listed);
     }
     Ok(owned)

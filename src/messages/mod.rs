@@ -17,7 +17,10 @@ mod samples;
 mod strategy;
 mod template;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
@@ -123,6 +126,19 @@ pub struct PromotionText {
     pub changes: Changes,
     /// What it is made of, where several lanes share a pull request.
     pub parts: Vec<PartText>,
+    /// Which of what it changes was rendered by another version of a renderer than what runs.
+    pub renderers: Vec<RendererChange>,
+}
+
+/// Another version of a renderer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RendererChange {
+    /// What rendered what is proposed, in words.
+    by: String,
+    /// What rendered what runs, in words.
+    before: String,
+    /// The roots, as code spans.
+    roots: Vec<String>,
 }
 
 /// About what one lane brings into a pull request that all lanes share.
@@ -294,6 +310,32 @@ impl Changes {
     }
 }
 
+impl RendererChange {
+    /// Sums up roots, each with what rendered it before and now; one rendered by the same says nothing.
+    pub fn of<'r>(roots: impl Iterator<Item = (&'r RootName, &'r str, &'r str)>) -> Vec<Self> {
+        let mut found: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+        for (root, before, by) in roots.filter(|(_, before, by)| before != by && !before.is_empty() && !by.is_empty()) {
+            found.entry((by, before)).or_default().push(root_name(root));
+        }
+        let change =
+            |((by, before), roots)| Self { by: renderer_name(by), before: renderer_name(before), roots: listed(roots) };
+        found.into_iter().take(NAMES_LIMIT).map(change).collect()
+    }
+}
+
+/// Returns a renderer as people call it: `Helm 4.3.1` for `helm v4.3.1`.
+fn renderer_name(label: &str) -> String {
+    let name = |part: &str| {
+        let (tool, version) = part.split_once(' ').unwrap_or((part, ""));
+        let version = version.strip_prefix('v').unwrap_or(version);
+        let mut tool = tool.chars();
+        let tool: String = tool.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(tool).collect();
+        if version.is_empty() { tool } else { format!("{tool} {version}") }
+    };
+    // What runs is told of by its branch, on which somebody else may have written.
+    escape(&cut(&label.split(", ").map(name).collect::<Vec<_>>().join(", "), SUBJECT_LIMIT))
+}
+
 /// Returns the folder of a root as a code span.
 fn root_name(root: &RootName) -> String {
     format!("`{}`", plain(root.as_str()).replace('`', "'"))
@@ -457,6 +499,7 @@ fn pull_request_context(
     context["auto_merge"] = json!(auto_merge);
     context["status_key"] = json!(status_key);
     context["status_url"] = json!(status_url);
+    context["renderers"] = json!(text.renderers);
     context
 }
 
@@ -537,7 +580,27 @@ mod tests {
                 &content(&[("shop", "2"), ("new", "1")]),
             ),
             parts: Vec::new(),
+            renderers: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_pull_request_says_which_renderers_are_others() {
+        let roots = ["shop", "web", "cart", "pay"].map(|name| RootName::new(name).expect("a folder"));
+        let rendered = [
+            ("helm v3.17.3", "helm v4.3.1"),
+            ("helm v3.17.3", "helm v4.3.1"),
+            ("helm v4.3.1", "helm v4.3.1"),
+            ("kustomize v5.8.1 @all", "plain YAML"),
+        ];
+        let told = roots.iter().zip(rendered).map(|(root, (before, by))| (root, before, by));
+        let text = PromotionText { renderers: RendererChange::of(told), ..text() };
+        let body = Messages::built_in().pull_request(&text, true, "hydromote/dev", None).expect("is rendered").body;
+        let told: Vec<&str> = body.lines().filter(|line| line.starts_with("Rendered by")).collect();
+        insta::assert_snapshot!(visible(&told.join("\n")), @"
+        Rendered by Helm 4.3.1, where dev runs what Helm 3.17.3 rendered: `shop`, `web`
+        Rendered by Plain YAML, where dev runs what Kustomize 5.8.1 @[nothing]all rendered: `pay`
+        ");
     }
 
     #[test]

@@ -259,7 +259,13 @@ mod tests {
     }
 
     fn promotion() -> PromotionText {
-        PromotionText { dry: dry(), place: place(), changes: Changes::default(), parts: Vec::new() }
+        PromotionText {
+            dry: dry(),
+            place: place(),
+            changes: Changes::default(),
+            parts: Vec::new(),
+            renderers: Vec::new(),
+        }
     }
 
     #[test]
@@ -278,7 +284,7 @@ mod tests {
         commit.tx: is the name of no text; did you mean `commit.txt`?
         letter.md: is the name of no text; there is `commit.txt`, `pull_request_title.txt`, `pull_request_body.md`, `merge.txt`, `readme.md`, `rollback_title.txt`, `rollback_body.md`, `rollback_commit.txt`, `restore_title.txt`, `restore_body.md`, `restore_commit.txt`, `status_comment.md`, `overdue_comment.md`, `dry_status_comment.md` and `answer.md`
         merge.txt:2: syntax error: unexpected end of input, expected end of block
-        pull_request_body.md:3: uses `dry.sujbect`, which is not there (did you mean `dry.subject`?); its variables are `place`, `environment`, `dry.sha`, `dry.short`, `dry.subject`, `dry.author`, `changes.added`, `changes.changed`, `changes.removed`, `parts[].lane`, `parts[].dry.sha`, `parts[].dry.short`, `parts[].dry.subject`, `parts[].dry.author`, `parts[].changes.added`, `parts[].changes.changed`, `parts[].changes.removed`, `more_parts`, `auto_merge`, `status_key` and `status_url`
+        pull_request_body.md:3: uses `dry.sujbect`, which is not there (did you mean `dry.subject`?); its variables are `place`, `environment`, `dry.sha`, `dry.short`, `dry.subject`, `dry.author`, `changes.added`, `changes.changed`, `changes.removed`, `parts[].lane`, `parts[].dry.sha`, `parts[].dry.short`, `parts[].dry.subject`, `parts[].dry.author`, `parts[].changes.added`, `parts[].changes.changed`, `parts[].changes.removed`, `more_parts`, `renderers[].by`, `renderers[].before`, `renderers[].roots`, `auto_merge`, `status_key` and `status_url`
         pull_request_title.txt: cannot be rendered: invalid operation: it says nothing, which git and forges refuse
         readme.md:1: cannot be rendered: unknown filter: filter shout is unknown
         rollback_commit.txt:1: uses `from.sha.first`, which is not there; its variables are `place`, `environment`, `from.sha`, `from.short`, `from.subject`, `from.author`, `to.sha`, `to.short`, `to.subject`, `to.author`, `by`, `automatic`, `roots` and `reason`

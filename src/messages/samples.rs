@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Changes, DryText, Form, PartText, PromotionText, RestoreText, RollbackText,
+    Changes, DryText, Form, PartText, PromotionText, RendererChange, RestoreText, RollbackText,
     comment::{Standing, StatusText, answer_context, status_context},
     dry_comment::{DryRow, DryStage, DryStatusText, dry_status_context},
     merge_context,
@@ -280,7 +280,9 @@ fn promotion() -> PromotionText {
         changed: vec!["`shop`".to_owned(), "`api`".to_owned()],
         removed: vec!["`old`".to_owned()],
     };
-    PromotionText { dry: commit(), place: place(), changes, parts: Vec::new() }
+    let shop = root("shop");
+    let renderers = RendererChange::of([(&shop, "helm v3.17.3", "helm v4.3.1")].into_iter());
+    PromotionText { dry: commit(), place: place(), changes, parts: Vec::new(), renderers }
 }
 
 /// Returns one that two lanes share.
@@ -299,7 +301,13 @@ fn bundle() -> PromotionText {
 
 /// Returns one that changes no root: only the commit is another.
 fn first_promotion() -> PromotionText {
-    PromotionText { dry: commit(), place: place(), changes: Changes::default(), parts: Vec::new() }
+    PromotionText {
+        dry: commit(),
+        place: place(),
+        changes: Changes::default(),
+        parts: Vec::new(),
+        renderers: Vec::new(),
+    }
 }
 
 fn rollback(automatic: bool) -> RollbackText {

@@ -149,11 +149,15 @@ const PROMOTION: [Variable; 18] = {
         i,
     ]
 };
-const PULL_REQUEST: [Variable; 21] = {
+const PULL_REQUEST: [Variable; 24] = {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = PROMOTION;
     let auto_merge = variable("auto_merge", "whether it is merged without a person");
     let status_key = variable("status_key", "key of the commit status that names the closed gates");
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, auto_merge, status_key, STATUS_URL]
+    let by = variable("renderers[].by", "a renderer with its version, where what runs was rendered by another one");
+    let before = variable("renderers[].before", "that other one");
+    let roots =
+        variable("renderers[].roots", "list of the output folders that are rendered by another one, each in backticks");
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, by, before, roots, auto_merge, status_key, STATUS_URL]
 };
 const ROLLBACK_PULL_REQUEST: [Variable; 15] = {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = ROLLBACK;

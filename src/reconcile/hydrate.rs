@@ -9,10 +9,11 @@ use std::{
     sync::Arc,
 };
 
+use futures::{StreamExt, stream};
 use git2::{Oid, Repository};
 use hydrators::{
-    Discovery, FailureKind, IndexedTree, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, Root,
-    TreeError, TreeLimits, discover, prepare, render_roots,
+    Discovery, FailureKind, IndexedTree, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, RenderingKey,
+    Root, TreeError, TreeLimits, discover, prepare, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -61,6 +62,30 @@ pub struct Hydrator {
     charts: Option<Charts>,
     known: Mutex<VecDeque<(Key, Outcome)>>,
     previews: Semaphore,
+    watch: Option<Watch>,
+}
+
+/// Who is told how far a hydration is.
+struct Watch(Box<dyn Fn(Step) + Send + Sync>);
+
+/// How far the hydration of an environment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The roots were found; of so many it is known what they render to.
+    Found {
+        /// All of them.
+        roots: usize,
+        /// Those that are not rendered.
+        known: usize,
+    },
+    /// One more was rendered, or failed.
+    RootDone,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// What is hydrated, but for the tree.
@@ -87,10 +112,27 @@ type Key = (PathBuf, String, EnvironmentName, Oid);
 /// A tree in a mirror.
 type TreeKey = (PathBuf, Oid);
 
+/// A root that was rendered twice.
+#[derive(Debug)]
+pub struct ProvenRoot {
+    /// The root.
+    pub root: Root,
+    /// Where its renderings differ, or why there are none.
+    pub outcome: Result<Vec<String>, RenderFailure>,
+}
+
+/// The roots of an environment with what each is rendered from, and the tree that has that.
+struct PreparedRoots {
+    listed: Arc<IndexedTree>,
+    roots: Vec<(Root, Result<Prepared, RenderFailure>)>,
+}
+
 /// A root with what came of it.
 pub struct RenderedRoot {
     /// The root.
     pub root: Root,
+    /// What its rendering follows from, as far as that could be found out.
+    pub key: Option<RenderingKey>,
     /// Its rendering in the mirror, or why there is none.
     pub outcome: RootOutcome,
     /// Whether a renderer had to run for it.
@@ -103,13 +145,19 @@ impl Hydrator {
         let previews = Semaphore::new(PREVIEWS_AT_A_TIME);
         let renderers = Arc::new(renderers);
         let (listed, renderings, known) = (Mutex::default(), Renderings::default(), Mutex::default());
-        Self { renderers, parallelism, listed, renderings, charts: None, known, previews }
+        Self { renderers, parallelism, listed, renderings, charts: None, known, previews, watch: None }
     }
 
     /// Has it put charts from elsewhere into the trees that ask for them; without them such roots fail.
     #[must_use]
     pub fn with_charts(self, charts: Charts) -> Self {
         Self { charts: Some(charts), ..self }
+    }
+
+    /// Has somebody told how far each hydration is.
+    #[must_use]
+    pub fn watched_by(self, watch: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self { watch: Some(Watch(Box::new(watch))), ..self }
     }
 
     /// Returns the renderers.
@@ -200,7 +248,80 @@ impl Hydrator {
         environment: &EnvironmentName,
         now: Timestamp,
     ) -> Result<Result<Vec<RenderedRoot>, HydrationFailure>, LookError> {
-        let listed = match self.list(kept.mirror, tree.clone()).await {
+        let PreparedRoots { listed, roots: prepared } =
+            match self.prepare(kept.mirror, tree, strategy, environment, now).await? {
+                Ok(prepared) => prepared,
+                Err(failure) => return Ok(Err(failure)),
+            };
+        let keys = prepared.iter().filter_map(|(_, prepared)| Some(prepared.as_ref().ok()?.key.clone()));
+        let mut known = self.renderings.find(kept, keys.collect(), now).await?;
+        let (mut done, mut wanted) = (Vec::new(), Vec::new());
+        for (root, prepared) in prepared {
+            match prepared {
+                Err(failure) => done.push(RenderedRoot { root, key: None, outcome: Err(failure), is_new: false }),
+                Ok(prepared) => match known.remove(&prepared.key) {
+                    Some(outcome) => {
+                        done.push(RenderedRoot { root, key: Some(prepared.key), outcome, is_new: false });
+                    }
+                    None => wanted.push(prepared),
+                },
+            }
+        }
+        let (keys, roots): (Vec<_>, Vec<_>) = wanted.iter().map(|one| (one.key.clone(), one.root.clone())).unzip();
+        let told = || {
+            if let Some(Watch(watch)) = &self.watch {
+                watch(Step::RootDone);
+            }
+        };
+        if let Some(Watch(watch)) = &self.watch {
+            watch(Step::Found { roots: done.len() + roots.len(), known: done.len() });
+        }
+        let results = render_roots(&self.renderers, &listed, wanted, self.parallelism, told).await;
+        let added = self.renderings.add(kept, keys.into_iter().zip(results).collect(), now).await?;
+        let new = |(root, (key, outcome))| RenderedRoot { root, key: Some(key), outcome, is_new: true };
+        done.extend(roots.into_iter().zip(added).map(new));
+        done.sort_by(|a, b| a.root.output.cmp(&b.root.output));
+        Ok(Ok(done))
+    }
+
+    /// Renders every root of one environment twice, whatever is known of it.
+    ///
+    /// # Errors
+    /// When git fails. The answer is why the roots could not be found, or where the renderings of each differ.
+    pub async fn prove(
+        &self,
+        mirror: &Path,
+        tree: Arc<CommitTree>,
+        strategy: &PromotionStrategy,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Result<Vec<ProvenRoot>, HydrationFailure>, LookError> {
+        let PreparedRoots { listed, roots } = match self.prepare(mirror, tree, strategy, environment, now).await? {
+            Ok(prepared) => prepared,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let (renderers, listed) = (&self.renderers, &listed);
+        let prove = async |(root, prepared): (Root, Result<Prepared, RenderFailure>)| {
+            let outcome = match prepared {
+                Ok(prepared) => prepared.prove(renderers, listed).await,
+                Err(failure) => Err(failure),
+            };
+            ProvenRoot { root, outcome }
+        };
+        let proven: Vec<ProvenRoot> = stream::iter(roots).map(prove).buffer_unordered(self.parallelism).collect().await;
+        Ok(Ok(proven))
+    }
+
+    /// Finds the roots of one environment, and what each is rendered from.
+    async fn prepare(
+        &self,
+        mirror: &Path,
+        tree: Arc<CommitTree>,
+        strategy: &PromotionStrategy,
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Result<PreparedRoots, HydrationFailure>, LookError> {
+        let listed = match self.list(mirror, tree.clone()).await {
             Ok(listed) => listed,
             Err(error) => return Ok(Err(unreadable(&error, now))),
         };
@@ -210,20 +331,20 @@ impl Hydrator {
         };
         let dry = tree.id();
         let Provided { tree, roots, refused } =
-            match charts::provide(self.charts.as_ref(), kept.mirror, tree, listed.clone(), roots).await {
+            match charts::provide(self.charts.as_ref(), mirror, tree, listed.clone(), roots).await {
                 Ok(provided) => provided,
                 Err(ProvideError::Tree(error)) => return Ok(Err(unreadable(&error, now))),
                 Err(ProvideError::Git(error)) => return Err(error.into()),
             };
         let listed = match tree.id() == dry {
             true => listed,
-            false => match self.list(kept.mirror, tree).await {
+            false => match self.list(mirror, tree).await {
                 Ok(listed) => listed,
                 Err(error) => return Ok(Err(unreadable(&error, now))),
             },
         };
         let (renderers, tree) = (self.renderers.clone(), listed.clone());
-        let prepared: Vec<(Root, Result<Prepared, RenderFailure>)> = blocking(move || {
+        let roots = blocking(move || {
             let prepared = |root: Root| {
                 let refusal = Asker::of(&root.input).and_then(|asker| refused.get(&asker));
                 let prepared = match refusal {
@@ -235,25 +356,7 @@ impl Hydrator {
             roots.into_iter().map(prepared).collect()
         })
         .await;
-        let keys = prepared.iter().filter_map(|(_, prepared)| Some(prepared.as_ref().ok()?.key.clone()));
-        let mut known = self.renderings.find(kept, keys.collect(), now).await?;
-        let (mut done, mut wanted) = (Vec::new(), Vec::new());
-        for (root, prepared) in prepared {
-            match prepared {
-                Err(failure) => done.push(RenderedRoot { root, outcome: Err(failure), is_new: false }),
-                Ok(prepared) => match known.remove(&prepared.key) {
-                    Some(outcome) => done.push(RenderedRoot { root, outcome, is_new: false }),
-                    None => wanted.push(prepared),
-                },
-            }
-        }
-        let (keys, roots): (Vec<_>, Vec<_>) = wanted.iter().map(|one| (one.key.clone(), one.root.clone())).unzip();
-        let results = render_roots(&self.renderers, &listed, wanted, self.parallelism).await;
-        let added = self.renderings.add(kept, keys.into_iter().zip(results).collect(), now).await?;
-        let new = |(root, (_, outcome))| RenderedRoot { root, outcome, is_new: true };
-        done.extend(roots.into_iter().zip(added).map(new));
-        done.sort_by(|a, b| a.root.output.cmp(&b.root.output));
-        Ok(Ok(done))
+        Ok(Ok(PreparedRoots { listed, roots }))
     }
 
     /// Lists a tree, unless that was done.

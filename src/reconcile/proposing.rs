@@ -25,7 +25,7 @@ use crate::{
         mirror::Push,
         trailers::Trailers,
     },
-    messages::{Changes, DryText, PartText, PromotionText, PullRequestText},
+    messages::{Changes, DryText, PartText, PromotionText, PullRequestText, RendererChange},
 };
 
 /// What is proposed together: what each lane in it wants.
@@ -378,7 +378,8 @@ impl Applier<'_> {
         parts: &Parts,
     ) -> Result<PullRequestText, LookError> {
         let proposer = self.proposer(environment, parts);
-        let text = self.text(environment, parts).await?;
+        let renderers = self.other_renderers(environment, parts).await?;
+        let text = PromotionText { renderers, ..self.text(environment, parts).await? };
         let (auto_merge, key) = (self.environment(&proposer).auto_merge, own_status_key(&proposer));
         let page = self.context.page();
         Ok(self.context.shared.messages.pull_request(&text, auto_merge, key.as_str(), page.as_deref())?)
@@ -400,7 +401,31 @@ impl Applier<'_> {
             place: self.proposer(environment, parts),
             changes: Changes::between(&running, &bundle::content(parts)),
             parts: told,
+            renderers: Vec::new(),
         })
+    }
+
+    /// Returns what was rendered by another version of a renderer than what runs there.
+    async fn other_renderers(
+        &self,
+        environment: &EnvironmentName,
+        parts: &Parts,
+    ) -> Result<Vec<RendererChange>, LookError> {
+        let Some(branch) = self.snapshot.places_of(environment).find_map(|(_, state)| state.branch()) else {
+            return Ok(Vec::new());
+        };
+        let tree = git2::Oid::from_str(branch.tree.as_str()).map_err(GitError::from)?;
+        let owned = self.context.destination.mirror.read(move |repository, cache| cache.read(repository, tree)).await?;
+        let mut by = BTreeMap::new();
+        for (lane, wish) in parts {
+            let now = self.running_content(&place(environment, lane));
+            let is_changed =
+                |root: &RootName| wish.content.get(root).is_some() && now.get(root) != wish.content.get(root);
+            let infos = self.context.shared.store.hydrated_roots(&self.context.id, environment, &wish.dry).await?;
+            by.extend(infos.into_iter().filter(|(root, _)| is_changed(root)).map(|(root, info)| (root, info.renderer)));
+        }
+        let pairs = by.iter().filter_map(|(root, by)| Some((root, owned.renderers.get(root)?.as_str(), by.as_str())));
+        Ok(RendererChange::of(pairs))
     }
 
     /// Returns what is proposed for a lane that goes by itself.

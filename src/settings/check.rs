@@ -325,6 +325,8 @@ fn renderers(section: RenderersSection, folder: &Path, mistakes: &mut Mistakes<'
         (None, None) => None,
     };
     let (helm, kustomize) = (program("helm", section.helm), program("kustomize", section.kustomize));
+    let more = section.more.unwrap_or_default();
+    let more = more.into_iter().map(|path| existing("renderers.more", &path, folder, mistakes)).collect();
     let sandbox = match section.sandbox.as_deref() {
         None | Some("available") => Sandbox::Available,
         Some("required") => Sandbox::Required,
@@ -334,7 +336,7 @@ fn renderers(section: RenderersSection, folder: &Path, mistakes: &mut Mistakes<'
             Sandbox::default()
         }
     };
-    Renderers { helm, kustomize, sandbox }
+    Renderers { helm, kustomize, more, sandbox }
 }
 
 fn database(text: &str, folder: &Path, mistakes: &mut Mistakes<'_>) -> Database {

@@ -170,6 +170,8 @@ pub struct RenderersSection {
     pub helm: Option<PathBuf>,
     /// The path of Kustomize; the program must be called `kustomize`.
     pub kustomize: Option<PathBuf>,
+    /// Folders with other versions of the programs, for what pins them (`helmVersion`, `kustomizeVersion`).
+    pub more: Option<Vec<PathBuf>>,
     /// What the kernel must do to keep them from other files, the network and other programs: `available` is what it
     /// can, unless set; with `required` the service does not start where that is not all; `off` is nothing, for
     /// programs that are scripts around others. `hydromote doctor` says what holds.

@@ -161,6 +161,8 @@ pub struct Renderers {
     pub helm: Option<PathBuf>,
     /// Kustomize.
     pub kustomize: Option<PathBuf>,
+    /// Folders with other versions of them.
+    pub more: Vec<PathBuf>,
     /// What the kernel must do to keep them in.
     pub sandbox: Sandbox,
 }

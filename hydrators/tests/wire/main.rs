@@ -6,6 +6,7 @@ mod hostile;
 mod inflation;
 mod kustomize;
 mod limits;
+mod meaning;
 mod plain;
 mod repository;
 mod sandbox;

@@ -1,9 +1,12 @@
 //! `hydromote diff`: what changes in the rendered manifests between two dry revisions.
 
+mod explain;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Serialize;
 
+use self::explain::Explained;
 use super::{
     checkout::Checkout,
     format::Output,
@@ -13,7 +16,7 @@ use super::{
 use crate::{
     cli::{Outcome, output},
     domain::ids::{DrySha, EnvironmentName, RootName},
-    git::resources::{self, ResourceChange},
+    git::resources,
     reconcile::hydrate::open_tree,
 };
 
@@ -74,8 +77,9 @@ struct EnvironmentDifference {
 struct OutputDifference {
     /// The output folder.
     output: RootName,
-    /// The resources that differ, by group, kind, namespace and name.
-    resources: Vec<ResourceChange>,
+    /// What differs in it.
+    #[serde(flatten)]
+    explained: Explained,
 }
 
 /// Runs the command.
@@ -156,7 +160,7 @@ fn compare(
     for root in old.content.differing(&new.content).into_iter().filter(|root| !failed(root)) {
         let before = resources::of_rendering(&repository, old.content.get(root))?;
         let after = resources::of_rendering(&repository, new.content.get(root))?;
-        outputs.push(OutputDifference { output: root.clone(), resources: resources::compare(&before, &after) });
+        outputs.push(OutputDifference { output: root.clone(), explained: Explained::of(&before, &after) });
     }
     Ok(EnvironmentDifference { name, outputs, failures_before: old.failures, failures_after: new.failures })
 }
@@ -178,13 +182,7 @@ impl Difference {
             }
             for output in &environment.outputs {
                 text += &format!("{name}: {}\n", output.output);
-                for resource in &output.resources {
-                    text += &format!("  {}\n", resource.title());
-                }
-                text += "\n";
-                for resource in &output.resources {
-                    text += &format!("{}\n", resource.diff());
-                }
+                text += &output.explained.text();
             }
             let (before, after) = (&environment.failures_before, &environment.failures_after);
             for failure in before {

@@ -1,7 +1,8 @@
-//! `hydromote doctor`: whether this machine can render, what the kernel keeps renderers from, and with a settings file
-//! whether the forges let the service do its work.
+//! `hydromote doctor`: whether this machine can render, what the kernel keeps renderers from, with a settings file
+//! whether the forges let the service do its work, and with `--prove` whether roots render to the same each time.
 
 mod forges;
+mod proof;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", env = "HYDROMOTE_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
+    proof: proof::Args,
+    #[command(flatten)]
     tools: Tools,
     #[command(flatten)]
     output: Output,
@@ -35,7 +38,7 @@ struct Report {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Check {
     name: String,
@@ -44,6 +47,9 @@ struct Check {
     /// What is not there, and what to do about it. It may be made good by something else.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     absent: Vec<String>,
+    /// Where the two renderings of a root differ: resources with JSON pointers into them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differs: Vec<String>,
     /// What else is to be known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     advice: Vec<String>,
@@ -51,7 +57,8 @@ struct Check {
 
 impl Check {
     fn new(name: impl Into<String>, well: bool, found: impl Into<String>) -> Self {
-        Self { name: name.into(), well, found: found.into(), absent: Vec::new(), advice: Vec::new() }
+        let (absent, differs, advice) = (Vec::new(), Vec::new(), Vec::new());
+        Self { name: name.into(), well, found: found.into(), absent, differs, advice }
     }
 }
 
@@ -62,6 +69,9 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     if let Some(config) = &args.config {
         checks.extend(forges::checks(config).await?);
     }
+    if args.proof.is_wanted() {
+        checks.extend(proof::checks(&args.proof, &args.tools).await?);
+    }
     let well = checks.iter().all(|check| check.well);
     args.output.write(&Report { well, checks }, text);
     Ok(if well { Outcome::Done } else { Outcome::No })
@@ -70,9 +80,12 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
 async fn renderers(tools: &Tools) -> Vec<Check> {
     match tools.hydrator().await {
         Ok(hydrator) => {
-            let found = |tool| {
-                let (version, path) = (hydrator.renderers().version(tool), hydrator.renderers().path(tool));
-                Check::new(tool.name(), true, format!("{version}, {}", path.display()))
+            let found = |tool: Tool| {
+                let mut versions = hydrator.renderers().versions(tool);
+                let told = |(version, path): (&str, &std::path::Path)| format!("{version}, {}", path.display());
+                let first = versions.next().map(told).unwrap_or_default();
+                let advice = versions.map(|other| format!("{}, for what pins it", told(other))).collect();
+                Check { advice, ..Check::new(tool.name(), true, first) }
             };
             [Tool::Helm, Tool::Kustomize].map(found).into()
         }
@@ -96,6 +109,7 @@ fn text(report: &Report) -> String {
         lines.push(format!("{mark}  {:<width$} {}", check.name, check.found));
         let is_made_good = if check.well { " (the rest holds without it)" } else { "" };
         lines.extend(check.absent.iter().map(|reason| format!("    {:<width$} {reason}{is_made_good}", "")));
+        lines.extend(check.differs.iter().map(|place| format!("    {:<width$} {place}", "")));
         lines.extend(check.advice.iter().map(|advice| format!("    {:<width$} {advice}", "")));
     }
     lines.join("\n")

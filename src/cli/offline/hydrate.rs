@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     checkout::Checkout,
-    format::Output,
+    progress::Progress,
     renderer::{Failure, Renderer, Rendering, Tools, repo_url},
     strategies::{self, StrategyArgument, Target},
 };
@@ -54,8 +54,52 @@ pub struct Args {
     templates: Option<PathBuf>,
     #[command(flatten)]
     tools: Tools,
-    #[command(flatten)]
-    output: Output,
+    /// How the result is written to standard output
+    #[arg(long = "output", value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+}
+
+/// How the result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+    /// A line of JSON for each root and each environment, as soon as the environment is written
+    JsonLines,
+}
+
+/// One line of JSON.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+enum Line<'a> {
+    /// A root that was rendered.
+    #[serde(rename_all = "camelCase")]
+    Root {
+        dry_sha: &'a DrySha,
+        environment: &'a EnvironmentName,
+        #[serde(flatten)]
+        root: &'a HydratedRoot,
+    },
+    /// A root that failed, or all of an environment.
+    #[serde(rename_all = "camelCase")]
+    Failure {
+        dry_sha: &'a DrySha,
+        environment: &'a EnvironmentName,
+        #[serde(flatten)]
+        failure: &'a Failure,
+    },
+    /// An environment that was written.
+    #[serde(rename_all = "camelCase")]
+    Environment {
+        dry_sha: &'a DrySha,
+        environment: &'a EnvironmentName,
+        strategy: &'a StrategyName,
+        branch: &'a BranchName,
+        tree: &'a TreeId,
+        duration_ms: u128,
+    },
 }
 
 /// What was written.
@@ -101,6 +145,18 @@ struct HydratedRoot {
     rendering: RenderingId,
     /// Name and version of the renderer.
     renderer: String,
+    /// What the rendering follows from: equal keys, equal files.
+    key: String,
+    /// Whether it had to be rendered, or another environment of this run has the same.
+    cache: Cache,
+}
+
+/// Whether a rendering was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Cache {
+    Hit,
+    Miss,
 }
 
 /// Runs the command.
@@ -114,22 +170,35 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     let targets = strategies::targets(&strategies, &args.environment)?;
     let messages = app::messages(args.templates.as_deref())?;
+    let progress = Progress::default();
+    let watch = progress.clone();
     let renderer = Renderer::new(&checkout, &args.tools).await?.with_messages(messages);
+    let renderer = renderer.watched_by(move |step| watch.step(step));
     prepare(&args.out, &targets, args.force)?;
     let repo_url = repo_url(&checkout, args.repo_url);
     let repository = checkout.repository()?;
     let mut environments = Vec::new();
     for target in &targets {
         let started = Instant::now();
+        progress.begin(&target.environment.name);
         let rendering = renderer.render(&dry, target).await?;
         let tree = renderer.compose(&dry, target, &rendering, &repo_url)?;
         write(&repository, tree, &args.out.join(target.environment.name.as_str()))?;
         let done = sum_up(target, rendering, tree, started.elapsed().as_millis());
-        tell(&done);
+        progress.line(told(&done));
+        if args.format == Format::JsonLines {
+            done.lines(&dry);
+        }
         environments.push(done);
     }
+    progress.end();
     let failed = environments.iter().any(|environment| !environment.failures.is_empty());
-    args.output.write(&Hydrated { dry_sha: dry, repo_url, environments }, |hydrated| text(hydrated, &args.out));
+    let hydrated = Hydrated { dry_sha: dry, repo_url, environments };
+    match args.format {
+        Format::Text => output::line(text(&hydrated, &args.out).trim_end()),
+        Format::Json => output::json(&hydrated),
+        Format::JsonLines => {}
+    }
     Ok(if failed { Outcome::No } else { Outcome::Done })
 }
 
@@ -170,11 +239,13 @@ fn write(repository: &Repository, tree: Oid, folder: &Path) -> anyhow::Result<()
 }
 
 fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -> HydratedEnvironment {
-    let Rendering { content, mut roots, failures } = rendering;
+    let Rendering { content, mut roots, mut keys, known, failures } = rendering;
     let root = |(output, rendering): (&RootName, &RenderingId)| HydratedRoot {
         output: output.clone(),
         rendering: rendering.clone(),
         renderer: roots.remove(output).map(|info| info.renderer).unwrap_or_default(),
+        key: keys.remove(output).map(|key| key.as_str().to_owned()).unwrap_or_default(),
+        cache: if known.contains(output) { Cache::Hit } else { Cache::Miss },
     };
     HydratedEnvironment {
         name: target.environment.name.clone(),
@@ -187,10 +258,21 @@ fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -
     }
 }
 
-fn tell(done: &HydratedEnvironment) {
+impl HydratedEnvironment {
+    /// Writes its lines of JSON.
+    fn lines(&self, dry_sha: &DrySha) {
+        let Self { name: environment, strategy, branch, tree, roots, failures, duration_ms } = self;
+        roots.iter().for_each(|root| output::json_line(&Line::Root { dry_sha, environment, root }));
+        failures.iter().for_each(|failure| output::json_line(&Line::Failure { dry_sha, environment, failure }));
+        let duration_ms = *duration_ms;
+        output::json_line(&Line::Environment { dry_sha, environment, strategy, branch, tree, duration_ms });
+    }
+}
+
+fn told(done: &HydratedEnvironment) -> String {
     let HydratedEnvironment { name, roots, failures, duration_ms, .. } = done;
     let roots = output::counted(roots.len(), "root");
-    output::progress(format_args!("{name}: {roots}, {} failed, {duration_ms} ms", failures.len()));
+    format!("{name}: {roots}, {} failed, {duration_ms} ms", failures.len())
 }
 
 fn text(hydrated: &Hydrated, out: &Path) -> String {

@@ -15,6 +15,7 @@ pub mod init;
 mod lanes;
 pub mod lock;
 pub mod mistakes;
+pub mod progress;
 pub mod renderer;
 pub mod roots;
 pub mod schema;

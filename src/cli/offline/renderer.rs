@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use git2::Oid;
-use hydrators::{Limits, RenderFailure};
+use hydrators::{Limits, RenderFailure, RenderingKey};
 use serde::Serialize;
 
 use super::{
@@ -32,7 +32,7 @@ use crate::{
     },
     messages::{DryText, Messages},
     reconcile::{
-        hydrate::{Hydrator, open_tree},
+        hydrate::{Hydrator, Step, open_tree},
         renderings::Kept,
     },
 };
@@ -40,9 +40,10 @@ use crate::{
 /// Where the renderers are.
 #[derive(Debug, clap::Args)]
 pub struct Tools {
-    /// A folder with `helm` and `kustomize`, looked at before PATH
-    #[arg(long, env = "HYDROMOTE_TOOLS", value_name = "DIR")]
-    tools: Option<PathBuf>,
+    /// A folder with `helm` and `kustomize`, looked at before PATH; several, for other versions that are pinned, are
+    /// separated by colons
+    #[arg(long, env = "HYDROMOTE_TOOLS", value_name = "DIR", value_delimiter = ':')]
+    tools: Vec<PathBuf>,
     #[command(flatten)]
     charts: KeptCharts,
 }
@@ -55,14 +56,11 @@ impl Tools {
     }
 
     fn folders(&self) -> anyhow::Result<Vec<PathBuf>> {
-        let folder = self.tools.as_ref().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(match folder {
-            Some(folder) => {
-                let full = std::path::absolute(folder);
-                vec![full.with_context(|| format!("could not use the folder `{}`", folder.display()))?]
-            }
-            None => Vec::new(),
-        })
+        let folders = self.tools.iter().filter(|folder| !folder.as_os_str().is_empty());
+        let full = |folder: &PathBuf| {
+            std::path::absolute(folder).with_context(|| format!("could not use the folder `{}`", folder.display()))
+        };
+        folders.map(full).collect()
     }
 }
 
@@ -80,6 +78,10 @@ pub struct Rendering {
     pub content: Content,
     /// About each of them.
     pub roots: BTreeMap<RootName, RootInfo>,
+    /// What the rendering of each follows from.
+    pub keys: BTreeMap<RootName, RenderingKey>,
+    /// Those that were known, and not rendered again.
+    pub known: BTreeSet<RootName>,
     /// What failed.
     pub failures: Vec<Failure>,
 }
@@ -106,6 +108,11 @@ impl<'a> Renderer<'a> {
         Ok(Self { checkout, hydrator: tools.hydrator().await?, messages: Messages::built_in() })
     }
 
+    /// Has somebody told how far each hydration is.
+    pub fn watched_by(self, watch: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self { hydrator: self.hydrator.watched_by(watch), ..self }
+    }
+
     /// Has the READMEs say what these messages do.
     pub fn with_messages(self, messages: Messages) -> Self {
         Self { messages, ..self }
@@ -128,6 +135,8 @@ impl<'a> Renderer<'a> {
             match one.outcome {
                 Ok(stored) => {
                     rendering.content.insert(root.clone(), stored.id);
+                    rendering.keys.extend(one.key.map(|key| (root.clone(), key)));
+                    rendering.known.extend((!one.is_new).then(|| root.clone()));
                     let (commands, renderer, labels) = (stored.commands, stored.renderer, one.root.labels);
                     rendering.roots.insert(root, RootInfo { commands, renderer, labels });
                 }

@@ -26,7 +26,7 @@ pub enum Risk {
 
 impl Risk {
     /// Returns what a resource can do to others; nothing for most kinds.
-    pub(super) fn of(resource: &Resource) -> Option<Self> {
+    pub fn of(resource: &Resource) -> Option<Self> {
         Some(match (resource.group.as_str(), resource.kind.as_str()) {
             ("apiextensions.k8s.io", "CustomResourceDefinition") => Self::Definition,
             ("", "Namespace") => Self::Namespace,

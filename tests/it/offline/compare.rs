@@ -83,6 +83,92 @@ fn diff_shows_resources_that_are_added_removed_and_changed() {
 }
 
 #[test]
+fn diff_says_what_to_look_at_first_and_folds_what_says_nothing() {
+    let mut shop = Shop::new();
+    let generator = "resources: [../../base, web.yaml]\nconfigMapGenerator:\n- name: flags\n  literals: [mode=slow]\n\
+                     secretGenerator:\n- name: key\n  literals: [password=hunter2]\n";
+    let web = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  labels: {helm.sh/chart: web-1}\n  name: web\nspec:\n  replicas: 1\n  \
+               template:\n    spec:\n      containers:\n      - {name: web, image: \"web:1\", envFrom: [{configMapRef: {name: flags}}, \
+               {secretRef: {name: key}}]}\n";
+    let worker = web.replace("name: web", "name: worker");
+    shop.edit("hydromote.yaml", "\n  sources:", "\n  render: {secrets: allow}\n  sources:");
+    shop.write("deploy/overlays/dev/kustomization.yaml", generator);
+    shop.write("deploy/overlays/dev/web.yaml", &format!("{web}---\n{worker}"));
+    shop.commit("Generate");
+    shop.edit("deploy/overlays/dev/kustomization.yaml", "slow", "fast");
+    shop.edit("deploy/overlays/dev/kustomization.yaml", "hunter2", "hunter3");
+    let web = web.replace("web:1", "web:2").replace("web-1", "web-2").replace("replicas: 1", "replicas: 3");
+    shop.write("deploy/overlays/dev/web.yaml", &format!("{web}---\n{worker}"));
+    shop.edit("deploy/base/kustomization.yaml", "[settings.yaml]", "[]");
+    shop.commit("Change much");
+    let run = shop.run(&["diff", "--environment", "dev", "HEAD~1", "HEAD"]).expect(1);
+    assert!(!run.stdout.contains("hunter") && !run.stdout.contains("aHVudGVy"), "{}", run.stdout);
+    insta::assert_snapshot!(run.stdout, @"
+    dev: shop
+      removed ConfigMap settings
+      changed Secret key-m9m7f2t65m (was key-cf85kd65mm)
+      changed apps/Deployment web: image web:1 -> web:2, replicas 1 -> 3 (not shown: helm.sh/chart)
+      changed ConfigMap flags-t82mkhg8fd (was flags-md9b6k94g2)
+      nothing but the hash of what is referred to differs in 1 resource: apps/Deployment worker
+
+    --- ConfigMap settings
+    +++ /dev/null
+    @@ -1,6 +0,0 @@
+    -apiVersion: v1
+    -data:
+    -  level: low
+    -kind: ConfigMap
+    -metadata:
+    -  name: settings
+
+    --- Secret key-m9m7f2t65m
+    +++ Secret key-m9m7f2t65m
+    @@ -1,6 +1,6 @@
+     apiVersion: v1
+     data:
+    -  password: (not shown, as it is before)
+    +  password: (not shown, as it is after)
+     kind: Secret
+     metadata:
+       name: key-m9m7f2t65m
+
+    --- apps/Deployment web
+    +++ apps/Deployment web
+    @@ -5,7 +5,7 @@
+         helm.sh/chart: web-2
+       name: web
+     spec:
+    -  replicas: 1
+    +  replicas: 3
+       template:
+         spec:
+           containers:
+    @@ -14,5 +14,5 @@
+                 name: flags-t82mkhg8fd
+             - secretRef:
+                 name: key-m9m7f2t65m
+    -        image: web:1
+    +        image: web:2
+             name: web
+
+    --- ConfigMap flags-t82mkhg8fd
+    +++ ConfigMap flags-t82mkhg8fd
+    @@ -1,6 +1,6 @@
+     apiVersion: v1
+     data:
+    -  mode: slow
+    +  mode: fast
+     kind: ConfigMap
+     metadata:
+       name: flags-t82mkhg8fd
+    ");
+    let json = shop.run(&["diff", "--environment", "dev", "HEAD~1", "HEAD", "--output", "json"]).expect(1).json();
+    let output = &json["environments"][0]["outputs"][0];
+    assert_eq!(output["referencesAlone"], serde_json::json!(["apps/Deployment worker"]));
+    assert!(!json.to_string().contains("hunter"));
+}
+
+#[test]
 fn verify_tells_branches_that_hold_what_they_claim_from_those_that_do_not() {
     let shop = Shop::new();
     shop.hydrate(&[]).expect(0);

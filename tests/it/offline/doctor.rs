@@ -4,7 +4,7 @@ use std::process::Command;
 
 use hydromote::local_forge::Permission;
 
-use super::Shop;
+use super::{Run, Shop};
 use crate::{
     program::{Site, WEBHOOK_SECRET},
     world::{BOT, Fallible, REPOSITORY, TestResult, strategy},
@@ -33,6 +33,44 @@ fn renderers_that_are_not_there_are_told_with_what_to_do() {
     doctor.env("PATH", "");
     let run = shop.redacted(doctor).expect(1);
     insta::assert_snapshot!(run.stdout.lines().next().unwrap_or_default(), @"NO  renderers  could not find `helm` in `<repo>/nowhere`; run `make tools`, or put it on PATH");
+}
+
+#[test]
+fn roots_that_are_not_the_same_each_time_are_named_with_what_differs() {
+    let mut shop = Shop::new();
+    let of_roots = |run: Run| run.stdout.lines().skip(3).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(of_roots(shop.run(&["doctor", "--prove"]).expect(0)), @"
+    ok  dev        3 roots, the same both times
+    ok  prod       3 roots, the same both times
+    ");
+    let random =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: random}\ndata:\n  fixed: a\n  a/b: {{ randAlphaNum 20 }}\n";
+    shop.write("charts/web/templates/random.yaml", random);
+    shop.edit("deploy/overlays/dev/kustomization.yaml", "../../base", "../../basis");
+    shop.commit("Throw dice");
+    let run = shop.run(&["doctor", "--prove", "--repo", "."]).expect(1);
+    insta::assert_snapshot!(of_roots(run), @"
+    NO  dev        3 roots, 2 of them not proved to be the same each time
+    NO  dev shop   does not render: deploy/overlays/dev/kustomization.yaml:1: `resources` names `../../basis`, which does not exist
+    NO  dev web    `charts/web` renders to something else each time
+                   `ConfigMap random` at `/data/a~1b`
+                   a function such as `randAlphaNum`, `genCA`, `now` or `uuidv4` does that; give the value instead
+    NO  prod       3 roots, 1 of them not proved to be the same each time
+    NO  prod web   `charts/web` renders to something else each time
+                   `ConfigMap random` at `/data/a~1b`
+                   a function such as `randAlphaNum`, `genCA`, `now` or `uuidv4` does that; give the value instead
+    ");
+    let arguments = ["doctor", "--prove", "--environment", "dev", "--output", "json"];
+    let report = shop.run(&arguments).expect(1).json();
+    let checks = report["checks"].as_array().expect("checks");
+    let web = checks.iter().find(|check| check["name"] == "dev web").expect("it is named");
+    assert_eq!(
+        (&web["well"], &web["differs"]),
+        (&false.into(), &serde_json::json!(["`ConfigMap random` at `/data/a~1b`"]))
+    );
+    assert!(checks.iter().all(|check| !check["name"].as_str().expect("text").starts_with("prod")));
+    shop.run(&["doctor", "--prove", "--rev", "HEAD~1"]).expect(0);
+    assert!(shop.run(&["doctor", "--environment", "dev"]).expect(2).stderr.contains("--prove"));
 }
 
 /// Runs `doctor` with the settings of a site; returns the exit code, and what it says of its forge.

@@ -102,6 +102,32 @@ fn the_folder_equals_the_composed_git_tree() {
 }
 
 #[test]
+fn each_root_is_a_line_of_json_for_programs() {
+    let mut shop = Shop::new();
+    shop.edit("deploy/overlays/prod/kustomization.yaml", "../../base", "../../basis");
+    shop.commit("Break production");
+    let run = shop.hydrate(&["--output", "json-lines"]).expect(1);
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told = lines.iter().map(|line| {
+        let text = |key: &str| line[key].as_str().unwrap_or("-").to_owned();
+        format!("{} {} {} {}", text("type"), text("environment"), text("output"), text("cache"))
+    });
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
+    root dev limits miss
+    root dev shop miss
+    root dev web miss
+    environment dev - -
+    root prod limits miss
+    root prod web miss
+    failure prod shop -
+    environment prod - -
+    ");
+    let keys: Vec<&str> = lines.iter().filter_map(|line| line["key"].as_str()).collect();
+    assert!(keys.len() == 5 && keys.iter().all(|key| key.len() == 64), "{keys:?}");
+    assert_eq!(run.stderr.lines().filter(|line| line.contains(" failed, ")).count(), 2, "{}", run.stderr);
+}
+
+#[test]
 fn a_bare_repository_and_a_bundle_give_the_same_as_the_work_tree() {
     let shop = Shop::new();
     shop.bundle();

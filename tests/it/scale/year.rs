@@ -143,6 +143,7 @@ impl Past {
             place: Place { environment: EnvironmentName::new(environment)?, lane: LaneName::single() },
             changes: Changes::between(&owned.content, &content),
             parts: Vec::new(),
+            renderers: Vec::new(),
         };
         let trailers = trailers(dry, environment)?;
         let composition = Composition {

@@ -92,7 +92,7 @@ fn message(kind: Kind, words: &Words, trailers: &Trailers) -> Fallible<String> {
             let rendering = RenderingId::new("0123456789").expect("an id");
             let content: Content = words.roots.iter().map(|root| (root.clone(), rendering.clone())).collect();
             let changes = Changes::between(&Content::default(), &content);
-            messages.commit(&PromotionText { dry, place, changes, parts: Vec::new() }, &block)?
+            messages.commit(&PromotionText { dry, place, changes, parts: Vec::new(), renderers: Vec::new() }, &block)?
         }
         Kind::Merge => messages.merge(&words.gates, &block)?,
         Kind::RollbackCommit => messages.rollback_commit(&rollback(), &block)?,

@@ -208,6 +208,19 @@ impl World {
         Ok(Some(String::from_utf8(git.find_blob(entry.id())?.content().to_vec())?))
     }
 
+    /// Returns the paths of all files on the head of an environment's branch, a line each.
+    pub(crate) async fn paths(&self, branch: &str) -> Fallible<String> {
+        let head = Oid::from_str(&self.branch(branch).await?)?;
+        let (git, mut paths) = (self.git()?, Vec::new());
+        git.find_commit(head)?.tree()?.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
+            if entry.kind() == Some(git2::ObjectType::Blob) {
+                paths.push(format!("{folder}{}", entry.name().unwrap_or_default()));
+            }
+            git2::TreeWalkResult::Ok
+        })?;
+        Ok(paths.join("\n"))
+    }
+
     /// Opens the repository with the dry branch as it is on the forge's disk.
     fn dry_git(&self) -> Fallible<Repository> {
         Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY)?)?)

@@ -79,8 +79,9 @@ pub(crate) async fn new_hydrator() -> Fallible<Hydrator> {
         args: vec![OsString::from("launch"), OsString::from("--")],
         sandbox: Sandbox::Required,
     };
-    let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
-    let found = app::hydrator_with(&[tools], hydrators::Limits::default(), None, launcher).await;
+    // The second folder has another Helm, for what pins it.
+    let tools = ["bin", "helm-3"].map(|folder| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".tools").join(folder));
+    let found = app::hydrator_with(&tools, hydrators::Limits::default(), None, launcher).await;
     Ok(found.map_err(|error| format!("the stories need real renderers: {error:#}"))?)
 }
 

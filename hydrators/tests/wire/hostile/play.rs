@@ -75,7 +75,7 @@ async fn render(case: &Case, renderers: &Arc<Renderers>) -> Result<String, Strin
     let discovery = discover(&tree, &case.sources(), &case.labels()).map_err(|error| error.to_string())?;
     let roots = discovery.roots.iter().map(|root| prepare(renderers, &tree, root));
     let roots = roots.collect::<Result<Vec<_>, _>>().map_err(|failure| failure.to_string())?;
-    let results = render_roots(renderers, &tree, roots, 1).await;
+    let results = render_roots(renderers, &tree, roots, 1, || {}).await;
     let mut output = String::new();
     for rendered in results {
         let Rendered { files, .. } = rendered.map_err(|failure| failure.to_string())?;
