@@ -42,19 +42,19 @@ impl World {
     /// Says whether an environment has proved a dry SHA by the heads of its branch and what was
     /// reported on them, without our records.
     pub(in crate::domain) fn has_proved(&self, name: &EnvironmentName, dry: &DrySha) -> bool {
-        self.is_proved_in(name, dry, |world| &world.proved)
+        self.is_proved_in(name, dry, |world| [&world.proved, &world.stands])
     }
 
     /// Says whether it has proved it beyond what clocks that differ leave in doubt.
     pub(in crate::domain) fn has_plainly_proved(&self, name: &EnvironmentName, dry: &DrySha) -> bool {
-        self.is_proved_in(name, dry, |world| &world.plainly)
+        self.is_proved_in(name, dry, |world| [&world.plainly, &world.stands_plainly])
     }
 
     fn is_proved_in(
         &self,
         name: &EnvironmentName,
         dry: &DrySha,
-        proved: fn(&EnvironmentWorld) -> &BTreeSet<ActiveSha>,
+        proofs: fn(&EnvironmentWorld) -> [&BTreeSet<ActiveSha>; 2],
     ) -> bool {
         let environment = self.strategy.environment(name).expect("an environment");
         let world = &self.environments[name];
@@ -63,13 +63,14 @@ impl World {
         {
             return false;
         }
-        let is_proved = |commit: &BranchCommit| commit.content.is_empty() || proved(world).contains(&commit.sha);
+        let [proved, stands] = proofs(world);
+        let is_proved = |commit: &BranchCommit| commit.content.is_empty() || proved.contains(&commit.sha);
         let brought: Vec<&BranchCommit> = world.commits.iter().flatten().filter(|c| c.dry.is_some()).collect();
         // What was never hydrated was never taken.
         let rendered = world.hydrations.get(dry).and_then(|_| self.renderings[dry][name].clone());
-        let upstream = || environment.depends_on.iter().all(|before| self.is_proved_in(before, dry, proved));
+        let upstream = || environment.depends_on.iter().all(|before| self.is_proved_in(before, dry, proofs));
         if let Some(commit) = brought.iter().rev().find(|c| c.dry.as_ref() == Some(dry)) {
-            return is_proved(commit) || world.stands.contains(&commit.sha);
+            return is_proved(commit) || stands.contains(&commit.sha);
         }
         let position = line.position(dry);
         let older = |c: &&&BranchCommit| c.dry.as_ref().is_some_and(|d| line.position(d) < position);
@@ -276,6 +277,7 @@ impl World {
                 world.proved_under_drift.remove(&sha);
                 world.plainly.remove(&sha);
                 world.stands.remove(&sha);
+                world.stands_plainly.remove(&sha);
             }
         }
     }
@@ -313,12 +315,14 @@ impl World {
         let bad = self.run_of(place, &rollback.bad_commit).sha.clone();
         let target = self.run_of(place, &rollback.target.commit).sha.clone();
         let world = self.environments.get_mut(&place.environment).expect("an environment");
-        let stands = world.proved.contains(&target) || world.stands.contains(&target);
-        world.proved.remove(&bad);
-        world.plainly.remove(&bad);
-        world.stands.remove(&bad);
-        if stands {
-            world.stands.insert(restoring.clone());
+        let sets = [(&mut world.proved, &mut world.stands), (&mut world.plainly, &mut world.stands_plainly)];
+        for (proved, stands) in sets {
+            let is_proved = proved.contains(&target) || stands.contains(&target);
+            proved.remove(&bad);
+            stands.remove(&bad);
+            if is_proved {
+                stands.insert(restoring.clone());
+            }
         }
     }
 

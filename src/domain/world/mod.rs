@@ -118,6 +118,8 @@ pub(super) struct EnvironmentWorld {
     plainly: BTreeSet<ActiveSha>,
     /// Restoring commits whose dry SHA was proved before, and has not failed since.
     stands: BTreeSet<ActiveSha>,
+    /// Those of them of which nobody can doubt it.
+    stands_plainly: BTreeSet<ActiveSha>,
 }
 
 #[derive(Clone)]
