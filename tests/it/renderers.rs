@@ -31,7 +31,6 @@ async fn an_upgrade_of_helm_goes_through_the_environments_in_order() -> TestResu
     let mut world = World::empty().await?;
     let first = [chart("one"), vec![("hydromote.yaml".to_owned(), pinned("3.17.3"))]].concat();
     world.push_dry("first", first).await?;
-    world.start().await?;
     world.settle().await?;
     world.healthy_all(&["dev", "prod"]).await?;
     let by = async |world: &World, environment: &str| -> Fallible<String> {
