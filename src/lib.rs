@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod app;
+mod blocking;
 pub mod charts;
 pub mod cli;
 pub mod crash;

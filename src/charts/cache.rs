@@ -14,6 +14,8 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
+use crate::blocking::blocking;
+
 /// What ends the name of an archive.
 const SUFFIX: &str = ".tgz";
 
@@ -113,10 +115,6 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 #[expect(clippy::disallowed_methods, reason = "the time of a file on disk, by which the oldest one is found")]
 fn now() -> SystemTime {
     SystemTime::now()
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use hydrators::PackedChart;
 use tokio::sync::Semaphore;
 
-use crate::domain::chart::WantedChart;
+use crate::{blocking::blocking, domain::chart::WantedChart};
 
 /// How many charts are fetched at a time.
 const AT_A_TIME: usize = 4;
@@ -96,8 +96,7 @@ impl Charts {
 /// Returns an archive that is the chart that it is to be.
 async fn checked(wanted: &WantedChart, version: &str, archive: Vec<u8>) -> Result<Vec<u8>, ChartError> {
     let (wanted, version) = (wanted.clone(), version.to_owned());
-    let check = move || check_archive(&wanted, &version, &archive).map(|()| archive);
-    tokio::task::spawn_blocking(check).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    blocking(move || check_archive(&wanted, &version, &archive).map(|()| archive)).await
 }
 
 /// Fails when an archive is not the chart that it is to be.

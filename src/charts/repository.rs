@@ -13,6 +13,7 @@ use super::{
     hosts::shown,
     lock_file::is_sha256,
 };
+use crate::blocking::blocking;
 
 /// One version of a chart as an index has it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,8 +42,7 @@ pub(super) async fn versions(downloads: &Downloads, repository: &str, name: &str
     let answer = downloads.get(request).await?;
     expect_success(&answer, what, &shown(&base))?;
     let wanted = name.to_owned();
-    let read = move || read_index(&answer.body, &wanted);
-    let index = tokio::task::spawn_blocking(read).await.unwrap_or_else(|p| std::panic::resume_unwind(p.into_panic()));
+    let index = blocking(move || read_index(&answer.body, &wanted)).await;
     let index = index.map_err(|_| ChartError::wrong(format!("the index of `{repository}` cannot be read")))?;
     index.ok_or_else(|| ChartError::author(format!("`{repository}` has no chart `{name}`")))
 }

@@ -16,6 +16,7 @@ use super::{
     tree::OwnedCache,
 };
 use crate::{
+    blocking::blocking,
     crash::{Act, FailPoints},
     domain::ids::{BranchName, RepositoryId},
     network::Network,
@@ -157,13 +158,12 @@ impl Mirror {
         F: FnOnce(&Repository, &mut OwnedCache) -> Result<T, GitError> + Send + 'static,
     {
         let inner = self.inner.clone();
-        tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let repository = Repository::open_bare(&inner.path)?;
             let mut owned = inner.owned.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             work(&repository, &mut owned)
         })
         .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// Returns the mirror's own name for a branch of the remote.

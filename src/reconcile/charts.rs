@@ -16,6 +16,7 @@ use hydrators::{FailureKind, IndexedTree, Input, PackedChart, RenderFailure, Roo
 
 use super::source_tree::CommitTree;
 use crate::{
+    blocking::blocking,
     charts::{
         Asker, ChartError, Charts, FILE, LockFile, LockMistake, Need, NeedMistake, Pinned, Place, Reaction, needs,
     },
@@ -226,9 +227,4 @@ fn add(repository: &Repository, batch: &mut Batch, base: Option<Oid>, files: &[(
         entries.insert(name.to_owned(), Entry { mode: crate::git::batch::FOLDER, id });
     }
     batch.tree(&entries)
-}
-
-/// Runs work away from the async threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

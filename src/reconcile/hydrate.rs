@@ -27,6 +27,7 @@ use super::{
     sources, strategy_files,
 };
 use crate::{
+    blocking::blocking,
     charts::{Asker, Charts},
     domain::{
         hydration::{EnvironmentHydration, HydrationFailure, RenderedRoots, RootInfo},
@@ -467,9 +468,4 @@ fn unreadable(error: &TreeError, now: Timestamp) -> HydrationFailure {
 
 fn failed(failure: HydrationFailure) -> Outcome {
     (EnvironmentHydration::Failed(failure), HydratedRoots::new())
-}
-
-/// Runs work away from the async threads.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

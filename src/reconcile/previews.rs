@@ -22,6 +22,7 @@ use super::{
     strategy_files::{self, File},
 };
 use crate::{
+    blocking::blocking,
     domain::{
         content::Content,
         hydration::{Hydration, HydrationFailure},
@@ -159,7 +160,7 @@ async fn merge_and_render(context: &RepositoryContext, order: &PreviewOrder) -> 
     let mirror = context.mirror.path();
     let before = open_tree(mirror, &order.dry).await?;
     let after = open_merged(mirror, tree).await?;
-    let files = blocking(context, move |repository| strategy_files::read_tree(repository, tree)).await?;
+    let files = read(context, move |repository| strategy_files::read_tree(repository, tree)).await?;
     let (mut environments, mut compared) = (Vec::new(), Vec::new());
     for (id, in_force) in &order.strategies {
         let there = match strategy_files::is_deleted(&id.repository, &files, in_force) {
@@ -194,7 +195,7 @@ async fn changed_strategies(
     tree: Oid,
 ) -> Result<Option<Vec<StrategyText>>, LookError> {
     let dry = order.dry.clone();
-    let read = blocking(context, move |repository| {
+    let read = read(context, move |repository| {
         Ok((strategy_files::read(repository, &dry)?, strategy_files::read_tree(repository, tree)?))
     });
     let (before, after) = read.await?;
@@ -220,7 +221,7 @@ fn names(in_force: &PromotionStrategy, there: Option<&PromotionStrategy>) -> Vec
 async fn merged(context: &RepositoryContext, order: &PreviewOrder) -> Result<Merged, LookError> {
     let remote = context.remote().await?;
     let head = order.head.clone();
-    let is_there = blocking(context, move |repository| {
+    let is_there = read(context, move |repository| {
         Ok(Oid::from_str(head.as_str()).is_ok_and(|id| repository.find_commit(id).is_ok()))
     });
     if !is_there.await? {
@@ -228,7 +229,7 @@ async fn merged(context: &RepositoryContext, order: &PreviewOrder) -> Result<Mer
     }
     let try_it = || {
         let (dry, head) = (order.dry.clone(), order.head.clone());
-        blocking(context, move |repository| merge(repository, &dry, &head))
+        read(context, move |repository| merge(repository, &dry, &head))
     };
     match try_it().await? {
         Merged::Unrelated => {
@@ -280,7 +281,7 @@ impl Pair<'_> {
             }
         }
         let roots = preview::changed_roots(&before, &after);
-        let compared = blocking(self.context, move |repository| compare(repository, &before, &after)).await?;
+        let compared = read(self.context, move |repository| compare(repository, &before, &after)).await?;
         let (resources, uncompared) = compared;
         let mut counts = Counts::default();
         resources.iter().for_each(|one| counts.count(one.change));
@@ -342,12 +343,10 @@ fn compare(
 }
 
 /// Reads the mirror beside the worker, and never waits for it.
-async fn blocking<T: Send + 'static>(
+async fn read<T: Send + 'static>(
     context: &RepositoryContext,
     work: impl FnOnce(&Repository) -> Result<T, GitError> + Send + 'static,
 ) -> Result<T, GitError> {
     let path = context.mirror.path().to_owned();
-    tokio::task::spawn_blocking(move || work(&Repository::open_bare(path)?))
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    blocking(move || work(&Repository::open_bare(path)?)).await
 }

@@ -14,8 +14,9 @@ use git2::{Oid, Repository};
 use hydrators::{FailureKind, RenderFailure, Rendered, RenderingKey};
 use jiff::Timestamp;
 
-use super::{LookError, hydrate::blocking};
+use super::LookError;
 use crate::{
+    blocking::blocking,
     domain::ids::RepositoryId,
     git::{GitError, batch::Batch, compose},
     store::{Store, StoreError, StoredRendering},
