@@ -22,11 +22,11 @@ use crate::render::{Room, no_room};
 use crate::renderers::Renderers;
 use crate::source::{Release, RenderOptions, ValueFile};
 use crate::tree::{Place, join, name};
-use crate::values::{Reader, Values};
+use crate::values::{self, Reader, Values};
 use crate::yaml;
 
 /// The base beside a kustomization, in the folder that Kustomize reads.
-const BASE: &str = ".hydromote-charts";
+pub(crate) const BASE: &str = ".hydromote-charts";
 /// The namespace of a release that nobody gave one.
 const NAMESPACE: &str = "default";
 /// The values that a chart itself has.
@@ -75,7 +75,8 @@ impl Inflation {
     ) -> Result<Option<Self>, RenderFailure> {
         let entries = helm_charts::read(kustomization)?;
         let Some(first) = entries.first() else { return Ok(None) };
-        if tree.index().resolve(folder, BASE) != Place::Missing {
+        // Also a link to nowhere is there.
+        if tree.index().resolve(folder, BASE) != Place::Missing || tree.index().entry(&join(folder, BASE)).is_some() {
             return Err(
                 first.fault(format!("`{BASE}` is where its output is put; rename what this repository has there"))
             );
@@ -202,7 +203,13 @@ impl Chart {
             Some(document) if document.has_properties || has_merge_key(&document.root) => {
                 return Err(fault(UNCERTAIN_FILE.into(), None));
             }
-            Some(document) => Values::of(&document.root, Reader::Values),
+            Some(document) => match values::doubt(&document.root) {
+                Some((line, message)) => {
+                    let message = format!("{message}: the file is merged with `valuesInline`");
+                    return Err(fault(message, Some(line)));
+                }
+                None => Values::of(&document.root, Reader::Values),
+            },
         };
         let (under, over) = match self.entry.fields.values_merge {
             ValuesMerge::Merge => (inline.clone(), values),

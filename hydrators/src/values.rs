@@ -3,6 +3,8 @@
 //! Kustomize merges with rules of its own, which are not those of Helm: a `null` of the upper layer takes a value away,
 //! `$patch` deletes and replaces, lists are never merged. The rules are those of its `merge2`.
 
+use std::collections::HashMap;
+
 use granit_parser::ScalarStyle;
 
 use crate::yaml::{Node, Scalar};
@@ -166,14 +168,20 @@ fn without_nulls(entries: Vec<(Key, Values)>, path: &str) -> Result<Option<Value
     fields(entries.clone(), entries, path)
 }
 
-fn fields(under: Vec<(Key, Values)>, mut over: Vec<(Key, Values)>, path: &str) -> Result<Option<Values>, String> {
+fn fields(under: Vec<(Key, Values)>, over: Vec<(Key, Values)>, path: &str) -> Result<Option<Values>, String> {
+    let mut over: Vec<Option<(Key, Values)>> = over.into_iter().map(Some).collect();
+    let mut positions: HashMap<String, Vec<usize>> = HashMap::with_capacity(over.len());
+    for (position, (key, _)) in over.iter().enumerate().rev().filter_map(|(at, entry)| Some((at, entry.as_ref()?))) {
+        positions.entry(key.name.clone()).or_default().push(position);
+    }
     let mut found = Vec::new();
     for (key, value) in under {
-        let upper = over.iter().position(|(upper, _)| upper.name == key.name).map(|position| over.remove(position).1);
+        let position = positions.get_mut(&key.name).and_then(Vec::pop);
+        let upper = position.and_then(|position| over[position].take()).map(|(_, upper)| upper);
         let value = merged(Some(value), upper, &below(path, &key))?;
         found.extend(value.map(|value| (key, value)));
     }
-    for (key, value) in over {
+    for (key, value) in over.into_iter().flatten() {
         let value = merged(None, Some(value), &below(path, &key))?;
         found.extend(value.map(|value| (key, value)));
     }
@@ -208,10 +216,60 @@ fn text(scalar: &Scalar<'_>, reader: Reader) -> String {
     }
 }
 
+/// Says what of a value file cannot be merged as Kustomize merges it, with its line: keys that are numbers or nothing,
+/// which Kustomize takes at its top alone, and moments written in other ways than a day.
+pub(crate) fn doubt(node: &Node<'_>) -> Option<(u64, String)> {
+    let of_key = |key: &Scalar<'_>| {
+        let is_number = key.value.trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit());
+        (key.style == ScalarStyle::Plain && (is_number || is_nothing(&key.value)))
+            .then(|| (key.line, format!("the key `{}` is no text; put it into quotes", key.value)))
+    };
+    match node {
+        Node::Scalar(scalar) => {
+            let is_moment = scalar.style == ScalarStyle::Plain && is_like_a_moment(&scalar.value);
+            let message = || format!("`{}` may be read as a moment; put it into quotes", scalar.value);
+            (is_moment && !is_day(&scalar.value)).then(|| (scalar.line, message()))
+        }
+        Node::Sequence(items) => items.iter().find_map(doubt),
+        Node::Mapping(entries) => entries.iter().find_map(|(key, value)| {
+            let key = if let Node::Scalar(key) = key { of_key(key) } else { None };
+            key.or_else(|| doubt(value))
+        }),
+        Node::Alias => None,
+    }
+}
+
+fn is_nothing(key: &str) -> bool {
+    ["", "~", "null", "Null", "NULL"].contains(&key)
+}
+
+/// What begins as YAML's moments do: a year of four digits, a month, a day.
+fn is_like_a_moment(text: &str) -> bool {
+    let mut parts = text.splitn(3, '-');
+    let is_number = |part: Option<&str>, lengths: std::ops::RangeInclusive<usize>| {
+        part.is_some_and(|part| lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    is_number(parts.next(), 4..=4)
+        && is_number(parts.next(), 1..=2)
+        && parts.next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// A day that there is, in the form in which Kustomize takes it for a moment.
 fn is_day(text: &str) -> bool {
     let numbers: Vec<&str> = text.split('-').collect();
-    let is_number = |text: &&str| text.chars().all(|c| c.is_ascii_digit());
-    numbers.iter().all(is_number) && numbers.iter().map(|text| text.len()).eq([4, 2, 2])
+    if !numbers.iter().map(|number| number.len()).eq([4, 2, 2]) {
+        return false;
+    }
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok())?;
+    let [Some(year), Some(month), Some(day)] = [numbers[0], numbers[1], numbers[2]].map(number) else { return false };
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
 }
 
 fn quoted(text: &str) -> String {
@@ -254,6 +312,24 @@ mod tests {
         let under = values("off: 1\n'no': 2\nfalse: 3", Reader::Values);
         let merged = under.merge(values("off: 4\n'no': 5", Reader::Kustomization)).expect("values");
         assert_eq!(merged.write(), "{\"off\": 1, \"no\": 5, false: 4}\n");
+    }
+
+    #[test]
+    fn what_only_some_readers_take_for_numbers_or_moments_is_refused() {
+        let doubts = |text: &str| doubt(&yaml::read_document(text).expect("readable").expect("a document").root);
+        assert_eq!(doubts("a: {1.10: b}").map(|(line, _)| line), Some(1));
+        assert_eq!(doubts("a: 1\n~: 2").map(|(line, _)| line), Some(2));
+        let doubted = ["2020-1-2", "2020-01-02 10:00:00", "2020-01-02T10:00:00Z", "2020-02-30", "1234-56-78"];
+        assert_eq!(doubted.map(|moment| doubts(&format!("- x\n- {moment}")).map(|(line, _)| line)), [Some(2); 5]);
+        let plain = "'1': a\nb: 2020-02-29\nc: 192-168-1\nd: '2020-1-2'\ne: 2020-01\nf: 1.10\n-x: 1\nyes: 1";
+        assert_eq!(doubts(plain), None);
+    }
+
+    #[test]
+    fn many_keys_are_merged_at_once() {
+        let many: String = (0..100_000).map(|number| format!("k{number}: 1\n")).collect();
+        let values = values(&many, Reader::Values);
+        assert_eq!(values.clone().merge(values.clone()), Ok(values));
     }
 
     #[test]
