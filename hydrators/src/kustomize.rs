@@ -16,7 +16,7 @@ use crate::failure::{RenderFailure, line_of};
 use crate::helm::kube_version;
 use crate::helm_charts;
 use crate::indexed::IndexedTree;
-use crate::inflation::Inflation;
+use crate::inflation::{BASE, Inflation};
 use crate::kustomization::{self, Kustomization, Reference, Role, is_inline, is_remote};
 use crate::messages::{Words, shell};
 use crate::render::{Raw, Room, refuse_incomplete};
@@ -35,6 +35,8 @@ const MOST_CHARTS: usize = 50;
 const ORIGINS: [&str; 2] = ["originAnnotations", "transformerAnnotations"];
 /// The field that holds paths inside of objects instead.
 const FIELD_SPECS: &str = "fieldspecs";
+/// The fields of a kustomization that leave the objects of others as they are.
+const LEAVES_OBJECTS: [&str; 6] = ["apiVersion", "kind", "metadata", "resources", "bases", "components"];
 
 /// A kustomization whose graph was walked.
 #[derive(Debug)]
@@ -181,6 +183,9 @@ impl Walk<'_> {
             );
         }
         self.count_charts(folder, kustomization, plugins_of)?;
+        if plugins_of.is_some() {
+            refuse_changes(kustomization)?;
+        }
         for reference in kustomization.references() {
             let plugins_of = match reference.role {
                 Role::Plugin => Some(folder),
@@ -328,6 +333,9 @@ impl Walk<'_> {
 
     fn plugin_file(&mut self, folder: &str, field: &str, text: &str) -> Result<(), String> {
         let path = text.split_once('=').map_or(text, |(_, path)| path);
+        if path.split('/').any(|segment| segment == BASE) {
+            return Err(format!("`{field}` names `{path}`, where Hydromote puts what charts render to"));
+        }
         if path.contains("://") {
             return Err(not_here(field, path));
         }
@@ -355,6 +363,20 @@ fn refuse_origins(tree: &IndexedTree, dir: &str) -> Result<(), RenderFailure> {
         Some(told) => {
             let message = format!("`buildMetadata`: `{told}` cannot be told of charts in kustomizations; remove it");
             Err(RenderFailure::author(message).at(file.clone(), line_of(text, told)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Fails when a kustomization whose objects configure plugins changes them: they were judged as they are written.
+fn refuse_changes(kustomization: &Kustomization) -> Result<(), RenderFailure> {
+    let Kustomization { file, text, value } = kustomization;
+    let mut fields = value.as_object().into_iter().flat_map(|fields| fields.keys());
+    match fields.find(|field| !LEAVES_OBJECTS.contains(&field.as_str())) {
+        Some(field) => {
+            let message =
+                format!("`{field}` would change what configures plugins; write the configuration out as it is");
+            Err(RenderFailure::author(message).at(file.clone(), line_of(text, field)))
         }
         None => Ok(()),
     }
