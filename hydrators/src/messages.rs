@@ -10,6 +10,8 @@ use crate::tree::{Place, join};
 
 /// The longest message that is passed on, in bytes.
 const LONGEST: usize = 4_000;
+/// How the lines begin in which Kustomize tells of fields that have got another name.
+const KUSTOMIZE_ADVICE: &str = "# Warning: ";
 /// Advice of Helm that helps nobody here.
 const HELM_ADVICE: &str = "Use --debug flag to render out invalid YAML";
 
@@ -65,7 +67,8 @@ impl<'a> Words<'a> {
         let text = text.replace(&format!("{}/", self.scratch), "").replace(&self.scratch, "a temporary folder");
         let lines: Vec<&str> = text
             .lines()
-            .filter(|line| !line.trim().is_empty() && !line.contains(HELM_ADVICE) && !line.starts_with("level="))
+            .filter(|line| !line.trim().is_empty() && !line.contains(HELM_ADVICE))
+            .filter(|line| !line.starts_with("level=") && !line.starts_with(KUSTOMIZE_ADVICE))
             .collect();
         let text = lines.join("\n");
         let text = text.trim_start_matches("Error: ").trim();
