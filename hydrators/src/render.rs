@@ -128,10 +128,7 @@ impl Prepared {
         if self.root.options.prove {
             proof::compare(&raw.documents, &self.run(renderers, tree).await?.documents)?;
         }
-        if self.root.options.secrets == SecretPolicy::Refuse {
-            secrets::refuse(&raw.documents)?;
-        }
-        let files = layout::files(self.root.options.layout, raw.documents)?;
+        let files = self.files_of(raw.documents)?;
         Ok(Rendered { files, commands: raw.commands, renderer: raw.renderer })
     }
 
@@ -142,7 +139,17 @@ impl Prepared {
     /// Those of [`Prepared::render`].
     pub async fn prove(&self, renderers: &Renderers, tree: &Arc<IndexedTree>) -> Result<Vec<String>, RenderFailure> {
         let (first, second) = (self.run(renderers, tree).await?, self.run(renderers, tree).await?);
-        Ok(proof::differences(&first.documents, &second.documents))
+        let found = proof::differences(&first.documents, &second.documents);
+        self.files_of(first.documents)?;
+        Ok(found)
+    }
+
+    /// Returns the files of what was rendered, unless it is refused.
+    fn files_of(&self, documents: Vec<Document>) -> Result<BTreeMap<String, Vec<u8>>, RenderFailure> {
+        if self.root.options.secrets == SecretPolicy::Refuse {
+            secrets::refuse(&documents)?;
+        }
+        Ok(layout::files(self.root.options.layout, documents)?)
     }
 
     /// Has the renderer run once, in folders of its own.
