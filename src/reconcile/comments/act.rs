@@ -81,7 +81,9 @@ impl CommentReader<'_> {
         }
         if let Some(refused) = subject.refuses(command) {
             return match (subject, command) {
-                (Subject::Promotion(promotion), Command::Promote { .. }) => {
+                (Subject::Promotion(promotion), Command::Promote { environment, past_windows: None })
+                    if environment.as_ref().is_none_or(|named| *named == promotion.place.place.environment) =>
+                {
                     Ok(self.accepted_before(comment, promotion).await?.unwrap_or(refused))
                 }
                 _ => Ok(refused),
