@@ -60,12 +60,8 @@ impl<'a> Applier<'a> {
             };
             match done {
                 Ok(()) => {}
-                Err(LookError::Git(GitError::Moved { reference })) => {
-                    tracing::info!(reference, "a branch has moved since it was looked at");
-                    return Ok(Applied::Moved);
-                }
-                Err(LookError::Forge(ForgeError::Moved { words })) => {
-                    tracing::info!(words, "the forge has moved on since it was looked at");
+                Err(error) if error.is_moved() => {
+                    tracing::info!("it has moved on since it was looked at: {error}");
                     return Ok(Applied::Moved);
                 }
                 Err(error) => return Err(error),
@@ -80,14 +76,20 @@ impl<'a> Applier<'a> {
     async fn tell_together(&mut self, actions: &[Action]) -> Result<(), LookError> {
         let at_once = self.context.destination.forge.writes_at_once().get();
         for together in actions.chunks(at_once) {
-            let mut outcome = Ok(());
+            let mut failed: Option<LookError> = None;
             for told in future::join_all(together.iter().map(|action| self.tell_one(action))).await {
-                match told {
-                    Ok(opened) => self.note_opened(opened),
-                    Err(error) => outcome = outcome.and(Err(error)),
+                match (told, &failed) {
+                    (Ok(opened), _) => self.note_opened(opened),
+                    // What says how long to wait, or that nothing is written down, is not hidden by what only moved.
+                    (Err(error), Some(before)) if !before.is_moved() || error.is_moved() => {
+                        tracing::warn!("beside it: {error}");
+                    }
+                    (Err(error), _) => failed = Some(error),
                 }
             }
-            outcome?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
         }
         Ok(())
     }

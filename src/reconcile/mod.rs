@@ -90,3 +90,10 @@ pub enum LookError {
         rounds: usize,
     },
 }
+
+impl LookError {
+    /// Says whether only the world has moved on: what was decided is to be decided again.
+    pub fn is_moved(&self) -> bool {
+        matches!(self, Self::Git(GitError::Moved { .. }) | Self::Forge(ForgeError::Moved { .. }))
+    }
+}
