@@ -11,6 +11,7 @@ use std::{
 
 use git2::{Oid, Repository};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use similar::TextDiff;
 
 use super::{
@@ -35,6 +36,9 @@ const SHOWN_LIMIT: usize = 48 << 10;
 
 /// How many lines stand around a change.
 const CONTEXT_LINES: usize = 3;
+
+/// The annotation in which kubectl keeps the whole of an object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Which resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -247,11 +251,22 @@ fn change_within(
     Some(change)
 }
 
-/// Says whether a document may hold the data of a `Secret`: one by itself, one in a list, or what is no
-/// resource that can be read.
+/// Says whether a document may hold the data of a `Secret`: one by itself, one inside another object, what kubectl
+/// applied last, or what is no resource that can be read.
 pub fn may_tell_secrets(id: &ResourceId, document: &str) -> bool {
-    let is_list = id.kind.ends_with("List") && document.contains("Secret");
-    (id.group.is_empty() && id.kind == "Secret") || id.kind.is_empty() || is_list
+    id.kind.is_empty() || serde_saphyr::from_str(document).map_or(true, |value| holds_secret(&value))
+}
+
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::Object(entries) => {
+            entries.get("kind").is_some_and(|kind| kind == "Secret")
+                || entries.contains_key(LAST_APPLIED)
+                || entries.values().any(holds_secret)
+        }
+        Value::Array(items) => items.iter().any(holds_secret),
+        _ => false,
+    }
 }
 
 fn kind_of_change(old: Option<&String>, new: Option<&String>) -> Option<Change> {
@@ -392,5 +407,28 @@ mod tests {
     fn resources_without_a_name_are_kept_apart() {
         let text = "kind: Job\nmetadata:\n  generateName: a-\n---\nkind: Job\nmetadata:\n  generateName: b-\n";
         assert_eq!(resources(text).len(), 2);
+    }
+
+    #[test]
+    fn a_secret_inside_another_object_is_found() {
+        let may_tell = |text: &str| resources(text).iter().any(|(id, document)| may_tell_secrets(id, document));
+        for text in [
+            "apiVersion: v1\nkind: List\nitems:\n- kind: \"S\\u0065cret\"\n  data: {p: aHVudGVy}\n",
+            "apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n- {kind: Secret, stringData: {p: hunter2}}\n",
+            "apiVersion: apps/v1\nkind: ControllerRevision\ndata:\n  spec: {template: {kind: Secret, data: {p: aA==}}}\n",
+            "kind: Service\nmetadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: '{}'\n",
+            "kind: Deployment\nspec: {template: {metadata: {annotations: \
+             {kubectl.kubernetes.io/last-applied-configuration: x}}}}\n",
+            "apiVersion: v1\nkind: Secret\n",
+            "kind: [unreadable\n",
+        ] {
+            assert!(may_tell(text), "{text}");
+        }
+        for text in [
+            "kind: ConfigMapList\nitems:\n- {kind: ConfigMap, data: {about: the Secret}}\n",
+            "kind: List\nitems:\n- {kind: SealedSecret}\n- {kind: secret}\n",
+        ] {
+            assert!(!may_tell(text), "{text}");
+        }
     }
 }

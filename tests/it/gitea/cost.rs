@@ -46,6 +46,8 @@ type Tally = BTreeMap<String, u64>;
 /// Counts what passes.
 pub(super) struct Counting {
     asked: Mutex<Tally>,
+    /// From when until when each request was with the server.
+    answering: Mutex<Vec<(Instant, Instant)>>,
     /// When each merge had ended.
     merges: watch::Sender<Vec<Instant>>,
 }
@@ -54,7 +56,9 @@ pub(super) struct Counting {
 impl Between for Counting {
     async fn decide(&self, asked: Asked, behind: &Arc<Behind>) -> Fate {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner).entry(kind(&asked)).or_default() += 1;
+        let began = Instant::now();
         let told = behind.ask(&asked).await;
+        self.answering.lock().unwrap_or_else(PoisonError::into_inner).push((began, Instant::now()));
         if asked.method == Method::POST && asked.path.ends_with("/merge") && told.status.is_success() {
             self.merges.send_modify(|merges| merges.push(Instant::now()));
         }
@@ -64,11 +68,24 @@ impl Between for Counting {
 
 impl Counting {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { asked: Mutex::default(), merges: watch::Sender::default() })
+        Arc::new(Self { asked: Mutex::default(), answering: Mutex::default(), merges: watch::Sender::default() })
     }
 
     fn asked(&self) -> Tally {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns how long the server had a request to answer, one or several at once.
+    fn answered(&self, since: Instant, until: Instant) -> Duration {
+        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        answering.sort();
+        let (mut all, mut end) = (Duration::ZERO, since);
+        for (from, to) in answering {
+            let (from, to) = (from.max(end), to.min(until));
+            all += to.saturating_duration_since(from);
+            end = end.max(to);
+        }
+        all
     }
 
     /// Returns how many requests there were: of the API, and of git.
@@ -185,9 +202,10 @@ impl Bench {
         let mut merges = self.counting.merges.subscribe();
         let (merged, began) = (merges.borrow().len(), Instant::now());
         self.lab.push("main", &format!("Bring {version}"), &files).await?;
+        let pushed = Instant::now();
         let asked_before = self.counting.asked();
         let mut seen = Vec::new();
-        let (mut after, mut asked) = (before, Tally::new());
+        let (mut after, mut asked, mut answered) = (before, Tally::new(), Duration::ZERO);
         for (at, environment) in ENVIRONMENTS.iter().enumerate() {
             let waited = tokio::time::timeout(WITHIN, merges.wait_for(|merges| merges.len() > merged + at)).await;
             let late = |_| format!("nothing was merged into {environment}:\n{}", self.served.log());
@@ -196,6 +214,7 @@ impl Bench {
             if at + 1 == ENVIRONMENTS.len() {
                 after = Counts::read(&self.served, &self.counting, &self.renderers).await?;
                 asked = self.counting.asked();
+                answered = (pushed - began) + self.counting.answered(pushed, ended);
             }
             let head = self.lab.head(&format!("env/{environment}")).await?.ok_or("nothing runs there")?;
             self.lab.report(&head, "health", "success").await?;
@@ -203,6 +222,8 @@ impl Bench {
         self.is_verified("prod").await?;
         let mut took = after.since(before);
         took["wall_s"] = json!(seen.last());
+        // The server's own part: taking the push in, and answering.
+        took["server_s"] = json!(answered.as_secs_f64());
         took["merges_at_s"] = json!(seen);
         for (kind, count) in &mut asked {
             *count -= asked_before.get(kind).unwrap_or(&0);

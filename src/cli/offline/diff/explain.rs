@@ -88,11 +88,11 @@ impl Explained {
     /// Compares two renderings.
     pub(super) fn of(old: &Resources, new: &Resources) -> Self {
         let pairs = pairs(old, new);
-        let renamed: Resources = old.iter().map(|(id, text)| renamed(id, text, &pairs)).collect();
+        let renamed: Resources = old.iter().map(|(id, text)| renamed(id, text, new.get(id), &pairs)).collect();
         let (mut before, mut noise) = (Resources::new(), BTreeMap::new());
         for (id, text) in &renamed {
             let (text, keys) = match new.get(id) {
-                Some(new) => without_noise(text, new),
+                Some(new) => without_noise(id, text, new),
                 None => (text.clone(), BTreeSet::new()),
             };
             before.insert(id.clone(), text);
@@ -100,17 +100,14 @@ impl Explained {
         }
         let mut explained = Self::default();
         for (id, text) in new {
-            let (Some(was), Some(after_pairs), Some(after_noise)) = (old.get(id), renamed.get(id), before.get(id))
-            else {
-                continue;
-            };
-            if was != text && after_pairs == text {
+            let (Some(after_pairs), Some(after_noise)) = (renamed.get(id), before.get(id)) else { continue };
+            if old.get(id) != Some(text) && after_pairs == text {
                 explained.references_alone.push(id.to_string());
             } else if after_pairs != text && after_noise == text {
                 explained.noise_alone.insert(id.to_string(), noise.get(id).cloned().unwrap_or_default());
             }
         }
-        let was: BTreeMap<&ResourceId, &str> = pairs.iter().map(|pair| (&pair.new, pair.old_name.as_str())).collect();
+        let was: BTreeMap<&ResourceId, &str> = pairs.iter().map(|pair| (&pair.new, pair.was.name.as_str())).collect();
         let told = |change: ResourceChange| {
             let id = change.id();
             let (rank, look_at) = look_at(&change, before.get(id), new.get(id));
@@ -166,7 +163,7 @@ impl Explanation {
 /// A generated resource that has another hash in its name.
 struct Pair {
     old: ResourceId,
-    old_name: String,
+    was: Resource,
     new: ResourceId,
     new_name: String,
 }
@@ -186,45 +183,161 @@ fn pairs(old: &Resources, new: &Resources) -> Vec<Pair> {
     let (gone, come) = (hashed(old, new), hashed(new, old));
     let pair = |(stem, ids): (Resource, Vec<ResourceId>)| {
         let ([old], [new]) = (&ids[..], &come.get(&stem)?[..]) else { return None };
-        let (old_name, new_name) = (old.named().name, new.named().name);
-        Some(Pair { old: old.clone(), old_name, new: new.clone(), new_name })
+        Some(Pair { old: old.clone(), was: old.named(), new: new.clone(), new_name: new.named().name })
     };
     gone.into_iter().filter_map(pair).collect()
 }
 
 /// Returns the name of a generated resource without its hash.
 fn stem(resource: &Resource) -> Option<&str> {
-    if !resource.group.is_empty() || !matches!(resource.kind.as_str(), "ConfigMap" | "Secret") {
+    if !is_generated(resource) {
         return None;
     }
     let (stem, hash) = resource.name.rsplit_once('-')?;
     (hash.len() == HASH_LENGTH && hash.chars().all(|letter| HASH_LETTERS.contains(letter))).then_some(stem)
 }
 
-/// Returns a resource of before with the hashes of now.
-fn renamed(id: &ResourceId, text: &str, pairs: &[Pair]) -> (ResourceId, String) {
-    let renamed = pairs.iter().find(|pair| pair.old == *id).map_or(id, |pair| &pair.new);
-    let text = pairs.iter().fold(text.to_owned(), |text, pair| replaced(&text, &pair.old_name, &pair.new_name));
-    (renamed.clone(), text)
+/// Says whether a resource is of a kind that Kustomize generates.
+fn is_generated(resource: &Resource) -> bool {
+    resource.group.is_empty() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret")
 }
 
-/// Replaces a name where it stands by itself.
-fn replaced(text: &str, name: &str, by: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find(name) {
-        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
-        let is_alone = !before.ends_with(is_part) && !after.starts_with(is_part);
-        out.push_str(before);
-        out.push_str(if is_alone { by } else { name });
-        rest = after;
+/// Returns a resource of before with the hashes of now: in its own name, and where it refers to what has another one.
+fn renamed(id: &ResourceId, text: &str, now: Option<&String>, pairs: &[Pair]) -> (ResourceId, String) {
+    let own = pairs.iter().find(|pair| pair.old == *id);
+    let resource = id.named();
+    // What a ConfigMap or a Secret says is data, whatever it looks like.
+    let is_untouched = own.is_none() && is_generated(&resource);
+    if pairs.is_empty() || is_untouched || now.is_some_and(|now| now == text) {
+        return (id.clone(), text.to_owned());
     }
-    out + rest
+    let scalars = scalars(text);
+    let beside = |of: &Scalar, key: &str| {
+        let is_beside = |scalar: &&Scalar| scalar.mapping == of.mapping && scalar.key == Some(key);
+        scalars.iter().find(is_beside).map(|scalar| scalar.value)
+    };
+    let by = |scalar: &Scalar| match own {
+        Some(own) => (scalar.is_own_name && scalar.value == own.was.name).then_some(own),
+        None => pairs.iter().filter(|pair| pair.was.name == scalar.value).find(|pair| {
+            let kind = beside(scalar, "kind").filter(|_| scalar.key == Some("name")).or_else(|| scalar.kind());
+            let namespace = beside(scalar, "namespace").unwrap_or(&resource.namespace);
+            !scalar.is_own_name && kind == Some(&pair.was.kind) && namespace == pair.was.namespace
+        }),
+    };
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for scalar in &scalars {
+        if let Some(pair) = by(scalar) {
+            out += &text[done..scalar.at];
+            out += &pair.new_name;
+            done = scalar.at + scalar.value.len();
+        }
+    }
+    (own.map_or(id, |own| &own.new).clone(), out + &text[done..])
+}
+
+/// A value on a line of its own, or on that of its key.
+struct Scalar<'a> {
+    /// Where it begins.
+    at: usize,
+    value: &'a str,
+    /// Its key; none for an item of a list.
+    key: Option<&'a str>,
+    /// The key of what holds it.
+    parent: Option<&'a str>,
+    /// Which mapping its key is in.
+    mapping: usize,
+    /// Whether it is what the resource is called.
+    is_own_name: bool,
+}
+
+impl Scalar<'_> {
+    /// Returns the kind of what it names, as far as its keys say that.
+    fn kind(&self) -> Option<&'static str> {
+        let of_key = |key: &str| {
+            let key = key.to_ascii_lowercase();
+            let kinds = [("configmap", "ConfigMap"), ("secret", "Secret")];
+            kinds.into_iter().find(|(word, _)| key.contains(word)).map(|(_, kind)| kind)
+        };
+        match self.key {
+            None | Some("name") => self.parent.and_then(of_key),
+            Some(key) => of_key(key),
+        }
+    }
+}
+
+/// Returns the values of a document in block style that take no more than a line.
+fn scalars(text: &str) -> Vec<Scalar<'_>> {
+    let mut above: Vec<(usize, Option<&str>, usize)> = Vec::new();
+    // The column that the lines of a block of text are right of.
+    let mut block: Option<usize> = None;
+    let (mut found, mut start, mut mappings) = (Vec::new(), 0, 0);
+    for line in text.split('\n') {
+        let begin = start;
+        start += line.len() + 1;
+        let mut inner = line.trim_start_matches(' ');
+        let mut column = line.len() - inner.len();
+        if inner.trim_end().is_empty() || block.is_some_and(|left| column > left) {
+            continue;
+        }
+        block = None;
+        if inner.starts_with('#') {
+            continue;
+        }
+        let mut dash = None;
+        while let Some(item) = inner.strip_prefix("- ") {
+            dash = Some(column);
+            inner = item.trim_start_matches(' ');
+            column = line.len() - inner.len();
+        }
+        let (key, value) = match inner.split_once(": ") {
+            Some((key, value)) => (Some(key), value),
+            None => inner.trim_end().strip_suffix(':').map_or((None, inner), |key| (Some(key), "")),
+        };
+        let mut mapping = None;
+        while let Some((of, _, at)) = above.pop_if(|(of, ..)| *of >= column) {
+            mapping = (of == column && dash.is_none()).then_some(at);
+        }
+        let mapping = mapping.unwrap_or_else(|| {
+            mappings += 1;
+            mappings
+        });
+        let parent = above.last().and_then(|(_, key, _)| *key);
+        let is_own_name = above.len() == 1 && parent == Some("metadata") && key == Some("name");
+        above.push((column, key, mapping));
+        let value = value.split(" #").next().unwrap_or_default().trim_end();
+        let header = value.rsplit(' ').next().unwrap_or_default();
+        let is_modifier = |c: char| matches!(c, '+' | '-') || c.is_ascii_digit();
+        if header.strip_prefix(['|', '>']).is_some_and(|rest| rest.chars().all(is_modifier)) {
+            block = if key.is_some() { Some(column) } else { dash };
+            continue;
+        }
+        let at = begin + (line.len() - inner.len()) + key.map_or(0, |key| key.len() + 2);
+        let value = value.trim_start();
+        let skipped = text.get(at..).map_or(0, |rest| rest.len() - rest.trim_start_matches(' ').len());
+        let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+        if !value.is_empty() {
+            let at = at + skipped + usize::from(quoted.is_some());
+            found.push(Scalar { at, value: quoted.unwrap_or(value), key, parent, mapping, is_own_name });
+        }
+    }
+    found
 }
 
 /// Returns the text of before with the labels and annotations of tools as they are now, and which of them differ.
-fn without_noise(old: &str, new: &str) -> (String, BTreeSet<String>) {
-    let (of_old, of_new) = (noise(old), noise(new));
+fn without_noise(id: &ResourceId, old: &str, new: &str) -> (String, BTreeSet<String>) {
+    if old == new {
+        return (old.to_owned(), BTreeSet::new());
+    }
+    let (mut of_old, mut of_new) = (noise(old), noise(new));
+    if [old, new].into_iter().any(|text| resources::may_tell_secrets(id, text)) {
+        // What looks like an annotation further in may be what a Secret says.
+        let is_of_metadata = |(_, place): &(usize, String)| {
+            let keys: Vec<&str> = place.split('\n').collect();
+            matches!(keys[..], ["metadata:", "labels:" | "annotations:", _])
+        };
+        of_old.retain(is_of_metadata);
+        of_new.retain(is_of_metadata);
+    }
     let is_same_place = of_old.iter().map(|(_, place)| place).eq(of_new.iter().map(|(_, place)| place));
     if !is_same_place {
         return (old.to_owned(), BTreeSet::new());
@@ -280,6 +393,7 @@ fn look_at(change: &ResourceChange, old: Option<&String>, new: Option<&String>) 
     if change.change() == Change::Removed {
         return (if risk.is_some() { 0 } else { 1 }, words);
     }
+    let is_secretive = [old, new].into_iter().flatten().any(|text| resources::may_tell_secrets(change.id(), text));
     let (Some(old), Some(new)) = (old.and_then(|text| read(text)), new.and_then(|text| read(text))) else {
         return (rank, words);
     };
@@ -290,6 +404,9 @@ fn look_at(change: &ResourceChange, old: Option<&String>, new: Option<&String>) 
     for pointer in fields.chain(data).filter(|pointer| old.pointer(pointer) != new.pointer(pointer)) {
         words.push(format!("`{}` cannot be changed", pointer[1..].replace('/', ".")));
         rank = rank.min(2);
+    }
+    if is_secretive {
+        return (rank, words);
     }
     let (before, after) = (images(&old), images(&new));
     for (container, image) in after.iter().filter(|(container, image)| before.get(*container) != Some(image)) {
@@ -334,31 +451,49 @@ fn images(value: &Value) -> BTreeMap<String, String> {
     found
 }
 
-/// Returns a resource as it may be shown beside `other`, what it is compared with: a Secret without what its data
-/// says, but for whether that differs.
+/// Returns a resource as it may be shown beside `other`, what it is compared with: a Secret without what it says, but
+/// for whether that differs.
 fn masked(id: &ResourceId, text: &str, other: Option<&String>, when: &str) -> String {
-    if !resources::may_tell_secrets(id, text) {
+    let is_same = other.is_some_and(|other| other == text);
+    let mut either = [Some(text), other.map(String::as_str)].into_iter().flatten();
+    if is_same || !either.any(|text| resources::may_tell_secrets(id, text)) {
         return text.to_owned();
     }
-    let unshown = || match other {
-        Some(other) if other == text => "(not shown)\n".to_owned(),
-        _ => format!("(not shown, as it is {when})\n"),
-    };
-    let Some(mut value) = read(text).filter(|_| id.named().kind == "Secret") else { return unshown() };
+    let unshown = || format!("(not shown, as it is {when})\n");
+    let is_secret = id.named().kind == "Secret";
+    let Some(mut value) = read(text).filter(|value| is_secret && value.is_object()) else { return unshown() };
     let of_other = other.and_then(|text| read(text)).unwrap_or_default();
-    let is_told = value != of_other || other.is_some_and(|other| other == text);
-    for field in ["/data", "/stringData", "/metadata/annotations"] {
-        let of_other = of_other.pointer(field);
-        for (key, entry) in value.pointer_mut(field).and_then(Value::as_object_mut).into_iter().flatten() {
-            let is_same = of_other.and_then(|entries| entries.get(key)) == Some(entry);
-            let shown = if is_same { "(not shown)".to_owned() } else { format!("(not shown, as it is {when})") };
-            *entry = Value::from(shown);
-        }
-    }
+    let is_told = value != of_other;
+    mask(&mut value, &of_other, when);
     match serde_saphyr::to_string(&value) {
         Ok(shown) if is_told => shown,
         Ok(shown) => format!("{shown}# written in another way {when}\n"),
         Err(_) => unshown(),
+    }
+}
+
+/// Masks all of a Secret but what it is and the keys of its data.
+fn mask(secret: &mut Value, other: &Value, when: &str) {
+    let hide = |entry: &mut Value, other: Option<&Value>| {
+        let is_same = other == Some(&*entry);
+        let shown = if is_same { "(not shown)".to_owned() } else { format!("(not shown, as it is {when})") };
+        *entry = Value::from(shown);
+    };
+    for (key, entry) in secret.as_object_mut().into_iter().flatten() {
+        let other = other.get(key);
+        match (key.as_str(), &mut *entry) {
+            ("apiVersion" | "kind" | "type", Value::String(_)) | ("immutable", Value::Bool(_)) => {}
+            ("data" | "stringData", Value::Object(entries)) => {
+                entries.iter_mut().for_each(|(key, entry)| hide(entry, other.and_then(|other| other.get(key))));
+            }
+            ("metadata", Value::Object(fields)) => {
+                let is_shown = |key: &str, field: &Value| matches!(key, "name" | "namespace") && field.is_string();
+                for (key, field) in fields.iter_mut().filter(|(key, field)| !is_shown(key, field)) {
+                    hide(field, other.and_then(|other| other.get(key)));
+                }
+            }
+            _ => hide(entry, other),
+        }
     }
 }
 
@@ -524,5 +659,85 @@ mod tests {
         -(not shown, as it is before)
         +(not shown, as it is after)
         ");
+    }
+
+    #[test]
+    fn what_is_misplaced_in_a_secret_is_not_told_either() {
+        let secret = |more: &str| format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n{more}");
+        for more in [
+            "stringData: |\n  password: WORD\n",
+            "stringData: |\n  annotations:\n    checksum/WORD: NUMBER\n",
+            "password: WORD\n",
+            "stringdata: {p: WORD}\n",
+            "data: [WORD]\n",
+            "  annotations: [WORD]\n",
+            "  labels: {l: WORD}\n",
+            "type: [WORD]\n",
+            "spec: {image: WORD}\n",
+        ] {
+            let of = |word: &str, number: &str| secret(&more.replace("WORD", word).replace("NUMBER", number));
+            let shown = told(&of("hunter2", "1"), &of("hunter3", "2"));
+            assert!(shown.contains("changed Secret s") && !shown.contains("hunter"), "{shown}");
+            assert!(shown.contains("as it is before") && shown.contains("as it is after"), "{shown}");
+            assert!(!told("", &of("hunter2", "1")).contains("hunter"), "{more}");
+        }
+        let template = |word: &str| {
+            format!(
+                "apiVersion: template.openshift.io/v1\nkind: Template\nobjects:\n\
+                 - {{kind: Secret, stringData: {{p: {word}}}}}\n"
+            )
+        };
+        let shown = told(&template("hunter2"), &template("hunter3"));
+        assert!(shown.contains("changed template.openshift.io/Template") && !shown.contains("hunter"), "{shown}");
+        // Of what holds a Secret at one side alone, the other is not told either.
+        let shown = told(&template("hunter2"), &template("hunter3").replace("Secret", "Other"));
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+
+    #[test]
+    fn hashes_are_those_of_a_namespace_and_a_kind() {
+        let [h1, h2, h3] = ["c-2222222222", "c-4444444444", "c-5555555555"];
+        let within = |text: String, namespace: &str| {
+            text.replacen("metadata:\n", &format!("metadata:\n  namespace: {namespace}\n"), 1)
+        };
+        let both = |a: &str, b: &str, web_a: &str, web_b: &str| {
+            [
+                within(config(a, "x"), "a"),
+                within(config(b, "x"), "b"),
+                within(deployment(web_a, "w", ""), "a"),
+                within(deployment(web_b, "w", ""), "b"),
+            ]
+            .join("---\n")
+        };
+        // A chain: `c-4…` comes in one namespace, and goes in the other.
+        let shown = told(&both(h1, h2, h1, h2), &both(h2, h3, h2, h3));
+        assert_eq!(
+            shown.trim_end(),
+            "  nothing but the hash of what is referred to differs in 4 resources: \
+             ConfigMap a/c-4444444444, ConfigMap b/c-5555555555, apps/Deployment a/web, apps/Deployment b/web"
+        );
+        // To refer to what another namespace has is a change.
+        let shown = told(&both(h1, h2, h1, h2), &both(h2, h3, h3, h3));
+        assert!(shown.contains("changed apps/Deployment a/web"), "{shown}");
+        assert!(shown.contains("-          name: c-2222222222\n+          name: c-5555555555"), "{shown}");
+        // What is the same on both sides still is, also when what it refers to is gone.
+        let shown = told(&both(h1, h2, h1, h2), &both(h2, h3, h1, h3));
+        assert!(!shown.contains("Deployment a/web"), "{shown}");
+        // What refers to another kind, and text, is none of it.
+        let (old, new) = (config(h1, "x"), config(h2, "x"));
+        for text in [
+            "kind: Pod\nmetadata:\n  name: p\nspec:\n  secretName: NAME\n",
+            "kind: Pod\nmetadata:\n  name: p\nspec:\n  ref:\n    name: NAME\n    kind: Secret\n",
+            "kind: Pod\nmetadata:\n  name: p\nspec:\n  text: |\n    configMapRef:\n      name: NAME\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: p\ndata:\n  configMap: NAME\n",
+        ] {
+            let of = |config: &str, name: &str| format!("{config}---\n{}", text.replace("NAME", name));
+            let shown = told(&of(&old, h1), &of(&new, h2));
+            assert!(shown.contains(" p\n") && shown.contains("+") && shown.contains(h1), "{shown}");
+        }
+        let text = "kind: Pod\nmetadata:\n  name: p\nspec:\n  refs:\n  - kind: ConfigMap\n    name: 'NAME'\n  \
+                    configMaps:\n  - NAME\n";
+        let of = |config: &str, name: &str| format!("{config}---\n{}", text.replace("NAME", name));
+        assert!(told(&of(&old, h1), &of(&new, h2)).contains("differs in 2 resources: ConfigMap c-4444444444, Pod p"));
     }
 }
