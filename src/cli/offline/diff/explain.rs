@@ -719,7 +719,7 @@ mod tests {
         // To refer to what another namespace has is a change.
         let shown = told(&both(h1, h2, h1, h2), &both(h2, h3, h3, h3));
         assert!(shown.contains("changed apps/Deployment a/web"), "{shown}");
-        assert!(shown.contains("-          name: c-2222222222\n+          name: c-5555555555"), "{shown}");
+        assert!(shown.contains("-          name: c-4444444444\n+          name: c-5555555555"), "{shown}");
         // What is the same on both sides still is, also when what it refers to is gone.
         let shown = told(&both(h1, h2, h1, h2), &both(h2, h3, h1, h3));
         assert!(!shown.contains("Deployment a/web"), "{shown}");
