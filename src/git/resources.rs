@@ -37,6 +37,9 @@ const SHOWN_LIMIT: usize = 48 << 10;
 /// How many lines stand around a change.
 const CONTEXT_LINES: usize = 3;
 
+/// What an object says that only names another.
+const REFERENCE: [&str; 8] = ["apiVersion", "apiGroup", "group", "kind", "name", "namespace", "key", "optional"];
+
 /// The annotation in which kubectl keeps the whole of an object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -260,13 +263,18 @@ pub fn may_tell_secrets(id: &ResourceId, document: &str) -> bool {
 fn holds_secret(value: &Value) -> bool {
     match value {
         Value::Object(entries) => {
-            entries.get("kind").is_some_and(|kind| kind == "Secret")
+            (entries.get("kind").is_some_and(|kind| kind == "Secret") && !is_reference(entries))
                 || entries.contains_key(LAST_APPLIED)
                 || entries.values().any(holds_secret)
         }
         Value::Array(items) => items.iter().any(holds_secret),
         _ => false,
     }
+}
+
+/// Says whether an object only names another.
+fn is_reference(entries: &serde_json::Map<String, Value>) -> bool {
+    entries.contains_key("name") && entries.keys().all(|key| REFERENCE.contains(&key.as_str()))
 }
 
 fn kind_of_change(old: Option<&String>, new: Option<&String>) -> Option<Change> {
