@@ -19,7 +19,7 @@ TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rej
 	comments::answered comments::going_back comments::heard::code drift::a_command drift::drift_is drift::work_of \
 	drift::a_foreign_commit gates::a_gate merges::a_merge_by_hand merges::a_person restarts::a_restart
 
-.PHONY: help demo test prove meaning test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-hydrate bench-gitea
+.PHONY: help demo test prove meaning test-gitea test-gitea-stories test-gitlab test-destinations check-client test-long model crash faults tools lint fmt docs references image-check bench-replay bench-plan bench-recovery bench-webhooks bench-sandbox bench-hydrate bench-gitea bench-idle
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -152,6 +152,8 @@ bench-sandbox: tools
 		&& cat "$$result"
 
 ## make bench-hydrate  renders 10, 100 and 1,000 roots, again and after one change, and replays commits beside a script; minutes
+##                  REPO=… replays the newest commits of a clone of redhat-cop/gitops-catalog as well
+bench-hydrate: export HYDROMOTE_REPLAYED = $(and $(REPO),$(abspath $(REPO)))
 bench-hydrate: tools
 	$(call measure,bench-hydrate,scale::hydration::generated_repositories)
 
@@ -159,3 +161,8 @@ bench-hydrate: tools
 bench-gitea: tools
 	@tools/fetch-gitea.sh
 	$(call measure,bench-gitea,gitea::cost::a_promotion_through_three_environments)
+
+## make bench-idle  50 strategies at rest beside a real Gitea, and a start with them; minutes
+bench-idle: tools
+	@tools/fetch-gitea.sh
+	$(call measure,bench-idle,gitea::fleet::strategies_at_rest)

@@ -53,6 +53,14 @@ pub(crate) struct Inflation {
     charts: Vec<Chart>,
 }
 
+/// The charts of one kustomization, rendered.
+#[derive(Debug)]
+pub(crate) struct Inflated<'a> {
+    of: &'a Inflation,
+    /// One for each chart.
+    texts: Vec<String>,
+}
+
 #[derive(Debug)]
 struct Chart {
     entry: ChartEntry,
@@ -113,37 +121,47 @@ impl Inflation {
         self.charts.iter().for_each(|chart| closure.join(&chart.looked.closure));
     }
 
-    /// Renders the charts, and lays what comes of them where Kustomize reads it; at most `most` bytes. Returns how many
-    /// these were.
-    pub(crate) async fn lay(
+    /// Renders the charts; at most `most` bytes.
+    pub(crate) async fn render(
         &self,
         renderers: &Renderers,
         tree: &IndexedTree,
         room: &Room,
         most: usize,
-    ) -> Result<usize, RenderFailure> {
-        let folder = room.sources.join(&self.folder);
-        let base = folder.join(BASE);
-        fs::create_dir(&base).map_err(no_room)?;
-        let (mut names, mut bytes) = (Vec::new(), 0);
-        for (position, chart) in self.charts.iter().enumerate() {
-            let text = chart.render(renderers, tree, room).await?;
-            bytes += text.len();
-            if bytes > most {
+    ) -> Result<Inflated<'_>, RenderFailure> {
+        let mut inflated = Inflated { of: self, texts: Vec::with_capacity(self.charts.len()) };
+        for chart in &self.charts {
+            inflated.texts.push(chart.render(renderers, tree, room).await?);
+            if inflated.bytes() > most {
                 let message = "all charts of the kustomization together render to more than the limit";
                 return Err(RenderFailure::limit(message).at(self.file.clone(), None));
             }
-            let name = format!("{position}.yaml");
-            fs::write(base.join(&name), text).map_err(no_room)?;
-            names.push(name);
         }
-        let text = format!("resources: [{}]\n{MARK}", names.join(", "));
-        fs::write(base.join("kustomization.yaml"), text).map_err(no_room)?;
+        Ok(inflated)
+    }
+}
+
+impl Inflated<'_> {
+    /// Returns how large it is.
+    pub(crate) fn bytes(&self) -> usize {
+        self.texts.iter().map(String::len).sum()
+    }
+
+    /// Lays it where Kustomize reads it. No chart is rendered after this, for it would see what is not in the tree.
+    pub(crate) fn lay(&self, room: &Room) -> std::io::Result<()> {
+        let Inflation { folder, file, text, .. } = self.of;
+        let folder = room.sources.join(folder);
+        let base = folder.join(BASE);
+        fs::create_dir(&base)?;
+        let names: Vec<String> = (0..self.texts.len()).map(|position| format!("{position}.yaml")).collect();
+        for (name, text) in names.iter().zip(&self.texts) {
+            fs::write(base.join(name), text)?;
+        }
+        fs::write(base.join("kustomization.yaml"), format!("resources: [{}]\n{MARK}", names.join(", ")))?;
         // It may be a link to a file that others read too.
-        let file = folder.join(name(&self.file));
-        fs::remove_file(&file).map_err(no_room)?;
-        fs::write(&file, &self.text).map_err(no_room)?;
-        Ok(bytes)
+        let file = folder.join(name(file));
+        fs::remove_file(&file)?;
+        fs::write(&file, text)
     }
 }
 

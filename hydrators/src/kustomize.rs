@@ -19,7 +19,8 @@ use crate::indexed::IndexedTree;
 use crate::inflation::{BASE, Inflation};
 use crate::kustomization::{self, Kustomization, Reference, Role, is_inline, is_remote};
 use crate::messages::{Words, shell};
-use crate::render::{Raw, Room, refuse_incomplete};
+use crate::program::Limits;
+use crate::render::{Raw, Room, no_room, refuse_incomplete};
 use crate::renderers::{Renderers, Tool, killed};
 use crate::source::RenderOptions;
 use crate::tree::Place;
@@ -84,8 +85,17 @@ impl Walked {
 
     /// Returns the names and versions of the programs that render.
     pub(crate) fn label(&self, renderers: &Renderers) -> String {
-        let kustomize = renderers.label(Tool::Kustomize);
-        if self.has_charts() { format!("{kustomize}, {}", renderers.label(Tool::Helm)) } else { kustomize }
+        self.tools().map(|tool| renderers.label(tool)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns what a rendering by these programs [follows from](Renderers::identity).
+    pub(crate) fn identity(&self, renderers: &Renderers) -> Result<String, RenderFailure> {
+        Ok(self.tools().map(|tool| renderers.identity(tool)).collect::<Result<Vec<_>, _>>()?.join(", "))
+    }
+
+    /// Returns the programs that render.
+    fn tools(&self) -> impl Iterator<Item = Tool> {
+        std::iter::once(Tool::Kustomize).chain(self.has_charts().then_some(Tool::Helm))
     }
 }
 
@@ -99,13 +109,10 @@ pub(crate) async fn render(
     room: &Room,
 ) -> Result<Raw, RenderFailure> {
     walked.taken.iter().try_for_each(|taken| check(tree, taken))?;
-    let mut most = renderers.limits().stdout_bytes;
-    for inflation in walked.inflations.values() {
-        most -= inflation.lay(renderers, tree, room, most).await?;
-    }
+    let file = kustomization::find(tree.index(), dir).unwrap_or_default();
+    inflate(renderers, tree, walked, room).await.map_err(|failure| failure.of(&file))?;
     let target = if dir.is_empty() { "." } else { dir };
     let args: [OsString; 2] = ["build".into(), target.into()];
-    let file = kustomization::find(tree.index(), dir).unwrap_or_default();
     let run = renderers.run(Tool::Kustomize, &args, &room.sources, &room.scratch).await;
     let output = run.map_err(|failure| failure.of(&file))?;
     if !output.status.success() {
@@ -115,6 +122,23 @@ pub(crate) async fn render(
     let documents = read_documents(&String::from_utf8_lossy(&output.stdout), None)?;
     let commands = vec![command(target, walked, options)?];
     Ok(Raw { documents, commands, renderer: walked.label(renderers) })
+}
+
+/// Renders all charts, in the time and to the size that one program is allowed, and lays them for Kustomize.
+async fn inflate(renderers: &Renderers, tree: &IndexedTree, walked: &Walked, room: &Room) -> Result<(), RenderFailure> {
+    let Limits { wall, stdout_bytes: mut most, .. } = *renderers.limits();
+    let all = async {
+        let mut inflated = Vec::with_capacity(walked.inflations.len());
+        for inflation in walked.inflations.values() {
+            let texts = inflation.render(renderers, tree, room, most).await?;
+            most -= texts.bytes();
+            inflated.push(texts);
+        }
+        Ok::<_, RenderFailure>(inflated)
+    };
+    let too_slow = || RenderFailure::limit(format!("its charts took longer than {} s together", wall.as_secs_f64()));
+    let inflated = tokio::time::timeout(wall, all).await.map_err(|_| too_slow())??;
+    inflated.iter().try_for_each(|texts| texts.lay(room)).map_err(no_room)
 }
 
 /// Returns the command that renders the same from a checkout.

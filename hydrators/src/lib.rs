@@ -18,6 +18,7 @@ mod canonical;
 mod closure;
 mod discover;
 mod emit;
+mod executable;
 mod failure;
 mod folders;
 mod helm;

@@ -59,8 +59,8 @@ pub struct Prepared {
     inputs: Inputs,
 }
 
-/// What a rendering follows from: the digest of the closure, the parameters, and the versions of the renderer and of
-/// this library. Equal keys, equal bytes.
+/// What a rendering follows from: the digest of the closure, the parameters, and the renderer's version and file, and
+/// the version of this library. Equal keys, equal bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RenderingKey(String);
 
@@ -191,8 +191,8 @@ impl RenderingKey {
 
 fn key(renderers: &Renderers, tree: &IndexedTree, root: &Root, inputs: &Inputs) -> Result<RenderingKey, RenderFailure> {
     let (renderer, closure) = match inputs {
-        Inputs::Kustomize(walked) => (walked.label(renderers), &walked.closure),
-        Inputs::Helm(looked) => (renderers.label(Tool::Helm), &looked.closure),
+        Inputs::Kustomize(walked) => (walked.identity(renderers)?, &walked.closure),
+        Inputs::Helm(looked) => (renderers.identity(Tool::Helm)?, &looked.closure),
         Inputs::Plain(listed) => (String::new(), &listed.closure),
     };
     let mut digest = Sha256::new();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::executable::Executable;
 use crate::failure::RenderFailure;
 use crate::launch::Launcher;
 use crate::program::{Call, Limits, Output, ProgramError, Runner, Scratch};
@@ -43,10 +44,11 @@ pub struct Renderers {
 }
 
 /// A program and what it says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Program {
     path: PathBuf,
     version: String,
+    executable: Arc<Executable>,
 }
 
 /// Why the renderers cannot be used; for the operator.
@@ -102,6 +104,12 @@ impl Tool {
             Self::Helm => major == 4 || (major == 3 && minor >= 17),
             Self::Kustomize => major == 5 && minor >= 8,
         }
+    }
+}
+
+impl Program {
+    fn new(path: PathBuf, version: String) -> Self {
+        Self { executable: Arc::new(Executable::new(path.clone())), path, version }
     }
 }
 
@@ -181,6 +189,17 @@ impl Renderers {
         }
     }
 
+    /// Returns what a rendering by this program follows from: its name, its version and the SHA-256 of its file.
+    ///
+    /// # Errors
+    ///
+    /// When the file was replaced since this was first asked.
+    pub(crate) fn identity(&self, tool: Tool) -> Result<String, RenderFailure> {
+        let digest = self.program(tool).executable.digest();
+        let digest = digest.map_err(|error| RenderFailure::operator(error.to_string()))?;
+        Ok(format!("{} {digest}", self.label(tool)))
+    }
+
     /// Returns the name and version that are recorded with a rendering.
     pub(crate) fn label(&self, tool: Tool) -> String {
         format!("{tool} v{}", self.version(tool))
@@ -222,13 +241,16 @@ impl Renderers {
         scratch: &Scratch,
     ) -> Result<Output, RenderFailure> {
         let call = Call { program: self.path(tool), args, folder, scratch, limits: &self.limits, explains: false };
-        self.runner.run(call).await.map_err(|error| match error {
+        let output = self.runner.run(call).await.map_err(|error| match error {
             ProgramError::TooSlow(_) | ProgramError::TooMuchOutput(_) | ProgramError::TooMuchKept(_) => {
                 RenderFailure::limit(format!("{tool} was stopped: {error}"))
             }
             ProgramError::NotStarted { .. } => RenderFailure::operator(error.to_string()),
             ProgramError::Pipe(ref cause) => RenderFailure::operator(format!("{error} ({tool}): {cause}")),
-        })
+        })?;
+        // What another program wrote is not what is expected of this one.
+        self.identity(tool)?;
+        Ok(output)
     }
 }
 
@@ -272,7 +294,7 @@ async fn find(
         }
         match version(tool, &path, runner, limits).await {
             Ok(version) if found.iter().any(|program| program.version == version) => {}
-            Ok(version) if tool.fits(&version) => found.push(Program { path, version }),
+            Ok(version) if tool.fits(&version) => found.push(Program::new(path, version)),
             Ok(version) => unfit = unfit.or(Some((path, format!("it is version {version}")))),
             Err(reason) => unfit = unfit.or(Some((path, reason))),
         }

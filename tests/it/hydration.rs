@@ -70,30 +70,12 @@ impl Lab {
         Self::of(files, STRATEGY).await
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Has a branch point to a commit of what there is now.
-    /// Commits what is there on top of a branch, or as its first commit.
-    pub(crate) fn commit_to(&self, branch: &str) -> TestResult {
-        let (repository, name) = (Repository::open_bare(self.folder.path())?, format!("refs/heads/{branch}"));
-        let head = repository.find_reference(&name).ok().and_then(|branch| branch.peel_to_commit().ok());
-        let dry = self.commit_on(head.as_slice())?;
-        repository.reference(&name, dry, true, "")?;
-        Ok(())
-    }
-
     pub(crate) fn set(&mut self, path: &str, text: &str) {
         self.files.retain(|(known, _)| known != path);
         self.files.push((path.to_owned(), text.to_owned()));
     }
 
     pub(crate) fn commit(&self) -> Fallible<DrySha> {
-        Ok(DrySha::new(self.commit_on(&[])?.to_string())?)
-    }
-
-    fn commit_on(&self, parents: &[git2::Commit<'_>]) -> Fallible<Oid> {
         let repository = Repository::open_bare(self.folder.path())?;
         let mut index = git2::Index::new()?;
         for (path, text) in &self.files {
@@ -116,8 +98,7 @@ impl Lab {
         }
         let tree = repository.find_tree(index.write_tree_to(&repository)?)?;
         let author = Signature::new("Developer", "developer@example.com", &git2::Time::new(0, 0))?;
-        let parents: Vec<&git2::Commit<'_>> = parents.iter().collect();
-        Ok(repository.commit(None, &author, &author, "dry", &tree, &parents)?)
+        Ok(DrySha::new(repository.commit(None, &author, &author, "dry", &tree, &[])?.to_string())?)
     }
 
     /// Hydrates an environment of what there is now; returns how it ended, and how many processes that took.

@@ -349,6 +349,24 @@ async fn a_base_is_not_built_for_two_namespaces_in_one_root() {
 }
 
 #[tokio::test]
+async fn a_chart_does_not_see_what_another_rendered() {
+    let charts = "helmGlobals: {chartHome: ..}\nhelmCharts: [{name: web, releaseName: first}, {name: app}]\n";
+    let lists = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: seen}\ndata:\n  {{- range $path, $_ := .Files.Glob \
+                 \"**\" }}\n  {{ $path | replace \"/\" \".\" }}: seen\n  {{- end }}\n";
+    let repository = Repository::with(&[
+        ("app/kustomization.yaml", charts),
+        ("app/Chart.yaml", CHART),
+        ("app/templates/seen.yaml", lists),
+        ("app/own/file", ""),
+        ("web/Chart.yaml", CHART),
+        ("web/templates/objects.yaml", OBJECTS),
+    ]);
+    let rendered = manifest(&render(&repository, &root("app")).await.expect("a rendering"));
+    assert!(rendered.contains("own.file: seen") && rendered.contains("kustomization.yaml: seen"), "{rendered}");
+    assert!(!rendered.contains("hydromote"), "{rendered}");
+}
+
+#[tokio::test]
 async fn what_helm_says_points_into_the_authors_file() {
     let text = "helmCharts:\n- name: web\n  valuesFile: values.yaml\n  valuesInline: {tier: a}\n";
     for (path, content, line, words) in [

@@ -1,8 +1,11 @@
 //! Kustomizations.
 
-use hydrators::FailureKind;
+use std::fs;
+use std::io::Write;
 
-use crate::repository::{Repository, kustomization, manifest};
+use hydrators::{FailureKind, Limits, Renderers, prepare};
+
+use crate::repository::{Repository, kustomization, launcher, manifest, tools};
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  ports:\n  - port: 80\n";
 const LABELS: &str = "apiVersion: builtin\nkind: LabelTransformer\nmetadata:\n  name: labels\nlabels:\n  team: shop\n\
@@ -30,6 +33,39 @@ fn overlays(extra: &[(&str, &str)]) -> Repository {
         repository.write(path, text);
     }
     repository
+}
+
+#[tokio::test]
+async fn a_renderer_is_known_by_its_file() {
+    let (repository, programs) = (overlays(&[]), tempfile::tempdir().expect("a folder"));
+    let copy = |name: &str| {
+        let (from, to) = (tools().join(name), programs.path().join(name));
+        fs::copy(from, &to).expect("a copy");
+        to
+    };
+    let (_, kustomize) = (copy("helm"), copy("kustomize"));
+    let folders = [programs.path().to_owned()];
+    let find = || Renderers::find(&folders, None, launcher(), Limits::default());
+    let renderers = find().await.expect("renderers");
+    let (tree, root) = (repository.tree(), kustomization("overlays/dev"));
+    let key = |renderers: &Renderers| prepare(renderers, &tree, &root).map(|prepared| (prepared.key.clone(), prepared));
+    let (first, prepared) = key(&renderers).expect("a key");
+
+    // Another build of the same version.
+    let other = programs.path().join("other");
+    fs::copy(&kustomize, &other).expect("a copy");
+    fs::OpenOptions::new().append(true).open(&other).expect("a file").write_all(b"other").expect("written");
+    fs::rename(&other, &kustomize).expect("replaced");
+    for failure in
+        [key(&renderers).expect_err("a refusal"), prepared.render(&renderers, &tree).await.expect_err("a refusal")]
+    {
+        assert_eq!(failure.kind, FailureKind::Operator, "{failure}");
+        assert!(failure.message.contains("was replaced while this runs"), "{failure}");
+    }
+    let renderers = find().await.expect("renderers");
+    let (second, prepared) = key(&renderers).expect("a key");
+    assert_ne!(second, first);
+    prepared.render(&renderers, &tree).await.expect("a rendering");
 }
 
 #[tokio::test]

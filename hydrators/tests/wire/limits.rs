@@ -4,25 +4,31 @@ use std::time::{Duration, Instant};
 
 use hydrators::{FailureKind, Input, Limits, RenderFailure, Renderers, Root, Sandbox, Tool};
 
-use crate::repository::{Repository, launcher, release, renderers, root, with_sandbox};
+use crate::repository::{Repository, kustomization, launcher, release, renderers, root, with_sandbox};
 
 fn web() -> Root {
     root(Input::Helm(Box::new(release("web", "web"))))
 }
 
+const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+
 fn chart() -> Repository {
-    Repository::with(&[("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")])
+    Repository::with(&[("web/Chart.yaml", CHART)])
 }
 
 /// Renders a chart with a script in the place of Helm.
 async fn run(script: &str, limits: Limits) -> Result<String, RenderFailure> {
+    run_on(&chart(), &web(), script, limits).await
+}
+
+async fn run_on(repository: &Repository, root: &Root, script: &str, limits: Limits) -> Result<String, RenderFailure> {
     let tools = Repository::with(&[]);
     tools.program("helm", &format!("[ \"$1\" = version ] && {{ echo v4.3.1; exit; }}\n{script}"));
     tools.program("kustomize", "echo v5.8.1");
     // Limits must hold by themselves, and only without the sandbox can there be children.
     let launcher = with_sandbox(Sandbox::Off);
     let renderers = Renderers::find(&[tools.path().to_path_buf()], None, launcher, limits).await.expect("renderers");
-    let rendered = hydrators::render_root(&renderers, &chart().tree(), &web()).await?;
+    let rendered = hydrators::render_root(&renderers, &repository.tree(), root).await?;
     Ok(String::from_utf8(rendered.files["manifest.yaml"].clone()).expect("text"))
 }
 
@@ -39,6 +45,20 @@ async fn a_program_that_takes_too_long_is_killed_with_its_children() {
     insta::assert_snapshot!(failure, @"web/Chart.yaml: helm was stopped: it took longer than 1 s");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!mark.exists(), "a child outlived the program");
+}
+
+#[tokio::test]
+async fn the_charts_of_a_root_have_the_time_of_one_program_together() {
+    let charts = (0..20).map(|release| format!("- {{name: web, releaseName: r{release}}}\n")).collect::<String>();
+    let repository = Repository::with(&[
+        ("app/kustomization.yaml", &format!("helmCharts:\n{charts}")),
+        ("app/charts/web/Chart.yaml", CHART),
+    ]);
+    let script = "/bin/sleep 0.3; printf 'apiVersion: v1\\nkind: Secret\\nmetadata: {name: x}\\n'";
+    let limits = Limits { wall: Duration::from_secs(1), ..Limits::default() };
+    let failure = run_on(&repository, &kustomization("app"), script, limits).await.expect_err("too slow");
+    assert_eq!(failure.kind, FailureKind::Limit);
+    insta::assert_snapshot!(failure, @"app/kustomization.yaml: its charts took longer than 1 s together");
 }
 
 #[tokio::test]

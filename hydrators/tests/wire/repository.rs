@@ -84,9 +84,13 @@ pub(crate) fn with_sandbox(sandbox: Sandbox) -> Launcher {
     Launcher { program: env!("CARGO_BIN_EXE_hydrator-launch").into(), args: Vec::new(), sandbox }
 }
 
+/// Where `make tools` puts the renderers.
+pub(crate) fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin")
+}
+
 pub(crate) async fn renderers(limits: Limits) -> Renderers {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/bin");
-    let found = Renderers::find(&[tools], std::env::var_os("PATH").as_deref(), launcher(), limits).await;
+    let found = Renderers::find(&[tools()], std::env::var_os("PATH").as_deref(), launcher(), limits).await;
     found.unwrap_or_else(|error| panic!("these tests need the real renderers: {error}"))
 }
 

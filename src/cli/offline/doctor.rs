@@ -70,7 +70,8 @@ pub async fn run(args: Args) -> anyhow::Result<Outcome> {
         checks.extend(forges::checks(config).await?);
     }
     if args.proof.is_wanted() {
-        checks.extend(proof::checks(&args.proof, &args.tools).await?);
+        let nothing_proved = |error| vec![Check::new("prove", false, format!("{error:#}"))];
+        checks.extend(proof::checks(&args.proof, &args.tools).await.unwrap_or_else(nothing_proved));
     }
     let well = checks.iter().all(|check| check.well);
     args.output.write(&Report { well, checks }, text);

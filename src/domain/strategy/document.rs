@@ -214,10 +214,11 @@ pub struct RenderDocument {
     pub kube_version: Option<At<String>>,
     /// Additional API versions that charts may ask for.
     pub api_versions: Option<Vec<At<String>>>,
-    /// Whether a chart's `crds/` are rendered. Default: true.
+    /// Whether a chart's `crds/` are rendered. Entries of `helmCharts` in a kustomization decide for themselves. Default:
+    /// true.
     #[serde(rename = "includeCRDs")]
     pub include_crds: Option<bool>,
-    /// Whether Helm test hooks are left out. Default: true.
+    /// Whether Helm test hooks are left out. Entries of `helmCharts` decide for themselves. Default: true.
     pub skip_tests: Option<bool>,
     /// How files are laid out in an output folder: one `manifest.yaml`, or `resources`, a file for each. Default:
     /// `manifest`.

@@ -41,7 +41,7 @@ const WITHIN: Duration = Duration::from_secs(200);
 const POLLS: [&str; 2] = ["60s", "5s"];
 
 /// How often something was asked for, by what it is.
-type Tally = BTreeMap<String, u64>;
+pub(super) type Tally = BTreeMap<String, u64>;
 
 /// Counts what passes.
 pub(super) struct Counting {
@@ -71,8 +71,15 @@ impl Counting {
         Arc::new(Self { asked: Mutex::default(), answering: Mutex::default(), merges: watch::Sender::default() })
     }
 
-    fn asked(&self) -> Tally {
+    pub(super) fn asked(&self) -> Tally {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns how often something was asked for a minute.
+    pub(super) fn asked_since(&self, before: &Tally, minutes: f64) -> BTreeMap<String, f64> {
+        let since = |(kind, count): (String, u64)| (count - before.get(&kind).unwrap_or(&0), kind);
+        let counts = self.asked().into_iter().map(since).filter(|(count, _)| *count > 0);
+        counts.map(|(count, kind)| (kind, f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / minutes)).collect()
     }
 
     /// Returns how long the server had a request to answer, one or several at once.

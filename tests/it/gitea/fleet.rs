@@ -1,6 +1,6 @@
 //! What many strategies cost that have nothing to promote, and to start with them: one repository each.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::{Client, Method};
@@ -26,6 +26,13 @@ const WATCHED: Duration = Duration::from_secs(120);
 const WITHIN: Duration = Duration::from_secs(900);
 /// How often the service is asked for them.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it takes minutes: `make bench-idle`"]
+async fn strategies_at_rest() -> TestResult {
+    let told = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-idle.txt");
+    Ok(std::fs::write(told, format!("{}\n", measure().await?))?)
+}
 
 /// Makes the strategies, and measures; says what a minute of rest and a start cost.
 pub(super) async fn measure() -> Fallible<Value> {
@@ -124,9 +131,10 @@ async fn report(lab: &Lab, strategy: &Value, reported: &mut BTreeSet<String>) ->
 }
 
 /// Watches the service while nothing happens; says what a minute costs.
-async fn watch(served: &Served, counting: &Arc<Counting>, renderers: &std::path::Path) -> Fallible<Value> {
+async fn watch(served: &Served, counting: &Arc<Counting>, renderers: &Path) -> Fallible<Value> {
     let process = served.process()?.to_string();
     let before = Counts::read(served, counting, renderers).await?;
+    let asked = counting.asked();
     let (own, programs) = processor_of(&process).map(|time| (time.own, time.of_programs))?;
     let mut time = tokio::time::interval(WATCHED);
     time.tick().await;
@@ -139,6 +147,7 @@ async fn watch(served: &Served, counting: &Arc<Counting>, renderers: &std::path:
         "git_processes": a_minute(after.git_processes - before.git_processes),
         "api_requests": a_minute(after.api_requests - before.api_requests),
         "git_requests": a_minute(after.git_requests - before.git_requests),
+        "requests": counting.asked_since(&asked, minutes),
         "cpu_s_own": (now.own - own).as_secs_f64() / minutes,
         "cpu_s_programs": (now.of_programs - programs).as_secs_f64() / minutes,
         "percent_of_a_core": (after.cpu_s - before.cpu_s) / WATCHED.as_secs_f64() * 100.0,

@@ -3,29 +3,27 @@
 
 use std::{
     path::Path,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
-use super::cost::{processor_of, resident};
+use super::{
+    cost::{processor_of, resident},
+    replay::{CATALOG, GENERATED, Replay, replay},
+};
 use crate::{
     hydration::Lab,
-    world::{Fallible, Files, TestResult, World},
+    world::{Fallible, Files, TestResult},
 };
+
+/// The variable with a clone of gitops-catalog whose newest commits are played too.
+const REPLAYED: &str = "HYDROMOTE_REPLAYED";
 
 /// How many roots are rendered.
 const SIZES: [usize; 3] = [10, 100, 1_000];
 
-/// How many roots the repository has whose commits are played, and how many commits are.
-const REPLAYED_ROOTS: usize = 300;
-const REPLAYED: usize = 200;
-
-/// How many of them each script does, which takes seconds for each.
-const SCRIPTED: usize = 10;
-
-const STRATEGY: &str = r#"apiVersion: hydromote.dev/v1alpha1
+pub(super) const STRATEGY: &str = r#"apiVersion: hydromote.dev/v1alpha1
 kind: PromotionStrategy
 metadata:
   name: shop
@@ -43,30 +41,6 @@ spec:
   activeCommitStatuses: [{key: health}]
   environments:
     - {name: dev, branch: env/dev}
-"#;
-
-/// Does what a pipeline would: clones, renders roots on both processors, and pushes what came of it. Every root, or those
-/// whose folder the newest commit has changed.
-const SCRIPT: &str = r#"set -eu
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-git clone -q --depth 2 --branch main "file://$DRY" "$work/dry"
-git clone -q "file://$ENVIRONMENTS" "$work/env" 2>/dev/null
-cd "$work/env"; git checkout -q dev 2>/dev/null || git checkout -q -b dev; cd "$work/dry"
-render() {
-    out="$work/env/$1"; rm -rf "$out"; mkdir -p "$out"
-    case "$1" in
-    apps/*) "$TOOLS/kustomize" build "$1/overlays/dev" >"$out/manifest.yaml" ;;
-    releases/*) "$TOOLS/helm" template "${1#releases/}" ./charts/service --values "$1/values.yaml" >"$out/manifest.yaml" ;;
-    plain/*) cat "$1"/*.yaml >"$out/manifest.yaml" ;;
-    esac
-}
-export -f render; export work
-case "$ROOTS" in
-every) ls -d apps/* releases/* plain/* ;;
-changed) git diff --name-only HEAD~1 HEAD | cut -d/ -f1,2 | sort -u ;;
-esac | xargs -P 2 -I {} bash -euc 'render {}'
-cd "$work/env"; git add -A
-git -c user.name=script -c user.email=script@example.com commit -q --allow-empty -m hydrated; git push -q origin dev
 "#;
 
 /// What so many roots cost.
@@ -92,21 +66,23 @@ async fn generated_repositories() -> TestResult {
     for roots in SIZES {
         rows.push(measure(roots).await?);
     }
-    let Replay { service, every, changed } = replay().await?;
+    let generated = replay(&GENERATED, None).await?;
     let last = rows.last().ok_or("nothing was measured")?;
-    let result = json!({
+    let mut result = json!({
         "cold_ratio": ratio(last.cold, last.programs / processors()),
-        "replay_median_ratio": ratio(every, service),
-        "replay_changed_median_ratio": ratio(changed, service),
-        "replay_service_ms": service.as_millis() as u64,
-        "replay_script_ms": every.as_millis() as u64,
-        "replay_changed_script_ms": changed.as_millis() as u64,
+        "replay_median_ratio": ratio(generated.every, generated.service),
         "noop_processes": rows.iter().map(|row| row.processes[0] + row.processes[1]).sum::<u64>(),
         "tree_1000_s": last.noop.as_secs_f64(),
         "memory_mb": last.memory >> 20,
     });
+    let mut replays = vec![("generated", generated)];
+    if let Some(repository) = std::env::var_os(REPLAYED).filter(|repository| !repository.is_empty()) {
+        let catalog = replay(&CATALOG, Some(Path::new(&repository))).await?;
+        result["catalog_replay_median_ratio"] = ratio(catalog.every, catalog.service);
+        replays.push(("catalog", catalog));
+    }
     let told = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-hydrate.txt");
-    Ok(std::fs::write(told, format!("{}{result}\n", table(&rows)))?)
+    Ok(std::fs::write(told, format!("{}\n{}{result}\n", table(&rows), replay_table(&replays)))?)
 }
 
 fn processors() -> u32 {
@@ -138,6 +114,23 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
+fn replay_table(replays: &[(&str, Replay)]) -> String {
+    let mut text =
+        "medians of commits | roots | service ms | script ms | ratio | script for what changed ms | ratio\n".to_owned();
+    for (name, Replay { roots, service, every, changed }) in replays {
+        let ms = |time: &Duration| time.as_millis();
+        text += &format!(
+            "{name} | {roots} | {} | {} | {} | {} | {}\n",
+            ms(service),
+            ms(every),
+            ratio(*every, *service),
+            ms(changed),
+            ratio(*changed, *service)
+        );
+    }
+    text
+}
+
 async fn measure(roots: usize) -> Fallible<Row> {
     let mut lab = Lab::of(files(roots), STRATEGY).await?;
     let (before, began) = (processor_of("self")?.of_programs, Instant::now());
@@ -163,87 +156,11 @@ async fn timed(lab: &Lab, roots: usize) -> Fallible<(Duration, u64)> {
     Ok((began.elapsed(), processes))
 }
 
-/// How long one commit takes, at the median.
-struct Replay {
-    service: Duration,
-    /// A script that renders every root.
-    every: Duration,
-    /// One that renders those whose folder has changed.
-    changed: Duration,
-}
-
-/// Plays commits.
-async fn replay() -> Fallible<Replay> {
-    let mut world = World::empty().await?;
-    world.push_dry("first", files(REPLAYED_ROOTS)).await?;
-    world.settle().await?;
-    let mut lab = Lab::of(files(REPLAYED_ROOTS), STRATEGY).await?;
-    lab.commit_to("main")?;
-    let (of_every, of_changed) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    for environments in [&of_every, &of_changed] {
-        git2::Repository::init_bare(environments.path())?;
-    }
-    let (mut service, mut every, mut changing) = (Vec::new(), Vec::new(), Vec::new());
-    for commit in 0..REPLAYED {
-        let changed = changes(commit);
-        world.push_dry(&format!("commit {commit}"), changed.clone()).await?;
-        let began = Instant::now();
-        world.look().await??;
-        service.push(began.elapsed());
-        for (path, text) in &changed {
-            lab.set(path, text);
-        }
-        if commit < SCRIPTED {
-            lab.commit_to("main")?;
-            every.push(run_script("every", lab.path(), of_every.path()).await?);
-            changing.push(run_script("changed", lab.path(), of_changed.path()).await?);
-        }
-        world.settle().await?;
-    }
-    let board = world.board().await?;
-    assert!(board.contains(&format!("wants commit {}", REPLAYED - 1)), "{board}");
-    world.finish().await?;
-    Ok(Replay { service: median(service), every: median(every), changed: median(changing) })
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-async fn run_script(roots: &str, dry: &Path, environments: &Path) -> Fallible<Duration> {
-    let began = Instant::now();
-    #[expect(clippy::disallowed_methods, reason = "a pipeline runs programs")]
-    let mut command = tokio::process::Command::new("bash");
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
-    command
-        .args(["-c", SCRIPT])
-        .env("DRY", dry)
-        .env("ENVIRONMENTS", environments)
-        .env("TOOLS", tools)
-        .env("ROOTS", roots);
-    let output = command.stdin(Stdio::null()).output().await?;
-    match output.status.success() {
-        true => Ok(began.elapsed()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
-    }
-}
-
-/// What a commit changes: one root mostly, and now and then the base of an application with all that build on it.
-fn changes(commit: usize) -> Files {
-    let app = format!("a{}", commit % 100);
-    match commit % 10 {
-        9 => vec![(format!("apps/{app}/base/config.yaml"), config(&app, commit + 1))],
-        3 => vec![(format!("releases/r{}/values.yaml", commit % 50), format!("replicas: {}\n", commit + 2))],
-        _ => vec![(format!("apps/{app}/overlays/dev/patch.yaml"), patch(&app, commit + 2))],
-    }
-}
-
-fn config(name: &str, version: usize) -> String {
+pub(super) fn config(name: &str, version: usize) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  version: \"{version}\"\n")
 }
 
-fn patch(name: &str, replicas: usize) -> String {
+pub(super) fn patch(name: &str, replicas: usize) -> String {
     format!("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: {name}\nspec:\n  replicas: {replicas}\n")
 }
 
@@ -256,7 +173,7 @@ fn deployment(name: &str) -> String {
 }
 
 /// A repository of overlays with bases, releases of one chart, and plain folders: six, three and one of ten.
-fn files(roots: usize) -> Files {
+pub(super) fn files(roots: usize) -> Files {
     let chart = "apiVersion: v2\nname: service\nversion: 1.0.0\n";
     let template = deployment("x").replace(" x", " {{ .Release.Name }}").replace("/x:", "/{{ .Release.Name }}:")
         + "---\n"

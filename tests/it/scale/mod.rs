@@ -13,5 +13,6 @@ mod flood;
 mod hydration;
 mod many;
 mod remembered;
+mod replay;
 mod shop;
 mod year;

@@ -1,6 +1,9 @@
 //! The dry branch: what is on it, and how it moves.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use git2::{Oid, Repository, build::TreeUpdateBuilder};
 use hydromote::local_forge::{CommitFiles, MergeMethod, MergeOrder, NewPull};
@@ -149,6 +152,48 @@ impl World {
         self.move_dry(subject, &parent, &mut change).await
     }
 
+    /// Brings the history of a branch of another repository to the dry one; no branch there moves.
+    pub(crate) fn bring_history(&self, from: &Path) -> Fallible<Oid> {
+        let (git, own) = (self.dry_git()?, "refs/brought/main");
+        let mut remote = git.remote_anonymous(from.to_str().ok_or("a path that is no text")?)?;
+        remote.fetch(&[format!("+HEAD:{own}")], None, None)?;
+        Ok(git.refname_to_id(own)?)
+    }
+
+    /// Returns the newest `count` commits of a line of commits, by first parents, the oldest first.
+    pub(crate) fn newest(&self, head: Oid, count: usize) -> Fallible<Vec<Oid>> {
+        let git = self.dry_git()?;
+        let mut walk = git.revwalk()?;
+        walk.push(head)?;
+        walk.simplify_first_parent()?;
+        let mut found = walk.take(count).collect::<Result<Vec<_>, _>>()?;
+        found.reverse();
+        Ok(found)
+    }
+
+    /// Pushes a commit that has what another one has, with files laid over it.
+    pub(crate) async fn push_copy(&mut self, subject: &str, of: Oid, files: &[(&str, &str)]) -> TestResult {
+        let parent = self.branch("main").await?;
+        let commit = {
+            let (git, mut change) = (self.dry_git()?, TreeUpdateBuilder::new());
+            for (path, text) in files {
+                change.upsert(*path, git.blob(text.as_bytes())?, git2::FileMode::Blob);
+            }
+            let tree = git.find_tree(change.create_updated(&git, &git.find_commit(of)?.tree()?)?)?;
+            let who = git2::Signature::now(DEVELOPER, "developer@example.com")?;
+            let parent = git.find_commit(Oid::from_str(&parent)?)?;
+            git.commit(Some("refs/heads/main"), &who, &who, subject, &tree, &[&parent])?
+        };
+        self.forge.refresh(REPOSITORY, DEVELOPER).await?;
+        self.dry.push((commit.to_string(), subject.to_owned()));
+        Ok(())
+    }
+
+    /// Returns where git finds the dry repository.
+    pub(crate) fn dry_folder(&self) -> Fallible<PathBuf> {
+        self.forge.git_dir(REPOSITORY)
+    }
+
     async fn move_dry(&mut self, subject: &str, parent: &str, change: &mut TreeUpdateBuilder) -> TestResult {
         let sha = self.commit("main", subject, parent, change)?;
         self.forge.refresh(REPOSITORY, DEVELOPER).await?;
@@ -204,7 +249,7 @@ impl World {
         let head = Oid::from_str(&self.branch(branch).await?)?;
         let git = if branch.starts_with("env/") { self.git()? } else { self.dry_git()? };
         let tree = git.find_commit(head)?.tree()?;
-        let Ok(entry) = tree.get_path(std::path::Path::new(path)) else { return Ok(None) };
+        let Ok(entry) = tree.get_path(Path::new(path)) else { return Ok(None) };
         Ok(Some(String::from_utf8(git.find_blob(entry.id())?.content().to_vec())?))
     }
 
