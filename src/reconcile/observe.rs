@@ -37,6 +37,7 @@ use crate::{
         trailers::Trailers,
         tree::{Owned, tree_id},
     },
+    store::Notes,
 };
 
 /// How many commits of what runs are asked for reports, newest first.
@@ -78,11 +79,12 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
     }
     let lanes = lanes::known(context, view, &readings, &line).await?;
     gone_lanes::remember(context, view, &readings, &lanes).await?;
+    let notes = context.shared.store.notes(&context.id).await?;
     let (mut places, mut bundles) = (BTreeMap::new(), BTreeMap::new());
     for (environment, reading) in context.strategy.environments.iter().zip(&readings) {
         for lane in &lanes {
             let place = Place { environment: environment.name.clone(), lane: lane.clone() };
-            let state = observe_place(context, view, environment, &place, reading).await?;
+            let state = observe_place(context, view, environment, &place, reading, &notes).await?;
             places.insert(place, state);
         }
         if environment.is_bundle() {
@@ -155,6 +157,7 @@ async fn observe_place(
     environment: &Environment,
     place: &Place,
     reading: &EnvironmentReading,
+    notes: &Notes,
 ) -> Result<PlaceState, LookError> {
     let store = &context.shared.store;
     let proposed_branch = environment.proposed_branch(&place.lane);
@@ -170,7 +173,7 @@ async fn observe_place(
         trees: store.proposed_trees(&context.id, place).await?,
         commits: store.proposed_commits(&context.id, place).await?,
         merged_at: merged_at(&pull_requests),
-        seen_at: store.note(&context.id, place).await?.unwrap_or_default(),
+        seen_at: notes.of(place)?.unwrap_or_default(),
         hydrations: reading.hydrations_of(&place.lane),
         redivided: reading.redivided(&place.lane),
         rendered: reading.hydrations.clone(),
@@ -264,11 +267,11 @@ async fn observe_place(
         promote: promote_request(context, view, proposer, environment, proposal.as_ref(), open).await?,
         window_override: overriding::read(context, view, proposer, environment, proposal.as_ref(), open).await?,
         reviewed,
-        told: store.note(&context.id, place).await?.unwrap_or_default(),
+        told: notes.of(place)?.unwrap_or_default(),
         own_status,
-        refusal: store.note(&context.id, place).await?,
+        refusal: notes.of(place)?,
         rival,
-        obstacle: store.note(&context.id, place).await?,
+        obstacle: notes.of(place)?,
         proposal,
         restoration,
         foreign,

@@ -107,7 +107,10 @@ impl StrategyWorker {
     /// Ends the pause after a refused merge when something has changed on its pull request or head.
     async fn retry_refused(&mut self, context: &StrategyContext) -> Result<(), LookError> {
         let store = &context.shared.store;
-        for place in self.places.clone() {
+        let may_end =
+            |attention: &Attention| matches!(attention, Attention::Commit { .. } | Attention::PullRequest { .. });
+        let places = if self.heeded.iter().any(may_end) { self.places.clone() } else { BTreeSet::new() };
+        for place in places {
             let Some(environment) = context.strategy.environment(&place.environment) else { continue };
             let Some(refusal) = store.note::<Refusal>(&context.id, &place).await? else { continue };
             let head = environment.proposed_branch(&place.lane);

@@ -28,6 +28,10 @@ pub trait StrategyNote: Serialize + DeserializeOwned {
     const KIND: &'static str;
 }
 
+/// The notes about all places of a strategy, as they were at one moment.
+#[derive(Debug, Default)]
+pub struct Notes(BTreeMap<(String, String, String), String>);
+
 /// What a note is about: an environment and a lane.
 type About<'a> = (&'a str, &'a str);
 
@@ -74,6 +78,16 @@ impl Store {
     pub async fn note<N: PlaceNote>(&self, strategy: &StrategyId, place: &Place) -> Result<Option<N>, StoreError> {
         let text = read_note(&self.pool, strategy, of_place(place), N::KIND).await?;
         text.map(|text| from_json(N::KIND, &text)).transpose()
+    }
+
+    /// Returns the notes about all places of a strategy.
+    pub async fn notes(&self, strategy: &StrategyId) -> Result<Notes, StoreError> {
+        let rows = sqlx::query_as("SELECT environment, lane, kind, note FROM place_notes WHERE strategy = $1")
+            .bind(strategy.to_string())
+            .fetch_all(&self.pool)
+            .await?;
+        let row = |(environment, lane, kind, note): (String, String, String, String)| ((environment, lane, kind), note);
+        Ok(Notes(rows.into_iter().map(row).collect()))
     }
 
     /// Writes the note of a kind about a place.
@@ -382,6 +396,15 @@ impl Store {
                 })
             })
             .collect())
+    }
+}
+
+impl Notes {
+    /// Returns the note of a kind about a place.
+    pub fn of<N: PlaceNote>(&self, place: &Place) -> Result<Option<N>, StoreError> {
+        let (environment, lane) = of_place(place);
+        let text = self.0.get(&(environment.to_owned(), lane.to_owned(), N::KIND.to_owned()));
+        text.map(|text| from_json(N::KIND, text)).transpose()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::domain::ids::RepositoryId;
 pub use comments::{CommandedComment, Progress, StatusComment};
 pub use deliveries::{Delivery, NewDelivery, Recorded};
 pub use history::{Event, MergeRecord, Promotion};
-pub use memory::{Document, PlaceNote, StrategyNote};
+pub use memory::{Document, Notes, PlaceNote, StrategyNote};
 pub use previews::PreviewNote;
 pub use promotions::HydratedRoots;
 pub use renderings::StoredRendering;

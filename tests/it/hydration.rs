@@ -1,6 +1,6 @@
 //! What is rendered and what is known already: a hydrator over a mirror and a database, without a forge.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use git2::{Oid, Repository, Signature};
 use hydromote::{
@@ -103,23 +103,27 @@ impl Lab {
 
     /// Hydrates an environment of what there is now; returns how it ended, and how many processes that took.
     async fn hydrate(&self, environment: &str) -> Fallible<(EnvironmentHydration, u64)> {
-        let dry = self.commit()?;
+        self.hydrate_commit(&self.commit()?, environment).await
+    }
+
+    async fn hydrate_commit(&self, dry: &DrySha, environment: &str) -> Fallible<(EnvironmentHydration, u64)> {
         let before = self.hydrator.renderers().process_starts();
         let id = StrategyId { repository: RepositoryId::new("acme/shop")?, name: self.strategy.name.clone() };
         let (mirror, store, environment) = (self.folder.path(), &self.store, EnvironmentName::new(environment)?);
         let at = At { mirror, store, strategy: &id, in_force: &self.strategy, environment: &environment };
-        let tree = open_tree(mirror, &dry).await?;
+        let tree = open_tree(mirror, dry).await?;
         let (hydration, _) = self.hydrator.hydrate_tree(at, tree, dry.short(), "2026-01-01T00:00:00Z".parse()?).await?;
         Ok((hydration, self.hydrator.renderers().process_starts() - before))
     }
 
     async fn processes(&self, environment: &str) -> Fallible<u64> {
-        self.rendered(environment, 3).await
+        self.rendered(&self.commit()?, environment, 3).await
     }
 
-    /// Hydrates an environment of so many roots, all of which must render; returns how many processes that took.
-    pub(crate) async fn rendered(&self, environment: &str, roots: usize) -> Fallible<u64> {
-        let (hydration, processes) = self.hydrate(environment).await?;
+    /// Hydrates an environment with a commit of so many roots, all of which must render; returns how many processes
+    /// that took.
+    pub(crate) async fn rendered(&self, dry: &DrySha, environment: &str, roots: usize) -> Fallible<u64> {
+        let (hydration, processes) = self.hydrate_commit(dry, environment).await?;
         match hydration {
             EnvironmentHydration::Done(done) if done.failed.is_empty() && done.content.len() == roots => Ok(processes),
             other => Err(format!("not everything was rendered: {other:?}").into()),

@@ -133,8 +133,9 @@ fn replay_table(replays: &[(&str, Replay)]) -> String {
 
 async fn measure(roots: usize) -> Fallible<Row> {
     let mut lab = Lab::of(files(roots), STRATEGY).await?;
+    let dry = lab.commit()?;
     let (before, began) = (processor_of("self")?.of_programs, Instant::now());
-    lab.rendered("dev", roots).await?;
+    lab.rendered(&dry, "dev", roots).await?;
     let (cold, programs) = (began.elapsed(), processor_of("self")?.of_programs - before);
     let memory = resident()?;
     lab.set("README.md", "second");
@@ -150,9 +151,9 @@ async fn measure(roots: usize) -> Fallible<Row> {
 }
 
 async fn timed(lab: &Lab, roots: usize) -> Fallible<(Duration, u64)> {
-    lab.commit()?;
+    let dry = lab.commit()?;
     let began = Instant::now();
-    let processes = lab.rendered("dev", roots).await?;
+    let processes = lab.rendered(&dry, "dev", roots).await?;
     Ok((began.elapsed(), processes))
 }
 

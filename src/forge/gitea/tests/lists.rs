@@ -35,14 +35,14 @@ async fn the_account_and_the_repository_are_read() -> TestResult {
 #[tokio::test]
 async fn pull_requests_are_found_by_their_branch_among_others() -> TestResult {
     let from = |label: &str, repository: i64| json!({"head": {"label": label, "ref": label, "sha": HEAD, "repo_id": repository}});
-    let open = json!([
+    let all = json!([
         pull(9, from("env/dev-next-web", 1)),
         pull(8, from("env/dev-next", 77)),
         pull(7, from("env/dev-next", 1)),
+        recorded!("merged"),
     ]);
     let server = Scripted::start(vec![
-        total(Reply::json(200, open), 3),
-        total(Reply::json(200, json!([recorded!("merged")])), 1),
+        total(Reply::json(200, all), 4),
         Reply::json(200, recorded!("refs_head")),
     ])
     .await?;
@@ -54,8 +54,7 @@ async fn pull_requests_are_found_by_their_branch_among_others() -> TestResult {
     assert_eq!(
         server.lines(),
         [
-            "GET /api/v1/repos/acme/shop/pulls?state=open&base_branch=env%2Fdev&limit=50&page=1",
-            "GET /api/v1/repos/acme/shop/pulls?state=closed&base_branch=env%2Fdev&limit=50&page=1",
+            "GET /api/v1/repos/acme/shop/pulls?state=all&base_branch=env%2Fdev&limit=50&page=1",
             "GET /api/v1/repos/acme/shop/git/refs/pull/1/head",
         ]
     );
