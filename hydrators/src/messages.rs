@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::closure::Closure;
-use crate::failure::RenderFailure;
+use crate::failure::{RenderFailure, line_of};
 use crate::indexed::IndexedTree;
+use crate::kustomization;
 use crate::render::Room;
 use crate::tree::{Place, join};
 
@@ -12,6 +13,13 @@ use crate::tree::{Place, join};
 const LONGEST: usize = 4_000;
 /// How the lines begin in which Kustomize tells of fields that have got another name.
 const KUSTOMIZE_ADVICE: &str = "# Warning: ";
+/// Words of Kustomize's about what it was doing, and the fields that are about that.
+const SPOKEN_OF: [(&str, &[&str]); 4] = [
+    ("patch", &["patches", "patchesStrategicMerge", "patchesJson6902"]),
+    ("nothing selected by", &["replacements"]),
+    ("replacement", &["replacements"]),
+    ("already registered id", &["resources"]),
+];
 /// Advice of Helm that helps nobody here.
 const HELM_ADVICE: &str = "Use --debug flag to render out invalid YAML";
 
@@ -55,9 +63,33 @@ impl<'a> Words<'a> {
                 _ => None,
             })
         });
-        match in_graph.or_else(|| self.named_file(&message)) {
-            Some((file, line)) => RenderFailure::author(message).at(file, line),
-            None => RenderFailure::author(message),
+        let place = in_graph.or_else(|| self.named_file(&message));
+        let (file, line) = place.unwrap_or_else(|| self.blamed(innermost.unwrap_or(folder), graph, &message));
+        RenderFailure::author(message).at(file, line)
+    }
+
+    /// Returns the kustomization that is to blame when Kustomize names no file: the only one with the field that it
+    /// speaks of, else that of the folder that it was in.
+    fn blamed(&self, folder: &str, graph: &BTreeSet<String>, message: &str) -> (String, Option<u64>) {
+        let unknown = message.split_once("unknown field \"").and_then(|(_, rest)| rest.split('"').next());
+        let spoken: Vec<&str> = match unknown {
+            Some(field) => vec![field],
+            None => {
+                let spoken = SPOKEN_OF.iter().filter(|(words, _)| message.contains(words));
+                spoken.flat_map(|(_, fields)| fields.iter().copied()).collect()
+            }
+        };
+        let index = self.tree.index();
+        let has_field = |folder: &String| {
+            let file = kustomization::find(index, folder)?;
+            let text = self.tree.read_text(&file).ok()?;
+            let line = spoken.iter().find_map(|field| line_of(&text, &format!("{field}:")))?;
+            Some((file, Some(line)))
+        };
+        let mut found = graph.iter().filter_map(has_field);
+        match (found.next(), found.next()) {
+            (Some(only), None) => only,
+            _ => (kustomization::find(index, folder).unwrap_or_else(|| folder.to_string()), None),
         }
     }
 

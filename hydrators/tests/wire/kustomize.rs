@@ -69,6 +69,31 @@ async fn a_renderer_is_known_by_its_file() {
 }
 
 #[tokio::test]
+async fn a_fault_without_a_file_points_to_the_kustomization_that_is_to_blame() {
+    let overlay = "overlays/dev/kustomization.yaml";
+    let patch = SERVICE.replace("web", "other");
+    for (path, text, line, words) in [
+        (overlay, "resources: [../../base]\npatches:\n- path: patch.yaml\n", Some(2), "no resource matches"),
+        (overlay, "resources: [../../base]\npatchs: []\n", Some(2), "unknown field"),
+        ("base/kustomization.yaml", "resources: [service.yaml]\nimages:\n- newTagg: x\n", Some(3), "unknown field"),
+        (overlay, "resources: [../../base, ../../base]\n", None, "already registered"),
+        (
+            overlay,
+            "resources: [../../base]\nreplacements:\n- source: {kind: ConfigMap, name: none}\n  targets: [{select: \
+             {kind: Service}, fieldPaths: [spec.x]}]\n",
+            Some(2),
+            "nothing selected",
+        ),
+    ] {
+        let repository = overlays(&[("overlays/dev/patch.yaml", &patch), (path, text)]);
+        let failure = repository.failure(&kustomization("overlays/dev")).await;
+        assert_eq!((failure.kind, failure.file.as_deref()), (FailureKind::Author, Some(path)), "{failure}");
+        assert_eq!(failure.line, line, "{failure}");
+        assert!(failure.message.contains(words), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn an_overlay_with_components_and_builtin_transformers_is_rendered() {
     let rendered = overlays(&[]).render(&kustomization("overlays/dev")).await.expect("a rendering");
     insta::assert_snapshot!(manifest(&rendered), @r"

@@ -41,11 +41,8 @@ async fn pull_requests_are_found_by_their_branch_among_others() -> TestResult {
         pull(7, from("env/dev-next", 1)),
         recorded!("merged"),
     ]);
-    let server = Scripted::start(vec![
-        total(Reply::json(200, all), 4),
-        Reply::json(200, recorded!("refs_head")),
-    ])
-    .await?;
+    let server =
+        Scripted::start(vec![total(Reply::json(200, all), 4), Reply::json(200, recorded!("refs_head"))]).await?;
     let found = forge(&server).pull_requests(&shop(), &branch("env/dev-next"), &branch("env/dev")).await?;
     let told: Vec<_> = found.iter().map(|pull| (pull.number.0, pull.state, pull.head_sha.as_str())).collect();
     // The recorded answer tells the head of the merged one as that of its branch, which went on.
