@@ -17,7 +17,8 @@ use written::{Dice, WORDS};
 const DOCUMENTS: usize = 1_500;
 const STREAMS: usize = 400;
 
-/// Why we refuse what others read: a key that is there twice, what only some of them read, and tags that do not fit.
+/// Why we refuse what others read: a key that is there twice, tags that do not fit, and what only some readers take for
+/// YAML.
 const REFUSALS: &[&str] = &[
     "is there twice",
     "tab cannot be used as indentation",
@@ -25,6 +26,15 @@ const REFUSALS: &[&str] = &[
     "plain scalar cannot start with '-'",
     "unsupported tag",
     "non-finite float",
+    "invalid floating point",
+    "invalid u64",
+    "invalid i64",
+    "!!binary",
+    "cannot deserialize null into string",
+    "simple key expected ':'",
+    "wrongly indented line in block scalar",
+    "invalid indentation in multiline quoted scalar",
+    "found unknown anchor",
 ];
 
 /// What came of comparing texts with their canonical text.
@@ -91,8 +101,10 @@ fn readable(pairs: Vec<(&str, String)>, read: Vec<Option<Vec<String>>>) -> (Vec<
     pairs.into_iter().zip(read).filter_map(|(pair, read)| Some((pair, read?))).unzip()
 }
 
+/// Returns dice that fall alike in every run: what is compared here is what other programs do with rare texts, and those
+/// are found by hand, with other dice.
 fn dice() -> Dice {
-    Dice(TestRunner::default().new_rng())
+    Dice(TestRunner::deterministic().new_rng())
 }
 
 #[tokio::test]
