@@ -152,7 +152,7 @@ bench-sandbox: tools
 		&& cat "$$result"
 
 ## make bench-hydrate  renders 10, 100 and 1,000 roots, again and after one change, and replays commits beside a script; minutes
-##                  REPO=… replays the newest commits of a clone of redhat-cop/gitops-catalog as well
+##                  with REPO=…, a clone of redhat-cop/gitops-catalog, its newest commits instead
 bench-hydrate: export HYDROMOTE_REPLAYED = $(and $(REPO),$(abspath $(REPO)))
 bench-hydrate: tools
 	$(call measure,bench-hydrate,scale::hydration::generated_repositories)

@@ -70,6 +70,8 @@ fn roots_that_are_not_the_same_each_time_are_named_with_what_differs() {
     );
     assert!(checks.iter().all(|check| !check["name"].as_str().expect("text").starts_with("prod")));
     shop.run(&["doctor", "--prove", "--rev", "HEAD~1"]).expect(0);
+    let run = shop.run(&["doctor", "--prove", "--rev", "nothing"]).expect(1);
+    assert!(run.stdout.contains("ok  helm") && run.stdout.contains("NO  prove"), "{}", run.stdout);
     assert!(shop.run(&["doctor", "--environment", "dev"]).expect(2).stderr.contains("--prove"));
 }
 
@@ -161,9 +163,7 @@ async fn a_token_that_was_revoked_is_told_with_what_to_do() -> TestResult {
     let site = with_strategy().await?;
     site.forge.renew_token(BOT).await?;
     let (code, said) = of_forge(&site, &[]).await?;
-    insta::assert_snapshot!(said, @"
-    NO  github     the forge does not take the credentials (Bad credentials; they may have expired or been revoked: put new ones into their file, and work goes on by itself); see `[forges.github]` for the file, and whether they are another forge's
-    ");
+    insta::assert_snapshot!(said, @"NO  github     the forge does not take the credentials (Bad credentials; they may have expired or been revoked: put new ones into their file, and work goes on by itself); see `[forges.github]` for the file, and whether they are another forge's");
     assert_eq!(code, 1);
     let (_, json) = of_forge(&site, &["--output", "json"]).await?;
     assert!(json.contains("\"well\": false") && json.contains("the forge does not take the credentials"), "{json}");

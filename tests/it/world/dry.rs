@@ -173,7 +173,6 @@ impl World {
 
     /// Pushes a commit that has what another one has, with files laid over it.
     pub(crate) async fn push_copy(&mut self, subject: &str, of: Oid, files: &[(&str, &str)]) -> TestResult {
-        let parent = self.branch("main").await?;
         let commit = {
             let (git, mut change) = (self.dry_git()?, TreeUpdateBuilder::new());
             for (path, text) in files {
@@ -181,8 +180,15 @@ impl World {
             }
             let tree = git.find_tree(change.create_updated(&git, &git.find_commit(of)?.tree()?)?)?;
             let who = git2::Signature::now(DEVELOPER, "developer@example.com")?;
-            let parent = git.find_commit(Oid::from_str(&parent)?)?;
-            git.commit(Some("refs/heads/main"), &who, &who, subject, &tree, &[&parent])?
+            let parent = git.refname_to_id("refs/heads/main").and_then(|head| git.find_commit(head)).ok();
+            git.commit(
+                Some("refs/heads/main"),
+                &who,
+                &who,
+                subject,
+                &tree,
+                parent.iter().collect::<Vec<_>>().as_slice(),
+            )?
         };
         self.forge.refresh(REPOSITORY, DEVELOPER).await?;
         self.dry.push((commit.to_string(), subject.to_owned()));
