@@ -8,11 +8,11 @@ TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: r
 	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
 
 # What is told on GitLab. Not told there: what GitHub alone says of rules, merge queues and ways to merge (`merges::`, one of
-# `gates::`, one of `modes::`), and a story whose people write the prefix themselves; what is not about forges at all; and the
-# other modules (previews, lanes, changes of strategies, ...), which nobody has compared yet.
+# `gates::`, one of `modes::`), of calls that are left, and a story whose people write the prefix themselves; what is not
+# about forges at all; and the other modules (previews, lanes, changes of strategies, ...), which nobody has compared yet.
 TOLD_ON_GITLAB := promotion:: rollbacks:: partial_rollbacks:: gates:: restarts:: rejections:: drift:: windows:: modes:: \
 	deployed:: approvals:: comments::once comments::heard --skip a_merge_that_the_forge_refuses \
-	--skip a_person_opens_the_pull_request --skip who_may_goes_past_a_closed_window
+	--skip a_person_opens_the_pull_request --skip who_may_goes_past_a_closed_window --skip while_few_calls_are_left
 
 # Where people and the service act by turns, it ends the same without webhooks.
 TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rejections::a_closed rejections::reopening \
