@@ -3,7 +3,9 @@
 //! - It only shortens a delay: what a lost delivery was about is found by the next look at everything anyway.
 //! - What arrived is never asked for, nor what was delivered before the last one that arrived then.
 //! - It is bounded, and makes room for everything else that the forge is asked.
-//! - A forge that does not let us is not asked again, and that is said once.
+//! - What could not be asked for is asked for later, with growing pauses.
+//! - A forge that does not let us is asked with the next round again, since that right may be given at any time; it is
+//!   said once.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -22,7 +24,9 @@ use crate::{
 const MOST_REPEATED: usize = 200;
 /// By how much the clocks of the forge and of this machine may differ.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
-/// The longest that is waited when the forge asks to wait.
+/// How long is waited at first when asking failed; each further time twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest that is waited, also when the forge asks to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Asks for deliveries again.
@@ -65,6 +69,7 @@ impl Redelivery {
         }
         let mut outages = self.forge.outages();
         let mut kept_out = BTreeSet::new();
+        let mut next_wait = FIRST_WAIT;
         loop {
             let begun = (self.clock)();
             let asked = stop.run_until_cancelled(self.ask(since, &mut kept_out)).await;
@@ -72,12 +77,16 @@ impl Redelivery {
                 None => return,
                 Some(Ok(())) => {
                     since = Some(begun);
+                    next_wait = FIRST_WAIT;
                     None
                 }
                 Some(Err(NotAsked::Forge(ForgeError::RateLimited { retry_after, .. }))) => Some(retry_after),
+                // One answered call ends an outage, also where the next one is not answered again.
                 Some(Err(error)) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "missed deliveries were not asked for");
-                    None
+                    let wait = next_wait;
+                    next_wait = (wait * 2).min(LONGEST_WAIT);
+                    Some(wait)
                 }
             };
             let again = async {
@@ -140,19 +149,20 @@ impl Redelivery {
         since: Timestamp,
         kept_out: &mut BTreeSet<String>,
     ) -> Result<Vec<MissedDelivery>, ForgeError> {
-        if kept_out.contains(name) {
-            return Ok(Vec::new());
-        }
         match self.forge.missed_deliveries(of, since).await {
             Err(ForgeError::Unauthorised { .. } | ForgeError::NotFound { .. }) => {
-                tracing::info!(
-                    "the webhooks of `{name}` are not ours to see: deliveries that are missed are not asked for again, \
-                     and what they were about is found by polling"
-                );
-                kept_out.insert(name.to_owned());
+                if kept_out.insert(name.to_owned()) {
+                    tracing::info!(
+                        "the webhooks of `{name}` are not ours to see: deliveries that are missed are not asked for \
+                         again, and what they were about is found by polling"
+                    );
+                }
                 Ok(Vec::new())
             }
-            missed => missed,
+            missed => {
+                kept_out.remove(name);
+                missed
+            }
         }
     }
 }

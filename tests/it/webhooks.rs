@@ -146,9 +146,10 @@ async fn what_failed_while_the_service_was_away_is_asked_for_again_when_it_is_ba
 #[tokio::test]
 async fn what_failed_during_an_outage_of_the_forge_is_asked_for_again_after_it() -> TestResult {
     let mut world = World::at_its_own_address().await?;
-    world.forge.grant(REPOSITORY, BOT, Permission::Admin).await?;
     world.begin(&strategy(&["dev"])).await?;
     world.healthy_all(&["dev"]).await?;
+    // Only now may it see its webhooks: what was not allowed at the start is asked for again.
+    world.forge.grant(REPOSITORY, BOT, Permission::Admin).await?;
     world.forge.lose_webhooks(1);
     world.push_dry("second", everywhere("v2")).await?;
     world.forge.webhooks_sent().await;
