@@ -10,7 +10,7 @@ use git2::{ObjectType, Oid, Repository};
 use super::GitError;
 
 /// From how many objects on a batch is written as a pack.
-const PACK_FROM: usize = 64;
+pub const PACK_FROM: usize = 64;
 
 /// An entry of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -86,6 +86,15 @@ impl Watched {
     }
 }
 
+/// Branches that are somewhere else on the remote than in the mirror.
+#[derive(Debug, Default)]
+struct Moved {
+    /// Of these the newest commits are fetched.
+    first: Vec<BranchName>,
+    stale: Vec<BranchName>,
+    gone: Vec<BranchName>,
+}
+
 /// The mirror's own name for a branch of the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalName(String);
@@ -194,6 +203,28 @@ impl Mirror {
     /// Brings branches up to date; says whether any has moved. A branch that is gone on the remote is gone here.
     pub async fn refresh(&self, remote: &Remote, watched: &[Watched]) -> Result<bool, GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
+        let Moved { first, stale, gone } = self.moved(remote, watched).await?;
+        let has_moved = !(first.is_empty() && stale.is_empty() && gone.is_empty());
+        for branch in gone {
+            self.forget(&branch).await?;
+        }
+        if !first.is_empty() {
+            self.fetch(remote, &first, &[format!("--depth={FIRST_DEPTH}")]).await?;
+        }
+        if !stale.is_empty() {
+            self.fetch(remote, &stale, &[]).await?;
+        }
+        Ok(has_moved)
+    }
+
+    /// Says whether branches are somewhere else on the remote than here; fetches nothing.
+    pub async fn is_behind(&self, remote: &Remote, watched: &[Watched]) -> Result<bool, GitError> {
+        let _one_at_a_time = self.inner.transfer.lock().await;
+        let Moved { first, stale, gone } = self.moved(remote, watched).await?;
+        Ok(!(first.is_empty() && stale.is_empty() && gone.is_empty()))
+    }
+
+    async fn moved(&self, remote: &Remote, watched: &[Watched]) -> Result<Moved, GitError> {
         let there = self.list(remote, watched).await?;
         let mut all: BTreeSet<BranchName> = there.keys().cloned().collect();
         for watched in watched {
@@ -202,27 +233,20 @@ impl Mirror {
                 Watched::StartingWith(prefix) => all.extend(self.branches_starting_with(prefix).await?),
             }
         }
-        let (mut first, mut stale, mut moved) = (Vec::new(), Vec::new(), false);
+        let mut moved = Moved::default();
         for branch in all {
             let here = self.branch(&branch).await?;
             match there.get(&branch) {
                 Some(id) if here == Some(*id) => {}
-                Some(_) if here.is_none() && watched.contains(&Watched::Shallow(branch.clone())) => first.push(branch),
-                Some(_) => stale.push(branch),
-                None if here.is_some() => {
-                    self.forget(&branch).await?;
-                    moved = true;
+                Some(_) if here.is_none() && watched.contains(&Watched::Shallow(branch.clone())) => {
+                    moved.first.push(branch);
                 }
+                Some(_) => moved.stale.push(branch),
+                None if here.is_some() => moved.gone.push(branch),
                 None => {}
             }
         }
-        if !first.is_empty() {
-            self.fetch(remote, &first, &[format!("--depth={FIRST_DEPTH}")]).await?;
-        }
-        if !stale.is_empty() {
-            self.fetch(remote, &stale, &[]).await?;
-        }
-        Ok(moved || !first.is_empty() || !stale.is_empty())
+        Ok(moved)
     }
 
     /// Fetches branches that are known to exist and to have moved.

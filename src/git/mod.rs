@@ -21,6 +21,7 @@ pub mod resources;
 pub mod restore;
 pub mod trailers;
 pub mod tree;
+mod upkeep;
 
 /// Why git did not do what was asked, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]

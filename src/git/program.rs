@@ -25,6 +25,9 @@ use crate::{
 /// The longest that one transfer may take.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
 
+/// The longest that work within a mirror may take.
+const LOCAL_LIMIT: Duration = Duration::from_secs(600);
+
 /// How much of git's words is kept for messages.
 const WORDS_LIMIT: usize = 600;
 
@@ -105,9 +108,10 @@ pub(super) async fn run(
     }
     STARTED.fetch_add(1, Ordering::Relaxed);
     metrics::counter!("hydromote_git_processes_total").increment(1);
-    let output = tokio::time::timeout(TRANSFER_LIMIT, command.output())
+    let limit = if reach.is_some() { TRANSFER_LIMIT } else { LOCAL_LIMIT };
+    let output = tokio::time::timeout(limit, command.output())
         .await
-        .map_err(|_| transfer(format!("it took longer than {} s", TRANSFER_LIMIT.as_secs())))?
+        .map_err(|_| transfer(format!("it took longer than {} s", limit.as_secs())))?
         .map_err(|error| transfer(format!("the `git` program could not be started ({})", error.kind())))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     let untrusted = reach.and_then(|reach| untrusted(&stderr, &reach.remote.url));

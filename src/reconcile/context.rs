@@ -166,10 +166,12 @@ impl StrategyContext {
     pub async fn refresh(&self) -> Result<(), LookError> {
         let dry = [Watched::Shallow(self.dry_branch.clone())];
         if self.dry.is(&self.destination) {
-            return self.dry.refresh(&[&dry[..], &self.watched()].concat()).await;
+            self.dry.refresh(&[&dry[..], &self.watched()].concat()).await?;
+            return Ok(());
         }
         self.dry.refresh(&dry).await?;
-        self.destination.refresh(&self.watched()).await
+        self.destination.refresh(&self.watched()).await?;
+        Ok(())
     }
 
     /// Returns the page of the strategy.
@@ -215,10 +217,9 @@ impl RepositoryContext {
         }
     }
 
-    /// Brings these branches up to date with the remote.
-    pub async fn refresh(&self, branches: &[Watched]) -> Result<(), LookError> {
-        self.mirror.refresh(&self.remote().await?, branches).await?;
-        Ok(())
+    /// Brings these branches up to date with the remote; says whether any has moved.
+    pub async fn refresh(&self, branches: &[Watched]) -> Result<bool, LookError> {
+        Ok(self.mirror.refresh(&self.remote().await?, branches).await?)
     }
 
     /// Returns the address and fresh credentials of the repository.

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::LookError;
 use crate::{
     blocking::blocking,
-    domain::ids::RepositoryId,
+    domain::ids::{RenderingId, RepositoryId},
     git::{GitError, batch::Batch, compose},
     store::{Store, StoreError, StoredRendering},
 };
@@ -76,7 +76,7 @@ impl Renderings {
         let mirror = kept.mirror.to_owned();
         let whole = blocking(move || -> Result<Vec<_>, GitError> {
             let repository = Repository::open_bare(&mirror)?;
-            Ok(rows.into_iter().filter(|(rendering, _)| is_whole(&repository, rendering)).collect())
+            Ok(rows.into_iter().filter(|(rendering, _)| is_whole(&repository, &rendering.id)).collect())
         });
         for (rendering, key) in whole.await? {
             self.remember(kept.mirror, key.clone(), Ok(rendering.clone()));
@@ -153,6 +153,16 @@ impl TwoGenerations {
     }
 }
 
+/// Returns those of which not every object is in the mirror as it was written.
+pub(super) async fn damaged(mirror: &Path, renderings: Vec<RenderingId>) -> Result<Vec<RenderingId>, GitError> {
+    let mirror = mirror.to_owned();
+    let damaged = blocking(move || -> Result<Vec<_>, GitError> {
+        let repository = Repository::open_bare(&mirror)?;
+        Ok(renderings.into_iter().filter(|rendering| !is_whole(&repository, rendering)).collect())
+    });
+    damaged.await
+}
+
 async fn note(
     store: &Store,
     repository: &RepositoryId,
@@ -175,10 +185,10 @@ fn store_rendering(
 
 /// Says whether every object of a rendering is there and has the content that its name stands for, which libgit2 checks
 /// as it reads.
-fn is_whole(repository: &Repository, rendering: &StoredRendering) -> bool {
+fn is_whole(repository: &Repository, rendering: &RenderingId) -> bool {
     let check = || -> Result<bool, git2::Error> {
         let odb = repository.odb()?;
-        let tree = repository.find_tree(Oid::from_str(rendering.id.as_str())?)?;
+        let tree = repository.find_tree(Oid::from_str(rendering.as_str())?)?;
         let mut is_whole = true;
         tree.walk(git2::TreeWalkMode::PreOrder, |_, entry| {
             is_whole &= odb.read(entry.id()).is_ok();

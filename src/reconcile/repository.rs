@@ -3,6 +3,8 @@
 mod admitting;
 mod commenting;
 mod finding;
+mod keeping_up;
+mod listening;
 mod looking;
 
 use std::{
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::listening::Heard;
 use super::{
     LookError,
     attention::Attention,
@@ -93,6 +96,10 @@ struct State {
     comments: CommentsView,
     previews: PreviewWork,
     wake_at: Option<Timestamp>,
+    /// Whether webhooks tell of branches.
+    heard: Heard,
+    /// When the mirror is looked at again.
+    keep_up_at: Option<tokio::time::Instant>,
 }
 
 /// A strategy that was found, now or earlier.
@@ -147,15 +154,23 @@ impl RepositoryWorker {
                     let _ = reply.send(answer.clone());
                 }
             }
+            if answer.is_ok() && messages.is_empty() {
+                tokio::select! {
+                    () = self.keep_up(&mut state) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
             pause = answer.is_err().then(|| pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(self.poll)));
             let until_all = self.poll.saturating_sub(read_all.elapsed());
             let until_due = self.until_woken(&state).min(held_back.unwrap_or(Duration::MAX));
             let wait = pause.unwrap_or_else(|| until_all.min(until_due));
+            let listening = self.listening(&state);
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => sort(message, &mut attention, &mut waiting),
                     None => return,
                 },
+                () = listening::moved(listening) => attention.push(Attention::Everything),
                 () = state.previews.finish() => attention.push(Attention::Command),
                 () = tokio::time::sleep(wait) => {
                     let all = pause.is_some() || read_all.elapsed() >= self.poll;
@@ -196,11 +211,14 @@ impl RepositoryWorker {
                 stale.push(what);
             }
         }
+        let mut has_moved = false;
         if first {
             self.refresh(state, &context).await?;
+            state.heard = self.was_heard().await?;
         } else if !stale.is_empty() {
-            self.refresh_told(state, &context, &stale).await?;
+            has_moved = self.refresh_told(state, &context, &stale).await?;
         }
+        state.heard.note(&attention, has_moved);
         self.admit_and_look(state, &context).await?;
         // Only now are the branches known on which the commits are to be found.
         let mut posted = if first { deployed_reports::post(&context, &told).await? } else { Vec::new() };
@@ -247,11 +265,12 @@ impl RepositoryWorker {
         Ok(context)
     }
 
-    /// Fetches what moved, and reads the strategy files when the dry head has moved.
-    async fn refresh(&self, state: &mut State, context: &RepositoryContext) -> Result<(), LookError> {
+    /// Fetches what moved, and reads the strategy files when the dry head has moved; says whether anything had.
+    async fn refresh(&self, state: &mut State, context: &RepositoryContext) -> Result<bool, LookError> {
         let known = self.watched_here(state, context);
-        context.refresh(&known).await?;
-        self.read_strategies(state, context, &known).await
+        let has_moved = context.refresh(&known).await?;
+        self.read_strategies(state, context, &known).await?;
+        Ok(has_moved)
     }
 
     /// Reads the strategy files when the dry head has moved, and fetches what is watched from then on.
@@ -275,7 +294,7 @@ impl RepositoryWorker {
         state: &mut State,
         context: &RepositoryContext,
         stale: &[&Attention],
-    ) -> Result<(), LookError> {
+    ) -> Result<bool, LookError> {
         let watched = self.watched_here(state, context);
         let mut moved = BTreeSet::new();
         for what in stale {
@@ -289,7 +308,10 @@ impl RepositoryWorker {
             moved.insert(branch.clone());
         }
         match context.mirror.fetch_branches(&context.remote().await?, &Vec::from_iter(moved)).await {
-            Ok(()) => self.read_strategies(state, context, &watched).await,
+            Ok(()) => {
+                self.read_strategies(state, context, &watched).await?;
+                Ok(true)
+            }
             // One of them may be gone meanwhile.
             Err(_) => self.refresh(state, context).await,
         }

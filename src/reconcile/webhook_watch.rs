@@ -58,16 +58,18 @@ impl WebhookWatch {
         let named = self.repositories.0.iter().filter_map(RepositoryPattern::exact);
         let repositories: BTreeSet<RepositoryId> = named.chain(known).collect();
         for repository in repositories {
-            if kept_out.contains(&repository) {
-                continue;
-            }
             match self.trouble(&repository).await {
-                Ok(trouble) => self.say(&repository, trouble),
+                Ok(trouble) => {
+                    kept_out.remove(&repository);
+                    self.say(&repository, trouble);
+                }
+                // That right may be given at any time.
                 Err(ForgeError::Unauthorised { .. } | ForgeError::NotFound { .. }) => {
-                    tracing::info!(
-                        "the webhooks of `{repository}` are not ours to see: nobody notices here when one stops"
-                    );
-                    kept_out.insert(repository);
+                    if kept_out.insert(repository.clone()) {
+                        tracing::info!(
+                            "the webhooks of `{repository}` are not ours to see: nobody notices here when one stops"
+                        );
+                    }
                 }
                 Err(error) => {
                     tracing::debug!(%repository, error = &error as &dyn std::error::Error, "webhooks were not looked at");

@@ -18,6 +18,8 @@ const WAITING_LIMIT: usize = 1024;
 /// How many open ones of a repository are told apart. Where there are more, everything is read again, which takes less
 /// than to heed each of them.
 const TOLD_APART: i64 = 2_000;
+/// How many of the newest ones are looked through for whether a repository is heard of.
+const NEWEST: i64 = 20_000;
 
 /// A delivery to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,21 @@ impl Store {
             .fetch_one(&self.pool)
             .await?;
         Ok(row.get::<Option<i64>, _>(0).map(from_millis))
+    }
+
+    /// Says whether one of the newest deliveries, of all repositories together, told of a branch of this one.
+    pub async fn has_told_of_branches(&self, repository: &str) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT EXISTS (
+                SELECT 1 FROM (SELECT repository, hint FROM deliveries ORDER BY id DESC LIMIT $2)
+                WHERE repository = $1 AND hint LIKE '{\"branch\":%'
+            )",
+        )
+        .bind(repository)
+        .bind(NEWEST)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.get(0))
     }
 
     /// Marks the deliveries about a repository up to `last` as done.
@@ -213,6 +230,19 @@ mod tests {
         store.finish_deliveries("a/b", open[0].id, Timestamp::UNIX_EPOCH).await.expect("is written");
         assert!(store.open_deliveries("a/b").await.expect("is read").is_empty());
         assert_eq!(store.record_delivery(&new).await.expect("is written"), Recorded::Duplicate);
+    }
+
+    #[tokio::test]
+    async fn a_repository_is_told_of_when_a_delivery_was_about_a_branch_of_it() {
+        let store = Store::in_memory().await.expect("a database in memory");
+        let hints = ["", r#"{"comment":{"number":1,"author":null}}"#, r#"{"branch":{"branch":"main","after":null}}"#];
+        for (number, hint) in hints.iter().enumerate() {
+            assert!(!store.has_told_of_branches("a/b").await.expect("is read"));
+            let hint = (*hint).to_owned();
+            store.record_delivery(&NewDelivery { hint, ..new(&number.to_string()) }).await.expect("is written");
+        }
+        assert!(store.has_told_of_branches("a/b").await.expect("is read"));
+        assert!(!store.has_told_of_branches("a/other").await.expect("is read"));
     }
 
     #[tokio::test]

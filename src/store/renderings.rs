@@ -104,6 +104,26 @@ impl Store {
         Ok(transaction.commit().await?)
     }
 
+    /// Returns the trees of all renderings that are known in a repository.
+    pub async fn known_renderings(&self, repository: &RepositoryId) -> Result<Vec<RenderingId>, StoreError> {
+        let trees: Vec<String> = sqlx::query_scalar("SELECT DISTINCT tree FROM renderings WHERE repository = $1")
+            .bind(repository.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(trees.into_iter().filter_map(|tree| RenderingId::new(tree).ok()).collect())
+    }
+
+    /// Forgets renderings whose objects are gone or damaged.
+    pub async fn forget_renderings(&self, repository: &RepositoryId, trees: &[RenderingId]) -> Result<(), StoreError> {
+        let trees: Vec<&str> = trees.iter().map(RenderingId::as_str).collect();
+        sqlx::query("DELETE FROM renderings WHERE repository = $1 AND tree IN (SELECT value FROM json_each($2))")
+            .bind(repository.as_str())
+            .bind(to_json(&trees))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Forgets renderings that were last used before a time, and then the oldest ones beyond what is kept.
     pub async fn prune_renderings(&self, before: Timestamp) -> Result<u64, StoreError> {
         let old = sqlx::query("DELETE FROM renderings WHERE used_at < $1")
@@ -128,6 +148,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn repository() -> RepositoryId {
@@ -158,6 +180,14 @@ mod tests {
         assert_eq!(found, BTreeMap::from([("a".to_owned(), other)]));
         let elsewhere = RepositoryId::new("acme/other").expect("a name");
         assert!(store.renderings(&elsewhere, &["a"], day(1)).await.expect("read").is_empty());
+        let known = async || {
+            let known = store.known_renderings(&repository()).await.expect("read");
+            known.iter().map(|tree| tree.as_str()[..1].to_owned()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(known().await, BTreeSet::from(["1".to_owned(), "2".to_owned()]));
+        assert!(store.known_renderings(&elsewhere).await.expect("read").is_empty());
+        store.forget_renderings(&repository(), &[one.id]).await.expect("forgotten");
+        assert_eq!(known().await, BTreeSet::from(["2".to_owned()]));
     }
 
     #[tokio::test]

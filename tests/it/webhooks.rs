@@ -177,6 +177,23 @@ async fn what_failed_during_an_outage_of_the_forge_is_asked_for_again_after_it()
     world.finish().await
 }
 
+/// Nobody has set a webhook up, and the next look at everything is an hour away.
+#[tokio::test]
+async fn a_push_of_which_no_webhook_ever_tells_is_found_long_before_everything_is_read_again() -> TestResult {
+    let site = Site::new().await?;
+    let served = site.serve(Start { poll: "1h", ..Start::default() }).await?;
+    let mut files = everywhere("v1");
+    files.push(("hydromote.yaml".to_owned(), strategy(&["dev"])));
+    let one = site.push("first", files).await?;
+    served.runs("dev", &one).await?;
+    site.healthy("dev").await?;
+    let two = site.push("second", everywhere("v2")).await?;
+    served.runs("dev", &two).await?;
+    served.terminate().await?;
+    site.forge.shutdown().await?;
+    Ok(())
+}
+
 /// Whoever may not see the webhooks finds everything by polling, and is told once.
 #[tokio::test]
 async fn without_the_right_to_see_webhooks_nothing_is_asked_for_and_the_log_says_so() -> TestResult {

@@ -131,5 +131,5 @@ async fn refresh_elsewhere(context: &StrategyContext) -> Result<(), LookError> {
     let named = |error: LookError| {
         LookError::Destination(format!("{}: {}", context.destination.destination_id(), words(&error)))
     };
-    refreshed.map_err(named)
+    refreshed.map(drop).map_err(named)
 }
