@@ -214,7 +214,7 @@ impl RepositoryWorker {
         let mut has_moved = false;
         if first {
             self.refresh(state, &context).await?;
-            state.heard = self.was_heard().await?;
+            state.heard = self.was_heard(&context).await?;
         } else if !stale.is_empty() {
             has_moved = self.refresh_told(state, &context, &stale).await?;
         }

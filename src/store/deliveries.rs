@@ -18,7 +18,7 @@ const WAITING_LIMIT: usize = 1024;
 /// How many open ones of a repository are told apart. Where there are more, everything is read again, which takes less
 /// than to heed each of them.
 const TOLD_APART: i64 = 2_000;
-/// How many of the newest ones are looked through for whether a repository is heard of.
+/// How many of the newest ones are looked through for what was told.
 const NEWEST: i64 = 20_000;
 
 /// A delivery to write.
@@ -114,15 +114,16 @@ impl Store {
         Ok(row.get::<Option<i64>, _>(0).map(from_millis))
     }
 
-    /// Says whether one of the newest deliveries, of all repositories together, told of a branch of this one.
-    pub async fn has_told_of_branches(&self, repository: &str) -> Result<bool, StoreError> {
+    /// Says whether one of the newest deliveries, of all repositories together, told this of a repository.
+    pub async fn has_told(&self, repository: &str, hint: &str) -> Result<bool, StoreError> {
         let row = sqlx::query(
             "SELECT EXISTS (
-                SELECT 1 FROM (SELECT repository, hint FROM deliveries ORDER BY id DESC LIMIT $2)
-                WHERE repository = $1 AND hint LIKE '{\"branch\":%'
+                SELECT 1 FROM (SELECT repository, hint FROM deliveries ORDER BY id DESC LIMIT $3)
+                WHERE repository = $1 AND hint = $2
             )",
         )
         .bind(repository)
+        .bind(hint)
         .bind(NEWEST)
         .fetch_one(&self.pool)
         .await?;
@@ -233,16 +234,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_repository_is_told_of_when_a_delivery_was_about_a_branch_of_it() {
+    async fn it_is_known_what_was_told_of_a_repository() {
         let store = Store::in_memory().await.expect("a database in memory");
-        let hints = ["", r#"{"comment":{"number":1,"author":null}}"#, r#"{"branch":{"branch":"main","after":null}}"#];
-        for (number, hint) in hints.iter().enumerate() {
-            assert!(!store.has_told_of_branches("a/b").await.expect("is read"));
-            let hint = (*hint).to_owned();
-            store.record_delivery(&NewDelivery { hint, ..new(&number.to_string()) }).await.expect("is written");
-        }
-        assert!(store.has_told_of_branches("a/b").await.expect("is read"));
-        assert!(!store.has_told_of_branches("a/other").await.expect("is read"));
+        let hint = "its branch moved".to_owned();
+        assert!(!store.has_told("a/b", &hint).await.expect("is read"));
+        store.record_delivery(&NewDelivery { hint: hint.clone(), ..new("1") }).await.expect("is written");
+        assert!(store.has_told("a/b", &hint).await.expect("is read"));
+        assert!(!store.has_told("a/b", "its branch moved again").await.expect("is read"));
+        assert!(!store.has_told("a/other", &hint).await.expect("is read"));
     }
 
     #[tokio::test]

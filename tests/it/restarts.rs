@@ -1,8 +1,12 @@
 //! The service stops and starts again, with and without its database.
 
+use git2::Repository;
 use hydromote::local_forge::StatusState;
 
-use crate::world::{TestResult, World, everywhere};
+use crate::{
+    program::until,
+    world::{TestResult, World, everywhere},
+};
 
 #[tokio::test]
 async fn a_restart_in_the_middle_changes_nothing() -> TestResult {
@@ -135,5 +139,47 @@ async fn what_was_squashed_by_hand_in_other_words_is_recognised_without_the_data
     world.restart_without_database().await?;
     world.settle().await?;
     assert_eq!(world.board().await?, before);
+    world.finish().await
+}
+
+/// The mirror was kept in order last when the service was new; since then something was left behind.
+#[tokio::test]
+async fn a_mirror_loses_what_nobody_needs_and_nothing_else() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
+    world.healthy_all(&["dev"]).await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    let mirror = world.mirror();
+    let left_behind = Repository::open_bare(&mirror)?.blob(b"left behind")?;
+    std::fs::write(mirror.join("hydromote-dropped-at"), "2020-01-01T00:00:00Z\n")?;
+    world.restart().await?;
+    world.settle().await?;
+    until("it is dropped", async || Ok((!Repository::open_bare(&mirror)?.odb()?.exists(left_behind)).then_some(())))
+        .await?;
+    // A proposal is composed of what was rendered before, and earlier content is gone back to.
+    world.promote("prod").await?;
+    world.settle().await?;
+    world.roll_back("dev", "it is slow").await?;
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      first, `health` has not been reported
+             = developer rolled it back: it is slow (Next)
+             ! second is kept out by the rollback of dev; it waits for a fix, a revert or `unhold dev`
+    prod     second, `health` has not been reported
+             ! second, which runs here, was rolled back in dev; roll it back here too, or wait for a fix
+    hydromote/verified on (commit): second is no longer verified in dev: it was rolled back
+    ");
+    world.push_dry("third", everywhere("v3")).await?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"
+    dev      third, `health` has not been reported
+    prod     second, `health` has not been reported; wants third in #6
+             - waits for `health` on dev, which has not been reported
+             - what runs here is not settled: `health` has not been reported
+             - waits for a person to promote it
+             ! second, which runs here, was rolled back in dev; roll it back here too, or wait for a fix
+    hydromote/verified on (commit): second is no longer verified in dev: it was rolled back
+    ");
     world.finish().await
 }

@@ -31,9 +31,12 @@ pub(super) struct Listening {
 }
 
 impl RepositoryWorker {
-    /// Returns whether webhooks told of branches before this process began.
-    pub(super) async fn was_heard(&self) -> Result<Heard, LookError> {
-        let was_heard = self.shared.store.has_told_of_branches(self.repository.as_str()).await?;
+    /// Returns whether a webhook has told that the dry branch is where it is.
+    pub(super) async fn was_heard(&self, context: &RepositoryContext) -> Result<Heard, LookError> {
+        let branch = context.details.default_branch.clone();
+        let after = context.mirror.branch(&branch).await?.map(|head| head.to_string());
+        let hint = serde_json::to_string(&Attention::Branch { branch, after }).unwrap_or_default();
+        let was_heard = self.shared.store.has_told(self.repository.as_str(), &hint).await?;
         Ok(if was_heard { Heard::Yes } else { Heard::No })
     }
 

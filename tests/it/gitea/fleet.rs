@@ -50,6 +50,9 @@ pub(super) async fn measure() -> Fallible<Value> {
     let start = async || serve_with(lab.dir.path(), &settings, &client, Start::default()).await;
 
     let served = start().await?;
+    for name in &names {
+        lab.tell_of(name, &format!("{}/webhooks/acme_hub", served.url)).await?;
+    }
     let mut reported = BTreeSet::new();
     rest(&served, async |strategy: &Value| report(&lab, strategy, &mut reported).await).await?;
     let idle = watch(&served, &counting, &renderers).await?;

@@ -242,10 +242,15 @@ impl Lab {
     /// Has webhooks sent to this address, and to no other.
     pub(crate) async fn tell(&self, url: &str) -> TestResult {
         self.tell_nobody().await?;
+        self.tell_of(REPOSITORY, url).await
+    }
+
+    /// Has webhooks of a repository sent to this address, too.
+    pub(crate) async fn tell_of(&self, repository: &str, url: &str) -> TestResult {
         let config = json!({"url": url, "content_type": "json", "secret": WEBHOOK_SECRET});
         let events = ["push", "delete", "status", "pull_request", "issue_comment"];
         let hook = json!({"type": "gitea", "active": true, "branch_filter": "*", "config": config, "events": events});
-        self.repository(Method::POST, "/hooks", hook).await.map(drop)
+        self.admin(Method::POST, &format!("/repos/{repository}/hooks"), hook).await.map(drop)
     }
 
     /// Has webhooks sent to nobody.

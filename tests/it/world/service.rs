@@ -220,6 +220,11 @@ impl World {
         self.dir.path().join("service")
     }
 
+    /// Returns the folder of the mirror.
+    pub(crate) fn mirror(&self) -> PathBuf {
+        mirror::folder(&self.data(), &self.id.repository)
+    }
+
     /// Returns how often each operation of the forge's API was called, and each event was told.
     pub(crate) fn calls(&self) -> BTreeMap<String, usize> {
         self.checker.tally()
@@ -242,7 +247,7 @@ impl World {
             clock: self.clock.tell(),
             public_url: self.public_url.clone(),
         };
-        let mirror = Mirror::open(&mirror::folder(&self.data(), &self.id.repository))?;
+        let mirror = Mirror::open(&self.mirror())?;
         let dry_branch = details.default_branch.clone();
         let repository = self.id.repository.clone();
         let merging = Arc::new(tokio::sync::Semaphore::new(1));
