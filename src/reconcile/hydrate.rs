@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use git2::{Oid, Repository};
 use hydrators::{
     Discovery, FailureKind, IndexedTree, Labels, Mistakes, OnFailure, Prepared, RenderFailure, Renderers, RenderingKey,
-    Root, TreeError, TreeLimits, discover, prepare, render_roots,
+    Root, TreeError, TreeLimits, Unmatched, discover, prepare, render_roots,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -125,7 +125,16 @@ pub struct ProvenRoot {
 /// The roots of an environment with what each is rendered from, and the tree that has that.
 struct PreparedRoots {
     listed: Arc<IndexedTree>,
+    unmatched: Vec<Unmatched>,
     roots: Vec<(Root, Result<Prepared, RenderFailure>)>,
+}
+
+/// What came of the sources of an environment.
+pub struct RenderedSources {
+    /// The roots, by their output folders.
+    pub roots: Vec<RenderedRoot>,
+    /// The sources that match nothing in this environment.
+    pub unmatched: Vec<Unmatched>,
 }
 
 /// A root with what came of it.
@@ -202,10 +211,14 @@ impl Hydrator {
         let started = std::time::Instant::now();
         let before = self.renderers.process_starts();
         let kept = Kept { mirror, index: Some((store, &id.repository)) };
-        let rendered = match self.render(kept, tree, &strategy, environment, now).await? {
-            Ok(rendered) => rendered,
-            Err(failure) => return Ok(failed(failure)),
-        };
+        let RenderedSources { roots: rendered, unmatched } =
+            match self.render(kept, tree, &strategy, environment, now).await? {
+                Ok(rendered) => rendered,
+                Err(failure) => return Ok(failed(failure)),
+            };
+        for Unmatched { line, pattern, .. } in &unmatched {
+            tracing::debug!(environment.name = %environment, of, line, "the source `{pattern}` matches nothing");
+        }
         let anew = rendered.iter().filter(|root| root.is_new).count();
         let outcome = sum_up(rendered, now);
         let processes = self.renderers.process_starts() - before;
@@ -215,7 +228,7 @@ impl Hydrator {
         metrics::counter!("hydromote_renderings_total", "cache" => "hit").increment(roots.saturating_sub(anew) as u64);
         metrics::histogram!("hydromote_hydration_seconds").record(started.elapsed().as_secs_f64());
         tracing::info!(
-            environment.name = %environment, of, roots, anew, processes,
+            environment.name = %environment, of, roots, anew, processes, unmatched = unmatched.len(),
             duration_ms = started.elapsed().as_millis(), "hydrated {of} for {environment}"
         );
         if matches!(&outcome.0, EnvironmentHydration::Done(roots) if roots.failed.is_empty()) {
@@ -248,8 +261,8 @@ impl Hydrator {
         strategy: &PromotionStrategy,
         environment: &EnvironmentName,
         now: Timestamp,
-    ) -> Result<Result<Vec<RenderedRoot>, HydrationFailure>, LookError> {
-        let PreparedRoots { listed, roots: prepared } =
+    ) -> Result<Result<RenderedSources, HydrationFailure>, LookError> {
+        let PreparedRoots { listed, unmatched, roots: prepared } =
             match self.prepare(kept.mirror, tree, strategy, environment, now).await? {
                 Ok(prepared) => prepared,
                 Err(failure) => return Ok(Err(failure)),
@@ -282,7 +295,7 @@ impl Hydrator {
         let new = |(root, (key, outcome))| RenderedRoot { root, key: Some(key), outcome, is_new: true };
         done.extend(roots.into_iter().zip(added).map(new));
         done.sort_by(|a, b| a.root.output.cmp(&b.root.output));
-        Ok(Ok(done))
+        Ok(Ok(RenderedSources { roots: done, unmatched }))
     }
 
     /// Renders every root of one environment twice, whatever is known of it.
@@ -297,7 +310,7 @@ impl Hydrator {
         environment: &EnvironmentName,
         now: Timestamp,
     ) -> Result<Result<Vec<ProvenRoot>, HydrationFailure>, LookError> {
-        let PreparedRoots { listed, roots } = match self.prepare(mirror, tree, strategy, environment, now).await? {
+        let PreparedRoots { listed, roots, .. } = match self.prepare(mirror, tree, strategy, environment, now).await? {
             Ok(prepared) => prepared,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -326,8 +339,8 @@ impl Hydrator {
             Ok(listed) => listed,
             Err(error) => return Ok(Err(unreadable(&error, now))),
         };
-        let roots = match find_roots(listed.clone(), strategy, environment).await {
-            Ok(discovery) => discovery.roots,
+        let Discovery { roots, unmatched } = match find_roots(listed.clone(), strategy, environment).await {
+            Ok(discovery) => discovery,
             Err(failure) => return Ok(Err(failure)),
         };
         let dry = tree.id();
@@ -357,7 +370,7 @@ impl Hydrator {
             roots.into_iter().map(prepared).collect()
         })
         .await;
-        Ok(Ok(PreparedRoots { listed, roots }))
+        Ok(Ok(PreparedRoots { listed, unmatched, roots }))
     }
 
     /// Lists a tree, unless that was done.

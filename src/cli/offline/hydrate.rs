@@ -14,6 +14,7 @@ use super::{
     checkout::Checkout,
     progress::Progress,
     renderer::{Failure, Renderer, Rendering, Tools, repo_url},
+    roots::UnmatchedSource,
     strategies::{self, StrategyArgument, Target},
 };
 use crate::{
@@ -98,6 +99,7 @@ enum Line<'a> {
         strategy: &'a StrategyName,
         branch: &'a BranchName,
         tree: &'a TreeId,
+        unmatched: &'a [UnmatchedSource],
         duration_ms: u128,
     },
 }
@@ -131,6 +133,8 @@ struct HydratedEnvironment {
     roots: Vec<HydratedRoot>,
     /// What failed.
     failures: Vec<Failure>,
+    /// Sources without a root in this environment.
+    unmatched: Vec<UnmatchedSource>,
     /// How long it took, milliseconds.
     duration_ms: u128,
 }
@@ -239,7 +243,7 @@ fn write(repository: &Repository, tree: Oid, folder: &Path) -> anyhow::Result<()
 }
 
 fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -> HydratedEnvironment {
-    let Rendering { content, mut roots, mut keys, known, failures } = rendering;
+    let Rendering { content, mut roots, mut keys, known, failures, unmatched } = rendering;
     let root = |(output, rendering): (&RootName, &RenderingId)| HydratedRoot {
         output: output.clone(),
         rendering: rendering.clone(),
@@ -254,6 +258,7 @@ fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -
         tree: TreeId::new(tree.to_string()).expect("because git's ids are hexadecimal"),
         roots: content.iter().map(root).collect(),
         failures,
+        unmatched,
         duration_ms,
     }
 }
@@ -261,11 +266,12 @@ fn sum_up(target: &Target, rendering: Rendering, tree: Oid, duration_ms: u128) -
 impl HydratedEnvironment {
     /// Writes its lines of JSON.
     fn lines(&self, dry_sha: &DrySha) {
-        let Self { name: environment, strategy, branch, tree, roots, failures, duration_ms } = self;
+        let Self { name: environment, strategy, branch, tree, roots, failures, unmatched, duration_ms } = self;
         roots.iter().for_each(|root| output::json_line(&Line::Root { dry_sha, environment, root }));
         failures.iter().for_each(|failure| output::json_line(&Line::Failure { dry_sha, environment, failure }));
         let duration_ms = *duration_ms;
-        output::json_line(&Line::Environment { dry_sha, environment, strategy, branch, tree, duration_ms });
+        let done = Line::Environment { dry_sha, environment, strategy, branch, tree, unmatched, duration_ms };
+        output::json_line(&done);
     }
 }
 
@@ -286,6 +292,9 @@ fn text(hydrated: &Hydrated, out: &Path) -> String {
         for failure in &environment.failures {
             let kept = if failure.keeps_last { "kept as it was" } else { "failed" };
             text += &format!("  {kept}: {failure}\n");
+        }
+        for source in &environment.unmatched {
+            text += &format!("  {source}\n");
         }
     }
     text

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     checkout::{Checkout, UNKNOWN_ADDRESS},
     lock::KeptCharts,
+    roots::UnmatchedSource,
     strategies::Target,
 };
 use crate::{
@@ -84,6 +85,8 @@ pub struct Rendering {
     pub known: BTreeSet<RootName>,
     /// What failed.
     pub failures: Vec<Failure>,
+    /// Sources without a root.
+    pub unmatched: Vec<UnmatchedSource>,
 }
 
 /// A root that failed, or the whole environment.
@@ -129,8 +132,9 @@ impl<'a> Renderer<'a> {
             Ok(rendered) => rendered,
             Err(failure) => return Ok(Rendering { failures: vec![failure.into()], ..Rendering::default() }),
         };
-        let mut rendering = Rendering::default();
-        for one in rendered {
+        let unmatched = rendered.unmatched.into_iter().map(UnmatchedSource::from).collect();
+        let mut rendering = Rendering { unmatched, ..Rendering::default() };
+        for one in rendered.roots {
             let Ok(root) = RootName::new(one.root.output.clone()) else { continue };
             match one.outcome {
                 Ok(stored) => {

@@ -1,7 +1,7 @@
 //! The table of roots: what would be rendered, from where, to where.
 
 use comfy_table::{Table, presets};
-use hydrators::{Discovery, Input, Root};
+use hydrators::{Discovery, Input, Root, Unmatched};
 use serde::Serialize;
 
 use super::strategies::Target;
@@ -48,7 +48,7 @@ pub struct RootRow {
 }
 
 /// A source without a root.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnmatchedSource {
     /// Its line in the strategy file, from 1.
@@ -57,15 +57,26 @@ pub struct UnmatchedSource {
     pub pattern: String,
 }
 
+impl From<Unmatched> for UnmatchedSource {
+    fn from(Unmatched { line, pattern, .. }: Unmatched) -> Self {
+        Self { line, pattern }
+    }
+}
+
+impl std::fmt::Display for UnmatchedSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no match here: `{}` (line {})", self.pattern, self.line)
+    }
+}
+
 impl EnvironmentRoots {
     /// Makes the table of one environment.
     pub fn new(target: &Target, discovery: Discovery) -> Self {
-        let unmatched = discovery.unmatched.into_iter();
         Self {
             name: target.environment.name.clone(),
             branch: target.environment.branch.clone(),
             roots: discovery.roots.into_iter().map(|root| RootRow::new(root, &target.strategy.lanes)).collect(),
-            unmatched: unmatched.map(|u| UnmatchedSource { line: u.line, pattern: u.pattern }).collect(),
+            unmatched: discovery.unmatched.into_iter().map(UnmatchedSource::from).collect(),
         }
     }
 
@@ -76,7 +87,7 @@ impl EnvironmentRoots {
             text += &format!("{}\n", self.table());
         }
         for source in &self.unmatched {
-            text += &format!("  no match here: `{}` (line {})\n", source.pattern, source.line);
+            text += &format!("  {source}\n");
         }
         text
     }

@@ -128,6 +128,25 @@ fn each_root_is_a_line_of_json_for_programs() {
 }
 
 #[test]
+fn a_source_that_matches_nothing_is_told() {
+    let mut shop = Shop::new();
+    shop.edit("hydromote.yaml", "plain/{environment}", "plane/{environment}");
+    shop.commit("Mistype a folder");
+    let run = shop.hydrate(&["--environment", "dev"]).expect(0);
+    insta::assert_snapshot!(run.stdout, @"
+    Rendered dry-2 to out
+
+    dev: 2 roots, tree <id>
+      shop
+      web
+      no match here: `plane/dev` (line 14)
+    ");
+    let run = shop.hydrate(&["--force", "--output", "json"]).expect(0);
+    let json: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(json["environments"][1]["unmatched"][0]["pattern"], "plane/prod");
+}
+
+#[test]
 fn a_bare_repository_and_a_bundle_give_the_same_as_the_work_tree() {
     let shop = Shop::new();
     shop.bundle();
