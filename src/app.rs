@@ -1,22 +1,19 @@
 //! Wires the parts together: the only file that names concrete adapters.
 
 mod inbox;
+mod process;
+mod renderers;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
-    io::IsTerminal,
     net::SocketAddr,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
-use hydrators::{Confinement, Launcher, Renderers, Sandbox};
-use jiff::{SignedDuration, Timestamp};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use jiff::SignedDuration;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -24,7 +21,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::inbox::Inbox;
+use self::{inbox::Inbox, process::outlive_file_limits, renderers::check_sandbox};
+pub use self::{
+    process::{Verbosity, end_of_service, environment, install_tls, metrics_handle, telemetry, wall_clock},
+    renderers::{hydrator, hydrator_with, launcher},
+};
 use crate::{
     charts::{Cache, Charts},
     cli::client::discovery::{self, Announcement},
@@ -543,137 +544,4 @@ pub fn adapter(forge: &ForgeSettings, settings: &Settings) -> anyhow::Result<Sha
 fn charts(settings: &Settings) -> Charts {
     let cache = Cache::new(settings.data.join("charts"), settings.charts.cache_bytes);
     Charts::new(cache, Some(settings.charts.listed(settings.network.clone())))
-}
-
-/// Finds the renderers, in `folders` first and then in `PATH`.
-pub async fn hydrator(
-    folders: &[PathBuf],
-    limits: hydrators::Limits,
-    parallelism: Option<NonZeroUsize>,
-) -> anyhow::Result<Hydrator> {
-    hydrator_with(folders, limits, parallelism, launcher(Sandbox::default())?).await
-}
-
-/// Returns what starts renderers: this program.
-pub fn launcher(sandbox: Sandbox) -> anyhow::Result<Launcher> {
-    Ok(Launcher { program: own_program()?, args: vec![OsString::from("launch"), OsString::from("--")], sandbox })
-}
-
-/// Says in the log what holds of the renderers' sandbox, and fails when less holds than the settings require.
-async fn check_sandbox(launcher: &Launcher) -> anyhow::Result<()> {
-    let found = Confinement::of(launcher).await;
-    match (launcher.sandbox, found) {
-        (Sandbox::Required, Ok(found)) if !found.holds() => {
-            anyhow::bail!("`sandbox = \"required\"` of `[renderers]` cannot be: {found}")
-        }
-        (Sandbox::Required, Err(reason)) => {
-            anyhow::bail!("`sandbox = \"required\"` of `[renderers]` cannot be: {reason}")
-        }
-        (Sandbox::Off, _) => tracing::warn!("renderers run without a sandbox: `sandbox` of `[renderers]` is \"off\""),
-        (_, Ok(found)) if found.holds() => tracing::info!("{found}"),
-        (_, Ok(found)) => tracing::warn!("{found}"),
-        (_, Err(reason)) => tracing::warn!("it is not known what renderers can do: {reason}"),
-    }
-    Ok(())
-}
-
-/// Finds the renderers, to be started by `launcher`.
-pub async fn hydrator_with(
-    folders: &[PathBuf],
-    limits: hydrators::Limits,
-    parallelism: Option<NonZeroUsize>,
-    launcher: Launcher,
-) -> anyhow::Result<Hydrator> {
-    let path = std::env::var_os("PATH");
-    let own: Vec<PathBuf> = tools_of_the_checkout().into_iter().collect();
-    let folders = if folders.is_empty() { own.as_slice() } else { folders };
-    let renderers = Renderers::find(folders, path.as_deref(), launcher, limits).await?;
-    let parallelism = parallelism.or(std::thread::available_parallelism().ok()).map_or(2, NonZeroUsize::get);
-    Ok(Hydrator::new(renderers, parallelism))
-}
-
-/// Returns where `make tools` puts renderers, when this program was built in a checkout: beside
-/// `target`. The current folder is never searched, since it may be anybody's.
-fn tools_of_the_checkout() -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let target = program.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"))?;
-    Some(target.parent()?.join(".tools/bin")).filter(|folder| folder.is_dir())
-}
-
-fn own_program() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("could not find the program itself, which starts the renderers")
-}
-
-/// Returns the wall clock, the only one.
-pub fn wall_clock() -> Clock {
-    #[expect(clippy::disallowed_methods, reason = "this is where the time comes from")]
-    let now = || Timestamp::now();
-    Arc::new(now)
-}
-
-/// Makes the one TLS provider that every client uses.
-pub fn install_tls() {
-    // Installed already when a test or an embedding program did.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-}
-
-/// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verbosity {
-    /// What happens to environments.
-    Service,
-    /// Only what goes wrong: the demo tells its story itself.
-    Demo,
-}
-
-/// Sends logs to standard error; `RUST_LOG` says how much.
-pub fn telemetry(verbosity: Verbosity) {
-    use tracing_subscriber::EnvFilter;
-    let default = match verbosity {
-        Verbosity::Service => "hydromote=info,hydrators=info,octocrab=off,warn",
-        Verbosity::Demo => "hydromote=error,octocrab=off,error",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // Colours are for people: in a file or a journal they hide the words.
-    let colours = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    // A program that embeds us may have its own.
-    drop(subscriber.try_init());
-}
-
-/// Returns the process's environment.
-pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
-}
-
-/// Returns the metrics of this process; the first call begins collecting them.
-pub fn metrics_handle() -> Option<PrometheusHandle> {
-    use std::sync::OnceLock;
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    HANDLE.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone()
-}
-
-/// Has a write beyond the limit on the size of files fail like any other, instead of ending the
-/// process. Programs that are started keep their own way.
-fn outlive_file_limits() {
-    use tokio::signal::unix::{SignalKind, signal};
-    // The handler stays when the receiver goes.
-    if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
-        tracing::warn!(%error, "a limit on the size of files will end the service");
-    }
-}
-
-/// The signal about a file that became larger than `RLIMIT_FSIZE`; the same number on Linux, the BSDs and macOS.
-const SIGXFSZ: i32 = 25;
-
-/// Waits for the signal that ends the service.
-pub async fn end_of_service() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

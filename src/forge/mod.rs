@@ -8,21 +8,21 @@ mod calls;
 pub mod crashing;
 mod deliveries;
 mod diagnosis;
+mod error;
 pub mod gitea;
 pub mod github;
 mod github_like;
 pub mod gitlab;
+mod objects;
 mod setup;
 #[cfg(test)]
 mod tests;
 pub mod webhook;
 
-use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 pub use self::{
@@ -30,13 +30,18 @@ pub use self::{
         DELIVERIES_KEPT, DeliveriesKept, DeliveriesOf, MissedDelivery, Webhook, WebhookSeen, WebhookStanding,
     },
     diagnosis::CredentialSeen,
+    error::{ForgeError, LimitedBy},
+    objects::{
+        Account, Among, COMMENTS_AT_ONCE, COMMITS_AT_ONCE, Comment, CommitAuthor, GitRemote, HeadIn, Merge, Mergeable,
+        NewPullRequest, NewStatus, Onto, Pages, PullRequest, PullRequestState, Reacted, Reaction, RecentComments,
+        Repository, Reviews,
+    },
     setup::SetupError,
 };
 use crate::domain::{
-    approvals::Review,
-    ids::{ActiveSha, BranchName, PullRequestNumber, RepositoryId, StatusKey},
+    ids::{BranchName, PullRequestNumber, RepositoryId},
     permission::{Grantee, Permission},
-    status::{CommitStatus, StatusState},
+    status::CommitStatus,
     strategy::MergeMethod,
 };
 
@@ -261,384 +266,5 @@ pub trait Forge: Send + Sync + fmt::Debug {
     }
 }
 
-/// Whether an account is among some people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Among {
-    /// It is.
-    Yes,
-    /// It is not.
-    No,
-    /// The forge does not show us who they are, or does not know them.
-    Unknown,
-}
-
-/// The reviews of a pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reviews {
-    /// All of them that have a verdict, oldest first.
-    All(Vec<Review>),
-    /// There are more than are read, and the newest are not among the first.
-    TooMany,
-}
-
-/// Who wrote a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitAuthor {
-    /// The commit.
-    pub sha: String,
-    /// The author's account, where the forge knows one by the commit's mail address.
-    pub account: Option<Account>,
-    /// The author's name, as the commit has it.
-    pub name: String,
-    /// Whether the forge itself made it when it merged others: its author wrote nothing in it.
-    pub merged_by_forge: bool,
-}
-
-/// The most commits that are asked for their authors at once.
-pub const COMMITS_AT_ONCE: usize = 1_000;
-
-/// The most comments that are read at once.
-pub const COMMENTS_AT_ONCE: usize = 1_000;
-
 /// A forge that is shared by the workers.
 pub type SharedForge = Arc<dyn Forge>;
-
-/// An account on the forge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The numeric id, which survives renaming.
-    pub id: u64,
-    /// The login.
-    pub login: String,
-}
-
-/// A repository on the forge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repository {
-    /// The default branch.
-    pub default_branch: BranchName,
-    /// The page that people open.
-    pub web_url: String,
-    /// Where its things are shown.
-    pub pages: Pages,
-}
-
-/// Where a forge shows the things of a repository, below the repository's page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Pages {
-    /// As GitHub does.
-    #[default]
-    GitHub,
-    /// As Gitea does.
-    Gitea,
-    /// As GitLab does.
-    GitLab,
-}
-
-impl Pages {
-    /// Returns the page of a commit.
-    pub fn commit(self, repository: &str, sha: &str) -> String {
-        match self {
-            Self::GitHub | Self::Gitea => format!("{repository}/commit/{sha}"),
-            Self::GitLab => format!("{repository}/-/commit/{sha}"),
-        }
-    }
-
-    /// Returns the page of a branch.
-    pub fn branch(self, repository: &str, branch: &BranchName) -> String {
-        match self {
-            Self::GitHub => format!("{repository}/tree/{branch}"),
-            Self::Gitea => format!("{repository}/src/branch/{branch}"),
-            Self::GitLab => format!("{repository}/-/tree/{branch}"),
-        }
-    }
-
-    /// Returns the page on which somebody opens a pull request from `head` into `base`.
-    pub fn new_pull_request(self, repository: &str, head: &BranchName, base: &BranchName) -> String {
-        let [head, base] = [head, base].map(|branch| calls::encoded(branch.as_str()).replace("%2F", "/"));
-        match self {
-            Self::GitHub => format!("{repository}/compare/{base}...{head}?expand=1"),
-            Self::Gitea => format!("{repository}/compare/{base}...{head}"),
-            Self::GitLab => format!(
-                "{repository}/-/merge_requests/new?merge_request%5Bsource_branch%5D={head}&\
-                 merge_request%5Btarget_branch%5D={base}"
-            ),
-        }
-    }
-
-    /// Returns the page of a pull request.
-    pub fn pull_request(self, repository: &str, number: PullRequestNumber) -> String {
-        match self {
-            Self::GitHub => format!("{repository}/pull/{}", number.0),
-            Self::Gitea => format!("{repository}/pulls/{}", number.0),
-            Self::GitLab => format!("{repository}/-/merge_requests/{}", number.0),
-        }
-    }
-}
-
-/// Where git finds a repository, and the credentials for it.
-#[derive(Debug, Clone)]
-pub struct GitRemote {
-    /// An `http(s)` URL without credentials.
-    pub url: String,
-    /// The value of the `Authorization` header; masked in `Debug`.
-    pub authorization: Option<SecretString>,
-}
-
-/// A pull request as the forge shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullRequest {
-    /// The number.
-    pub number: PullRequestNumber,
-    /// Open, closed or merged.
-    pub state: PullRequestState,
-    /// The head commit.
-    pub head_sha: String,
-    /// Where the head is.
-    pub head_in: HeadIn,
-    /// Who opened it; absent when the account is gone.
-    pub author: Option<Account>,
-    /// The branch that it is merged into, in the repository itself; the head may be in a fork.
-    pub base: String,
-    /// The title.
-    pub title: String,
-    /// The page that people open.
-    pub web_url: String,
-    /// Whether it is a draft.
-    pub draft: bool,
-    /// What the forge says about merging it; [`Mergeable::Unknown`] from lists.
-    pub mergeable: Mergeable,
-    /// When it was opened.
-    pub created_at: Timestamp,
-    /// When it was merged or closed.
-    pub ended_at: Option<Timestamp>,
-    /// Who merged it; absent from lists.
-    pub merged_by: Option<String>,
-    /// The commit that merging made on the base branch.
-    pub merge_sha: Option<String>,
-}
-
-/// Where the head of a pull request is: who may write there decides what it becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeadIn {
-    /// In the repository that it is merged into.
-    Repository,
-    /// In a fork, or in one that is gone.
-    Fork,
-}
-
-/// Where a pull request is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PullRequestState {
-    /// Open.
-    Open,
-    /// Closed without merging.
-    Closed,
-    /// Merged.
-    Merged,
-}
-
-/// What the forge says about merging.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mergeable {
-    /// The forge has not said yet.
-    Unknown,
-    /// It would merge.
-    Yes,
-    /// Its own conditions (protection, required checks) are not met; the reason in its words.
-    Blocked(String),
-    /// The branches conflict.
-    Conflict,
-}
-
-/// A pull request to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPullRequest {
-    /// The branch to merge.
-    pub head: BranchName,
-    /// The branch to merge into.
-    pub base: BranchName,
-    /// The title.
-    pub title: String,
-    /// The body, Markdown.
-    pub body: String,
-}
-
-/// How to merge a pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merge {
-    /// The head that was checked.
-    pub expected_head: String,
-    /// Where it goes.
-    pub onto: Onto,
-    /// The method.
-    pub method: MergeMethod,
-    /// The merge commit's subject.
-    pub title: String,
-    /// The merge commit's body with its trailers.
-    pub message: String,
-}
-
-/// A branch, and where it is expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Onto {
-    /// The branch.
-    pub branch: BranchName,
-    /// The commit at its head.
-    pub head: ActiveSha,
-}
-
-/// A commit status to post.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewStatus {
-    /// The key.
-    pub key: StatusKey,
-    /// The state.
-    pub state: StatusState,
-    /// What people read beside the key; see [`NewStatus::short_description`].
-    pub description: String,
-    /// A page about it.
-    pub target_url: Option<String>,
-}
-
-/// The longest description that every forge takes and shows, in characters.
-const MAX_DESCRIPTION: usize = 140;
-
-impl NewStatus {
-    /// Returns the description as it is sent: at most 140 characters, the last an ellipsis when something was cut.
-    pub fn short_description(&self) -> String {
-        let text = &self.description;
-        if text.chars().count() <= MAX_DESCRIPTION {
-            return text.clone();
-        }
-        let kept: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
-        format!("{}…", kept.trim_end())
-    }
-}
-
-/// A comment on a pull request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
-    /// The numeric id.
-    pub id: u64,
-    /// The pull request.
-    pub pull_request: PullRequestNumber,
-    /// Who wrote it; absent when the account is gone.
-    pub author: Option<Account>,
-    /// Whether a program wrote it.
-    pub by_bot: bool,
-    /// The text, Markdown.
-    pub body: String,
-    /// When it was written.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-}
-
-/// The comments that changed in some time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RecentComments {
-    /// Those on pull requests, the oldest change first.
-    pub comments: Vec<Comment>,
-    /// The time of the newest change that was read, also of comments elsewhere.
-    pub read_to: Option<Timestamp>,
-    /// Whether there are more after it.
-    pub more: bool,
-}
-
-/// A reaction to a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reaction {
-    /// Eyes: it was read.
-    Eyes,
-    /// A confused face: it was not done.
-    Confused,
-}
-
-/// Whether a reaction is new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reacted {
-    /// We had not reacted so.
-    Now,
-    /// We had.
-    Before,
-}
-
-/// Who asks to wait before the next call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitedBy {
-    /// The forge.
-    Forge,
-    /// We do: what the forge still allows is kept for merges.
-    Reserve {
-        /// How many calls are left.
-        remaining: u64,
-        /// How many there were.
-        limit: u64,
-    },
-}
-
-impl fmt::Display for LimitedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forge => f.write_str("the forge asks to wait"),
-            Self::Reserve { remaining, limit } => {
-                write!(
-                    f,
-                    "only {remaining} of {limit} calls to the forge are left, which are kept for merges; comments wait"
-                )
-            }
-        }
-    }
-}
-
-/// Why a forge did not do what was asked, by what the caller does about it.
-#[derive(Debug, thiserror::Error)]
-pub enum ForgeError {
-    /// The thing is not there, or may not be seen.
-    #[error("{what} was not found on the forge")]
-    NotFound {
-        /// What was asked for.
-        what: String,
-    },
-    /// The credentials are wrong or lack a right; the operator must act.
-    #[error("the forge refused the credentials while it was asked to {what}: {words}")]
-    Unauthorised {
-        /// What was attempted.
-        what: String,
-        /// The forge's words.
-        words: String,
-    },
-    /// The world has moved on: observe again.
-    #[error("the forge has another state than expected: {words}")]
-    Moved {
-        /// The forge's words.
-        words: String,
-    },
-    /// The forge's rules forbid it now; a closed gate in its words.
-    #[error("the forge refused to {what}: {words}")]
-    Refused {
-        /// What was attempted.
-        what: String,
-        /// The forge's words.
-        words: String,
-    },
-    /// Too many calls: nothing more of this kind before this time has passed.
-    #[error("{by} {} s", retry_after.as_secs())]
-    RateLimited {
-        /// How long to wait.
-        retry_after: Duration,
-        /// Who asks for it.
-        by: LimitedBy,
-    },
-    /// No usable answer (network, time limit, 5xx): try again later.
-    #[error("the forge did not answer while it was asked to {what}")]
-    Unavailable {
-        /// What was attempted.
-        what: String,
-        /// What went wrong.
-        #[source]
-        source: anyhow::Error,
-    },
-}

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    LENGTH_LIMIT, MessageError, Messages, cut, plain,
+    LENGTH_LIMIT, MessageError, Messages,
+    harmless::{cut, escape, plain},
     template::{ANSWER, STATUS},
 };
 use crate::domain::{
@@ -214,7 +215,7 @@ pub(super) fn answer_context(answer: &Answer, places: &[&PlaceView], bot: &str) 
         Outcome::Held { place } => context["place"] = json!(place.to_string()),
         Outcome::Released { place, what } => {
             context["place"] = json!(place.to_string());
-            context["what"] = json!(super::escape(what));
+            context["what"] = json!(escape(what));
         }
         Outcome::Restoring { place, over } => {
             context["place"] = json!(place.to_string());

@@ -5,6 +5,7 @@ pub(super) mod scripted;
 mod transports;
 
 use super::*;
+use crate::domain::{ids::StatusKey, status::StatusState};
 
 #[test]
 fn long_descriptions_are_cut_between_characters() {

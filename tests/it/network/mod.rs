@@ -5,7 +5,11 @@ mod tls;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hydromote::{
-    domain::ids::{BranchName, RepositoryId},
+    charts::{Cache, ChartLimits, Downloads, HostRule, Hosts, LockFile, Locked, lock},
+    domain::{
+        chart::{ChartOrigin, VersionRange, WantedChart},
+        ids::{BranchName, RepositoryId},
+    },
     forge::{
         Forge, ForgeError,
         github::{Credentials, GitHub, GitHubOptions, Limits},
@@ -21,6 +25,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 
 use self::{proxy::TestProxy, tls::Issuer};
+use crate::chart_host::ChartHost;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -106,6 +111,38 @@ async fn git_and_the_api_go_through_the_proxy_and_trust_the_issuer() -> TestResu
     let main = lab.forge.repository(REPOSITORY).await?.branch("main").map(str::to_owned);
     assert_eq!(mirror.branch(&BranchName::new("main")?).await?.map(|id| id.to_string()), main);
     assert!(!lab.proxy.tunnels().is_empty(), "git went through it");
+    Ok(())
+}
+
+/// Pins a chart of the host behind the proxy.
+async fn locked(lab: &Lab, roots: Option<&Issuer>) -> Result<Locked, Box<dyn std::error::Error>> {
+    let network = lab.network(roots, CREDENTIALS)?;
+    let hosts = Hosts::Listed(Vec::from_iter(HostRule::parse(SITE)));
+    let downloads = Downloads::new(network, hosts, Vec::new(), ChartLimits::default());
+    let chart = WantedChart {
+        origin: ChartOrigin::repository(SITE, "redis").map_err(|error| error.to_string())?,
+        range: VersionRange::parse("20.x").map_err(|error| error.to_string())?,
+    };
+    let cache = Cache::new(lab.dir.path().join("charts"), 1 << 20);
+    Ok(lock(&downloads, &cache, &[chart].into(), &LockFile::default(), |_| false, |_| {}).await)
+}
+
+#[tokio::test]
+async fn charts_come_through_the_proxy_from_whom_the_issuer_vouches_for() -> TestResult {
+    let mut lab = Lab::new().await?;
+    let host = ChartHost::start().await;
+    host.publish("redis", "20.0.1", "low");
+    let front = tls::front(lab.issuer.server("localhost")?, host.address()).await?;
+    lab.proxy = TestProxy::start(front, "us er", "p@ss/w").await?;
+    let refused = locked(&lab, None).await?;
+    let told = format!("{:?}", refused.failed);
+    assert!(told.contains("the certificate of `localhost:9` is not trusted"), "{told}");
+    let pinned = locked(&lab, Some(&lab.issuer)).await?;
+    assert!(pinned.failed.is_empty(), "{:?}", pinned.failed);
+    assert!(pinned.file.to_string().contains("20.0.1"), "{}", pinned.file);
+    assert_eq!(host.asked(), ["/index.yaml", "/redis-20.0.1.tgz"]);
+    let tunnels = lab.proxy.tunnels();
+    assert!(!tunnels.is_empty() && tunnels.iter().all(|target| target == "localhost:9"), "{tunnels:?}");
     Ok(())
 }
 
