@@ -276,6 +276,9 @@ async fn forget_what_is_old(store: Store, clock: Clock, stop: CancellationToken)
         if let Err(error) = store.prune_renderings(clock() - RENDERINGS_KEPT).await {
             tracing::warn!(%error, "could not forget old renderings");
         }
+        if let Err(error) = store.forget_old().await {
+            tracing::warn!(%error, "could not forget what is not asked for any more");
+        }
     }
 }
 

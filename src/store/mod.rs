@@ -11,6 +11,7 @@ mod previews;
 mod promotions;
 mod renderings;
 mod rollbacks;
+mod upkeep;
 
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 

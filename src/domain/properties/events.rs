@@ -35,6 +35,8 @@ pub(super) enum Event {
     Reject(usize),
     TakeBack,
     LoseDatabase,
+    /// What came of hydrating dry commits is forgotten, but for the newest so many and for what is in use.
+    ForgetHydrations(usize),
     /// The forge will be late to show the next merge.
     BeLate(Late),
     /// Perform so many actions of the next plans, one plan each: a crash after each.
@@ -98,6 +100,7 @@ fn event(environments: usize, roots: usize) -> impl Strategy<Value = Event> {
         28 => outside(environments, roots),
         3 => prop_oneof![Just(1i64), Just(120), Just(4000)].prop_map(Event::Wait),
         1 => Just(Event::LoseDatabase),
+        1 => (1usize..4).prop_map(Event::ForgetHydrations),
         1 => prop_oneof![Just(Late::PullRequest), Just(Late::Branch)].prop_map(Event::BeLate),
         6 => (1usize..6).prop_map(Event::Act),
         5 => between,
@@ -202,6 +205,7 @@ pub(super) fn happen(world: &mut World, event: &Event, number: usize) -> Result<
             }
         }
         Event::LoseDatabase => lose_the_database(world)?,
+        Event::ForgetHydrations(kept) => world.forget_hydrations(*kept),
         Event::BeLate(late) => world.late = Some(*late),
         Event::Act(count) => {
             for _ in 0..*count {

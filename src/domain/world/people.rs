@@ -316,6 +316,19 @@ impl World {
         }
     }
 
+    /// The service forgets what came of hydrating dry commits, but for the newest `kept` and for what is in use.
+    pub(in crate::domain) fn forget_hydrations(&mut self, kept: usize) {
+        let newest = self.line.iter().rev().take(kept).cloned();
+        let in_use = self.environments.values().flat_map(|world| {
+            let runs = world.commits.iter().flatten().filter_map(|commit| commit.dry.clone());
+            world.proposal.iter().map(|proposal| proposal.dry.clone()).chain(runs)
+        });
+        let kept: BTreeSet<DrySha> = newest.chain(in_use).collect();
+        for world in self.environments.values_mut() {
+            world.hydrations.retain(|dry, _| kept.contains(dry));
+        }
+    }
+
     /// Somebody closes the open pull request.
     pub(in crate::domain) fn close_by_hand(&mut self, environment: &EnvironmentName) {
         if self.environments[environment].pull_request.is_none() {
