@@ -14,10 +14,13 @@ use super::{
     lanes::EnvironmentReading,
     observe, proposals, record,
 };
-use crate::domain::{
-    ids::{LaneName, Place},
-    snapshot::Run,
-    strategy::Environment,
+use crate::{
+    domain::{
+        ids::{LaneName, Place},
+        snapshot::Run,
+        strategy::Environment,
+    },
+    store::{Proposals, Remembered},
 };
 
 /// Writes down what was promoted to lanes that are not among those there are.
@@ -26,6 +29,7 @@ pub(super) async fn remember(
     view: &mut ForgeView,
     readings: &[EnvironmentReading],
     lanes: &BTreeSet<LaneName>,
+    remembered: &Remembered,
 ) -> Result<(), LookError> {
     view.note_lanes(lanes);
     for (environment, reading) in context.strategy.environments.iter().zip(readings) {
@@ -34,7 +38,7 @@ pub(super) async fn remember(
             if view.knows_gone(&place) {
                 continue;
             }
-            let runs = runs(context, view, environment, &place, reading).await?;
+            let runs = runs(context, view, environment, &place, reading, remembered.proposals(&place)).await?;
             if record::remember_runs(context, view, &place, &runs).await? {
                 view.note_gone(&place);
             }
@@ -50,12 +54,13 @@ async fn runs(
     environment: &Environment,
     place: &Place,
     reading: &EnvironmentReading,
+    Proposals { trees, commits }: Proposals,
 ) -> Result<Vec<Run>, LookError> {
     let store = &context.shared.store;
     let history = reading.of_lane(&place.lane);
     let mut known = KnownProposals {
-        trees: store.proposed_trees(&context.id, place).await?,
-        commits: store.proposed_commits(&context.id, place).await?,
+        trees,
+        commits,
         hydrations: reading.hydrations_of(&place.lane),
         redivided: reading.redivided(&place.lane),
         rendered: reading.hydrations.clone(),

@@ -5,7 +5,7 @@
 //! active branch, what was released from our statuses on restoring commits, and what was cancelled
 //! from closed pull requests; that is done once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use git2::Oid;
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,13 @@ use crate::{
         ids::{ActiveSha, DrySha, Place, PullRequestNumber},
         line::DryLine,
         rollback::{self, Rollback},
-        snapshot::{PlaceState, Run},
+        snapshot::{PlaceState, PostedStatus, Run},
         status::CommitStatus,
         strategy::Environment,
     },
     forge::{PullRequest, PullRequestState},
     git::history,
-    store::PlaceNote,
+    store::{Notes, PlaceNote},
 };
 
 /// How many runs are searched for the hold on the forge when the store has none, newest first.
@@ -67,6 +67,23 @@ impl PlaceNote for HoldBook {
     const KIND: &'static str = "holds";
 }
 
+/// What the store has of holds and rollbacks, read once the places are: somebody may have stopped one meanwhile.
+pub struct Kept {
+    notes: Notes,
+    /// Our statuses on the heads of the active branches, by commit and key.
+    posted: BTreeMap<(String, String), PostedStatus>,
+}
+
+impl Kept {
+    /// Reads what there is about these places.
+    pub async fn read(context: &StrategyContext, places: &BTreeMap<Place, PlaceState>) -> Result<Self, LookError> {
+        let store = &context.shared.store;
+        let heads: Vec<&str> = places.values().filter_map(|state| Some(state.branch()?.head.as_str())).collect();
+        let notes = store.notes(&context.id).await?;
+        Ok(Self { notes, posted: store.posted_on(&context.id.repository, &heads).await? })
+    }
+}
+
 /// Fills in what is known of holds and rollbacks of a place.
 pub async fn read(
     context: &StrategyContext,
@@ -74,11 +91,12 @@ pub async fn read(
     environment: &Environment,
     place: &Place,
     line: &DryLine,
+    kept: &Kept,
     state: &mut PlaceState,
 ) -> Result<(), LookError> {
     let Some(branch) = state.branch() else { return Ok(()) };
     let (head, store) = (branch.head.clone(), &context.shared.store);
-    let mut book = match store.note::<HoldBook>(&context.id, place).await? {
+    let mut book = match kept.notes.of::<HoldBook>(place)? {
         Some(book) => book,
         None => {
             let read = read_back(context, view, environment, place, line, state).await?;
@@ -99,9 +117,8 @@ pub async fn read(
         state.rollback_pull_request =
             pulls.iter().find(|pr| pr.state == PullRequestState::Open).and_then(super::observe::open_pull_request);
     }
-    let posted = store
-        .posted_status(&context.id.repository, head.as_str(), &hold_key(context.strategy.told_apart(place), place))
-        .await?;
+    let key = hold_key(context.strategy.told_apart(place), place).to_string();
+    let posted = kept.posted.get(&(head.to_string(), key)).cloned();
     state.hold_status = posted.map(|status| (head, status));
     for run in state.runs_mut() {
         let released = run.brought_by().is_some_and(|sha| book.released.contains(sha));

@@ -58,13 +58,13 @@ pub struct LaneCommit {
     pub is_as_merged: bool,
 }
 
-/// Reads the active branch of an environment, and what is known of hydrating it.
+/// Reads the active branch of an environment, of which it is known what came of `hydrations`.
 pub async fn read(
     context: &StrategyContext,
     environment: &Environment,
     line: &DryLine,
+    hydrations: BTreeMap<DrySha, EnvironmentHydration>,
 ) -> Result<EnvironmentReading, LookError> {
-    let hydrations = context.shared.store.hydrations(&context.id, &environment.name).await?;
     let lanes = context.strategy.lanes.clone();
     let rendered = newest_rendered(&hydrations, line).unwrap_or_default();
     let branch = context.destination.mirror.local(&environment.branch);

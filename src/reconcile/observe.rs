@@ -12,7 +12,8 @@ use super::{
     context::StrategyContext,
     drifts::{self, DriftBook},
     forge_view::ForgeView,
-    gone_lanes, holds,
+    gone_lanes,
+    holds::{self, Kept},
     keys::{hydrate_key, own_status_key, verified_key},
     lanes::{self, EnvironmentReading, LaneCommit},
     overriding, proposals, rejected_commits, reviewing,
@@ -37,7 +38,7 @@ use crate::{
         trailers::Trailers,
         tree::{Owned, tree_id},
     },
-    store::Notes,
+    store::{Notes, Proposals, Remembered},
 };
 
 /// How many commits of what runs are asked for reports, newest first.
@@ -73,18 +74,19 @@ pub async fn refresh(context: &StrategyContext) -> Result<(), LookError> {
 /// Observes the strategy. The mirror is read as it is; see [`refresh`].
 pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<Snapshot, LookError> {
     let line = dry_line(context, &BTreeMap::new()).await?;
+    let mut remembered = context.shared.store.remembered(&context.id).await?;
     let mut readings = Vec::new();
     for environment in &context.strategy.environments {
-        readings.push(lanes::read(context, environment, &line).await?);
+        let hydrations = remembered.hydrations.remove(&environment.name).unwrap_or_default();
+        readings.push(lanes::read(context, environment, &line, hydrations).await?);
     }
     let lanes = lanes::known(context, view, &readings, &line).await?;
-    gone_lanes::remember(context, view, &readings, &lanes).await?;
-    let notes = context.shared.store.notes(&context.id).await?;
+    gone_lanes::remember(context, view, &readings, &lanes, &remembered).await?;
     let (mut places, mut bundles) = (BTreeMap::new(), BTreeMap::new());
     for (environment, reading) in context.strategy.environments.iter().zip(&readings) {
         for lane in &lanes {
             let place = Place { environment: environment.name.clone(), lane: lane.clone() };
-            let state = observe_place(context, view, environment, &place, reading, &notes).await?;
+            let state = observe_place(context, view, environment, &place, reading, &remembered).await?;
             places.insert(place, state);
         }
         if environment.is_bundle() {
@@ -92,12 +94,13 @@ pub async fn observe(context: &StrategyContext, view: &mut ForgeView) -> Result<
         }
     }
     let line = if line_has_all(&line, &places) { line } else { dry_line(context, &places).await? };
+    let store = &context.shared.store;
+    let kept = Kept::read(context, &places).await?;
     for environment in &context.strategy.environments {
         for (place, state) in places.iter_mut().filter(|(place, _)| place.environment == environment.name) {
-            holds::read(context, view, environment, place, &line, state).await?;
+            holds::read(context, view, environment, place, &line, &kept, state).await?;
         }
     }
-    let store = &context.shared.store;
     let reports = store.posted_statuses(&context.id.repository, &hydrate_key()).await?;
     let rejections = rejected_commits::read(context, view, &line, &places).await?;
     Ok(Snapshot {
@@ -157,21 +160,22 @@ async fn observe_place(
     environment: &Environment,
     place: &Place,
     reading: &EnvironmentReading,
-    notes: &Notes,
+    remembered: &Remembered,
 ) -> Result<PlaceState, LookError> {
-    let store = &context.shared.store;
+    let (store, notes) = (&context.shared.store, &remembered.notes);
     let proposed_branch = environment.proposed_branch(&place.lane);
     let pull_requests = view.pull_requests(context, &proposed_branch, &environment.branch).await?;
-    let mut book = drifts::book(context, place).await?;
+    let mut book: DriftBook = notes.of(place)?.unwrap_or_default();
     let history = reading.of_lane(&place.lane);
     let Some(newest) = history.first() else {
         let mut state = PlaceState { active: without_branch(&pull_requests, &book), ..PlaceState::default() };
         drifts::read_restoring(context, view, environment, place, book, None, &mut state).await?;
         return Ok(state);
     };
+    let Proposals { trees, commits } = remembered.proposals(place);
     let mut known = KnownProposals {
-        trees: store.proposed_trees(&context.id, place).await?,
-        commits: store.proposed_commits(&context.id, place).await?,
+        trees,
+        commits,
         merged_at: merged_at(&pull_requests),
         seen_at: notes.of(place)?.unwrap_or_default(),
         hydrations: reading.hydrations_of(&place.lane),
@@ -203,7 +207,7 @@ async fn observe_place(
     active::adopt_what_was_forced(&history, &known, &mut read);
     let (head, tree) = (active::active_sha(&newest.commit), tree_id(newest.commit.tree));
     let mut runs = read.runs;
-    read_reports(context, view, place, environment, &mut runs).await?;
+    read_reports(context, view, place, environment, &remembered.records(place), &mut runs).await?;
     run_roots::fill(&mut runs, &reading.labels(&place.lane));
     let heads = read_heads(context, environment, place, reading, newest.commit.id).await?;
     let at = At { place, head: &head, reading };
@@ -264,7 +268,7 @@ async fn observe_place(
         },
         proposed_reports,
         rejected,
-        promote: promote_request(context, view, proposer, environment, proposal.as_ref(), open).await?,
+        promote: promote_request(context, view, proposer, environment, proposal.as_ref(), open, notes).await?,
         window_override: overriding::read(context, view, proposer, environment, proposal.as_ref(), open).await?,
         reviewed,
         told: notes.of(place)?.unwrap_or_default(),
@@ -412,10 +416,11 @@ async fn promote_request(
     environment: &Environment,
     proposal: Option<&Proposal>,
     open: Option<&PullRequest>,
+    notes: &Notes,
 ) -> Result<Option<PromoteRequest>, LookError> {
+    let (Some(proposal), Some(_)) = (proposal, open) else { return Ok(notes.of(place)?) };
     let store = &context.shared.store;
     let noted: Option<PromoteRequest> = store.note(&context.id, place).await?;
-    let (Some(proposal), Some(_)) = (proposal, open) else { return Ok(noted) };
     let is_asked = !environment.auto_merge || !environment.windows.is_empty();
     if !is_asked || noted.as_ref().is_some_and(|noted| noted.proposed == proposal.sha) {
         return Ok(noted);
@@ -435,10 +440,10 @@ async fn read_reports(
     view: &mut ForgeView,
     place: &Place,
     environment: &Environment,
+    records: &BTreeMap<String, Record>,
     runs: &mut [Run],
 ) -> Result<(), LookError> {
     let store = &context.shared.store;
-    let records = store.records(&context.id, place).await?;
     for (index, run) in runs.iter_mut().enumerate() {
         run.record = run.brought_by().and_then(|sha| records.get(sha.as_str())).copied();
         // Where nothing is asked for, what is reported on the head is shown: it may be what was meant.

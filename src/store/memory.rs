@@ -238,6 +238,23 @@ impl Store {
         text.map(|text| from_json("status", &text)).transpose()
     }
 
+    /// Returns our statuses on these commits, by commit and key.
+    pub async fn posted_on(
+        &self,
+        repository: &RepositoryId,
+        shas: &[&str],
+    ) -> Result<BTreeMap<(String, String), PostedStatus>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT sha, key, status FROM posted_statuses
+             WHERE repository = $1 AND sha IN (SELECT value FROM json_each($2))",
+        )
+        .bind(repository.as_str())
+        .bind(to_json(&shas))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(((row.get(0), row.get(1)), from_json("status", row.get(2))?))).collect()
+    }
+
     /// Writes that a status of ours stands on the forge.
     pub async fn save_posted_status(
         &self,

@@ -9,6 +9,7 @@ mod history;
 mod memory;
 mod previews;
 mod promotions;
+mod remembered;
 mod renderings;
 mod rollbacks;
 mod upkeep;
@@ -27,6 +28,7 @@ pub use history::{Event, MergeRecord, Promotion};
 pub use memory::{Document, Notes, PlaceNote, StrategyNote};
 pub use previews::PreviewNote;
 pub use promotions::HydratedRoots;
+pub use remembered::{Proposals, Remembered};
 pub use renderings::StoredRendering;
 pub use rollbacks::RolledBack;
 

@@ -15,20 +15,6 @@ use crate::domain::{
 pub type HydratedRoots = BTreeMap<RootName, RootInfo>;
 
 impl Store {
-    /// Returns what is known of hydrating dry SHAs for one environment.
-    pub async fn hydrations(
-        &self,
-        strategy: &StrategyId,
-        environment: &EnvironmentName,
-    ) -> Result<BTreeMap<DrySha, EnvironmentHydration>, StoreError> {
-        let rows = sqlx::query("SELECT dry, hydration FROM hydrations WHERE strategy = $1 AND environment = $2")
-            .bind(strategy.to_string())
-            .bind(environment.as_str())
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(|row| Ok((dry(row, 0)?, from_json("hydration", row.get(1))?))).collect()
-    }
-
     /// Returns what did not go smoothly when the strategies of a repository were hydrated.
     pub async fn hydration_troubles(
         &self,
@@ -148,23 +134,6 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the dry SHA that each proposed tree of a place stands for; the newest proposal wins.
-    pub async fn proposed_trees(
-        &self,
-        strategy: &StrategyId,
-        place: &Place,
-    ) -> Result<BTreeMap<TreeId, DrySha>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT tree, dry FROM proposals WHERE strategy = $1 AND environment = $2 AND lane = $3 ORDER BY rowid",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|row| Ok((id(row, 0, TreeId::new)?, dry(row, 1)?))).collect()
-    }
-
     /// Returns the proposed commits of a place with the dry SHAs that they stand for.
     pub async fn proposed_commits(
         &self,
@@ -179,19 +148,6 @@ impl Store {
                 .fetch_all(&self.pool)
                 .await?;
         rows.iter().map(|row| Ok((id(row, 0, ProposedSha::new)?, dry(row, 1)?))).collect()
-    }
-
-    /// Returns the records of verification of a place by the commit that brought the content.
-    pub async fn records(&self, strategy: &StrategyId, place: &Place) -> Result<BTreeMap<String, Record>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT brought_by, record FROM records WHERE strategy = $1 AND environment = $2 AND lane = $3",
-        )
-        .bind(strategy.to_string())
-        .bind(place.environment.as_str())
-        .bind(place.lane.as_str())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|row| Ok((row.get(0), from_json("record", row.get(1))?))).collect()
     }
 
     /// Writes a record of verification.
@@ -217,11 +173,11 @@ impl Store {
     }
 }
 
-fn dry(row: &SqliteRow, column: usize) -> Result<DrySha, StoreError> {
+pub(super) fn dry(row: &SqliteRow, column: usize) -> Result<DrySha, StoreError> {
     id(row, column, DrySha::new)
 }
 
-fn id<T, E: std::fmt::Display>(
+pub(super) fn id<T, E: std::fmt::Display>(
     row: &SqliteRow,
     column: usize,
     make: fn(String) -> Result<T, E>,

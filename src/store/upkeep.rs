@@ -97,7 +97,8 @@ mod tests {
     }
 
     async fn known(store: &Store, strategy: &StrategyId, environment: &EnvironmentName) -> Vec<DrySha> {
-        store.hydrations(strategy, environment).await.expect("is read").into_keys().collect()
+        let mut remembered = store.remembered(strategy).await.expect("is read");
+        remembered.hydrations.remove(environment).unwrap_or_default().into_keys().collect()
     }
 
     #[tokio::test]
@@ -153,8 +154,8 @@ mod tests {
             save(&dev, number).await;
         }
         assert_eq!(store.forget_old().await.expect("is written"), 3);
-        let known = store.proposed_trees(&shop, &dev).await.expect("is read");
-        assert_eq!(known.values().min(), Some(&dry(4)));
-        assert_eq!(store.proposed_trees(&shop, &prod).await.expect("is read").len(), 1);
+        let known = store.remembered(&shop).await.expect("is read");
+        assert_eq!(known.proposals(&dev).trees.values().min(), Some(&dry(4)));
+        assert_eq!(known.proposals(&prod).trees.len(), 1);
     }
 }

@@ -164,8 +164,11 @@ impl CommentReader<'_> {
                 (acted, handled) = (Acted::Yes, handled + 1);
             }
         }
-        // Nothing was ever said here: the next reading begins where this one did.
-        store.save_comments_read_to(repository, recent.read_to.or(read_to).unwrap_or(since)).await?;
+        // Where nothing was ever said the next reading begins where this one did.
+        let now_read_to = recent.read_to.or(read_to).unwrap_or(since);
+        if read_to != Some(now_read_to) {
+            store.save_comments_read_to(repository, now_read_to).await?;
+        }
         (view.due, view.more) = (recent.more, recent.more);
         Ok(acted)
     }
