@@ -138,7 +138,8 @@ pub struct ReceiverSection {
 pub struct LimitsSection {
     /// The largest webhook body, MiB; 25 unless set, the most that forges send.
     pub webhook_body_mib: Option<u32>,
-    /// How often branches and pull requests are looked at without a webhook; `60s` unless set.
+    /// How often branches, pull requests and statuses are looked at without a webhook; `60s` unless set. Branches of which
+    /// no webhook tells are listed every `15s` at least.
     #[schemars(with = "Option<String>")]
     pub poll_interval: Option<SignedDuration>,
     /// How long one request to a forge may take; `30s` unless set.

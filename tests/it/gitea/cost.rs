@@ -330,6 +330,8 @@ async fn a_promotion_through_three_environments() -> TestResult {
     report["all_wall_s"] = runs.iter().map(|run| run["wall_s"].clone()).collect();
     for poll in POLLS {
         bench = bench.without_webhooks(poll).await?;
+        // Where webhooks worked until now, the first push is found by the next look at everything.
+        report[format!("webhooks_stopped_polled_each_{poll}")] = bench.promote().await?;
         report[format!("without_webhooks_polled_each_{poll}")] = bench.promote().await?;
     }
     bench.served.terminate().await?;
