@@ -63,7 +63,8 @@ impl Store {
         strategy: &StrategyId,
     ) -> Result<BTreeMap<EnvironmentName, BTreeMap<DrySha, EnvironmentHydration>>, StoreError> {
         let mut hydrations: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for row in self.rows("SELECT environment, dry, hydration FROM hydrations WHERE strategy = $1", strategy).await? {
+        let query = "SELECT environment, dry, hydration FROM hydrations WHERE strategy = $1";
+        for row in self.rows(query, strategy).await? {
             let Ok(environment) = EnvironmentName::new(row.get::<String, _>(0)) else { continue };
             let of = hydrations.entry(environment).or_default();
             of.insert(dry(&row, 1)?, from_json("hydration", row.get(2))?);

@@ -396,6 +396,18 @@ async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fall
     serve_with(dir, &settings(api, start), client, start).await
 }
 
+/// Loses everything that the service has written.
+pub(crate) fn forget(dir: &Path) -> TestResult {
+    std::fs::remove_dir_all(dir.join("data"))?;
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hydromote.db")) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Starts the service with these settings in a folder, and waits until it listens.
 pub(crate) async fn serve_with(dir: &Path, settings: &str, client: &Client, start: Start<'_>) -> Fallible<Served> {
     std::fs::write(dir.join("hydromote.toml"), settings)?;

@@ -8,7 +8,6 @@
 
 use std::{
     os::unix::process::ExitStatusExt,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +22,7 @@ use serde_json::{Value, json};
 use super::{chain, lanes, runs::Acts};
 use crate::{
     ends::{self, Scene},
-    program::{Served, Site, Start},
+    program::{Served, Site, Start, forget},
     world::{BOT, DEVELOPER, Fallible, REPOSITORY, TestResult, config},
 };
 
@@ -398,18 +397,6 @@ async fn start(site: &Site, point: Option<&str>) -> Fallible<Served> {
     let served = site.serve(Start { poll: "2s", environment: &environment, ..Start::default() }).await?;
     site.tell(&served).await?;
     Ok(served)
-}
-
-/// Loses everything that the service has written.
-fn forget(dir: &Path) -> TestResult {
-    std::fs::remove_dir_all(dir.join("data"))?;
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hydromote.db")) {
-            std::fs::remove_file(path)?;
-        }
-    }
-    Ok(())
 }
 
 /// Returns an observer that remembers every call that writes.

@@ -8,7 +8,7 @@ use super::{
     rules::{begin, serve},
 };
 use crate::{
-    program::{Served, until},
+    program::{Served, forget, until},
     world::{DEVELOPER, Fallible, TestResult, everywhere},
 };
 
@@ -73,7 +73,7 @@ async fn a_merge_that_waits_for_an_approval_is_found_among_many_and_not_tried_al
     assert_eq!(place["running"]["commit"], first["commit"], "{place}");
 
     served.kill().await?;
-    std::fs::remove_dir_all(lab.dir.path().join("data"))?;
+    forget(lab.dir.path())?;
     let served = serve(&lab).await?;
     assert_eq!(refused(&served).await?, (number, head));
     let review = json!({"event": "APPROVED", "body": "It may go."});
