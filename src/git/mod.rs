@@ -54,6 +54,14 @@ pub enum GitError {
         /// What git said, without addresses and credentials.
         words: String,
     },
+    /// `git` took too long, and was killed: try again later.
+    #[error("could not {what}: it took longer than {} s", limit.as_secs())]
+    TooSlow {
+        /// What was attempted.
+        what: String,
+        /// How long it may take.
+        limit: std::time::Duration,
+    },
     /// An object is missing from the mirror.
     #[error("`{id}` is not in the mirror")]
     Missing {

@@ -1,7 +1,8 @@
 //! Runs the `git` program for transfers: fetch, push, and the lists that `listing` does not get.
 //!
 //! The environment is cleared, prompts are off, configuration of the machine is not read, and
-//! credentials travel in the environment only. Each run has a time limit; it is killed with it.
+//! credentials travel in the environment only. Each run has a time limit; it is killed with it, and with it what it
+//! started itself.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
@@ -98,6 +100,9 @@ pub(super) async fn run(
         .args(["-c", "credential.helper=", "-c", "core.hooksPath=/dev/null"])
         .args(arguments)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
     let configuration = reach.map(Reach::configuration).unwrap_or_default();
     command.env("GIT_CONFIG_COUNT", configuration.len().to_string());
@@ -109,10 +114,13 @@ pub(super) async fn run(
     STARTED.fetch_add(1, Ordering::Relaxed);
     metrics::counter!("hydromote_git_processes_total").increment(1);
     let limit = if reach.is_some() { TRANSFER_LIMIT } else { LOCAL_LIMIT };
-    let output = tokio::time::timeout(limit, command.output())
-        .await
-        .map_err(|_| transfer(format!("it took longer than {} s", limit.as_secs())))?
-        .map_err(|error| transfer(format!("the `git` program could not be started ({})", error.kind())))?;
+    let not_run =
+        |error: std::io::Error| transfer(format!("the `git` program could not be started ({})", error.kind()));
+    let child = command.spawn().map_err(not_run)?;
+    let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let late = |_| GitError::TooSlow { what: what.to_owned(), limit };
+    let output = tokio::time::timeout(limit, child.wait_with_output()).await.map_err(late)?.map_err(not_run)?;
+    group.has_ended();
     let stderr = String::from_utf8_lossy(&output.stderr);
     let untrusted = reach.and_then(|reach| untrusted(&stderr, &reach.remote.url));
     let mut stderr = untrusted.or_else(|| refused(&stderr)).unwrap_or_else(|| words(&stderr));
@@ -121,6 +129,25 @@ pub(super) async fn run(
         stderr = format!("`git` ended with {}", output.status);
     }
     Ok(Run { ok: output.status.success(), stdout: String::from_utf8_lossy(&output.stdout).into_owned(), stderr })
+}
+
+/// A git and what it started, by the process group that they are in; they are killed when nobody waits for them any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// Notes that it has ended: by now the number may be another's.
+    fn has_ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // They may have ended meanwhile.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
 }
 
 /// Says what to do about a certificate that git refuses; its own words name files of the machine.

@@ -255,20 +255,21 @@ impl OwnedCache {
         base: Oid,
         head: Oid,
     ) -> Result<Option<std::sync::Arc<Owned>>, GitError> {
-        let tree = match self.landed.get(&(base, head)) {
-            Some(known) => *known,
-            None => {
-                let tree = match merge::merge_commits(repository, base, head)? {
-                    Merged::Tree(tree) => Some(tree),
-                    Merged::Conflict(_) | Merged::Unrelated => None,
-                };
-                if self.landed.len() >= self.capacity.get() {
-                    self.landed.clear();
-                }
-                self.landed.insert((base, head), tree);
-                tree
+        if let Some(known) = self.landed.get(&(base, head)).copied() {
+            match known.map(|tree| self.read(repository, tree)).transpose() {
+                // It is on no branch, so it may have been dropped.
+                Err(GitError::Missing { .. }) => {}
+                read => return read,
             }
+        }
+        let tree = match merge::merge_commits(repository, base, head)? {
+            Merged::Tree(tree) => Some(tree),
+            Merged::Conflict(_) | Merged::Unrelated => None,
         };
+        if self.landed.len() >= self.capacity.get() {
+            self.landed.clear();
+        }
+        self.landed.insert((base, head), tree);
         tree.map(|tree| self.read(repository, tree)).transpose()
     }
 }

@@ -1,19 +1,26 @@
 //! Keeps a mirror small and quick to read, however long it is in use.
 //!
 //! - Each fetch and each hydration leaves a pack behind, and reading looks through all of them. When they have become
-//!   many they are gathered by size, as git's own upkeep does it ([geometric repacking]); no object is dropped.
-//! - What nobody needs any more is dropped now and then: superseded proposals, branches that were deleted, renderings
-//!   that were forgotten. Renderings that are still known are on no branch, so they are held by a reference while git
-//!   looks for what can be dropped.
+//!   many they are gathered by size, as git's own upkeep does it ([geometric repacking]); no object is dropped, and
+//!   others may read and write meanwhile.
+//! - What no commit holds, renderings that were forgotten above all, is dropped now and then. Renderings that are still
+//!   known are in no commit, so they are held by a reference while git looks for what can be dropped.
+//!
+//! Every commit stays, with what it holds, on a branch or not: a dry commit that a forced push took off its branch may
+//! still run somewhere, and where it belongs on the dry line is known from its parents alone.
 //!
 //! Whoever drops must be the only one who writes to the mirror: an object that a writer found there could be gone
 //! before it is used.
 //!
 //! [geometric repacking]: https://git-scm.com/docs/git-repack#Documentation/git-repack.txt---geometricfactor
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
-use git2::{Oid, Repository};
+use git2::{ObjectType, Oid, Repository, Signature, Time};
 use jiff::Timestamp;
 
 use super::{
@@ -36,35 +43,43 @@ const SAMPLE: &str = "17";
 /// The file in a mirror that says when something was dropped.
 const DROPPED_AT: &str = "hydromote-dropped-at";
 
-/// Holds the renderings that are known while git looks for what nobody needs.
-const KNOWN: &str = "refs/hydromote/renderings";
+/// Hold the renderings that are known, and all commits, while git looks for what nobody needs.
+const HOLDING: [&str; 2] = ["refs/hydromote/renderings", "refs/hydromote/commits"];
+
+/// How packs begin that git has not finished, in its folder of packs.
+const UNFINISHED: &str = ".tmp-";
+
+/// After how long nobody finishes them any more: no git of ours may take so long.
+const LEFT_AFTER: Duration = Duration::from_secs(60 * 60);
 
 impl Mirror {
     /// Says whether its objects are in so many files that gathering them pays.
     pub async fn is_scattered(&self) -> Result<bool, GitError> {
         let objects = self.path().join("objects");
         let counted = blocking(move || -> std::io::Result<_> {
-            let packs = count(&objects.join("pack"), |name| name.ends_with(".pack"))?;
-            Ok((packs, count(&objects.join(SAMPLE), |_| true)? * 256))
+            let is_pack = |name: &str| name.ends_with(".pack") && !name.starts_with(UNFINISHED);
+            Ok((count(&objects.join("pack"), is_pack)?, count(&objects.join(SAMPLE), |_| true)? * 256))
         });
         let (packs, loose) = counted.await.map_err(GitError::Folder)?;
         Ok(packs > MOST_PACKS || loose > MOST_LOOSE)
     }
 
     /// Gathers its objects in few files. Others may read and write meanwhile.
-    pub async fn gather(&self) -> Result<(), GitError> {
+    pub async fn gather(&self, now: Timestamp) -> Result<(), GitError> {
+        self.clean_up(now).await?;
         self.keep_up(&["repack", "--geometric=2", "-d", "-l", "--quiet"], "gather the mirror's objects").await
     }
 
-    /// Drops every object that is neither on a branch nor in one of these renderings; nobody may write meanwhile.
+    /// Drops every object that is neither in a commit nor in one of these renderings; nobody may write meanwhile.
     ///
     /// # Errors
     /// Also when an object of a rendering is missing: then nothing is dropped.
-    pub async fn drop_unused(&self, renderings: Vec<Oid>) -> Result<(), GitError> {
-        self.read(move |repository, _| hold(repository, &renderings)).await?;
+    pub async fn drop_unused(&self, renderings: Vec<Oid>, now: Timestamp) -> Result<(), GitError> {
+        self.clean_up(now).await?;
+        let cut = self.read(move |repository, _| hold(repository, &renderings)).await?;
         let dropped = self.drop_unheld().await;
         // Fetches would look through all of them.
-        self.read(|repository, _| let_go(repository)).await?;
+        self.read(move |repository, _| let_go(repository, &cut)).await?;
         dropped
     }
 
@@ -82,8 +97,15 @@ impl Mirror {
 
     async fn drop_unheld(&self) -> Result<(), GitError> {
         let what = "drop what the mirror does not need any more";
-        self.keep_up(&["repack", "-a", "-d", "-l", "--quiet"], what).await?;
+        // How texts follow from others is searched for when packs are gathered; here everybody waits.
+        self.keep_up(&["repack", "-a", "-d", "-l", "--quiet", "--window=0"], what).await?;
         self.keep_up(&["prune", "--expire=now"], what).await
+    }
+
+    /// Removes packs that a git left unfinished; git itself leaves those there that its repacking has begun.
+    async fn clean_up(&self, now: Timestamp) -> Result<(), GitError> {
+        let packs = self.path().join("objects/pack");
+        blocking(move || remove_unfinished(&packs, now.into())).await.map_err(GitError::Folder)
     }
 
     async fn keep_up(&self, arguments: &[&str], what: &str) -> Result<(), GitError> {
@@ -104,8 +126,23 @@ fn count(folder: &Path, is_meant: impl Fn(&str) -> bool) -> std::io::Result<usiz
         .count())
 }
 
-/// Has a reference hold renderings, in a tree of folders by the first two digits of their names.
-fn hold(repository: &Repository, renderings: &[Oid]) -> Result<(), GitError> {
+fn remove_unfinished(packs: &Path, now: SystemTime) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(packs) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if is_unfinished && now.duration_since(entry.metadata()?.modified()?).is_ok_and(|age| age >= LEFT_AFTER) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Has references hold renderings, in a tree of folders by the first two digits of their names, and every commit. Returns the commits whose parents are not there: for git they are cut off while they are held.
+fn hold(repository: &Repository, renderings: &[Oid]) -> Result<Vec<Oid>, GitError> {
     let odb = repository.odb()?;
     let mut folders: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
     for id in renderings.iter().filter(|id| odb.exists(**id)) {
@@ -121,16 +158,94 @@ fn hold(repository: &Repository, renderings: &[Oid]) -> Result<(), GitError> {
     }
     let all = batch.tree(&all)?;
     batch.write(repository)?;
-    repository.reference(KNOWN, all, true, "renderings that are known")?;
+
+    let Commits { newest, cut } = commits(repository)?;
+    let shallow = cut_off(repository)?;
+    let cut: Vec<Oid> = cut.into_iter().filter(|id| !shallow.contains(id)).collect();
+    write_cut_off(repository, &shallow.iter().chain(&cut).copied().collect())?;
+    let nobody = Signature::new("Hydromote", "hydromote@localhost", &Time::new(0, 0))?;
+    let newest = newest.into_iter().map(|id| repository.find_commit(id)).collect::<Result<Vec<_>, _>>()?;
+    let newest: Vec<_> = newest.iter().collect();
+    // It stays as all commits do, so it must not hold renderings.
+    let empty = repository.find_tree(repository.treebuilder(None)?.write()?)?;
+    let commits = repository.commit(None, &nobody, &nobody, "all commits", &empty, &newest)?;
+    for (name, held) in HOLDING.into_iter().zip([all, commits]) {
+        repository.reference(name, held, true, "it is kept")?;
+    }
+    Ok(cut)
+}
+
+fn let_go(repository: &Repository, cut: &[Oid]) -> Result<(), GitError> {
+    let mut shallow = cut_off(repository)?;
+    shallow.retain(|id| !cut.contains(id));
+    write_cut_off(repository, &shallow)?;
+    for name in HOLDING {
+        match repository.find_reference(name) {
+            Ok(mut reference) => reference.delete()?,
+            Err(error) if error.code() == git2::ErrorCode::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     Ok(())
 }
 
-fn let_go(repository: &Repository) -> Result<(), GitError> {
-    match repository.find_reference(KNOWN) {
-        Ok(mut reference) => Ok(reference.delete()?),
-        Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
+/// The commits of a repository.
+struct Commits {
+    /// Those that are nobody's parent.
+    newest: Vec<Oid>,
+    /// Those with a parent that is not there.
+    cut: Vec<Oid>,
+}
+
+/// Finds all commits, on branches or not.
+fn commits(repository: &Repository) -> Result<Commits, GitError> {
+    let odb = repository.odb()?;
+    let mut all = HashSet::new();
+    odb.foreach(|id| {
+        if odb.read_header(*id).is_ok_and(|(_, kind)| kind == ObjectType::Commit) {
+            all.insert(*id);
+        }
+        true
+    })?;
+    let (mut parents, mut cut) = (HashSet::new(), Vec::new());
+    for id in &all {
+        let commit = repository.find_commit(*id)?;
+        parents.extend(commit.parent_ids());
+        if commit.parent_ids().any(|parent| !all.contains(&parent)) {
+            cut.push(*id);
+        }
     }
+    let mut newest: Vec<Oid> = all.into_iter().filter(|id| !parents.contains(id)).collect();
+    newest.sort_unstable();
+    Ok(Commits { newest, cut })
+}
+
+/// Returns the commits whose parents git takes for absent ([shallow]).
+///
+/// [shallow]: https://git-scm.com/docs/shallow
+fn cut_off(repository: &Repository) -> Result<HashSet<Oid>, GitError> {
+    match std::fs::read_to_string(repository.path().join("shallow")) {
+        Ok(text) => Ok(text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashSet::new()),
+        Err(error) => Err(GitError::Folder(error)),
+    }
+}
+
+fn write_cut_off(repository: &Repository, commits: &HashSet<Oid>) -> Result<(), GitError> {
+    let path = repository.path().join("shallow");
+    let written = match commits.is_empty() {
+        true => match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        },
+        false => {
+            let mut lines: Vec<String> = commits.iter().map(|id| format!("{id}\n")).collect();
+            lines.sort_unstable();
+            let fresh = path.with_extension("new");
+            std::fs::write(&fresh, lines.concat()).and_then(|()| std::fs::rename(&fresh, &path))
+        }
+    };
+    written.map_err(GitError::Folder)
 }
 
 #[cfg(test)]
@@ -156,7 +271,7 @@ mod tests {
     }
 
     fn commit(repository: &Repository, tree: Oid, branch: &str) -> Result<Oid, GitError> {
-        let someone = git2::Signature::new("someone", "someone@example.com", &git2::Time::new(0, 0))?;
+        let someone = Signature::new("someone", "someone@example.com", &Time::new(0, 0))?;
         let id = repository.commit(None, &someone, &someone, "one", &repository.find_tree(tree)?, &[])?;
         repository.reference(branch, id, true, "a test")?;
         Ok(id)
@@ -171,7 +286,7 @@ mod tests {
         let head = commit(&repository, proposed[1], "refs/remotes/origin/env/dev")?;
         let gone_before = Oid::from_str("1234567890123456789012345678901234567890")?;
         for _ in 0..2 {
-            mirror.drop_unused(vec![known[1], gone_before]).await?;
+            mirror.drop_unused(vec![known[1], gone_before], Timestamp::UNIX_EPOCH).await?;
             let fresh = Repository::open_bare(mirror.path())?;
             let odb = fresh.odb()?;
             for id in [[head, head], proposed, known].concat() {
@@ -181,7 +296,49 @@ mod tests {
                 assert!(!odb.exists(id), "{id} is not needed");
             }
         }
-        assert!(repository.find_reference(KNOWN).is_err(), "fetches need not look through renderings");
+        for name in HOLDING {
+            assert!(repository.find_reference(name).is_err(), "fetches need not look through it");
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn every_commit_stays_with_what_it_holds_and_what_it_follows() -> TestResult {
+        let (_folder, mirror) = mirror()?;
+        let repository = Repository::open_bare(mirror.path())?;
+        let [_, first] = write(&repository, "first")?;
+        let [file, second] = write(&repository, "second")?;
+        let someone = Signature::new("someone", "someone@example.com", &Time::new(0, 0))?;
+        let commit = |tree: Oid, parents: &[&git2::Commit<'_>]| {
+            repository.commit(None, &someone, &someone, "one", &repository.find_tree(tree)?, parents)
+        };
+        let gone = commit(first, &[])?;
+        let cut = commit(first, &[&repository.find_commit(gone)?])?;
+        let left = commit(second, &[&repository.find_commit(cut)?])?;
+        let name = gone.to_string();
+        std::fs::remove_file(mirror.path().join("objects").join(&name[..2]).join(&name[2..]))?;
+        for _ in 0..2 {
+            mirror.drop_unused(Vec::new(), Timestamp::UNIX_EPOCH).await?;
+            let fresh = Repository::open_bare(mirror.path())?;
+            assert_eq!(fresh.find_commit(left)?.parent_id(0)?, cut);
+            assert!(fresh.find_commit(cut).is_ok() && fresh.find_blob(file).is_ok());
+            assert!(!mirror.path().join("shallow").exists(), "that a parent is not there is nobody else's business");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_killed_git_left_goes_once_nobody_can_be_at_it() -> TestResult {
+        let packs = tempfile::tempdir()?;
+        let [unfinished, finished] = [".tmp-77-pack-1.pack", "pack-1.pack"].map(|name| packs.path().join(name));
+        for path in [&unfinished, &finished] {
+            std::fs::write(path, "objects")?;
+        }
+        let written = std::fs::metadata(&unfinished)?.modified()?;
+        remove_unfinished(packs.path(), written)?;
+        assert!(unfinished.exists());
+        remove_unfinished(packs.path(), written + LEFT_AFTER)?;
+        assert!(!unfinished.exists() && finished.exists());
         Ok(())
     }
 
@@ -193,9 +350,9 @@ mod tests {
         let [unused, _] = write(&repository, "unused")?;
         let name = file.to_string();
         std::fs::remove_file(mirror.path().join("objects").join(&name[..2]).join(&name[2..]))?;
-        assert!(mirror.drop_unused(vec![known]).await.is_err());
+        assert!(mirror.drop_unused(vec![known], Timestamp::UNIX_EPOCH).await.is_err());
         assert!(Repository::open_bare(mirror.path())?.odb()?.exists(unused));
-        mirror.drop_unused(Vec::new()).await?;
+        mirror.drop_unused(Vec::new(), Timestamp::UNIX_EPOCH).await?;
         assert!(!Repository::open_bare(mirror.path())?.odb()?.exists(unused));
         Ok(())
     }
@@ -214,7 +371,7 @@ mod tests {
             batch.write(&repository)?;
         }
         assert!(mirror.is_scattered().await?);
-        mirror.gather().await?;
+        mirror.gather(Timestamp::UNIX_EPOCH).await?;
         assert!(!mirror.is_scattered().await?);
         let fresh = Repository::open_bare(mirror.path())?;
         for id in written {

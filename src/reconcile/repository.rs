@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::listening::Heard;
+use self::{keeping_up::KeepingUp, listening::Heard};
 use super::{
     LookError,
     attention::Attention,
@@ -98,8 +98,7 @@ struct State {
     wake_at: Option<Timestamp>,
     /// Whether webhooks tell of branches.
     heard: Heard,
-    /// When the mirror is looked at again.
-    keep_up_at: Option<tokio::time::Instant>,
+    keeping_up: KeepingUp,
 }
 
 /// A strategy that was found, now or earlier.
@@ -130,6 +129,8 @@ impl RepositoryWorker {
                 () = stop.cancelled() => return,
             };
             attention.clear();
+            // That one strategy cannot be looked at is no trouble of the mirror.
+            let is_whole = matches!(looked, Ok(()) | Err(LookError::Strategies(_)));
             let mut answer = looked.map_err(|error| self.show_trouble(&error));
             if answer.is_ok() {
                 self.boards.recovered(&self.repository);
@@ -154,7 +155,7 @@ impl RepositoryWorker {
                     let _ = reply.send(answer.clone());
                 }
             }
-            if answer.is_ok() && messages.is_empty() {
+            if is_whole && messages.is_empty() {
                 tokio::select! {
                     () = self.keep_up(&mut state) => {}
                     () = stop.cancelled() => return,
