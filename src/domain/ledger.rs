@@ -353,9 +353,10 @@ impl<'a> Ledger<'a> {
                 None => state.running(),
             };
             let content = replaced.map(|run| run.content.clone()).unwrap_or_default();
+            let hydrated = state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&content));
             let block = Block {
                 cause: BlockCause::ClosedPullRequest(closed.number),
-                bad_content: state.hydrations.get(bad).and_then(|hydration| hydration.content_over(&content)),
+                bad_content: hydrated.or_else(|| closed.content.clone()),
                 target: (replaced.map(|run| run.dry.clone()), content),
                 bad: bad.clone(),
                 roots: BTreeSet::new(),

@@ -20,6 +20,7 @@ pub mod gate;
 pub mod hold;
 pub mod hydration;
 pub mod ids;
+pub mod in_use;
 pub mod lane;
 pub mod ledger;
 pub mod line;

@@ -255,6 +255,8 @@ pub struct ClosedProposal {
     /// The head's parent, where it is on the active branch as we know it: what that commit holds
     /// would have been replaced.
     pub parent: Option<ActiveSha>,
+    /// What it proposed, where it was read off its head: when it is not known what came of hydrating the dry SHA.
+    pub content: Option<Content>,
 }
 
 /// An open promotion pull request.

@@ -6,12 +6,20 @@
 
 use std::collections::BTreeMap;
 
+use git2::Oid;
+
 use super::{
-    LookError, active::KnownProposals, context::StrategyContext, forge_view::ForgeView, keys::own_status_key,
-    lanes::LaneCommit, proposals,
+    LookError,
+    active::KnownProposals,
+    context::StrategyContext,
+    forge_view::ForgeView,
+    keys::own_status_key,
+    lanes::{EnvironmentReading, LaneCommit},
+    proposals,
 };
 use crate::{
     domain::{
+        content::Content,
         ids::{ActiveSha, DrySha, Place, ProposedSha},
         snapshot::ClosedProposal,
         status::{CommitStatus, StatusState},
@@ -28,6 +36,7 @@ pub async fn read(
     view: &mut ForgeView,
     place: &Place,
     pull_requests: &[PullRequest],
+    reading: &EnvironmentReading,
     history: &[LaneCommit],
     known: &KnownProposals,
 ) -> Result<BTreeMap<DrySha, ClosedProposal>, LookError> {
@@ -51,17 +60,34 @@ pub async fn read(
             None => proposals::dry_of(context, place, &head, &commit).await?,
         };
         if let Some(dry) = dry {
+            let content = match known.hydrations.contains_key(&dry) {
+                true => None,
+                false => Some(proposed(context, place, reading, commit.tree).await?),
+            };
             let parent = commit.parent.filter(|parent| history.iter().any(|seen| seen.commit.id == *parent));
             let parent = parent.and_then(|id| ActiveSha::new(id.to_string()).ok());
             rejected.entry(dry).or_insert(ClosedProposal {
                 number: closed.number,
                 at: closed.ended_at.unwrap_or(closed.created_at),
                 parent,
+                content,
             });
         }
         store.save_described(repository, closed.number, &head).await?;
     }
     Ok(rejected)
+}
+
+/// Returns what a tree that was proposed holds for a place.
+async fn proposed(
+    context: &StrategyContext,
+    place: &Place,
+    reading: &EnvironmentReading,
+    tree: Oid,
+) -> Result<Content, LookError> {
+    let whose = reading.sharing.clone();
+    let read = context.destination.mirror.read(move |repository, cache| Ok(whose.part(&cache.read(repository, tree)?)));
+    Ok(reading.proposed(&place.lane, &*read.await?))
 }
 
 /// Says whether our closing words were reported while the pull request was open.

@@ -232,7 +232,7 @@ async fn observe_place(
     };
     let restoration = heads.restoration.and_then(|head| proposal_of(context, &at, &head, &known));
     let mending = heads.restoring.and_then(|head| proposal_of(context, &at, &head, &known));
-    let rejected = closed_pull_requests::read(context, view, place, &pull_requests, &history, &known).await?;
+    let rejected = closed_pull_requests::read(context, view, place, &pull_requests, reading, &history, &known).await?;
     // A lane that is not in the bundle has no part in its pull request either.
     let has_part = !environment.is_bundle() || proposal.is_some();
     let open = pull_requests.iter().find(|pr| pr.state == PullRequestState::Open).filter(|_| has_part);

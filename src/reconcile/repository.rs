@@ -3,6 +3,7 @@
 mod admitting;
 mod commenting;
 mod finding;
+mod forgetting;
 mod keeping_up;
 mod listening;
 mod looking;
@@ -99,6 +100,8 @@ struct State {
     /// Whether webhooks tell of branches.
     heard: Heard,
     keeping_up: KeepingUp,
+    /// When hydrations are forgotten that nobody asks for; at once where nothing is said.
+    forget_at: Option<tokio::time::Instant>,
 }
 
 /// A strategy that was found, now or earlier.
@@ -221,6 +224,7 @@ impl RepositoryWorker {
         }
         state.heard.note(&attention, has_moved);
         self.admit_and_look(state, &context).await?;
+        self.forget_unused(state).await?;
         // Only now are the branches known on which the commits are to be found.
         let mut posted = if first { deployed_reports::post(&context, &told).await? } else { Vec::new() };
         posted.extend(state.elsewhere.post_deployed(&attention).await?);

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     domain::{
         ids::{BranchName, DrySha, Place, PullRequestNumber},
+        in_use::{AHEAD, hydrations_in_use},
         plan::{Plan, plan},
         snapshot::{Refusal, Snapshot},
         strategy::{PromotionStrategy, key_pattern::OWN_PREFIX},
@@ -43,6 +44,8 @@ pub struct StrategyWorker {
     /// What was drawn attention to since the last look.
     heeded: Vec<Attention>,
     resumed: bool,
+    /// Of which dry SHAs it is to be known what came of hydrating them, as of the last look that came to rest.
+    in_use: Option<BTreeSet<DrySha>>,
 }
 
 impl StrategyWorker {
@@ -50,6 +53,11 @@ impl StrategyWorker {
     pub fn heed(&mut self, attention: &Attention) {
         self.view.forget(attention);
         self.heeded.push(attention.clone());
+    }
+
+    /// Returns the dry SHAs of which it is to be known what came of hydrating them; nothing before the first look.
+    pub fn in_use(&self) -> Option<&BTreeSet<DrySha>> {
+        self.in_use.as_ref()
     }
 
     /// Returns the place of a pull request of ours, and whether it is open.
@@ -75,6 +83,7 @@ impl StrategyWorker {
             let overdue = u32::try_from(super::overdue::count(&plan.places)).unwrap_or(u32::MAX);
             metrics::gauge!("hydromote_overdue_gates", "strategy" => context.id.to_string()).set(overdue);
             if plan.actions.is_empty() {
+                self.in_use = Some(hydrations_in_use(&context.strategy, &snapshot, AHEAD));
                 return Ok(plan.wake_at);
             }
             let mut applier = Applier { context, view: &mut self.view, snapshot: &snapshot, plan: &plan };

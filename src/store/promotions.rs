@@ -110,7 +110,8 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Writes that a commit of ours proposes a dry SHA with this tree.
+    /// Writes that a commit of ours proposes a dry SHA with this tree. It is the newest proposal by that, also when the
+    /// same was proposed before.
     pub async fn save_proposal(
         &self,
         strategy: &StrategyId,
@@ -120,8 +121,8 @@ impl Store {
         dry: &DrySha,
     ) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO proposals (strategy, environment, lane, proposed, tree, dry) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT DO NOTHING",
+            "INSERT OR REPLACE INTO proposals (strategy, environment, lane, proposed, tree, dry)
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(strategy.to_string())
         .bind(place.environment.as_str())

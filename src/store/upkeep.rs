@@ -1,18 +1,15 @@
 //! What is forgotten, so that a look takes as long after years as on the first day.
 //!
-//! All of it follows from git and the forge, and is found again where it is asked for: what is still in use is written
-//! anew, and is then among the newest.
+//! It is found again where it is asked for: in git, on the forge, or by hydrating once more.
+
+use std::collections::BTreeSet;
 
 use super::{Store, StoreError, strategies_of};
-use crate::domain::ids::RepositoryId;
+use crate::domain::ids::{DrySha, RepositoryId};
 
-/// Of how many dry SHAs of a repository it is known what came of hydrating them. They are forgotten for all strategies
-/// together: what is reported on a dry commit sums them up.
+/// Of how many dry SHAs of a repository it is known what came of hydrating them, beside those in use. They are forgotten
+/// for all strategies together: what is reported on a dry commit sums them up.
 const HYDRATED: i64 = 64;
-
-/// How many of the newest proposals and of the newest promotions of each place keep what is known of hydrating them: what
-/// waits there for long, and what runs.
-const IN_USE: i64 = 5;
 
 /// How many proposals of a place are known.
 const PROPOSED: i64 = 2_000;
@@ -20,59 +17,79 @@ const PROPOSED: i64 = 2_000;
 /// How many records of a place are known.
 const RECORDED: i64 = 1_000;
 
-/// How many statuses of ours with one key are known in a repository.
+/// How many statuses of ours with one key are known in a repository, beside those on dry commits that are known hydrated:
+/// what is not known is reported again.
 const POSTED: i64 = 1_000;
+
+/// How much is forgotten at once: others wait to write meanwhile.
+const AT_ONCE: i64 = 200;
 
 impl Store {
     /// Forgets what is older than what is asked for.
     pub async fn forget_old(&self) -> Result<u64, StoreError> {
         let mut forgotten = 0;
-        for repository in self.repositories().await? {
-            forgotten += self.forget_old_hydrations(&repository).await?;
-        }
         let newest_of_each = [
-            ("proposals", "strategy, environment, lane", PROPOSED),
-            ("records", "strategy, environment, lane", RECORDED),
-            ("posted_statuses", "repository, key", POSTED),
+            ("proposals", "strategy, environment, lane", "TRUE", PROPOSED),
+            ("records", "strategy, environment, lane", "TRUE", RECORDED),
+            ("posted_statuses", "repository, key", "sha NOT IN (SELECT dry FROM hydrations)", POSTED),
         ];
-        for (table, each, kept) in newest_of_each {
+        for (table, each, may_go, kept) in newest_of_each {
             let old = format!(
                 "DELETE FROM {table} WHERE rowid IN (
                     SELECT row FROM (
                         SELECT rowid AS row, row_number() OVER (PARTITION BY {each} ORDER BY rowid DESC) AS position
-                        FROM {table}
-                    ) WHERE position > $1
+                        FROM {table} WHERE {may_go}
+                    ) WHERE position > $1 LIMIT $2
                 )"
             );
-            let done = sqlx::query(sqlx::AssertSqlSafe(old)).bind(kept).execute(&self.pool).await?;
-            forgotten += done.rows_affected();
+            forgotten +=
+                self.in_portions(|| sqlx::query(sqlx::AssertSqlSafe(old.clone())).bind(kept).bind(AT_ONCE)).await?;
         }
         Ok(forgotten)
     }
 
-    async fn forget_old_hydrations(&self, repository: &RepositoryId) -> Result<u64, StoreError> {
+    /// Forgets what came of hydrating dry SHAs for a repository, but for those in use and for the newest of the others.
+    pub async fn forget_hydrations(
+        &self,
+        repository: &RepositoryId,
+        used: &BTreeSet<&DrySha>,
+    ) -> Result<u64, StoreError> {
         let (prefix, behind) = strategies_of(repository);
-        let done = sqlx::query(
-            "WITH
-                hydrated AS (SELECT dry, rowid AS row FROM hydrations WHERE strategy > $1 AND strategy < $2),
-                in_use AS (
-                    SELECT dry, row_number() OVER (PARTITION BY strategy, environment, lane ORDER BY rowid DESC) AS position
-                    FROM proposals WHERE strategy > $1 AND strategy < $2
-                    UNION ALL
-                    SELECT dry, row_number() OVER (PARTITION BY strategy, environment, lane ORDER BY id DESC)
-                    FROM promotions WHERE strategy > $1 AND strategy < $2
-                )
-             DELETE FROM hydrations WHERE strategy > $1 AND strategy < $2
-             AND dry NOT IN (SELECT dry FROM hydrated GROUP BY dry ORDER BY max(row) DESC LIMIT $3)
-             AND dry NOT IN (SELECT dry FROM in_use WHERE position <= $4)",
-        )
-        .bind(&prefix)
-        .bind(&behind)
-        .bind(HYDRATED)
-        .bind(IN_USE)
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected())
+        let used = super::to_json(used);
+        self.in_portions(|| {
+            sqlx::query(
+                "WITH unused AS (
+                    SELECT dry, max(rowid) AS row FROM hydrations
+                    WHERE strategy > $1 AND strategy < $2 AND dry NOT IN (SELECT value FROM json_each($3))
+                    GROUP BY dry ORDER BY row DESC LIMIT -1 OFFSET $4
+                 )
+                 DELETE FROM hydrations WHERE rowid IN (
+                    SELECT rowid FROM hydrations
+                    WHERE strategy > $1 AND strategy < $2 AND dry IN (SELECT dry FROM unused) LIMIT $5
+                 )",
+            )
+            .bind(prefix.clone())
+            .bind(behind.clone())
+            .bind(used.clone())
+            .bind(HYDRATED)
+            .bind(AT_ONCE)
+        })
+        .await
+    }
+
+    /// Deletes by a statement that takes so many at once, until there are no more; returns how many there were.
+    async fn in_portions<'q>(
+        &self,
+        statement: impl Fn() -> sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<u64, StoreError> {
+        let mut deleted = 0;
+        loop {
+            let done = statement().execute(&self.pool).await?.rows_affected();
+            deleted += done;
+            if done < AT_ONCE.unsigned_abs() {
+                return Ok(deleted);
+            }
+        }
     }
 }
 
@@ -82,7 +99,9 @@ mod tests {
     use crate::{
         domain::{
             hydration::{EnvironmentHydration, RenderedRoots},
-            ids::{DrySha, EnvironmentName, LaneName, Place, ProposedSha, StrategyId, StrategyName, TreeId},
+            ids::{EnvironmentName, LaneName, Place, ProposedSha, StatusKey, StrategyId, StrategyName, TreeId},
+            snapshot::PostedStatus,
+            status::StatusState,
         },
         store::{Document, HydratedRoots},
     };
@@ -121,19 +140,40 @@ mod tests {
             save(&shop, &dev, number).await;
             save(&web, &dev, number).await;
         }
-        // One of long ago still waits for a person, and one is asked for again in one place.
-        let place = Place { environment: prod.clone(), lane: LaneName::single() };
-        let (proposed, tree) = (ProposedSha::new("1").expect("an id"), TreeId::new("2").expect("an id"));
-        store.save_proposal(&web, &place, &proposed, &tree, &dry(5)).await.expect("is written");
+        // One of long ago is still in use, and one is asked for again in one place.
         store.forget_hydration(&shop, &prod, &dry(2)).await.expect("is written");
         save(&shop, &prod, 2).await;
-        store.forget_old().await.expect("is written");
+        let in_use = dry(5);
+        let forget = async || {
+            let used = BTreeSet::from([&in_use]);
+            store.forget_hydrations(&shop.repository, &used).await.expect("is written")
+        };
+        forget().await;
         assert_eq!(known(&store, &shop, &prod).await, [dry(2)]);
+        // Among the newest of the others is the one that was asked for again.
         let expected: Vec<DrySha> = [2, 5].into_iter().chain(12..=HYDRATED + 10).map(dry).collect();
         assert_eq!(known(&store, &shop, &dev).await, expected);
         assert_eq!(known(&store, &web, &dev).await, expected);
         assert_eq!(known(&store, &other, &dev).await, [dry(1)], "another repository is counted by itself");
-        assert_eq!(store.forget_old().await.expect("is written"), 0);
+        assert_eq!(forget().await, 0);
+    }
+
+    #[tokio::test]
+    async fn statuses_on_what_is_known_hydrated_stay_and_of_the_others_the_newest() {
+        let store = Store::in_memory().await.expect("a database in memory");
+        let shop = strategy("acme/shop", "shop");
+        let dev = EnvironmentName::new("dev").expect("a name");
+        let hydration = EnvironmentHydration::Done(RenderedRoots::default());
+        store.save_hydration(&shop, &dev, &dry(1), &hydration, &HydratedRoots::new()).await.expect("is written");
+        let key = StatusKey::new("hydromote/hydrate").expect("a key");
+        let status = PostedStatus { state: StatusState::Success, description: String::new() };
+        for number in 1..=POSTED + 3 {
+            let sha = dry(number);
+            store.save_posted_status(&shop.repository, sha.as_str(), &key, &status).await.expect("is written");
+        }
+        assert_eq!(store.forget_old().await.expect("is written"), 2);
+        let known = store.posted_statuses(&shop.repository, &key).await.expect("is read");
+        assert!(known.contains_key(dry(1).as_str()) && !known.contains_key(dry(3).as_str()));
     }
 
     #[tokio::test]
@@ -153,9 +193,12 @@ mod tests {
         for number in 1..=PROPOSED + 3 {
             save(&dev, number).await;
         }
+        // What is proposed once more is the newest.
+        save(&dev, 2).await;
         assert_eq!(store.forget_old().await.expect("is written"), 3);
         let known = store.remembered(&shop).await.expect("is read");
-        assert_eq!(known.proposals(&dev).trees.values().min(), Some(&dry(4)));
+        let kept: BTreeSet<DrySha> = known.proposals(&dev).trees.into_values().collect();
+        assert_eq!(kept.into_iter().take(2).collect::<Vec<_>>(), [dry(2), dry(5)]);
         assert_eq!(known.proposals(&prod).trees.len(), 1);
     }
 }

@@ -51,7 +51,8 @@ fn observe(of: &Configuration, state: &State, at: u8) -> PlaceState {
     let restoration = place.restoration.as_ref().map(|p| self::proposal(of, at, "restoring", *p, branch));
     let closed = place.closed.iter().map(|closed| {
         let parent = Some(active(closed.parent));
-        (dry(closed.dry), ClosedProposal { number: pull_request(at, false), at: time(closed.at), parent })
+        let (number, at) = (pull_request(at, false), time(closed.at));
+        (dry(closed.dry), ClosedProposal { number, at, parent, content: None })
     });
     let cancelled_here = place
         .rollback

@@ -9,6 +9,7 @@ use crate::domain::{
     content::Content,
     hold::{Hold, HoldMark, HoldRule},
     ids::{ActiveSha, DrySha, EnvironmentName, StatusKey},
+    in_use::hydrations_in_use,
     ledger::Ledger,
     rejection::Rejection,
     rollback::{self, Rollback, Trigger},
@@ -316,14 +317,10 @@ impl World {
         }
     }
 
-    /// The service forgets what came of hydrating dry commits, but for the newest `kept` and for what is in use.
-    pub(in crate::domain) fn forget_hydrations(&mut self, kept: usize) {
-        let newest = self.line.iter().rev().take(kept).cloned();
-        let in_use = self.environments.values().flat_map(|world| {
-            let runs = world.commits.iter().flatten().filter_map(|commit| commit.dry.clone());
-            world.proposal.iter().map(|proposal| proposal.dry.clone()).chain(runs)
-        });
-        let kept: BTreeSet<DrySha> = newest.chain(in_use).collect();
+    /// The service forgets what came of hydrating dry commits that are not in use; of those that places have yet to take,
+    /// all but the newest `ahead`.
+    pub(in crate::domain) fn forget_hydrations(&mut self, ahead: usize) {
+        let kept = hydrations_in_use(&self.strategy, &self.snapshot(), ahead);
         for world in self.environments.values_mut() {
             world.hydrations.retain(|dry, _| kept.contains(dry));
         }
@@ -338,8 +335,8 @@ impl World {
         let at = self.forge_now();
         let world = self.environments.get_mut(environment).expect("an environment");
         if let (Some(number), Some(proposal)) = (world.pull_request.take(), &world.proposal) {
-            let parent = Some(proposal.parent.clone());
-            world.rejected.insert(proposal.dry.clone(), ClosedProposal { number, at, parent });
+            let (parent, content) = (Some(proposal.parent.clone()), Some(proposal.content.clone()));
+            world.rejected.insert(proposal.dry.clone(), ClosedProposal { number, at, parent, content });
         }
     }
 
