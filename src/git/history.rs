@@ -84,6 +84,8 @@ pub fn dry_line(repository: &Repository, branch: &LocalName, running: &[DrySha])
         let shared = newest_shared(repository, id, &known);
         if shared.is_none() && shallow {
             reach = Reach::TooShort;
+        } else if reach == Reach::Enough && repository.find_commit(id).is_err() {
+            reach = Reach::Missing;
         }
         left.push((dry.clone(), shared.map(dry_sha)));
     }
@@ -97,6 +99,14 @@ pub enum Reach {
     Enough,
     /// Something runs that may be older than what was fetched.
     TooShort,
+    /// Something runs that is on no branch, and was not fetched.
+    Missing,
+}
+
+/// Returns which of these commits were not fetched.
+pub fn missing(repository: &Repository, commits: &[DrySha]) -> Vec<DrySha> {
+    let is_missing = |sha: &&DrySha| Oid::from_str(sha.as_str()).is_ok_and(|id| repository.find_commit(id).is_err());
+    commits.iter().filter(is_missing).cloned().collect()
 }
 
 /// Follows first parents from a commit until one that is on the line.

@@ -1,10 +1,10 @@
 //! The bare mirror of one remote repository.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use git2::{Oid, Repository};
@@ -35,6 +35,9 @@ const OTHER: &str = "refs/remotes/destinations/";
 /// How the remote's names for its branches begin.
 const HEADS: &str = "refs/heads/";
 
+/// How often a commit is sought before it is taken to be gone.
+const SOUGHT: u32 = 3;
+
 /// How many trees are remembered as read.
 const TREES_REMEMBERED: NonZeroUsize = NonZeroUsize::new(512).expect("because it is not zero");
 
@@ -54,6 +57,8 @@ struct Inner {
     /// One transfer at a time: refs of the mirror have one writer.
     transfer: tokio::sync::Mutex<()>,
     owned: Mutex<OwnedCache>,
+    /// How often commits were sought that could not be fetched.
+    sought: Mutex<HashMap<String, u32>>,
 }
 
 /// The remote end of a transfer.
@@ -130,7 +135,7 @@ impl Mirror {
             Repository::init_bare(path)?;
         }
         let owned = Mutex::new(OwnedCache::new(TREES_REMEMBERED));
-        let inner = Inner { path: path.to_owned(), transfer: Default::default(), owned };
+        let inner = Inner { path: path.to_owned(), transfer: Default::default(), owned, sought: Mutex::default() };
         let (fail_points, network) = (FailPoints::default(), Network::default());
         Ok(Self { inner: Arc::new(inner), names: OWN.into(), fail_points, network })
     }
@@ -262,6 +267,27 @@ impl Mirror {
         let what = format!("fetch the commit `{id}`");
         let run = program::run(self.path(), Some(self.reach(remote)), &arguments, &what).await?;
         if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
+    }
+
+    /// Fetches a commit that the remote may have no more; after some tries that is taken to be so.
+    pub async fn seek_commit(&self, remote: &Remote, id: &str) -> Result<(), GitError> {
+        let sought = || self.inner.sought.lock().unwrap_or_else(PoisonError::into_inner);
+        if sought().get(id).is_some_and(|tries| *tries >= SOUGHT) {
+            return Ok(());
+        }
+        let fetched = self.fetch_commit(remote, id).await;
+        let Err(error) = fetched else { return Ok(()) };
+        let tries = *sought().entry(id.to_owned()).and_modify(|tries| *tries += 1).or_insert(1);
+        if tries < SOUGHT {
+            return Err(error);
+        }
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(
+            error,
+            dry.sha = id,
+            "a commit that runs somewhere is not to be had any more; it counts as older than the dry branch"
+        );
+        Ok(())
     }
 
     /// Fetches the rest of a shallow dry branch.

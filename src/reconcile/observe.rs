@@ -146,12 +146,20 @@ async fn dry_line(context: &StrategyContext, places: &BTreeMap<Place, PlaceState
         let branch = branch.clone();
         context.dry.mirror.read(move |repository, _| history::dry_line(repository, &branch, &running))
     };
-    let (line, reach) = read(running.clone()).await?;
-    if reach == Reach::Enough {
-        return Ok(line);
+    let (mut line, mut reach) = read(running.clone()).await?;
+    if reach == Reach::TooShort {
+        context.dry.mirror.deepen(&context.dry.remote().await?, &context.dry_branch).await?;
+        (line, reach) = read(running.clone()).await?;
     }
-    context.dry.mirror.deepen(&context.dry.remote().await?, &context.dry_branch).await?;
-    Ok(read(running).await?.0)
+    if reach == Reach::Missing {
+        let asked = running.clone();
+        let missing = context.dry.mirror.read(move |repository, _| Ok(history::missing(repository, &asked))).await?;
+        for dry in missing {
+            context.dry.mirror.seek_commit(&context.dry.remote().await?, dry.as_str()).await?;
+        }
+        (line, _) = read(running).await?;
+    }
+    Ok(line)
 }
 
 async fn observe_place(

@@ -1,5 +1,13 @@
 //! What people reject: pull requests that they close, and dry commits.
 
+use hydromote::{
+    domain::{
+        hydration::{EnvironmentHydration, RenderedRoots},
+        ids::{DrySha, EnvironmentName, StrategyId, StrategyName},
+    },
+    store::{HydratedRoots, Store},
+};
+
 use crate::world::{TestResult, World, everywhere};
 
 #[tokio::test]
@@ -244,5 +252,50 @@ async fn what_is_no_dry_commit_is_not_rejected() -> TestResult {
         assert!(refused.contains("is not a commit id") || refused.contains("is not on `main`"), "{refused}");
     }
     world.board().await?;
+    world.finish().await
+}
+
+/// Has the service forget what came of hydrating everything that is not asked for, at its next start.
+async fn forget_hydrations(world: &mut World) -> TestResult {
+    world.stop().await;
+    let store = Store::open(&world.data().join("hydromote.db")).await?;
+    let repository = store.repositories().await?.into_iter().next().ok_or("it serves one")?;
+    let (strategy, dev) = (StrategyId { repository, name: StrategyName::new("shop")? }, EnvironmentName::new("dev")?);
+    let hydration = EnvironmentHydration::Done(RenderedRoots::default());
+    for number in 0..100 {
+        let dry = DrySha::new(format!("{number:040x}"))?;
+        store.save_hydration(&strategy, &dev, &dry, &hydration, &HydratedRoots::new()).await?;
+    }
+    store.close().await;
+    world.start().await
+}
+
+/// A commit with the content of one that was rejected is kept out, also when the rejected one has left the dry branch and
+/// nobody knows any more what it rendered to: its pull request holds it.
+#[tokio::test]
+async fn what_was_rejected_stays_out_when_what_it_rendered_to_is_forgotten() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod"]).await?;
+    world.healthy_all(&["dev", "prod"]).await?;
+    world.hold("prod", "look first").await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    world.close_by_hand("prod").await?;
+    world.settle().await?;
+    world.force_push_dry("first", "amended", everywhere("v2")).await?;
+    world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
+    world.unhold("prod").await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    dev      second, is verified; amended changes nothing
+    prod     first, is verified
+             ! amended was rejected by closing #4; reopen it to take that back
+    #4 was closed: Promote second to prod: second
+    ");
+    forget_hydrations(&mut world).await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
     world.finish().await
 }

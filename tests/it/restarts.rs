@@ -143,6 +143,45 @@ async fn what_was_squashed_by_hand_in_other_words_is_recognised_without_the_data
 }
 
 /// The mirror was kept in order last when the service was new; since then something was left behind.
+/// Has the service drop what its mirror does not need, at its next start.
+async fn drop_unused(world: &mut World) -> TestResult {
+    let mirror = world.mirror();
+    let left_behind = Repository::open_bare(&mirror)?.blob(b"left behind")?;
+    std::fs::write(mirror.join("hydromote-dropped-at"), "2020-01-01T00:00:00Z\n")?;
+    world.restart().await?;
+    world.settle().await?;
+    until("it is dropped", async || Ok((!Repository::open_bare(&mirror)?.odb()?.exists(left_behind)).then_some(())))
+        .await
+}
+
+/// What a forced push took off the dry branch and still runs counts as just after what it shares with it, also when no
+/// branch holds it and the mirror was cleaned, or lost.
+#[tokio::test]
+async fn what_left_the_dry_branch_and_runs_keeps_its_place_on_it() -> TestResult {
+    let mut world = World::with_environments(&["dev", "prod"]).await?;
+    world.healthy_all(&["dev", "prod"]).await?;
+    for (subject, version) in [("second", "v2"), ("leaves", "v3")] {
+        world.push_dry(subject, everywhere(version)).await?;
+        world.settle().await?;
+        world.healthy_all(&["dev", "prod"]).await?;
+    }
+    world.force_push_dry("second", "instead", everywhere("v4")).await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"
+    dev      instead, `health` has not been reported
+    prod     leaves, is verified; wants instead in #8
+             - waits for `health` on dev, which has not been reported
+    ");
+    drop_unused(&mut world).await?;
+    assert_eq!(world.board().await?, before, "prod does not go back to `second`");
+    std::fs::remove_dir_all(world.mirror())?;
+    world.restart().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.finish().await
+}
+
 #[tokio::test]
 async fn a_mirror_loses_what_nobody_needs_and_nothing_else() -> TestResult {
     let mut world = World::with_environments(&["dev", "prod, autoMerge: false"]).await?;
@@ -150,13 +189,7 @@ async fn a_mirror_loses_what_nobody_needs_and_nothing_else() -> TestResult {
     world.push_dry("second", everywhere("v2")).await?;
     world.settle().await?;
     world.healthy_all(&["dev"]).await?;
-    let mirror = world.mirror();
-    let left_behind = Repository::open_bare(&mirror)?.blob(b"left behind")?;
-    std::fs::write(mirror.join("hydromote-dropped-at"), "2020-01-01T00:00:00Z\n")?;
-    world.restart().await?;
-    world.settle().await?;
-    until("it is dropped", async || Ok((!Repository::open_bare(&mirror)?.odb()?.exists(left_behind)).then_some(())))
-        .await?;
+    drop_unused(&mut world).await?;
     // A proposal is composed of what was rendered before, and earlier content is gone back to.
     world.promote("prod").await?;
     world.settle().await?;
