@@ -1,7 +1,7 @@
 //! Through a proxy to a forge behind TLS with certificates of a private issuer: git, and the API.
 
 mod proxy;
-mod tls;
+pub(crate) mod tls;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hydromote::{

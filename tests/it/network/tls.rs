@@ -14,10 +14,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// An issuer that nobody trusts but who is told to.
-pub(super) struct Issuer(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Issuer(CertifiedIssuer<'static, KeyPair>);
 
 impl Issuer {
-    pub(super) fn new() -> Result<Self, rcgen::Error> {
+    pub(crate) fn new() -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, "A private issuer");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,12 +26,12 @@ impl Issuer {
     }
 
     /// Returns the root certificate.
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.as_ref().pem()
     }
 
     /// Returns what a server with this name needs.
-    pub(super) fn server(&self, name: &str) -> Result<ServerConfig, Box<dyn std::error::Error>> {
+    pub(crate) fn server(&self, name: &str) -> Result<ServerConfig, Box<dyn std::error::Error>> {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &self.0)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -41,7 +41,7 @@ impl Issuer {
 }
 
 /// Takes TLS off what comes in, and passes it on; returns where it listens.
-pub(super) async fn front(config: ServerConfig, target: SocketAddr) -> std::io::Result<SocketAddr> {
+pub(crate) async fn front(config: ServerConfig, target: SocketAddr) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let acceptor = TlsAcceptor::from(Arc::new(config));

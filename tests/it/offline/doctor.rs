@@ -1,12 +1,17 @@
 //! `hydromote doctor`.
 
-use std::process::Command;
+use std::{process::Command, sync::Arc};
 
+use async_trait::async_trait;
+use http::{HeaderName, HeaderValue, header};
 use hydromote::local_forge::Permission;
+use jiff::{SignedDuration, fmt::rfc2822};
 
 use super::{Run, Shop};
 use crate::{
+    network::tls::{self, Issuer},
     program::{Site, WEBHOOK_SECRET},
+    proxy::{Asked, Behind, Between, Fate, Proxy},
     world::{BOT, Fallible, REPOSITORY, TestResult, strategy},
 };
 
@@ -77,7 +82,11 @@ fn roots_that_are_not_the_same_each_time_are_named_with_what_differs() {
 
 /// Runs `doctor` with the settings of a site; returns the exit code, and what it says of its forge.
 async fn of_forge(site: &Site, more: &[&str]) -> Fallible<(i32, String)> {
-    let api = site.forge.api_url();
+    of_forge_at(site, &site.forge.api_url(), more).await
+}
+
+/// The same, with the forge at another address.
+async fn of_forge_at(site: &Site, api: &str, more: &[&str]) -> Fallible<(i32, String)> {
     site.write(
         "hydromote.toml",
         &format!(
@@ -97,7 +106,7 @@ async fn of_forge(site: &Site, more: &[&str]) -> Fallible<(i32, String)> {
         assert!(!said.contains(secret), "{said}");
     }
     let of_forge = said.lines().skip_while(|line| !line.contains("github")).collect::<Vec<_>>().join("\n");
-    Ok((output.status.code().unwrap_or_default(), of_forge.replace(&api, "(api)")))
+    Ok((output.status.code().unwrap_or_default(), of_forge.replace(api, "(api)")))
 }
 
 /// A site whose dry branch holds a strategy.
@@ -167,6 +176,52 @@ async fn a_token_that_was_revoked_is_told_with_what_to_do() -> TestResult {
     assert_eq!(code, 1);
     let (_, json) = of_forge(&site, &["--output", "json"]).await?;
     assert!(json.contains("\"well\": false") && json.contains("the forge does not take the credentials"), "{json}");
+    Ok(())
+}
+
+/// Adds to each answer of a forge, in place of what it has.
+struct Adding(Vec<(HeaderName, HeaderValue)>);
+
+#[async_trait]
+impl Between for Adding {
+    async fn decide(&self, asked: Asked, behind: &Arc<Behind>) -> Fate {
+        let mut told = behind.ask(&asked).await;
+        for (name, value) in &self.0 {
+            told.headers.insert(name.clone(), value.clone());
+        }
+        Fate::Answered(told)
+    }
+}
+
+#[tokio::test]
+async fn clocks_that_differ_and_a_token_that_ends_soon_are_told() -> TestResult {
+    let site = with_strategy().await?;
+    let now = (hydromote::app::wall_clock())();
+    let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&(now + SignedDuration::from_mins(10)))?;
+    let end = (now + SignedDuration::from_hours(49)).strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let expiration = HeaderName::from_static("github-authentication-token-expiration");
+    let headers = vec![(header::DATE, date.parse()?), (expiration, end.parse()?)];
+    let forge = Proxy::start(site.forge.api_url().trim_end_matches("/api/v3"), Arc::new(Adding(headers))).await?;
+    let (code, said) = of_forge_at(&site, &format!("{}/api/v3", forge.url()), &[]).await?;
+    assert_eq!(code, 1);
+    for words in ["s behind the forge's: set it, or Apps and signed webhooks fail", "the token ends in 2 days"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(said.starts_with("NO  github ") && said.contains(&format!("by a token, until {}", &end[..10])), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forge_whose_certificate_nobody_trusts_is_told_with_what_to_do() -> TestResult {
+    let site = with_strategy().await?;
+    let behind: url::Url = site.forge.api_url().parse()?;
+    let port = behind.port().ok_or("the forge has a port")?;
+    let issuer = Issuer::new()?;
+    let front = tls::front(issuer.server("localhost")?, ([127, 0, 0, 1], port).into()).await?;
+    let api = format!("https://localhost:{}/api/v3", front.port());
+    let (code, said) = of_forge_at(&site, &api, &[]).await?;
+    insta::assert_snapshot!(said, @"NO  github     could not be asked: the forge did not answer while it was asked to say whose token this is: the certificate of `localhost` is not trusted: if it is right, name a file with its issuer's root certificate as `ca_bundle` of `[network]` (UnknownIssuer)");
+    assert_eq!(code, 1);
     Ok(())
 }
 
