@@ -203,9 +203,12 @@ impl<'a> Ledger<'a> {
     ) -> Option<Verdict> {
         let run = runs.get(index).filter(|run| run.restored.is_some())?;
         let line = &self.snapshot.line;
-        // It may have been taken as a no-op on the content that is back.
+        let was_brought = runs[index + 1..].iter().any(|earlier| earlier.dry == run.dry && earlier.is_promoted());
+        // It may have been taken as a no-op on the content that is back, unless it came by itself.
         let no_op = |earlier: &Run| {
-            line.position(&earlier.dry) < line.position(&run.dry) && self.is_promotable(environment, lane, &run.dry)
+            !was_brought
+                && line.position(&earlier.dry) < line.position(&run.dry)
+                && self.is_promotable(environment, lane, &run.dry)
         };
         (index + 1..runs.len())
             .filter(|at| runs[*at].content == run.content && (runs[*at].dry == run.dry || no_op(&runs[*at])))

@@ -31,7 +31,7 @@ use proptest::prelude::*;
 
 use self::{
     checks::{Decided, perform, settle},
-    events::{happen, histories},
+    events::{Event, happen, histories},
 };
 use super::{
     ids::DrySha,
@@ -80,6 +80,34 @@ proptest! {
             prop_assert_eq!(runs(&steady), Some(contents(&[9, 9, 9][..steady.roots])), "16: {} does not get the fix", name);
         }
     }
+}
+
+/// What ran before with the same content verifies nothing that came by itself since, and was gone back to.
+#[test]
+fn what_came_by_itself_needs_its_own_proof_when_it_is_gone_back_to() {
+    let mut world = World::chain(&["dev", "staging"]);
+    let same = |version| Some(vec![Some(version)]);
+    let steps = [
+        Event::Push(vec![same(2), same(3)]),
+        Event::Settle,
+        Event::Health(0, StatusState::Success),
+        Event::Settle,
+        Event::Push(vec![same(0), None]),
+        Event::Settle,
+        Event::Push(vec![same(2), same(0)]),
+        Event::Act(3),
+        Event::MergeByHand(0),
+        Event::Push(vec![same(0), None]),
+        Event::Wait(4000),
+        Event::Settle,
+        Event::RollBack(0, Some(1)),
+        Event::Settle,
+    ];
+    for (number, event) in steps.iter().enumerate() {
+        happen(&mut world, event, number).expect("nothing is merged that is not proved");
+    }
+    let staging = world.strategy.environments[1].name.clone();
+    assert_eq!(world.head(&staging).and_then(|commit| commit.dry.clone()), DrySha::new("dry-00").ok());
 }
 
 /// Without pull requests the merge of a rollback follows its proposal at once: a person who takes the rollback back may
