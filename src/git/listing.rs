@@ -28,7 +28,7 @@ pub(super) async fn references(remote: &Remote, network: &Network, prefixes: &[S
     match listed.map_err(anyhow::Error::from).flatten() {
         Ok(references) => Some(references),
         Err(error) => {
-            tracing::debug!("branches are listed by git: {error:#}");
+            tracing::debug!("branches are not listed without git: {error:#}");
             None
         }
     }

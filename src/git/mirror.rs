@@ -208,7 +208,8 @@ impl Mirror {
     /// Brings branches up to date; says whether any has moved. A branch that is gone on the remote is gone here.
     pub async fn refresh(&self, remote: &Remote, watched: &[Watched]) -> Result<bool, GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
-        let Moved { first, stale, gone } = self.moved(remote, watched).await?;
+        let there = self.list(remote, watched).await?;
+        let Moved { first, stale, gone } = self.moved(&there, watched).await?;
         let has_moved = !(first.is_empty() && stale.is_empty() && gone.is_empty());
         for branch in gone {
             self.forget(&branch).await?;
@@ -222,15 +223,16 @@ impl Mirror {
         Ok(has_moved)
     }
 
-    /// Says whether branches are somewhere else on the remote than here; fetches nothing.
-    pub async fn is_behind(&self, remote: &Remote, watched: &[Watched]) -> Result<bool, GitError> {
+    /// Says whether branches are somewhere else on the remote than here; nothing where only a program could list them.
+    /// Fetches nothing.
+    pub async fn is_behind(&self, remote: &Remote, watched: &[Watched]) -> Result<Option<bool>, GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
-        let Moved { first, stale, gone } = self.moved(remote, watched).await?;
-        Ok(!(first.is_empty() && stale.is_empty() && gone.is_empty()))
+        let Some(there) = self.list_without_program(remote, watched).await else { return Ok(None) };
+        let Moved { first, stale, gone } = self.moved(&there, watched).await?;
+        Ok(Some(!(first.is_empty() && stale.is_empty() && gone.is_empty())))
     }
 
-    async fn moved(&self, remote: &Remote, watched: &[Watched]) -> Result<Moved, GitError> {
-        let there = self.list(remote, watched).await?;
+    async fn moved(&self, there: &BTreeMap<BranchName, Oid>, watched: &[Watched]) -> Result<Moved, GitError> {
         let mut all: BTreeSet<BranchName> = there.keys().cloned().collect();
         for watched in watched {
             match watched {
@@ -313,19 +315,15 @@ impl Mirror {
         if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
     }
 
-    async fn list(&self, remote: &Remote, watched: &[Watched]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
-        let prefix = |watched: &Watched| match watched {
-            Watched::Shallow(branch) | Watched::One(branch) => format!("{HEADS}{branch}"),
-            Watched::StartingWith(prefix) => format!("{HEADS}{prefix}"),
-        };
-        // What begins so is more than what is meant.
-        let meant = |(id, name): (Oid, &str)| {
-            let branch = BranchName::new(name.strip_prefix(HEADS)?).ok()?;
-            watched.iter().any(|watched| watched.is_meant(&branch)).then_some((branch, id))
-        };
+    async fn list_without_program(&self, remote: &Remote, watched: &[Watched]) -> Option<BTreeMap<BranchName, Oid>> {
         let prefixes: Vec<String> = watched.iter().map(prefix).collect();
-        if let Some(listed) = listing::references(remote, &self.network, &prefixes).await {
-            return Ok(listed.iter().filter_map(|(id, name)| meant((*id, name))).collect());
+        let listed = listing::references(remote, &self.network, &prefixes).await?;
+        Some(listed.iter().filter_map(|(id, name)| Some((meant(watched, name)?, *id))).collect())
+    }
+
+    async fn list(&self, remote: &Remote, watched: &[Watched]) -> Result<BTreeMap<BranchName, Oid>, GitError> {
+        if let Some(listed) = self.list_without_program(remote, watched).await {
+            return Ok(listed);
         }
         let mut arguments = vec!["ls-remote".to_owned(), "--quiet".to_owned(), remote.url.clone()];
         arguments.extend(watched.iter().map(|watched| match watched {
@@ -342,7 +340,7 @@ impl Mirror {
             .lines()
             .filter_map(|line| {
                 let (id, name) = line.split_once('\t')?;
-                meant((Oid::from_str(id).ok()?, name))
+                Some((meant(watched, name)?, Oid::from_str(id).ok()?))
             })
             .collect())
     }
@@ -403,6 +401,20 @@ impl Mirror {
     }
 }
 
+/// Returns how the remote's names begin of what is watched.
+fn prefix(watched: &Watched) -> String {
+    match watched {
+        Watched::Shallow(branch) | Watched::One(branch) => format!("{HEADS}{branch}"),
+        Watched::StartingWith(prefix) => format!("{HEADS}{prefix}"),
+    }
+}
+
+/// Returns the branch that the remote names so, when it is watched: what begins so is more than what is meant.
+fn meant(watched: &[Watched], name: &str) -> Option<BranchName> {
+    let branch = BranchName::new(name.strip_prefix(HEADS)?).ok()?;
+    watched.iter().any(|watched| watched.is_meant(&branch)).then_some(branch)
+}
+
 /// The most that is told of what the remote's hooks say, in characters.
 const MAX_HOOK_WORDS: usize = 300;
 
@@ -448,6 +460,22 @@ mod tests {
         let expected =
             "[remote rejected] (pre-receive hook declined): branch env/dev-next is protected from force push";
         assert_eq!(words, expected);
+    }
+
+    #[tokio::test]
+    async fn no_program_is_started_to_find_out_whether_branches_have_moved() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let there = Repository::init_bare(folder.path().join("there.git")).expect("a repository");
+        let someone = git2::Signature::new("someone", "someone@example.com", &git2::Time::new(0, 0)).expect("a name");
+        let tree = there.treebuilder(None).and_then(|empty| empty.write()).expect("is written");
+        let tree = there.find_tree(tree).expect("a tree");
+        there.commit(Some("refs/heads/main"), &someone, &someone, "one", &tree, &[]).expect("is written");
+        let mirror = Mirror::open(&folder.path().join("shop.git")).expect("is made");
+        // It is not reached over HTTP.
+        let remote = Remote { url: there.path().display().to_string(), authorization: None };
+        let watched = [Watched::Shallow("main".to_owned().try_into().expect("a name"))];
+        assert_eq!(mirror.is_behind(&remote, &watched).await.expect("is read"), None);
+        assert!(mirror.refresh(&remote, &watched).await.expect("is fetched"), "it has moved");
     }
 
     #[test]

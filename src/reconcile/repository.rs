@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::{keeping_up::KeepingUp, listening::Heard};
+use self::{keeping_up::KeepingUp, listening::Listening};
 use super::{
     LookError,
     attention::Attention,
@@ -97,8 +97,7 @@ struct State {
     comments: CommentsView,
     previews: PreviewWork,
     wake_at: Option<Timestamp>,
-    /// Whether webhooks tell of branches.
-    heard: Heard,
+    listening: Listening,
     keeping_up: KeepingUp,
     /// When hydrations are forgotten that nobody asks for; at once where nothing is said.
     forget_at: Option<tokio::time::Instant>,
@@ -168,13 +167,13 @@ impl RepositoryWorker {
             let until_all = self.poll.saturating_sub(read_all.elapsed());
             let until_due = self.until_woken(&state).min(held_back.unwrap_or(Duration::MAX));
             let wait = pause.unwrap_or_else(|| until_all.min(until_due));
-            let listening = self.listening(&state);
+            let listed = self.listed(&state, pause);
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => sort(message, &mut attention, &mut waiting),
                     None => return,
                 },
-                () = listening::moved(listening) => attention.push(Attention::Everything),
+                () = state.listening.moved(listed) => attention.push(Attention::Everything),
                 () = state.previews.finish() => attention.push(Attention::Command),
                 () = tokio::time::sleep(wait) => {
                     let all = pause.is_some() || read_all.elapsed() >= self.poll;
@@ -218,11 +217,10 @@ impl RepositoryWorker {
         let mut has_moved = false;
         if first {
             self.refresh(state, &context).await?;
-            state.heard = self.was_heard(&context).await?;
         } else if !stale.is_empty() {
             has_moved = self.refresh_told(state, &context, &stale).await?;
         }
-        state.heard.note(&attention, has_moved);
+        state.listening.note(&self.shared.store, &self.repository, &attention, has_moved).await?;
         self.admit_and_look(state, &context).await?;
         self.forget_unused(state).await?;
         // Only now are the branches known on which the commits are to be found.

@@ -3,9 +3,14 @@
 //! - A webhook that was stopped is tested: when the test arrives, the forge begins again by itself.
 //! - When it does not, that is said on the status page, in the log and by `hydromote status`, with what to do.
 //! - It only shortens a delay: what a webhook would tell of is found by polling.
+//! - Where the webhooks are not ours to see, that is said once, and it is asked again once a day.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::board::Boards;
@@ -18,6 +23,9 @@ use crate::{
 
 /// How often it is looked, at most.
 pub const WATCHED: Duration = Duration::from_secs(15 * 60);
+
+/// How often those are asked for that were not ours to see: that right may be given at any time.
+const KEPT_OUT_ASKED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Watches the webhooks of one forge.
 pub struct WebhookWatch {
@@ -35,13 +43,28 @@ pub struct WebhookWatch {
     pub every: Duration,
 }
 
+/// The repositories whose webhooks are not ours to see, and when each is asked for again.
+#[derive(Debug, Default)]
+struct KeptOut(BTreeMap<RepositoryId, Instant>);
+
+impl KeptOut {
+    fn is_due(&self, repository: &RepositoryId, now: Instant) -> bool {
+        self.0.get(repository).is_none_or(|next| *next <= now)
+    }
+
+    /// Notes that one was not ours to see; says whether that was not known.
+    fn insert(&mut self, repository: &RepositoryId, now: Instant) -> bool {
+        self.0.insert(repository.clone(), now + KEPT_OUT_ASKED).is_none()
+    }
+}
+
 impl WebhookWatch {
     /// Looks now and then until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         if !self.forge.disables_webhooks() {
             return;
         }
-        let mut kept_out = BTreeSet::new();
+        let mut kept_out = KeptOut::default();
         loop {
             if stop.run_until_cancelled(self.look(&mut kept_out)).await.is_none() {
                 return;
@@ -52,20 +75,22 @@ impl WebhookWatch {
         }
     }
 
-    async fn look(&self, kept_out: &mut BTreeSet<RepositoryId>) {
+    async fn look(&self, kept_out: &mut KeptOut) {
         let known = self.store.repositories().await.unwrap_or_default();
         let known = known.into_iter().filter(|known| self.repositories.contains(known));
         let named = self.repositories.0.iter().filter_map(RepositoryPattern::exact);
         let repositories: BTreeSet<RepositoryId> = named.chain(known).collect();
         for repository in repositories {
+            if !kept_out.is_due(&repository, Instant::now()) {
+                continue;
+            }
             match self.trouble(&repository).await {
                 Ok(trouble) => {
-                    kept_out.remove(&repository);
+                    kept_out.0.remove(&repository);
                     self.say(&repository, trouble);
                 }
-                // That right may be given at any time.
                 Err(ForgeError::Unauthorised { .. } | ForgeError::NotFound { .. }) => {
-                    if kept_out.insert(repository.clone()) {
+                    if kept_out.insert(&repository, Instant::now()) {
                         tracing::info!(
                             "the webhooks of `{repository}` are not ours to see: nobody notices here when one stops"
                         );
@@ -120,5 +145,28 @@ fn stopped(webhook: &WebhookSeen) -> Option<String> {
         WebhookStanding::Sends | WebhookStanding::SwitchedOff => None,
         WebhookStanding::Paused { until } => Some(format!("sends no webhooks until {until:.0}")),
         WebhookStanding::Disabled => Some("sends no webhooks any more".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn webhooks_that_are_not_ours_to_see_are_asked_for_once_a_day_and_told_of_once() {
+        let (mut kept_out, now) = (KeptOut::default(), Instant::now());
+        let [shop, other] = ["acme/shop", "acme/other"].map(|name| RepositoryId::new(name).expect("a name"));
+        let (mut asked, mut told) = (Vec::new(), Vec::new());
+        for look in 0..=200 {
+            let now = now + look * WATCHED;
+            assert!(kept_out.is_due(&other, now), "nobody waits for another one");
+            if kept_out.is_due(&shop, now) {
+                asked.push(look);
+                if kept_out.insert(&shop, now) {
+                    told.push(look);
+                }
+            }
+        }
+        assert_eq!((asked, told), (vec![0, 96, 192], vec![0]));
     }
 }

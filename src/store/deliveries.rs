@@ -1,4 +1,5 @@
-//! Webhook deliveries: written before they are answered, done when a look has begun after them.
+//! Webhook deliveries: written before they are answered, done when a look has begun after them; and whose branches they
+//! tell of, which is known for longer than they are.
 //!
 //! One task writes them, as many with one commit as have come while it wrote those before: a commit waits for the disk,
 //! and where everybody commits alone they wait for each other.
@@ -10,6 +11,7 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Store, StoreError, from_millis, to_millis};
+use crate::domain::ids::RepositoryId;
 
 /// How many are written with one commit.
 const WRITTEN_AT_ONCE: usize = 256;
@@ -18,8 +20,6 @@ const WAITING_LIMIT: usize = 1024;
 /// How many open ones of a repository are told apart. Where there are more, everything is read again, which takes less
 /// than to heed each of them.
 const TOLD_APART: i64 = 2_000;
-/// How many of the newest ones are looked through for what was told.
-const NEWEST: i64 = 20_000;
 
 /// A delivery to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,20 +114,28 @@ impl Store {
         Ok(row.get::<Option<i64>, _>(0).map(from_millis))
     }
 
-    /// Says whether one of the newest deliveries, of all repositories together, told this of a repository.
-    pub async fn has_told(&self, repository: &str, hint: &str) -> Result<bool, StoreError> {
-        let row = sqlx::query(
-            "SELECT EXISTS (
-                SELECT 1 FROM (SELECT repository, hint FROM deliveries ORDER BY id DESC LIMIT $3)
-                WHERE repository = $1 AND hint = $2
-            )",
-        )
-        .bind(repository)
-        .bind(hint)
-        .bind(NEWEST)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(row.get(0))
+    /// Says whether webhooks told of a repository's branches the last time.
+    pub async fn is_heard(&self, repository: &RepositoryId) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT 1 FROM heard WHERE repository = $1")
+            .bind(repository.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Writes down that webhooks told of a repository's branches.
+    pub async fn save_heard(&self, repository: &RepositoryId) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO heard (repository) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(repository.as_str())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes down that no webhook told of a repository's branches.
+    pub async fn save_unheard(&self, repository: &RepositoryId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM heard WHERE repository = $1").bind(repository.as_str()).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Marks the deliveries about a repository up to `last` as done.
@@ -234,14 +242,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_known_what_was_told_of_a_repository() {
+    async fn that_a_repository_is_heard_outlives_its_deliveries() {
         let store = Store::in_memory().await.expect("a database in memory");
-        let hint = "its branch moved".to_owned();
-        assert!(!store.has_told("a/b", &hint).await.expect("is read"));
-        store.record_delivery(&NewDelivery { hint: hint.clone(), ..new("1") }).await.expect("is written");
-        assert!(store.has_told("a/b", &hint).await.expect("is read"));
-        assert!(!store.has_told("a/b", "its branch moved again").await.expect("is read"));
-        assert!(!store.has_told("a/other", &hint).await.expect("is read"));
+        let [shop, other] = ["a/b", "a/other"].map(|name| RepositoryId::new(name).expect("an owner and a name"));
+        store.record_delivery(&new("1")).await.expect("is written");
+        store.save_heard(&shop).await.expect("is written");
+        store.save_heard(&shop).await.expect("is written");
+        store.finish_deliveries("a/b", 1, Timestamp::UNIX_EPOCH).await.expect("is written");
+        store.prune_deliveries(Timestamp::MAX).await.expect("is written");
+        assert!(!store.has_delivery("github", "1").await.expect("is read"));
+        assert!(store.is_heard(&shop).await.expect("is read"));
+        assert!(!store.is_heard(&other).await.expect("is read"));
+        store.save_unheard(&shop).await.expect("is written");
+        assert!(!store.is_heard(&shop).await.expect("is read"));
     }
 
     #[tokio::test]

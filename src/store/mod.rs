@@ -33,10 +33,10 @@ pub use renderings::StoredRendering;
 pub use rollbacks::RolledBack;
 
 /// The version of the schema, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 7;
+const SCHEMA_VERSION: i64 = 8;
 
 /// What brings the schema from each version to the next.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("comments.sql"),
     include_str!("rollbacks.sql"),
@@ -44,6 +44,7 @@ const STEPS: [&str; 7] = [
     include_str!("lanes.sql"),
     include_str!("previews.sql"),
     include_str!("renderings.sql"),
+    include_str!("heard.sql"),
 ];
 
 /// How long a writer waits for another.
@@ -238,6 +239,36 @@ mod tests {
         let place = Place { environment: promotion.environment, lane: promotion.lane };
         for active in [promotion.active_sha, rollback.active_sha] {
             assert!(store.knows_run(&strategy, &place, &active).await.expect("is read"), "{active} is asked for again");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_was_told_of_before_that_was_remembered_is_heard() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("hydromote.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.expect("a database");
+        for step in &STEPS[..7] {
+            sqlx::raw_sql(*step).execute(&old).await.expect("is written");
+        }
+        sqlx::raw_sql(
+            r#"PRAGMA user_version = 7;
+            INSERT INTO deliveries (forge, delivery, repository, hint, received_at) VALUES
+            ('hub', '1', 'acme/shop', '{"branch":{"branch":"main","after":null}}', 0),
+            ('hub', '2', 'acme/shop', '{"branch":{"branch":"env/dev","after":null}}', 0),
+            ('hub', '3', 'acme/reports', '{"commit":{"sha":"1","key":null}}', 0),
+            ('hub', '4', 'acme/commands', '"everything"', 0),
+            ('hub', '5', 'acme/none', '', 0);"#,
+        )
+        .execute(&old)
+        .await
+        .expect("is written");
+        old.close().await;
+
+        let store = Store::open(&path).await.expect("because the version is known");
+        for (name, expected) in [("shop", true), ("reports", false), ("commands", false), ("none", false)] {
+            let repository = RepositoryId::new(format!("acme/{name}")).expect("an owner and a name");
+            assert_eq!(store.is_heard(&repository).await.expect("is read"), expected, "{name}");
         }
     }
 

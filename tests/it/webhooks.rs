@@ -1,6 +1,6 @@
 //! Webhooks are hints: lost, doubled or out of order they change nothing but the delay.
 
-use hydromote::local_forge::{Delivery, Fault, FaultKind, MergeMethod, Permission, Release};
+use hydromote::local_forge::{Delivery, Fault, FaultKind, MergeMethod, Permission, Release, RepositoryOptions};
 
 use crate::{
     program::{Site, Start, until},
@@ -138,6 +138,40 @@ async fn what_failed_while_the_service_was_away_is_asked_for_again_when_it_is_ba
     .await?;
     let deliveries = site.forge.deliveries(REPOSITORY).await?;
     assert_eq!(deliveries.iter().filter(|one| one.redelivery).count(), repeated);
+    served.terminate().await?;
+    site.forge.shutdown().await?;
+    Ok(())
+}
+
+/// Of the first of two repositories the webhooks cannot be read, time and again.
+#[tokio::test]
+async fn a_repository_whose_webhooks_cannot_be_read_keeps_no_other_one_from_being_asked_for() -> TestResult {
+    let site = Site::new().await?;
+    let broken = "acme/broken";
+    site.forge.create_repository("acme", "broken", RepositoryOptions::default()).await?;
+    for repository in [broken, REPOSITORY] {
+        site.forge.grant(repository, BOT, Permission::Admin).await?;
+    }
+    let path_contains = format!("/repos/{broken}/hooks");
+    site.forge.fail(Fault { method: None, path_contains, times: u32::MAX, kind: FaultKind::Status(502) });
+    let both = Start { served: &format!("{broken}', '{REPOSITORY}"), ..Start::default() };
+    let served = site.serve(both).await?;
+    let listen = served.url.trim_start_matches("http://").to_owned();
+    site.tell(&served).await?;
+    served.terminate().await?;
+    let mut files = everywhere("v1");
+    files.push(("hydromote.yaml".to_owned(), strategy(&["dev"])));
+    site.push("first", files).await?;
+    site.forge.webhooks_sent().await;
+    let missed = never_arrived(&site.forge.deliveries(REPOSITORY).await?);
+    assert!(!missed.is_empty());
+    let environment = [("HYDROMOTE__SERVER__LISTEN", listen.as_str())];
+    let served = site.serve(Start { environment: &environment, ..both }).await?;
+    let all_arrived = until("everything has arrived", async || {
+        let still_missed = never_arrived(&site.forge.deliveries(REPOSITORY).await?);
+        Ok(still_missed.is_empty().then_some(()))
+    });
+    all_arrived.await.map_err(|error| format!("{error}\n{}", served.log()))?;
     served.terminate().await?;
     site.forge.shutdown().await?;
     Ok(())
