@@ -8,7 +8,7 @@ async fn a_commit_that_left_the_line_is_never_promoted() -> TestResult {
     world.healthy_all(&["dev", "staging", "prod"]).await?;
     world.push_dry("leaves", everywhere("v2")).await?;
     world.settle().await?;
-    world.healthy("dev").await?;
+    world.healthy_all(&["dev"]).await?;
     world.force_push_dry("first", "instead", everywhere("v3")).await?;
     world.settle().await?;
     insta::assert_snapshot!(world.board().await?, @"
