@@ -37,5 +37,5 @@ fn of_place(state: &PlaceState) -> impl Iterator<Item = &DrySha> {
     let proposed = state.proposal.iter().chain(&state.restoration).map(|proposal| &proposal.dry);
     let back = state.rollback.iter().flat_map(|rollback| [&rollback.bad, &rollback.target.dry]);
     let held = state.hold.iter().flat_map(|hold| hold.through.iter().chain(&hold.target));
-    runs.iter().take(RUNS).map(|run| &run.dry).chain(proposed).chain(back).chain(held)
+    runs.iter().take(RUNS).map(|run| &run.dry).chain(proposed).chain(back).chain(held).chain(&state.claimed)
 }

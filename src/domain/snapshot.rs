@@ -55,6 +55,9 @@ pub struct PlaceState {
     pub active: Active,
     /// What is known of hydrating dry SHAs for this place.
     pub hydrations: BTreeMap<DrySha, Hydration>,
+    /// Dry SHAs that commits on the active branch name which are no proposals that we know: whether they were promoted
+    /// shows only by what came of hydrating them.
+    pub claimed: BTreeSet<DrySha>,
     /// The labels of the roots on the active branch.
     pub labels: RootLabels,
     /// What the proposed branch holds.

@@ -13,7 +13,10 @@
 //! - One that changes what we own, be it back to what ran before, is *drift*, until the content is again what the run held, a
 //!   proposal of ours is merged on it, or a person adopts it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,7 +32,7 @@ use crate::{
         rollback::{self, Restored},
         snapshot::{ActiveCommit, Run},
     },
-    git::{history::BranchCommit, trailers::Trailers},
+    git::{history::BranchCommit, trailers::Trailers, tree::tree_id},
     store::PlaceNote,
 };
 
@@ -268,6 +271,17 @@ fn brought(
         && !promoted_again
         && runs.iter().any(|run| run.dry == *dry && !run.beside);
     (!taken_back).then(|| Brought { dry: dry.clone(), restored: None, beside: false })
+}
+
+/// Returns the dry SHAs that commits of an active branch name which are no proposals that are known.
+pub fn claimed(place: &Place, history: &[LaneCommit], known: &KnownProposals) -> BTreeSet<DrySha> {
+    let is_known = |commit: &BranchCommit| {
+        let ids = commit.merged.into_iter().chain([commit.id]).filter_map(|id| ProposedSha::new(id.to_string()).ok());
+        ids.into_iter().any(|id| known.commits.contains_key(&id)) || known.trees.contains_key(&tree_id(commit.tree))
+    };
+    let unknown = history.iter().map(|seen| &seen.commit).filter(|commit| !is_known(commit));
+    let trailers = unknown.flat_map(|commit| commit.trailers.iter().chain(&commit.merged_trailers));
+    trailers.filter_map(|trailers| trailers.dry_of(&place.lane)).cloned().collect()
 }
 
 /// Says whether each root that differs is as it was rendered, as far as that is known.

@@ -205,6 +205,7 @@ async fn observe_place(
         }
     };
     proposals::recognise(context, place, &pull_requests, &history, &mut known).await?;
+    let claimed = active::claimed(place, &history, &known);
     let mut read = active::read_branch(&context.id.name, place, &history, &known);
     drifts::explain(&mut read, &pull_requests);
     let lane = drifts::Lane { place, reading, history: &history, pull_requests: &pull_requests };
@@ -266,6 +267,7 @@ async fn observe_place(
     let mut state = PlaceState {
         active: Active::Present(ActiveBranch { head, tree, drift: read.drift, runs }),
         hydrations: known.hydrations,
+        claimed,
         labels: reading.labels(&place.lane),
         pull_request: match open.and_then(open_pull_request) {
             Some(pull_request) => Some(OpenPullRequest {

@@ -32,6 +32,31 @@ async fn a_foreign_change_of_our_files_stops_the_environment_until_it_is_taken_b
     world.finish().await
 }
 
+/// The words of a promotion make none of other content, also when nobody knows any more what was to come.
+#[tokio::test]
+async fn what_copies_the_words_of_a_promotion_stays_drift() -> TestResult {
+    let mut world = World::with_environments(&["dev, autoMerge: false"]).await?;
+    world.promote("dev").await?;
+    world.settle().await?;
+    world.push_dry("second", everywhere("v2")).await?;
+    world.settle().await?;
+    let proposed = world.branch("env/dev-next").await?;
+    let message = world.message(&proposed)?;
+    world.push_dry("third", everywhere("v3")).await?;
+    world.settle().await?;
+    world.promote("dev").await?;
+    world.settle().await?;
+    let files = vec![("shop/manifest.yaml".to_owned(), config("by-hand"))];
+    world.push_with_words("env/dev", &message, files).await?;
+    world.settle().await?;
+    let before = world.board().await?;
+    insta::assert_snapshot!(before, @"");
+    world.forget_hydrations().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.finish().await
+}
+
 #[tokio::test]
 async fn a_foreign_commit_beside_our_files_is_taken_along_and_resets_no_soak() -> TestResult {
     let mut world = World::with_environments(&["dev, soak: 10m", "staging"]).await?;

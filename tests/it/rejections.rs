@@ -1,13 +1,5 @@
 //! What people reject: pull requests that they close, and dry commits.
 
-use hydromote::{
-    domain::{
-        hydration::{EnvironmentHydration, RenderedRoots},
-        ids::{DrySha, EnvironmentName, StrategyId, StrategyName},
-    },
-    store::{HydratedRoots, Store},
-};
-
 use crate::world::{TestResult, World, everywhere};
 
 #[tokio::test]
@@ -255,21 +247,6 @@ async fn what_is_no_dry_commit_is_not_rejected() -> TestResult {
     world.finish().await
 }
 
-/// Has the service forget what came of hydrating everything that is not asked for, at its next start.
-async fn forget_hydrations(world: &mut World) -> TestResult {
-    world.stop().await;
-    let store = Store::open(&world.data().join("hydromote.db")).await?;
-    let repository = store.repositories().await?.into_iter().next().ok_or("it serves one")?;
-    let (strategy, dev) = (StrategyId { repository, name: StrategyName::new("shop")? }, EnvironmentName::new("dev")?);
-    let hydration = EnvironmentHydration::Done(RenderedRoots::default());
-    for number in 0..100 {
-        let dry = DrySha::new(format!("{number:040x}"))?;
-        store.save_hydration(&strategy, &dev, &dry, &hydration, &HydratedRoots::new()).await?;
-    }
-    store.close().await;
-    world.start().await
-}
-
 /// A commit with the content of one that was rejected is kept out, also when the rejected one has left the dry branch and
 /// nobody knows any more what it rendered to: its pull request holds it.
 #[tokio::test]
@@ -294,7 +271,7 @@ async fn what_was_rejected_stays_out_when_what_it_rendered_to_is_forgotten() -> 
              ! amended was rejected by closing #4; reopen it to take that back
     #4 was closed: Promote second to prod: second
     ");
-    forget_hydrations(&mut world).await?;
+    world.forget_hydrations().await?;
     world.settle().await?;
     assert_eq!(world.board().await?, before);
     world.finish().await

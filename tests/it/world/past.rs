@@ -46,6 +46,11 @@ impl World {
         Ok(trailers)
     }
 
+    /// Returns the message of a commit.
+    pub(crate) fn message(&self, sha: &str) -> Fallible<String> {
+        Ok(self.git()?.find_commit(git2::Oid::from_str(sha)?)?.message().unwrap_or_default().to_owned())
+    }
+
     /// Returns the tree of a commit.
     pub(crate) fn tree(&self, sha: &str) -> Fallible<String> {
         Ok(self.git()?.find_commit(git2::Oid::from_str(sha)?)?.tree_id().to_string())

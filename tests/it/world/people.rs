@@ -369,7 +369,12 @@ impl World {
 
     /// Pushes somebody's commit to a branch.
     pub(crate) async fn push_to(&mut self, branch: &str, files: Files) -> TestResult {
-        let (branch, message) = (branch.to_owned(), "by hand".to_owned());
+        self.push_with_words(branch, "by hand", files).await
+    }
+
+    /// Pushes somebody's commit with this message to a branch.
+    pub(crate) async fn push_with_words(&mut self, branch: &str, message: &str, files: Files) -> TestResult {
+        let (branch, message) = (branch.to_owned(), message.to_owned());
         self.home().commit_files(self.home_name(), STRANGER, CommitFiles { branch, message, files }).await?;
         Ok(())
     }

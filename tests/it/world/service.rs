@@ -15,7 +15,8 @@ use hydromote::{
     crash::FailPoints,
     domain::{
         deployed::Tool,
-        ids::{ForgeName, PullRequestNumber, RepositoryId},
+        hydration::{EnvironmentHydration, RenderedRoots},
+        ids::{DrySha, EnvironmentName, ForgeName, PullRequestNumber, RepositoryId},
     },
     forge::Forge,
     git::mirror::{self, Mirror},
@@ -29,7 +30,7 @@ use hydromote::{
     },
     secret::Secret,
     settings::{RepositoryPattern, ServedRepositories},
-    store::{CommandedComment, Progress, Store},
+    store::{CommandedComment, HydratedRoots, Progress, Store},
 };
 use sha2::Sha256;
 use tokio::sync::OnceCell;
@@ -294,6 +295,20 @@ impl World {
     pub(crate) async fn restart_without_database(&mut self) -> TestResult {
         self.stop().await;
         std::fs::remove_dir_all(self.dir.path().join("service"))?;
+        self.start().await
+    }
+
+    /// Has the service forget what came of hydrating everything that is not asked for, at a restart: so much was hydrated
+    /// since that is not asked for, either.
+    pub(crate) async fn forget_hydrations(&mut self) -> TestResult {
+        self.stop().await;
+        let store = Store::open(&self.data().join("hydromote.db")).await?;
+        let (dev, hydration) = (EnvironmentName::new("dev")?, EnvironmentHydration::Done(RenderedRoots::default()));
+        for number in 0..100 {
+            let dry = DrySha::new(format!("{number:040x}"))?;
+            store.save_hydration(&self.id, &dev, &dry, &hydration, &HydratedRoots::new()).await?;
+        }
+        store.close().await;
         self.start().await
     }
 
