@@ -38,6 +38,7 @@ async fn what_copies_the_words_of_a_promotion_stays_drift() -> TestResult {
     let mut world = World::with_environments(&["dev, autoMerge: false"]).await?;
     world.promote("dev").await?;
     world.settle().await?;
+    world.healthy_all(&["dev"]).await?;
     world.push_dry("second", everywhere("v2")).await?;
     world.settle().await?;
     let proposed = world.branch("env/dev-next").await?;
@@ -50,7 +51,10 @@ async fn what_copies_the_words_of_a_promotion_stays_drift() -> TestResult {
     world.push_with_words("env/dev", &message, files).await?;
     world.settle().await?;
     let before = world.board().await?;
-    insta::assert_snapshot!(before, @"");
+    insta::assert_snapshot!(before, @"
+    dev      third, `health` has not been reported
+    hydromote/drift/dev on (commit): stranger changed `shop` on the branch in (commit)
+    ");
     world.forget_hydrations().await?;
     world.settle().await?;
     assert_eq!(world.board().await?, before);

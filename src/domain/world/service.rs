@@ -62,6 +62,7 @@ impl World {
                 None => Active::Missing,
             },
             hydrations: world.hydrations.clone(),
+            claimed: BTreeSet::new(),
             labels: BTreeMap::new(),
             proposal: world.proposal.clone().map(|proposal| self.placed(world, proposal)),
             pull_request: match &world.unseen {
