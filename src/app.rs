@@ -298,7 +298,8 @@ fn workers_hub(
         if stop.is_cancelled() {
             return None;
         }
-        let mirror = match Mirror::open(&mirror::folder(&data, repository)) {
+        let opened = Mirror::open(&mirror::folder(&data, repository));
+        let mirror = match opened.and_then(|mirror| mirror.let_go().map(|()| mirror)) {
             Ok(mirror) => mirror.with_fail_points(fail_points.clone()).with_network(network.clone()),
             Err(error) => {
                 tracing::error!(%repository, %error, "could not open the mirror");

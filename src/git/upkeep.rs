@@ -15,7 +15,7 @@
 //! [geometric repacking]: https://git-scm.com/docs/git-repack#Documentation/git-repack.txt---geometricfactor
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -45,6 +45,15 @@ const DROPPED_AT: &str = "hydromote-dropped-at";
 
 /// Hold the renderings that are known, and all commits, while git looks for what nobody needs.
 const HOLDING: [&str; 2] = ["refs/hydromote/renderings", "refs/hydromote/commits"];
+
+/// The file in which git lists the commits whose parents it takes for absent ([format]).
+///
+/// [format]: https://git-scm.com/docs/shallow
+const SHALLOW: &str = "shallow";
+
+/// The file in a mirror that lists, one per line, the commits that are cut off only while something is held; it is
+/// there as long as anything is held.
+const HELD: &str = "hydromote-held";
 
 /// How packs begin that git has not finished, in its folder of packs.
 const UNFINISHED: &str = ".tmp-";
@@ -76,11 +85,17 @@ impl Mirror {
     /// Also when an object of a rendering is missing: then nothing is dropped.
     pub async fn drop_unused(&self, renderings: Vec<Oid>, now: Timestamp) -> Result<(), GitError> {
         self.clean_up(now).await?;
-        let cut = self.read(move |repository, _| hold(repository, &renderings)).await?;
-        let dropped = self.drop_unheld().await;
-        // Fetches would look through all of them.
-        self.read(move |repository, _| let_go(repository, &cut)).await?;
+        let dropped = match self.read(move |repository, _| hold(repository, &renderings)).await {
+            Ok(()) => self.drop_unheld().await,
+            Err(error) => Err(error),
+        };
+        self.read(|repository, _| let_go(repository)).await?;
         dropped
+    }
+
+    /// Lets go of what a process held that was killed while it dropped; nobody else may drop meanwhile.
+    pub fn let_go(&self) -> Result<(), GitError> {
+        let_go(&Repository::open_bare(self.path())?)
     }
 
     /// Returns when that was last done.
@@ -141,8 +156,10 @@ fn remove_unfinished(packs: &Path, now: SystemTime) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Has references hold renderings, in a tree of folders by the first two digits of their names, and every commit. Returns the commits whose parents are not there: for git they are cut off while they are held.
-fn hold(repository: &Repository, renderings: &[Oid]) -> Result<Vec<Oid>, GitError> {
+/// Has references hold every commit, and these renderings in a tree of folders by the first two digits of their names.
+/// Commits whose parents are not there are cut off for git meanwhile.
+fn hold(repository: &Repository, renderings: &[Oid]) -> Result<(), GitError> {
+    let_go(repository)?;
     let odb = repository.odb()?;
     let mut folders: BTreeMap<String, BTreeMap<String, Entry>> = BTreeMap::new();
     for id in renderings.iter().filter(|id| odb.exists(**id)) {
@@ -160,9 +177,11 @@ fn hold(repository: &Repository, renderings: &[Oid]) -> Result<Vec<Oid>, GitErro
     batch.write(repository)?;
 
     let Commits { newest, cut } = commits(repository)?;
-    let shallow = cut_off(repository)?;
-    let cut: Vec<Oid> = cut.into_iter().filter(|id| !shallow.contains(id)).collect();
-    write_cut_off(repository, &shallow.iter().chain(&cut).copied().collect())?;
+    let shallow = listed(repository, SHALLOW)?;
+    write_list(repository, HELD, &cut.difference(&shallow).copied().collect())?;
+    if !cut.is_subset(&shallow) {
+        write_list(repository, SHALLOW, &shallow.union(&cut).copied().collect())?;
+    }
     let nobody = Signature::new("Hydromote", "hydromote@localhost", &Time::new(0, 0))?;
     let newest = newest.into_iter().map(|id| repository.find_commit(id)).collect::<Result<Vec<_>, _>>()?;
     let newest: Vec<_> = newest.iter().collect();
@@ -172,13 +191,23 @@ fn hold(repository: &Repository, renderings: &[Oid]) -> Result<Vec<Oid>, GitErro
     for (name, held) in HOLDING.into_iter().zip([all, commits]) {
         repository.reference(name, held, true, "it is kept")?;
     }
-    Ok(cut)
+    Ok(())
 }
 
-fn let_go(repository: &Repository, cut: &[Oid]) -> Result<(), GitError> {
-    let mut shallow = cut_off(repository)?;
-    shallow.retain(|id| !cut.contains(id));
-    write_cut_off(repository, &shallow)?;
+/// Removes what [`hold`] left there: fetches would look through all of it, and history would end where it was cut off.
+fn let_go(repository: &Repository) -> Result<(), GitError> {
+    if !repository.path().join(HELD).exists() {
+        return Ok(());
+    }
+    let (held, shallow) = (listed(repository, HELD)?, listed(repository, SHALLOW)?);
+    if !held.is_disjoint(&shallow) {
+        let before: BTreeSet<Oid> = shallow.difference(&held).copied().collect();
+        match before.is_empty() {
+            // Git takes a repository for shallow where the file is there.
+            true => remove(repository, SHALLOW)?,
+            false => write_list(repository, SHALLOW, &before)?,
+        }
+    }
     for name in HOLDING {
         match repository.find_reference(name) {
             Ok(mut reference) => reference.delete()?,
@@ -186,7 +215,7 @@ fn let_go(repository: &Repository, cut: &[Oid]) -> Result<(), GitError> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    remove(repository, HELD)
 }
 
 /// The commits of a repository.
@@ -194,7 +223,7 @@ struct Commits {
     /// Those that are nobody's parent.
     newest: Vec<Oid>,
     /// Those with a parent that is not there.
-    cut: Vec<Oid>,
+    cut: BTreeSet<Oid>,
 }
 
 /// Finds all commits, on branches or not.
@@ -207,12 +236,12 @@ fn commits(repository: &Repository) -> Result<Commits, GitError> {
         }
         true
     })?;
-    let (mut parents, mut cut) = (HashSet::new(), Vec::new());
+    let (mut parents, mut cut) = (HashSet::new(), BTreeSet::new());
     for id in &all {
         let commit = repository.find_commit(*id)?;
         parents.extend(commit.parent_ids());
         if commit.parent_ids().any(|parent| !all.contains(&parent)) {
-            cut.push(*id);
+            cut.insert(*id);
         }
     }
     let mut newest: Vec<Oid> = all.into_iter().filter(|id| !parents.contains(id)).collect();
@@ -220,32 +249,27 @@ fn commits(repository: &Repository) -> Result<Commits, GitError> {
     Ok(Commits { newest, cut })
 }
 
-/// Returns the commits whose parents git takes for absent ([shallow]).
-///
-/// [shallow]: https://git-scm.com/docs/shallow
-fn cut_off(repository: &Repository) -> Result<HashSet<Oid>, GitError> {
-    match std::fs::read_to_string(repository.path().join("shallow")) {
+/// Returns the commits that a file of the repository lists, one per line.
+fn listed(repository: &Repository, file: &str) -> Result<BTreeSet<Oid>, GitError> {
+    match std::fs::read_to_string(repository.path().join(file)) {
         Ok(text) => Ok(text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashSet::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
         Err(error) => Err(GitError::Folder(error)),
     }
 }
 
-fn write_cut_off(repository: &Repository, commits: &HashSet<Oid>) -> Result<(), GitError> {
-    let path = repository.path().join("shallow");
-    let written = match commits.is_empty() {
-        true => match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        },
-        false => {
-            let mut lines: Vec<String> = commits.iter().map(|id| format!("{id}\n")).collect();
-            lines.sort_unstable();
-            let fresh = path.with_extension("new");
-            std::fs::write(&fresh, lines.concat()).and_then(|()| std::fs::rename(&fresh, &path))
-        }
-    };
-    written.map_err(GitError::Folder)
+fn write_list(repository: &Repository, file: &str, commits: &BTreeSet<Oid>) -> Result<(), GitError> {
+    let path = repository.path().join(file);
+    let lines: String = commits.iter().map(|id| format!("{id}\n")).collect();
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, lines).and_then(|()| std::fs::rename(&fresh, &path)).map_err(GitError::Folder)
+}
+
+fn remove(repository: &Repository, file: &str) -> Result<(), GitError> {
+    match std::fs::remove_file(repository.path().join(file)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(GitError::Folder(error)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -268,6 +292,12 @@ mod tests {
         let folder = batch.tree(&BTreeMap::from([("web.yaml".to_owned(), Entry { mode: batch::FILE, id: file })]))?;
         batch.write(repository)?;
         Ok([file, folder])
+    }
+
+    /// Removes an object that is in no pack.
+    fn lose(mirror: &Mirror, id: Oid) -> std::io::Result<()> {
+        let name = id.to_string();
+        std::fs::remove_file(mirror.path().join("objects").join(&name[..2]).join(&name[2..]))
     }
 
     fn commit(repository: &Repository, tree: Oid, branch: &str) -> Result<Oid, GitError> {
@@ -315,8 +345,7 @@ mod tests {
         let gone = commit(first, &[])?;
         let cut = commit(first, &[&repository.find_commit(gone)?])?;
         let left = commit(second, &[&repository.find_commit(cut)?])?;
-        let name = gone.to_string();
-        std::fs::remove_file(mirror.path().join("objects").join(&name[..2]).join(&name[2..]))?;
+        lose(&mirror, gone)?;
         for _ in 0..2 {
             mirror.drop_unused(Vec::new(), Timestamp::UNIX_EPOCH).await?;
             let fresh = Repository::open_bare(mirror.path())?;
@@ -324,6 +353,32 @@ mod tests {
             assert!(fresh.find_commit(cut).is_ok() && fresh.find_blob(file).is_ok());
             assert!(!mirror.path().join("shallow").exists(), "that a parent is not there is nobody else's business");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_killed_process_held_is_let_go_and_what_a_fetch_cut_off_stays() -> TestResult {
+        let (_folder, mirror) = mirror()?;
+        let repository = Repository::open_bare(mirror.path())?;
+        let [_, tree] = write(&repository, "one")?;
+        let someone = Signature::new("someone", "someone@example.com", &Time::new(0, 0))?;
+        let commit = |words: &str, parents: &[Oid]| {
+            let parents = parents.iter().map(|id| repository.find_commit(*id)).collect::<Result<Vec<_>, _>>()?;
+            let parents: Vec<_> = parents.iter().collect();
+            repository.commit(None, &someone, &someone, words, &repository.find_tree(tree)?, &parents)
+        };
+        let [lost, also_lost] = [commit("lost", &[])?, commit("also lost", &[])?];
+        let [by_a_fetch, newest] = [commit("cut off", &[lost])?, commit("newest", &[also_lost])?];
+        lose(&mirror, lost)?;
+        lose(&mirror, also_lost)?;
+        write_list(&repository, SHALLOW, &BTreeSet::from([by_a_fetch]))?;
+        let fresh = || Repository::open_bare(mirror.path());
+        hold(&fresh()?, &[tree])?;
+        assert_eq!(listed(&repository, SHALLOW)?, BTreeSet::from([by_a_fetch, newest]));
+        hold(&fresh()?, &[tree])?;
+        mirror.let_go()?;
+        assert_eq!(listed(&repository, SHALLOW)?, BTreeSet::from([by_a_fetch]));
+        assert!(HOLDING.iter().all(|name| repository.find_reference(name).is_err()));
         Ok(())
     }
 
@@ -348,8 +403,7 @@ mod tests {
         let repository = Repository::open_bare(mirror.path())?;
         let [file, known] = write(&repository, "known")?;
         let [unused, _] = write(&repository, "unused")?;
-        let name = file.to_string();
-        std::fs::remove_file(mirror.path().join("objects").join(&name[..2]).join(&name[2..]))?;
+        lose(&mirror, file)?;
         assert!(mirror.drop_unused(vec![known], Timestamp::UNIX_EPOCH).await.is_err());
         assert!(Repository::open_bare(mirror.path())?.odb()?.exists(unused));
         mirror.drop_unused(Vec::new(), Timestamp::UNIX_EPOCH).await?;
