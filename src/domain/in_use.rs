@@ -24,6 +24,7 @@ pub fn hydrations_in_use(strategy: &PromotionStrategy, snapshot: &Snapshot, ahea
     let ledger = Ledger::new(strategy, snapshot);
     let lowest = snapshot.places.values().map(|state| ledger.running_position(state)).min().unwrap_or_default();
     let mut used: BTreeSet<DrySha> = snapshot.line.newer_than(lowest).take(ahead).cloned().collect();
+    // Lanes are those of the newest that is hydrated, also where everything runs it already.
     used.extend(snapshot.line.head().cloned());
     for state in snapshot.places.values() {
         used.extend(of_place(state).cloned());

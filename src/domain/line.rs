@@ -2,7 +2,8 @@
 //!
 //! *Newer* means later on this line, never by date and never by when it was seen. A dry SHA that
 //! left the line (a forced push) is never promoted; where it still runs it counts as just after
-//! the newest commit that it shares with the line.
+//! the newest commit that it shares with the line. Where git has no more of it than its name, it counts as just after the
+//! newest commit that ran before it in one place: places move forward.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,13 @@ impl DryLine {
             positions.entry(sha).or_insert(LinePosition(anchor.0 + 1));
         }
         Self { shas: oldest_first, positions }
+    }
+
+    /// Places a commit that git knows nothing of any more; `before` are those that ran where it runs before it did.
+    pub fn place_lost<'a>(&mut self, lost: DrySha, before: impl IntoIterator<Item = &'a DrySha>) {
+        let newest = before.into_iter().map(|sha| self.position(sha)).max().unwrap_or_default();
+        // Even positions are those on the line.
+        self.positions.insert(lost, LinePosition(newest.0 | 1));
     }
 
     /// Returns the newest dry SHA.
@@ -86,6 +94,22 @@ mod tests {
         assert!(line.position(&dry("dry-2")) < line.position(&dry("dry-3")));
         let newer: Vec<_> = line.newer_than(line.position(&dry("dry-2"))).map(DrySha::as_str).collect();
         assert_eq!(newer, ["dry-3"]);
+    }
+
+    #[test]
+    fn what_is_lost_counts_as_just_after_the_newest_that_ran_before_it() {
+        let left = [(dry("dry-2"), Some(dry("dry-1"))), (dry("lost"), None)];
+        let mut line = DryLine::new(vec![dry("dry-1"), dry("dry-3")], left);
+        for (before, newest) in [(vec!["dry-1"], "dry-1"), (vec!["dry-3", "dry-1"], "dry-3"), (vec!["dry-2"], "dry-1")]
+        {
+            let before: Vec<DrySha> = before.into_iter().map(dry).collect();
+            line.place_lost(dry("lost"), &before);
+            assert!(line.position(&dry("lost")) > line.position(&dry(newest)), "after {before:?}");
+            assert_eq!(line.position(&dry("lost")) < line.position(&dry("dry-3")), newest != "dry-3");
+            assert!(!line.contains(&dry("lost")));
+        }
+        line.place_lost(dry("lost"), []);
+        assert!(line.position(&dry("lost")) < line.position(&dry("dry-1")), "nothing ran before it");
     }
 
     #[test]

@@ -146,6 +146,15 @@ pub struct ActiveBranch {
     pub runs: Vec<Run>,
 }
 
+impl ActiveBranch {
+    /// Returns what ran before a dry SHA did for the first time; nothing where it never ran.
+    pub fn ran_before(&self, dry: &DrySha) -> impl Iterator<Item = &DrySha> {
+        let first = self.runs.iter().rposition(|run| run.dry == *dry);
+        let older = first.map_or([].as_slice(), |first| &self.runs[first + 1..]);
+        older.iter().map(|run| &run.dry)
+    }
+}
+
 /// A stretch of the active branch over which the lane's content stayed the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {

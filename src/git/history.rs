@@ -74,39 +74,36 @@ pub fn dry_line(repository: &Repository, branch: &LocalName, running: &[DrySha])
         newest_first.push(id);
     }
     let known: std::collections::HashSet<Oid> = newest_first.iter().copied().collect();
-    let mut left = Vec::new();
-    let mut reach = Reach::Enough;
+    let (mut left, mut missing, mut is_short) = (Vec::new(), Vec::new(), false);
     for dry in running {
         let Ok(id) = Oid::from_str(dry.as_str()) else { continue };
         if known.contains(&id) {
             continue;
         }
         let shared = newest_shared(repository, id, &known);
-        if shared.is_none() && shallow {
-            reach = Reach::TooShort;
-        } else if reach == Reach::Enough && repository.find_commit(id).is_err() {
-            reach = Reach::Missing;
+        is_short |= shared.is_none() && shallow;
+        if repository.find_commit(id).is_err() {
+            missing.push(dry.clone());
         }
         left.push((dry.clone(), shared.map(dry_sha)));
     }
+    let reach = match (is_short, missing.is_empty()) {
+        (true, _) => Reach::TooShort,
+        (false, true) => Reach::Enough,
+        (false, false) => Reach::Missing(missing),
+    };
     Ok((DryLine::new(newest_first.into_iter().rev().map(dry_sha).collect(), left), reach))
 }
 
 /// Whether the fetched part of the dry branch answers what was asked of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// It does.
     Enough,
     /// Something runs that may be older than what was fetched.
     TooShort,
-    /// Something runs that is on no branch, and was not fetched.
-    Missing,
-}
-
-/// Returns which of these commits were not fetched.
-pub fn missing(repository: &Repository, commits: &[DrySha]) -> Vec<DrySha> {
-    let is_missing = |sha: &&DrySha| Oid::from_str(sha.as_str()).is_ok_and(|id| repository.find_commit(id).is_err());
-    commits.iter().filter(is_missing).cloned().collect()
+    /// These run, are on no branch, and were not fetched.
+    Missing(Vec<DrySha>),
 }
 
 /// Follows first parents from a commit until one that is on the line.

@@ -271,14 +271,14 @@ impl Mirror {
         if run.ok { Ok(()) } else { Err(GitError::Transfer { what, words: run.stderr }) }
     }
 
-    /// Fetches a commit that the remote may have no more; after some tries that is taken to be so.
-    pub async fn seek_commit(&self, remote: &Remote, id: &str) -> Result<(), GitError> {
+    /// Fetches a commit that the remote may have no more, and says whether it did; after some tries it is taken to be
+    /// lost.
+    pub async fn seek_commit(&self, remote: &Remote, id: &str) -> Result<bool, GitError> {
         let sought = || self.inner.sought.lock().unwrap_or_else(PoisonError::into_inner);
         if sought().get(id).is_some_and(|tries| *tries >= SOUGHT) {
-            return Ok(());
+            return Ok(false);
         }
-        let fetched = self.fetch_commit(remote, id).await;
-        let Err(error) = fetched else { return Ok(()) };
+        let Err(error) = self.fetch_commit(remote, id).await else { return Ok(true) };
         let tries = *sought().entry(id.to_owned()).and_modify(|tries| *tries += 1).or_insert(1);
         if tries < SOUGHT {
             return Err(error);
@@ -287,9 +287,9 @@ impl Mirror {
         tracing::warn!(
             error,
             dry.sha = id,
-            "a commit that runs somewhere is not to be had any more; it counts as older than the dry branch"
+            "a commit that runs somewhere is not to be had any more; it counts as newer than what it replaced there"
         );
-        Ok(())
+        Ok(false)
     }
 
     /// Fetches the rest of a shallow dry branch.

@@ -151,13 +151,20 @@ async fn dry_line(context: &StrategyContext, places: &BTreeMap<Place, PlaceState
         context.dry.mirror.deepen(&context.dry.remote().await?, &context.dry_branch).await?;
         (line, reach) = read(running.clone()).await?;
     }
-    if reach == Reach::Missing {
-        let asked = running.clone();
-        let missing = context.dry.mirror.read(move |repository, _| Ok(history::missing(repository, &asked))).await?;
+    if let Reach::Missing(missing) = &reach {
+        let mut fetched = false;
         for dry in missing {
-            context.dry.mirror.seek_commit(&context.dry.remote().await?, dry.as_str()).await?;
+            fetched |= context.dry.mirror.seek_commit(&context.dry.remote().await?, dry.as_str()).await?;
         }
-        (line, _) = read(running).await?;
+        if fetched {
+            (line, reach) = read(running).await?;
+        }
+    }
+    if let Reach::Missing(lost) = reach {
+        for dry in lost {
+            let before = places.values().filter_map(PlaceState::branch).flat_map(|branch| branch.ran_before(&dry));
+            line.place_lost(dry.clone(), before);
+        }
     }
     Ok(line)
 }

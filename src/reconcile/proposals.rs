@@ -3,13 +3,12 @@
 //! The store knows which dry SHA each proposal of ours stands for. When it was lost, the forge still
 //! tells the heads of pull requests that ended, and their trailers name the dry SHA.
 
-use git2::Oid;
-
 use super::{LookError, active::KnownProposals, context::StrategyContext, lanes::LaneCommit};
 use crate::{
     domain::ids::{DrySha, Place, ProposedSha, RootName},
     forge::{PullRequest, PullRequestState},
     git::{
+        GitError,
         history::{self, BranchCommit},
         tree::{self, tree_id},
     },
@@ -66,13 +65,18 @@ async fn holds_the_same(
 /// Reads a commit that was proposed, and fetches it where the mirror does not have it any more.
 pub async fn read(context: &StrategyContext, head: &ProposedSha) -> Result<BranchCommit, LookError> {
     let mirror = &context.destination.mirror;
-    let id = head.as_str().to_owned();
-    let is_here = mirror.read(move |repository, _| Ok(repository.find_commit(Oid::from_str(&id)?).is_ok())).await?;
-    if !is_here {
-        mirror.fetch_commit(&context.remote().await?, head.as_str()).await?;
-    }
-    let id = head.as_str().to_owned();
-    let commit = mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await?;
+    let id = head.as_str();
+    let read = async || {
+        let id = id.to_owned();
+        mirror.read(move |repository, _| history::commit_by_id(repository, &id)).await
+    };
+    let commit = match read().await {
+        Err(GitError::Missing { .. }) => {
+            mirror.fetch_commit(&context.remote().await?, id).await?;
+            read().await?
+        }
+        read => read?,
+    };
     Ok(context.claim(commit))
 }
 

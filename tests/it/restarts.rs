@@ -155,7 +155,7 @@ async fn drop_unused(world: &mut World) -> TestResult {
 }
 
 /// What a forced push took off the dry branch and still runs counts as just after what it shares with it, also when no
-/// branch holds it and the mirror was cleaned, or lost.
+/// branch holds it and the mirror was cleaned, or lost; when the forge lost it, too, as just after what it replaced.
 #[tokio::test]
 async fn what_left_the_dry_branch_and_runs_keeps_its_place_on_it() -> TestResult {
     let mut world = World::with_environments(&["dev", "prod"]).await?;
@@ -177,6 +177,12 @@ async fn what_left_the_dry_branch_and_runs_keeps_its_place_on_it() -> TestResult
     assert_eq!(world.board().await?, before, "prod does not go back to `second`");
     std::fs::remove_dir_all(world.mirror())?;
     world.restart().await?;
+    world.settle().await?;
+    assert_eq!(world.board().await?, before);
+    world.lose_what_is_on_no_branch()?;
+    std::fs::remove_dir_all(world.mirror())?;
+    world.restart().await?;
+    until("it is taken to be lost", async || Ok(world.look().await?.ok())).await?;
     world.settle().await?;
     assert_eq!(world.board().await?, before);
     world.finish().await

@@ -35,7 +35,8 @@ pub(super) enum Event {
     Reject(usize),
     TakeBack,
     LoseDatabase,
-    /// What came of hydrating dry commits is forgotten, but for the newest so many and for what is in use.
+    /// What came of hydrating dry commits is forgotten, but for what is in use; of those that places have yet to take,
+    /// the newest so many are.
     ForgetHydrations(usize),
     /// The forge will be late to show the next merge.
     BeLate(Late),

@@ -272,6 +272,18 @@ impl World {
         Ok(paths.join("\n"))
     }
 
+    /// Has the forge lose every commit that is on no branch.
+    pub(crate) fn lose_what_is_on_no_branch(&self) -> TestResult {
+        #[expect(clippy::disallowed_methods, reason = "forges clean up with git")]
+        let mut git = std::process::Command::new("git");
+        git.arg("--git-dir").arg(self.dry_git()?.path()).args(["gc", "--quiet", "--prune=now"]);
+        let output = git.output()?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+        }
+    }
+
     /// Opens the repository with the dry branch as it is on the forge's disk.
     fn dry_git(&self) -> Fallible<Repository> {
         Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY)?)?)
