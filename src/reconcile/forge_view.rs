@@ -1,18 +1,13 @@
 //! What was read from the forge and nothing has made stale since.
 //!
 //! Webhooks say what to read again; the timer has everything read again, so a lost webhook costs
-//! time and nothing else.
+//! time and nothing else: what differs then is heeded as the webhook would have been.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::{
-    attention::Attention,
-    context::{RepositoryContext, StrategyContext},
-    deployed_reports,
-    reviewing::ReviewMemory,
-};
+use super::{attention::Attention, context::StrategyContext, deployed_reports, reviewing::ReviewMemory};
 use crate::{
     domain::{
         ids::{BranchName, DrySha, LaneName, Place, PullRequestNumber},
@@ -25,8 +20,8 @@ use crate::{
 /// The forge as it was last read.
 #[derive(Debug, Default)]
 pub struct ForgeView {
-    pull_requests: HashMap<BranchName, Vec<PullRequest>>,
-    statuses: HashMap<String, Vec<CommitStatus>>,
+    pull_requests: HashMap<BranchName, PullRequests>,
+    statuses: HashMap<String, Statuses>,
     promotions: HashSet<(Place, String)>,
     gone: HashSet<Place>,
     /// What this look has pushed.
@@ -35,7 +30,55 @@ pub struct ForgeView {
     pub(super) reviewing: ReviewMemory,
 }
 
+/// The pull requests from one branch.
+#[derive(Debug)]
+struct PullRequests {
+    /// The branch that they are merged into.
+    base: BranchName,
+    /// In every state, newest first.
+    all: Vec<PullRequest>,
+}
+
+/// What was reported on one commit.
+#[derive(Debug)]
+struct Statuses {
+    /// Which repository has the commit.
+    of: Whose,
+    all: Vec<CommitStatus>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Whose {
+    /// The dry one.
+    Dry,
+    /// The one with the environments' branches.
+    Destination,
+}
+
 impl ForgeView {
+    /// Reads everything again; returns what differs from what was known of it.
+    pub async fn read_again(&mut self, context: &StrategyContext) -> Result<Vec<Attention>, ForgeError> {
+        let mut differing = Vec::new();
+        // What cannot be read is read by the next look.
+        for (head, known) in std::mem::take(&mut self.pull_requests) {
+            let read = self.pull_requests(context, &head, &known.base).await?;
+            differing.extend(changed(&known.all, &read).into_iter().map(|pull_request| Attention::PullRequest {
+                number: pull_request.number,
+                head: Some(pull_request.head_sha.clone()),
+                state: Some(word(pull_request.state).to_owned()),
+            }));
+        }
+        for (sha, known) in std::mem::take(&mut self.statuses) {
+            if self.statuses_in(context, known.of, &sha).await? != known.all {
+                differing.push(Attention::Commit { sha, key: None });
+            }
+        }
+        let reviewed = self.reviewing.read_again(context).await?;
+        let changed = |number| Attention::PullRequest { number, head: None, state: None };
+        differing.extend(reviewed.into_iter().map(changed));
+        Ok(differing)
+    }
+
     /// Forgets what `attention` makes stale.
     pub fn forget(&mut self, attention: &Attention) {
         match attention {
@@ -63,7 +106,7 @@ impl ForgeView {
     /// Forgets the pull requests from the branch that has this one, unless they say the same of it; from
     /// every branch, when none has it.
     fn forget_pull_request(&mut self, number: PullRequestNumber, head: Option<&str>, state: Option<&str>) {
-        let find = |known: &Vec<PullRequest>| known.iter().find(|pr| pr.number == number).cloned();
+        let find = |known: &PullRequests| known.all.iter().find(|pr| pr.number == number).cloned();
         match self.pull_requests.values().find_map(find) {
             Some(known) if Some(known.head_sha.as_str()) == head && Some(word(known.state)) == state => {}
             Some(_) => self.pull_requests.retain(|_, known| find(known).is_none()),
@@ -74,7 +117,7 @@ impl ForgeView {
     /// Returns the branch that a pull request was read from, and whether it is open.
     pub fn branch_of(&self, number: PullRequestNumber) -> Option<(&BranchName, PullRequestState)> {
         self.pull_requests.iter().find_map(|(branch, known)| {
-            let found = known.iter().find(|pull_request| pull_request.number == number)?;
+            let found = known.all.iter().find(|pull_request| pull_request.number == number)?;
             Some((branch, found.state))
         })
     }
@@ -86,9 +129,9 @@ impl ForgeView {
 
     /// Remembers a pull request that was just opened or read.
     pub fn remember_pull_request(&mut self, head: &BranchName, pull_request: PullRequest) {
-        let known = self.pull_requests.entry(head.clone()).or_default();
-        known.retain(|other| other.number != pull_request.number);
-        known.insert(0, pull_request);
+        let Some(known) = self.pull_requests.get_mut(head) else { return };
+        known.all.retain(|other| other.number != pull_request.number);
+        known.all.insert(0, pull_request);
     }
 
     /// Notes that a look begins.
@@ -104,7 +147,7 @@ impl ForgeView {
     /// Notes that our push moved a branch, and with it the head of its open pull request.
     pub fn note_push(&mut self, branch: &BranchName, head: &str) {
         self.pushed.insert(head.to_owned());
-        for pull_request in self.pull_requests.get_mut(branch).into_iter().flatten() {
+        for pull_request in self.from(branch) {
             if pull_request.state == PullRequestState::Open {
                 head.clone_into(&mut pull_request.head_sha);
             }
@@ -138,12 +181,16 @@ impl ForgeView {
 
     /// Notes that we merged a pull request.
     pub fn note_merge(&mut self, head: &BranchName, number: PullRequestNumber, sha: &str, by: &str, at: Timestamp) {
-        for known in self.pull_requests.get_mut(head).into_iter().flatten().filter(|pr| pr.number == number) {
+        for known in self.from(head).filter(|pr| pr.number == number) {
             known.state = PullRequestState::Merged;
             known.merge_sha = Some(sha.to_owned());
             known.merged_by = Some(by.to_owned());
             known.ended_at = Some(at);
         }
+    }
+
+    fn from(&mut self, head: &BranchName) -> impl Iterator<Item = &mut PullRequest> {
+        self.pull_requests.get_mut(head).into_iter().flat_map(|known| &mut known.all)
     }
 
     /// Returns the pull requests from a branch in every state, newest first.
@@ -154,16 +201,16 @@ impl ForgeView {
         base: &BranchName,
     ) -> Result<Vec<PullRequest>, ForgeError> {
         if let Some(known) = self.pull_requests.get(head) {
-            return Ok(known.clone());
+            return Ok(known.all.clone());
         }
         let read = context.destination.forge.pull_requests(&context.destination.id, head, base).await?;
-        self.pull_requests.insert(head.clone(), read.clone());
+        self.pull_requests.insert(head.clone(), PullRequests { base: base.clone(), all: read.clone() });
         Ok(read)
     }
 
     /// Returns what was reported on a commit of the environments.
     pub async fn statuses(&mut self, context: &StrategyContext, sha: &str) -> Result<Vec<CommitStatus>, ForgeError> {
-        self.statuses_in(&context.destination, sha).await
+        self.statuses_in(context, Whose::Destination, sha).await
     }
 
     /// Returns what was reported on a dry commit.
@@ -172,22 +219,33 @@ impl ForgeView {
         context: &StrategyContext,
         dry: &DrySha,
     ) -> Result<Vec<CommitStatus>, ForgeError> {
-        self.statuses_in(&context.dry, dry.as_str()).await
+        self.statuses_in(context, Whose::Dry, dry.as_str()).await
     }
 
     async fn statuses_in(
         &mut self,
-        repository: &RepositoryContext,
+        context: &StrategyContext,
+        of: Whose,
         sha: &str,
     ) -> Result<Vec<CommitStatus>, ForgeError> {
         if let Some(known) = self.statuses.get(sha) {
-            return Ok(known.clone());
+            return Ok(known.all.clone());
         }
+        let repository = match of {
+            Whose::Dry => &context.dry,
+            Whose::Destination => &context.destination,
+        };
         let mut read = repository.forge.commit_statuses(&repository.id, sha).await?;
         deployed_reports::name_tools(&mut read, repository.account.id);
-        self.statuses.insert(sha.to_owned(), read.clone());
+        self.statuses.insert(sha.to_owned(), Statuses { of, all: read.clone() });
         Ok(read)
     }
+}
+
+/// Returns the pull requests that are only in one of two lists, or not the same in both; as they are now, where they are.
+fn changed<'a>(before: &'a [PullRequest], now: &'a [PullRequest]) -> Vec<&'a PullRequest> {
+    let is_gone = |known: &&PullRequest| now.iter().all(|other| other.number != known.number);
+    now.iter().filter(|read| !before.contains(read)).chain(before.iter().filter(is_gone)).collect()
 }
 
 /// Returns the forge's word for a state.

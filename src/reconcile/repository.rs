@@ -7,6 +7,7 @@ mod forgetting;
 mod keeping_up;
 mod listening;
 mod looking;
+mod polling;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -18,7 +19,11 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::{keeping_up::KeepingUp, listening::Listening};
+use self::{
+    keeping_up::KeepingUp,
+    listening::Listening,
+    polling::{Polled, Polling},
+};
 use super::{
     LookError,
     attention::Attention,
@@ -97,6 +102,7 @@ struct State {
     comments: CommentsView,
     previews: PreviewWork,
     wake_at: Option<Timestamp>,
+    polling: Polling,
     listening: Listening,
     keeping_up: KeepingUp,
     /// When hydrations are forgotten that nobody asks for; at once where nothing is said.
@@ -122,15 +128,17 @@ impl RepositoryWorker {
         let mut waiting: Vec<oneshot::Sender<Result<(), String>>> = Vec::new();
         let mut read_all = tokio::time::Instant::now();
         let mut pause: Option<Duration> = None;
+        let mut is_poll = false;
         loop {
             if attention.contains(&Attention::Everything) {
                 read_all = tokio::time::Instant::now();
             }
             let looked = tokio::select! {
-                looked = self.round(&mut state, &attention) => looked,
+                looked = self.round(&mut state, &attention, is_poll) => looked,
                 () = stop.cancelled() => return,
             };
             attention.clear();
+            is_poll = false;
             // That one strategy cannot be looked at is no trouble of the mirror.
             let is_whole = matches!(looked, Ok(()) | Err(LookError::Strategies(_)));
             let mut answer = looked.map_err(|error| self.show_trouble(&error));
@@ -178,6 +186,7 @@ impl RepositoryWorker {
                 () = tokio::time::sleep(wait) => {
                     let all = pause.is_some() || read_all.elapsed() >= self.poll;
                     attention.push(if all { Attention::Everything } else { Attention::Command });
+                    is_poll = all && messages.is_empty();
                 }
                 () = stop.cancelled() => return,
             }
@@ -191,11 +200,25 @@ impl RepositoryWorker {
         }
     }
 
-    /// Heeds what waits, and looks at every strategy until it is at rest.
-    async fn round(&self, state: &mut State, attention: &[Attention]) -> Result<(), LookError> {
+    /// Heeds what waits, and looks at every strategy until it is at rest; where only the timer asks for it (`is_poll`), not
+    /// when everything is as it was.
+    async fn round(&self, state: &mut State, attention: &[Attention], is_poll: bool) -> Result<(), LookError> {
         let first = state.context.is_none();
+        let was_at_rest = std::mem::take(&mut state.polling.is_at_rest);
         let context = self.context(state).await?;
         let deliveries = self.shared.store.open_deliveries(self.repository.as_str()).await?;
+        let polled = match is_poll && was_at_rest && deliveries.is_empty() {
+            true => self.poll(state, &context).await?,
+            false => Polled::Unknown,
+        };
+        let attention = match &polled {
+            Polled::Unknown => attention,
+            Polled::Differing(differing) if differing.is_empty() => {
+                state.polling.is_at_rest = true;
+                return Ok(());
+            }
+            Polled::Differing(differing) => differing,
+        };
         let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
         let mut attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
         let told = told(&attention);
@@ -233,6 +256,7 @@ impl RepositoryWorker {
         if let Some(last) = deliveries.last() {
             self.shared.store.finish_deliveries(self.repository.as_str(), last.id, (self.shared.clock)()).await?;
         }
+        state.polling.is_at_rest = true;
         Ok(())
     }
 

@@ -94,6 +94,19 @@ impl ReviewMemory {
         self.written.clear();
     }
 
+    /// Reads all reviews again; returns the pull requests of which they differ from what was known.
+    pub(super) async fn read_again(&mut self, context: &StrategyContext) -> Result<Vec<PullRequestNumber>, ForgeError> {
+        let mut differing = Vec::new();
+        for (number, known) in std::mem::take(&mut self.reviews) {
+            let read = context.destination.forge.reviews(&context.destination.id, number).await?;
+            if read != known {
+                differing.push(number);
+            }
+            self.reviews.insert(number, read);
+        }
+        Ok(differing)
+    }
+
     /// Returns what people say of a proposal; what was read before counts as long as nothing made it stale.
     pub(super) async fn read(
         &mut self,

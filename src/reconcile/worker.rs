@@ -55,6 +55,11 @@ impl StrategyWorker {
         self.heeded.push(attention.clone());
     }
 
+    /// Reads everything on the forge again; returns what differs from what the last look knew.
+    pub async fn read_again(&mut self, context: &StrategyContext) -> Result<Vec<Attention>, LookError> {
+        Ok(self.view.read_again(context).await?)
+    }
+
     /// Returns the dry SHAs of which it is to be known what came of hydrating them; nothing before the first look.
     pub fn in_use(&self) -> Option<&BTreeSet<DrySha>> {
         self.in_use.as_ref()

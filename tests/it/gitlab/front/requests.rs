@@ -1,6 +1,9 @@
 //! Merge requests, their approvals and pushes.
 
+use std::time::Duration;
+
 use axum::http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Front, PER_PAGE, Page, Request, read};
@@ -112,7 +115,16 @@ impl Request<'_> {
     async fn approvals(&self, pull: &str) -> Result<Value, Answer> {
         let mut answer = sample(include_str!("../../../data/gitlab/merge_request.approvals.json"));
         let approved = self.opinions(pull, "APPROVED").await?;
-        let shown = |review: &Value| json!({"user": self.shown_user(&review["user"]["id"]), "approved_at": review["submitted_at"]});
+        let request = self.get(pull).await?;
+        self.front.note_head(&request);
+        let versions = self.front.kept().versions.get(&key(&request)).cloned().unwrap_or_default();
+        let shown = |review: &Value| {
+            // The forge behind tells whole seconds, and what was approved; here the time alone tells that.
+            let is_it = |version: &&Value| version["head_commit_sha"] == review["commit_id"];
+            let pushed_at = versions.iter().find(is_it).map(|version| time(&version["created_at"]));
+            let at = pushed_at.into_iter().chain([time(&review["submitted_at"])]).max();
+            json!({"user": self.shown_user(&review["user"]["id"]), "approved_at": at})
+        };
         answer["approved_by"] = approved.iter().map(shown).collect();
         Ok(answer)
     }
@@ -164,11 +176,18 @@ impl Front {
     pub(super) fn note_head(&self, pull: &Value) {
         let mut kept = self.kept();
         let versions = kept.versions.entry(key(pull)).or_default();
-        let (head, at) = (&pull["head"]["sha"], &pull["updated_at"]);
+        let head = &pull["head"]["sha"];
         if versions.first().is_none_or(|newest| newest["head_commit_sha"] != *head) {
-            versions.insert(0, json!({"id": versions.len() + 1, "head_commit_sha": head, "created_at": at}));
+            let id = versions.len() + 1;
+            // Each is later than the one before, and than whatever was approved before it in the same second.
+            let at = time(&pull["updated_at"]) + Duration::from_millis(id as u64);
+            versions.insert(0, json!({"id": id, "head_commit_sha": head, "created_at": at}));
         }
     }
+}
+
+fn time(shown: &Value) -> Timestamp {
+    shown.as_str().and_then(|text| text.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn key(pull: &Value) -> (String, u64) {
