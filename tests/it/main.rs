@@ -32,6 +32,7 @@ mod offline;
 mod ownership;
 mod page;
 mod partial_rollbacks;
+mod polling;
 mod program;
 mod promotion;
 mod proxy;

@@ -3,19 +3,29 @@
 //! - What differs is heeded as the webhook would have been that was lost.
 //! - Now and then everything is looked at all the same: in no list is what people may do on the forge.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{RepositoryWorker, State};
 use crate::reconcile::{LookError, attention::Attention, context::RepositoryContext};
 
-/// Of how many polls one looks at everything, whatever it finds.
-const ALL_OF: u32 = 5;
+/// After how long a poll looks at everything, whatever it finds.
+const COMPARED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// What is known of polls between rounds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Polling {
     /// Whether the last round looked at everything it had to, and all of it came to rest.
     pub(super) is_at_rest: bool,
-    /// How many polls have compared since everything was looked at.
-    compared: u32,
+    /// When a poll looked at everything last.
+    looked_at: Instant,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self { is_at_rest: false, looked_at: Instant::now() }
+    }
 }
 
 /// What a poll found.
@@ -30,10 +40,9 @@ pub(super) enum Polled {
 impl RepositoryWorker {
     /// Reads everything again, after a round that came to rest.
     pub(super) async fn poll(&self, state: &mut State, context: &RepositoryContext) -> Result<Polled, LookError> {
-        state.polling.compared += 1;
         let is_due = state.wake_at.is_some_and(|at| at <= (self.shared.clock)());
-        if is_due || state.polling.compared >= ALL_OF || !self.can_compare(state) {
-            state.polling.compared = 0;
+        if is_due || state.polling.looked_at.elapsed() >= COMPARED_FOR || !self.can_compare(state) {
+            state.polling.looked_at = Instant::now();
             return Ok(Polled::Unknown);
         }
         if self.refresh(state, context).await? {
