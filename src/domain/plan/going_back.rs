@@ -1,6 +1,6 @@
 //! Holds and rollbacks: what is put on the forge, in which order, and when they end.
 
-use super::{FORGE_LAG, Notice, Plan, Planner, action::Action, earlier};
+use super::{Notice, Plan, Planner, action::Action, earlier, through::Through};
 use crate::domain::{
     block::BlockCause,
     broken::{self, Broken},
@@ -12,7 +12,7 @@ use crate::domain::{
     rollback::{self, Reaction, Rollback},
     snapshot::{ActiveBranch, Obstacle, PlaceState},
     status::StatusState,
-    strategy::{Environment, MergeMode},
+    strategy::Environment,
 };
 
 impl Planner<'_> {
@@ -173,28 +173,18 @@ impl Planner<'_> {
             });
             return;
         };
-        let number = match &state.rollback_pull_request {
-            Some(pull_request) if pull_request.head != restoration.sha => {
-                plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
-                return;
-            }
-            Some(pull_request) => Some(pull_request.number),
-            None if environment.merge_mode == MergeMode::Direct => None,
-            // Nobody may be there to open one: a rollback never waits for that.
-            None => {
+        let number = match self.through(environment, state, state.rollback_pull_request.as_ref(), &restoration.sha) {
+            Through::Ready(number) => number,
+            Through::Unopened => {
                 let proposed = restoration.sha.clone();
-                if let Some(refusal) = self.refusal(state, &proposed) {
-                    plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
-                    return;
-                }
                 plan.actions.push(Action::OpenRollback { place: at, rollback: rollback_box, proposed });
                 return;
             }
+            Through::Later(at) => {
+                plan.wake_at = earlier(plan.wake_at, Some(at));
+                return;
+            }
         };
-        if let Some(refusal) = self.refusal(state, &restoration.sha) {
-            plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
-            return;
-        }
         let (head, now) = (&restoration.sha, self.snapshot.now);
         let decision = Decision::of_rollback(&self.ledger, environment, place, rollback, head, now);
         plan.actions.push(Action::MergeRollback {

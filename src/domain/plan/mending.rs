@@ -1,12 +1,12 @@
 //! Drift that a person has restored: what was promoted last comes back, as a commit on what is there.
 
-use super::{FORGE_LAG, Notice, Plan, Planner, action::Action, earlier};
+use super::{Notice, Plan, Planner, action::Action, earlier, through::Through};
 use crate::domain::{
     decision::Decision,
     gate::{ClosedGate, Gate},
     ids::Place,
     snapshot::{Active, ActiveBranch, Obstacle, PlaceState, Restoring},
-    strategy::{Environment, MergeMode},
+    strategy::Environment,
 };
 
 impl Planner<'_> {
@@ -63,27 +63,17 @@ impl Planner<'_> {
             return;
         };
         let (place, drift, restore) = (place.clone(), Box::new(drift.clone()), Box::new(restore.clone()));
-        let number = match &restoring.pull_request {
-            Some(pull_request) if pull_request.head != proposal.sha => {
-                plan.wake_at = earlier(plan.wake_at, Some(self.snapshot.now + FORGE_LAG));
+        let number = match self.through(environment, state, restoring.pull_request.as_ref(), &proposal.sha) {
+            Through::Ready(number) => number,
+            Through::Unopened => {
+                plan.actions.push(Action::OpenRestore { place, drift, restore, proposed: proposal.sha.clone() });
                 return;
             }
-            Some(pull_request) => Some(pull_request.number),
-            None if environment.merge_mode == MergeMode::Direct => None,
-            None => {
-                let proposed = proposal.sha.clone();
-                if let Some(refusal) = self.refusal(state, &proposed) {
-                    plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
-                    return;
-                }
-                plan.actions.push(Action::OpenRestore { place, drift, restore, proposed });
+            Through::Later(at) => {
+                plan.wake_at = earlier(plan.wake_at, Some(at));
                 return;
             }
         };
-        if let Some(refusal) = self.refusal(state, &proposal.sha) {
-            plan.wake_at = earlier(plan.wake_at, Some(refusal.retry_at));
-            return;
-        }
         plan.actions.push(Action::MergeRestore {
             place,
             number,

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::domain::{
-    hydration::HydrationFailure,
-    ids::DrySha,
+    hydration::{Hydration, HydrationFailure},
+    ids::{DrySha, StrategyName},
+    snapshot::PostedStatus,
+    status::StatusState,
     world::{World, environment, rule, strategy},
 };
 
