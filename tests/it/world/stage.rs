@@ -357,6 +357,10 @@ impl GiteaStage {
             let reference = reference?;
             refs.insert(reference.name()?.to_owned(), reference.peel_to_commit()?.id().to_string());
         }
+        if refs.is_empty() {
+            // It lists nothing of a repository without commits.
+            return Ok(empty);
+        }
         let mut pulls = BTreeMap::new();
         for told in self.list("/pulls?state=all").await? {
             let pull = self.pull(&git, &told)?;

@@ -97,7 +97,7 @@ impl ToldOn {
     /// Returns what a person wrote as the story has it: on GitLab they must write commands with the prefix.
     pub(super) fn in_words(self, text: &str) -> String {
         const PREFIXED: &str = "`/hydromote ";
-        if self == Self::LocalForge {
+        if self != Self::GitLab {
             return text.to_owned();
         }
         let mut parts = text.split(PREFIXED);
