@@ -5,12 +5,40 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{hub::Hub, refusal::Refusal, state::Account};
 
-/// Returns the account of the token; nobody when there is none, 401 when it is wrong.
-pub(super) fn actor(hub: &Hub, headers: &HeaderMap) -> Result<Option<Account>, Refusal> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Nobody who says so.
+    Nobody,
+    /// An account, by its token.
+    Account(Account),
+    /// An App that asks for itself, by what it signed.
+    App(u64),
+}
+
+impl Caller {
+    /// Returns the account that acts, when there is one.
+    pub(super) fn account(self) -> Option<Account> {
+        match self {
+            Self::Account(account) => Some(account),
+            Self::Nobody | Self::App(_) => None,
+        }
+    }
+}
+
+/// Returns who calls.
+///
+/// # Errors
+/// 401 when the credentials are wrong.
+pub(super) fn caller(hub: &Hub, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Caller::Nobody) };
     let token = value.to_str().ok().and_then(token).ok_or_else(Refusal::bad_credentials)?;
-    let state = hub.lock();
-    state.account_by_token(&token).cloned().map(Some).ok_or_else(Refusal::bad_credentials)
+    let (state, now) = (hub.lock(), super::clock::now());
+    if token.split('.').count() == 3 {
+        return state.app_by_signed(&token, now).map(Caller::App).ok_or_else(Refusal::not_decoded);
+    }
+    let account = state.account_by_token(&token).or_else(|| state.bot_by_token(&token, now));
+    account.cloned().map(Caller::Account).ok_or_else(Refusal::bad_credentials)
 }
 
 /// Takes the token out of `Bearer T`, `token T` or Basic, where it is the password (or the user name, as git allows).

@@ -70,8 +70,8 @@ pub(super) async fn handle(hub: Arc<Hub>, key: String, rest: String, request: Re
 
 async fn answer(hub: Arc<Hub>, key: String, rest: String, request: Request<Body>) -> Response<Body> {
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let account = match credentials::actor(&hub, request.headers()) {
-        Ok(account) => account,
+    let account = match credentials::caller(&hub, request.headers()) {
+        Ok(caller) => caller.account(),
         Err(refusal) => return refuse(&refusal),
     };
     let asked = Asked { key, rest, query, account };

@@ -10,6 +10,7 @@
 mod acting;
 mod administration;
 mod api;
+mod apps;
 mod clock;
 mod credentials;
 mod details;

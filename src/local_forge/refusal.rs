@@ -31,6 +31,10 @@ impl Refusal {
     }
 
     /// There is no token.
+    pub(super) fn not_decoded() -> Self {
+        Self::new(401, "A JSON web token could not be decoded")
+    }
+
     pub(super) fn requires_authentication() -> Self {
         Self::new(401, "Requires authentication")
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    apps::App,
     discussion::{Comment, Review},
     pull_request::PullRequest,
     report::{CheckRun, Status},
@@ -67,9 +68,9 @@ pub struct Account {
 }
 
 impl Account {
-    /// Returns the address that its commits carry.
+    /// Returns the address that its commits carry; the brackets of an App's login have no place in one.
     pub fn email(&self) -> String {
-        format!("{}@users.local-forge.invalid", self.login)
+        format!("{}@users.local-forge.invalid", self.login.replace('[', "-").replace(']', ""))
     }
 }
 
@@ -337,6 +338,8 @@ pub(super) struct State {
     /// The logins of each team's members, by `organisation/slug`.
     #[serde(default)]
     pub(super) teams: BTreeMap<String, BTreeSet<String>>,
+    /// Apps by id.
+    pub(super) apps: BTreeMap<u64, App>,
 }
 
 impl State {

@@ -21,6 +21,7 @@ mod faults;
 mod fences;
 mod gates;
 mod gitea;
+mod github_app;
 mod gitlab;
 mod hydration;
 mod lanes;

@@ -65,6 +65,8 @@ pub(crate) struct Start<'a> {
     pub(crate) poll: &'a str,
     /// The repositories that it serves.
     pub(crate) served: &'a str,
+    /// The GitHub App that it is, whose key is beside its settings; an account with a token where it is none.
+    pub(crate) app: Option<u64>,
     /// The largest file that it may write.
     pub(crate) largest_file: Option<u64>,
     /// How much is logged.
@@ -75,7 +77,7 @@ pub(crate) struct Start<'a> {
 
 impl Default for Start<'_> {
     fn default() -> Self {
-        Self { poll: "1h", served: REPOSITORY, largest_file: None, log: None, environment: &[] }
+        Self { poll: "1h", served: REPOSITORY, app: None, largest_file: None, log: None, environment: &[] }
     }
 }
 
@@ -441,14 +443,18 @@ pub(crate) async fn serve_with(dir: &Path, settings: &str, client: &Client, star
     Ok(served)
 }
 
-fn settings(api: &str, Start { poll, served, .. }: Start<'_>) -> String {
+fn settings(api: &str, Start { poll, served, app, .. }: Start<'_>) -> String {
+    let credentials = match app {
+        Some(id) => format!("app_id = {id}\nprivate_key_file = 'app-key.pem'"),
+        None => "token_file = 'token'".to_owned(),
+    };
     format!(
         "[server]
 listen = '127.0.0.1:0'
 [forges.{FORGE}]
 kind = 'github'
 api_url = '{api}'
-token_file = 'token'
+{credentials}
 webhook_secret_files = ['webhook-secret']
 repositories = ['{served}']
 [limits]

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::local_forge::refusal::Refusal;
+use crate::local_forge::{credentials::Caller, refusal::Refusal};
 
 /// A call, with its path cut at the slashes.
 #[derive(Debug, Clone)]
@@ -15,11 +15,11 @@ pub(super) struct Call {
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Value>,
-    login: Option<String>,
+    caller: Caller,
 }
 
 impl Call {
-    pub(super) fn new(method: &str, path: &str, query: &str, body: Option<Value>, login: Option<String>) -> Self {
+    pub(super) fn new(method: &str, path: &str, query: &str, body: Option<Value>, caller: Caller) -> Self {
         let segments = path.split('/').filter(|segment| !segment.is_empty());
         Self {
             method: method.to_owned(),
@@ -27,13 +27,24 @@ impl Call {
             path: path.to_owned(),
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             body,
-            login,
+            caller,
         }
     }
 
     /// Returns who calls.
     pub(super) fn actor(&self) -> Option<&str> {
-        self.login.as_deref()
+        match &self.caller {
+            Caller::Account(account) => Some(&account.login),
+            Caller::Nobody | Caller::App(_) => None,
+        }
+    }
+
+    /// Returns which App asks for itself.
+    pub(super) fn app(&self) -> Option<u64> {
+        match self.caller {
+            Caller::App(id) => Some(id),
+            Caller::Nobody | Caller::Account(_) => None,
+        }
     }
 
     /// Returns a query parameter, if it says something.

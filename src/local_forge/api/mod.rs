@@ -2,6 +2,7 @@
 //!
 //! Reading a public repository is free, everything else needs a token. Every exchange is shown to the observer.
 
+mod apps;
 mod call;
 mod checks;
 mod deployments;
@@ -75,13 +76,13 @@ async fn answer_call(
     headers: &HeaderMap,
     body: Result<Option<Value>, serde_json::Error>,
 ) -> Answer {
-    let actor = match credentials::actor(hub, headers) {
-        Ok(actor) => actor,
+    let caller = match credentials::caller(hub, headers) {
+        Ok(caller) => caller,
         Err(refusal) => return refused(&refusal),
     };
     let Ok(body) = body else { return refused(&Refusal::new(400, "Problems parsing JSON")) };
-    let login = actor.as_ref().map(|account| account.login.clone());
-    let call = Call::new(method, path, query, body, login.clone());
+    let call = Call::new(method, path, query, body, caller);
+    let login = call.actor().map(str::to_owned);
     let is_get = method == "GET";
     let answer = hub.work(move |desk| routes::answer(desk, &call).unwrap_or_else(|refusal| refused(&refusal))).await;
     let answer = if is_get { etag::conditional(answer, headers) } else { answer };

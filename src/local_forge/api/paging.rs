@@ -67,10 +67,11 @@ fn address(urls: &Urls, call: &Call, page: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Call, Page, Urls};
+    use crate::local_forge::credentials::Caller;
 
     fn cut(query: &str, count: usize) -> Page<usize> {
         let urls = Urls::new("http://forge".to_owned());
-        Page::cut(&urls, &Call::new("GET", "/repos/o/r/pulls", query, None, None), (0..count).collect())
+        Page::cut(&urls, &Call::new("GET", "/repos/o/r/pulls", query, None, Caller::Nobody), (0..count).collect())
     }
 
     #[test]

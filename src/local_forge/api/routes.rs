@@ -1,6 +1,7 @@
 //! The table of routes.
 
 use super::{
+    apps,
     call::{Answer, Call},
     checks, deployments, hooks, issues, pulls, refs, repos, statuses, teams, users,
 };
@@ -15,6 +16,8 @@ pub(super) fn answer(desk: &mut Desk<'_>, call: &Call) -> Result<Answer, Refusal
         ("GET", ["orgs", organization, "teams", slug, rest @ ..]) => {
             teams::answer(desk, call, &format!("{organization}/{slug}"), rest)
         }
+        (_, ["app", rest @ ..]) => apps::answer(desk, call, rest),
+        ("GET", ["repos", owner, name, "installation"]) => apps::of_repository(desk, call, &format!("{owner}/{name}")),
         ("GET", ["rate_limit"]) => users::rate_limit(desk, call),
         (_, ["repos", owner, name, rest @ ..]) => {
             let key = format!("{owner}/{name}");

@@ -38,7 +38,9 @@ impl View<'_> {
             Some(AccountKind::Bot) => "Bot",
             _ => "User",
         };
-        let api = format!("{}/users/{login}", self.urls.api());
+        // The login of an App has brackets.
+        let path = login.replace('[', "%5B").replace(']', "%5D");
+        let api = format!("{}/users/{path}", self.urls.api());
         json!({
             "login": login,
             "id": id,
@@ -46,7 +48,7 @@ impl View<'_> {
             "avatar_url": format!("{}/avatars/{id}", self.urls.web()),
             "gravatar_id": "",
             "url": api,
-            "html_url": format!("{}/{login}", self.urls.web()),
+            "html_url": format!("{}/{path}", self.urls.web()),
             "followers_url": format!("{api}/followers"),
             "following_url": format!("{api}/following{{/other_user}}"),
             "gists_url": format!("{api}/gists{{/gist_id}}"),

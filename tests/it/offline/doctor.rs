@@ -9,6 +9,7 @@ use jiff::{SignedDuration, fmt::rfc2822};
 
 use super::{Run, Shop};
 use crate::{
+    github_app,
     network::tls::{self, Issuer},
     program::{Site, WEBHOOK_SECRET},
     proxy::{Asked, Behind, Between, Fate, Proxy},
@@ -87,11 +88,16 @@ async fn of_forge(site: &Site, more: &[&str]) -> Fallible<(i32, String)> {
 
 /// The same, with the forge at another address.
 async fn of_forge_at(site: &Site, api: &str, more: &[&str]) -> Fallible<(i32, String)> {
+    of_forge_by(site, api, "token_file = 'token'", more).await
+}
+
+/// The same, with other credentials.
+async fn of_forge_by(site: &Site, api: &str, credentials: &str, more: &[&str]) -> Fallible<(i32, String)> {
     site.write(
         "hydromote.toml",
         &format!(
             "[server]\npublic_url = 'https://hydromote.example.com'\n[forges.github]\nkind = 'github'\n\
-             api_url = '{api}'\ntoken_file = 'token'\nwebhook_secret_files = ['webhook-secret']\n\
+             api_url = '{api}'\n{credentials}\nwebhook_secret_files = ['webhook-secret']\n\
              repositories = ['{REPOSITORY}', 'acme-apps/*']\n"
         ),
     )?;
@@ -176,6 +182,29 @@ async fn a_token_that_was_revoked_is_told_with_what_to_do() -> TestResult {
     assert_eq!(code, 1);
     let (_, json) = of_forge(&site, &["--output", "json"]).await?;
     assert!(json.contains("\"well\": false") && json.contains("the forge does not take the credentials"), "{json}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_and_where_it_is_installed_are_told() -> TestResult {
+    let site = with_strategy().await?;
+    let app = github_app::install(&site).await?;
+    let api = site.forge.api_url();
+    let credentials = format!("app_id = {app}\nprivate_key_file = 'app-key.pem'");
+    let (code, said) = of_forge_by(&site, &api, &credentials, &[]).await?;
+    insta::assert_snapshot!(said, @"
+    ok  github             (api) answers `hydromote-app[bot]`, by a GitHub App `hydromote-app`
+    ok  acme/shop          the account may push, merge and report; `main` is the default branch
+    ok  acme/shop git      `main` is fetched, with the strategy `shop`
+    ok  acme/shop webhooks they come by the App's webhook
+                           what arrived is not shown to the account (list the deliveries of the App's webhook was not found on the forge)
+    ok  acme/shop rules    the forge asks for nothing of its own before it merges, as far as the account is shown
+    ok  acme-apps/*        repositories are found by their first webhook: name one in full to have it looked at here
+    ");
+    assert_eq!(code, 0);
+    let (code, said) = of_forge_by(&site, &api, &credentials.replace(&app.to_string(), "4711"), &[]).await?;
+    insta::assert_snapshot!(said, @"NO  github     the forge does not take the credentials (A JSON web token could not be decoded; they may have expired or been revoked: put new ones into their file, and work goes on by itself); see `[forges.github]` for the file, and whether they are another forge's");
+    assert_eq!(code, 1);
     Ok(())
 }
 
