@@ -172,7 +172,8 @@ impl RepositoryWorker {
                 }
             }
             pause = answer.is_err().then(|| pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(self.poll)));
-            let until_all = self.poll.saturating_sub(read_all.elapsed());
+            let poll = state.polling.interval(self.poll, state.listening.hears());
+            let until_all = poll.saturating_sub(read_all.elapsed());
             let until_due = self.until_woken(&state).min(held_back.unwrap_or(Duration::MAX));
             let wait = pause.unwrap_or_else(|| until_all.min(until_due));
             let listed = self.listed(&state, pause);
@@ -184,7 +185,7 @@ impl RepositoryWorker {
                 () = state.listening.moved(listed) => attention.push(Attention::Everything),
                 () = state.previews.finish() => attention.push(Attention::Command),
                 () = tokio::time::sleep(wait) => {
-                    let all = pause.is_some() || read_all.elapsed() >= self.poll;
+                    let all = pause.is_some() || read_all.elapsed() >= poll;
                     attention.push(if all { Attention::Everything } else { Attention::Command });
                     is_poll = all && messages.is_empty();
                 }
@@ -207,18 +208,17 @@ impl RepositoryWorker {
         let was_at_rest = std::mem::take(&mut state.polling.is_at_rest);
         let context = self.context(state).await?;
         let deliveries = self.shared.store.open_deliveries(self.repository.as_str()).await?;
-        let polled = match is_poll && was_at_rest && deliveries.is_empty() {
-            true => self.poll(state, &context).await?,
-            false => Polled::Unknown,
+        let polled = match is_poll && deliveries.is_empty() {
+            true if was_at_rest => Some(self.poll(state, &context).await?),
+            true => Some(Polled::NotCompared),
+            false => None,
         };
-        let attention = match &polled {
-            Polled::Unknown => attention,
-            Polled::Differing(differing) if differing.is_empty() => {
-                state.polling.is_at_rest = true;
-                return Ok(());
-            }
-            Polled::Differing(differing) => differing,
-        };
+        state.polling.note(polled.as_ref().is_none_or(Polled::has_found));
+        let attention = polled.as_ref().map_or(attention, Polled::attention);
+        if polled.is_some() && attention.is_empty() {
+            state.polling.is_at_rest = true;
+            return Ok(());
+        }
         let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
         let mut attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
         let told = told(&attention);

@@ -50,6 +50,23 @@ async fn what_no_webhook_tells_is_found_by_the_next_poll() -> TestResult {
     Ok(())
 }
 
+/// One thing leads to another: a push to a promotion, that to a report, and that to the next promotion.
+#[tokio::test]
+async fn where_no_webhook_tells_polls_follow_what_happened_although_they_are_rare() -> TestResult {
+    let site = Site::new().await?;
+    let served = site.serve(Start { poll: "1h", ..Start::default() }).await?;
+    let mut files = everywhere("v1");
+    files.push(("hydromote.yaml".to_owned(), strategy(&["dev", "staging", "prod"])));
+    let one = site.push("first", files).await?;
+    for environment in ["dev", "staging", "prod"] {
+        served.runs(environment, &one).await?;
+        site.healthy(environment).await?;
+    }
+    served.terminate().await?;
+    site.forge.shutdown().await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn where_nothing_differs_nothing_is_decided() -> TestResult {
     let polls = Arc::new(AtomicUsize::new(0));

@@ -89,8 +89,13 @@ impl Listening {
         Ok(())
     }
 
+    /// Says whether webhooks tell of what is pushed, as far as that is known.
+    pub(super) fn hears(&self) -> bool {
+        self.heard != Some(Heard::No)
+    }
+
     fn is_needed(&self, poll: Duration, pause: Option<Duration>) -> bool {
-        self.heard == Some(Heard::No) && poll > LISTED && pause.is_none()
+        !self.hears() && poll > LISTED && pause.is_none()
     }
 
     /// Waits until a branch is somewhere else than it was known; never ends where nothing is to be listed.

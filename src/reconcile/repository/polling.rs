@@ -1,6 +1,8 @@
 //! What polling finds: everything that the last looks rest on is read again, and only what differs is looked at.
 //!
 //! - What differs is heeded as the webhook would have been that was lost.
+//! - Where no webhooks arrive, something that happened is followed by polls in quick succession, whose pauses grow: one
+//!   thing leads to another, such as a merge to a report.
 //! - Now and then everything is looked at all the same: in no list is what people may do on the forge.
 
 use std::time::Duration;
@@ -13,6 +15,10 @@ use crate::reconcile::{LookError, attention::Attention, context::RepositoryConte
 /// After how long a poll looks at everything, whatever it finds.
 const COMPARED_FOR: Duration = Duration::from_secs(5 * 60);
 
+/// The first pause between polls after something happened of which no webhook told; each is half as long again as the
+/// one before.
+const QUICK: Duration = Duration::from_secs(3);
+
 /// What is known of polls between rounds.
 #[derive(Debug)]
 pub(super) struct Polling {
@@ -20,21 +26,54 @@ pub(super) struct Polling {
     pub(super) is_at_rest: bool,
     /// When a poll looked at everything last.
     looked_at: Instant,
+    /// How long is waited for the next one where no webhooks arrive, unless that is longer than ever.
+    pause: Duration,
 }
 
 impl Default for Polling {
     fn default() -> Self {
-        Self { is_at_rest: false, looked_at: Instant::now() }
+        Self { is_at_rest: false, looked_at: Instant::now(), pause: QUICK }
+    }
+}
+
+impl Polling {
+    /// Returns how long is waited between polls, which is `poll` where webhooks arrive.
+    pub(super) fn interval(&self, poll: Duration, webhooks_arrive: bool) -> Duration {
+        if webhooks_arrive { poll } else { self.pause.min(poll) }
+    }
+
+    /// Takes in whether a round found anything that had happened.
+    pub(super) fn note(&mut self, has_happened: bool) {
+        // Beyond an hour nothing is polled more often than it would be anyway.
+        let longer = (self.pause * 3 / 2).min(Duration::from_secs(60 * 60));
+        self.pause = if has_happened { QUICK } else { longer };
     }
 }
 
 /// What a poll found.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Polled {
-    /// Nothing was compared, or branches have moved: everything is to be looked at.
-    Unknown,
-    /// What differs, if anything.
+    /// Nothing was compared: everything is to be looked at.
+    NotCompared,
+    /// Branches have moved: everything is to be looked at.
+    Moved,
+    /// This differs, if anything.
     Differing(Vec<Attention>),
+}
+
+impl Polled {
+    /// Returns what is to be heeded.
+    pub(super) fn attention(&self) -> &[Attention] {
+        match self {
+            Self::NotCompared | Self::Moved => &[Attention::Everything],
+            Self::Differing(differing) => differing,
+        }
+    }
+
+    /// Says whether something has happened, as far as that is known.
+    pub(super) fn has_found(&self) -> bool {
+        !matches!(self, Self::NotCompared) && !self.attention().is_empty()
+    }
 }
 
 impl RepositoryWorker {
@@ -43,10 +82,10 @@ impl RepositoryWorker {
         let is_due = state.wake_at.is_some_and(|at| at <= (self.shared.clock)());
         if is_due || state.polling.looked_at.elapsed() >= COMPARED_FOR || !self.can_compare(state) {
             state.polling.looked_at = Instant::now();
-            return Ok(Polled::Unknown);
+            return Ok(Polled::NotCompared);
         }
         if self.refresh(state, context).await? {
-            return Ok(Polled::Unknown);
+            return Ok(Polled::Moved);
         }
         let mut differing = Vec::new();
         for (id, found) in state.strategies.clone() {
@@ -63,5 +102,36 @@ impl RepositoryWorker {
     fn can_compare(&self, state: &State) -> bool {
         let is_settled = state.newcomers.is_empty() && state.strategies.values().all(|found| found.candidate.is_none());
         is_settled && state.elsewhere.all().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_follow_each_other_quickly_where_no_webhooks_arrive_and_something_happened() {
+        let poll = Duration::from_secs(60);
+        let mut polling = Polling::default();
+        assert_eq!(polling.interval(poll, true), poll);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            pauses.push(polling.interval(poll, false).as_secs());
+            polling.note(false);
+        }
+        assert_eq!(pauses, [3, 4, 6, 10, 15, 22, 34, 51, 60]);
+        polling.note(true);
+        assert_eq!(polling.interval(poll, false), QUICK);
+        assert_eq!(polling.interval(Duration::from_secs(1), false), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_was_not_compared_is_looked_at_and_tells_of_nothing() {
+        let everything = [Attention::Everything];
+        assert_eq!((Polled::NotCompared.attention(), Polled::NotCompared.has_found()), (&everything[..], false));
+        assert_eq!((Polled::Moved.attention(), Polled::Moved.has_found()), (&everything[..], true));
+        let same = Polled::Differing(Vec::new());
+        assert_eq!((same.attention(), same.has_found()), (&[][..], false));
+        assert!(Polled::Differing(vec![Attention::Command]).has_found());
     }
 }
