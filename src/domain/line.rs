@@ -3,7 +3,7 @@
 //! *Newer* means later on this line, never by date and never by when it was seen. A dry SHA that
 //! left the line (a forced push) is never promoted; where it still runs it counts as just after
 //! the newest commit that it shares with the line. Where git has no more of it than its name, it counts as just after the
-//! newest commit that ran before it in one place: places move forward.
+//! newest commit that ran before it in any place: places move forward.
 
 use std::collections::BTreeMap;
 

@@ -149,7 +149,8 @@ pub struct ActiveBranch {
 impl ActiveBranch {
     /// Returns what ran before a dry SHA did for the first time; nothing where it never ran.
     pub fn ran_before(&self, dry: &DrySha) -> impl Iterator<Item = &DrySha> {
-        let first = self.runs.iter().rposition(|run| run.dry == *dry);
+        // What a rollback brought says nothing of where it belongs.
+        let first = self.runs.iter().rposition(|run| run.dry == *dry).filter(|at| self.runs[*at].restored.is_none());
         let older = first.map_or([].as_slice(), |first| &self.runs[first + 1..]);
         older.iter().map(|run| &run.dry)
     }

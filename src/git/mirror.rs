@@ -104,6 +104,9 @@ struct Moved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalName(String);
 
+/// Where all branches of the remote were when they were last seen.
+pub type Heads = BTreeMap<String, Oid>;
+
 impl LocalName {
     /// Returns the full name of the reference.
     pub fn as_str(&self) -> &str {
@@ -183,6 +186,22 @@ impl Mirror {
     /// Returns the mirror's own name for a branch of the remote.
     pub fn local(&self, branch: &BranchName) -> LocalName {
         LocalName(format!("{}{branch}", self.names))
+    }
+
+    /// Returns where all branches of the remote were when they were last seen.
+    pub async fn heads(&self) -> Result<Heads, GitError> {
+        let names = format!("{}*", self.names);
+        self.read(move |repository, _| {
+            let mut heads = Heads::new();
+            for reference in repository.references_glob(&names)? {
+                let reference = reference?;
+                if let (Ok(name), Some(id)) = (reference.name(), reference.target()) {
+                    heads.insert(name.to_owned(), id);
+                }
+            }
+            Ok(heads)
+        })
+        .await
     }
 
     /// Returns where a branch of the remote was when it was last seen.

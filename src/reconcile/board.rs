@@ -52,7 +52,7 @@ pub struct StrategyBoard {
     pub places: Vec<PlaceView>,
     /// What is about to be done, in words; empty at rest.
     pub next: Vec<String>,
-    /// When the last look ended.
+    /// When everything was read last.
     pub looked_at: Timestamp,
     /// When time alone changes something.
     pub wake_at: Option<Timestamp>,

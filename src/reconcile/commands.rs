@@ -173,11 +173,11 @@ impl Commands {
         let status = PostedStatus::new(StatusState::Success, &format!("{PROMOTED_BY}{by}"));
         self.post(strategy, proposed.as_str(), promote_key(&place), &status).await?;
         let request = PromoteRequest { proposed: proposed.clone(), by: by.clone(), at: (self.clock)() };
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.save_note(strategy, &place, &request).await?;
         let dry = view.wanted.as_ref().map_or(proposed.short(), DrySha::short);
         self.tell(strategy, Some(&place), &by, &asked_to_promote(dry, &place)).await?;
         tracing::info!(environment.name = %environment, proposed.sha = %proposed, by, "{by} promotes {dry} to {place}");
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(promoted)
     }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{attention::Attention, context::StrategyContext, deployed_reports, reviewing::ReviewMemory};
 use crate::{
     domain::{
-        ids::{BranchName, DrySha, LaneName, Place, PullRequestNumber},
+        ids::{BranchName, DrySha, LaneName, Place, PullRequestNumber, StatusKey},
         status::CommitStatus,
         strategy::key_pattern::OWN_PREFIX,
     },
@@ -26,6 +26,10 @@ pub struct ForgeView {
     gone: HashSet<Place>,
     /// What this look has pushed.
     pushed: HashSet<String>,
+    /// The branches whose pull requests were asked for since the last observation began.
+    branches_asked: HashSet<BranchName>,
+    /// The commits whose statuses were.
+    commits_asked: HashSet<String>,
     /// What was read about reviews.
     pub(super) reviewing: ReviewMemory,
 }
@@ -56,8 +60,17 @@ enum Whose {
 }
 
 impl ForgeView {
-    /// Reads everything again; returns what differs from what was known of it.
+    /// Notes that an observation begins.
+    pub fn begin_observation(&mut self) {
+        self.branches_asked.clear();
+        self.commits_asked.clear();
+    }
+
+    /// Reads everything again that the last observation asked for, and forgets the rest; returns what differs from what
+    /// was known of it.
     pub async fn read_again(&mut self, context: &StrategyContext) -> Result<Vec<Attention>, ForgeError> {
+        self.pull_requests.retain(|head, _| self.branches_asked.contains(head));
+        self.statuses.retain(|sha, _| self.commits_asked.contains(sha));
         let mut differing = Vec::new();
         // What cannot be read is read by the next look.
         for (head, known) in std::mem::take(&mut self.pull_requests) {
@@ -69,9 +82,11 @@ impl ForgeView {
             }));
         }
         for (sha, known) in std::mem::take(&mut self.statuses) {
-            if self.statuses_in(context, known.of, &sha).await? != known.all {
-                differing.push(Attention::Commit { sha, key: None });
-            }
+            let read = self.statuses_in(context, known.of, &sha).await?;
+            let one_sided = read.iter().filter(|one| !known.all.contains(one));
+            let keys = one_sided.chain(known.all.iter().filter(|one| !read.contains(one))).map(|one| &one.key);
+            let of_key = |key: &StatusKey| Attention::Commit { sha: sha.clone(), key: Some(key.to_string()) };
+            differing.extend(keys.collect::<BTreeSet<_>>().into_iter().map(of_key));
         }
         let reviewed = self.reviewing.read_again(context).await?;
         let changed = |number| Attention::PullRequest { number, head: None, state: None };
@@ -200,6 +215,7 @@ impl ForgeView {
         head: &BranchName,
         base: &BranchName,
     ) -> Result<Vec<PullRequest>, ForgeError> {
+        self.branches_asked.insert(head.clone());
         if let Some(known) = self.pull_requests.get(head) {
             return Ok(known.all.clone());
         }
@@ -228,6 +244,7 @@ impl ForgeView {
         of: Whose,
         sha: &str,
     ) -> Result<Vec<CommitStatus>, ForgeError> {
+        self.commits_asked.insert(sha.to_owned());
         if let Some(known) = self.statuses.get(sha) {
             return Ok(known.all.clone());
         }

@@ -24,6 +24,19 @@ pub struct Hub {
     start: Arc<Start>,
 }
 
+/// Draws a worker's attention to the store when it is dropped.
+#[must_use]
+pub struct Waking<'a> {
+    hub: &'a Hub,
+    repository: &'a RepositoryId,
+}
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        self.hub.heed(self.repository, Attention::Command);
+    }
+}
+
 /// Makes the channel of one worker.
 pub fn channel() -> (mpsc::Sender<Message>, mpsc::Receiver<Message>) {
     mpsc::channel(WAITING_LIMIT)
@@ -44,6 +57,12 @@ impl Hub {
     /// Draws a worker's attention to something.
     pub fn heed(&self, repository: &RepositoryId, attention: Attention) {
         self.send(repository, Message::Heed(attention));
+    }
+
+    /// Has a worker look once what is returned is dropped: a command has changed the store then, whatever became of the rest
+    /// of it.
+    pub fn waking<'a>(&'a self, repository: &'a RepositoryId) -> Waking<'a> {
+        Waking { hub: self, repository }
     }
 
     /// Has a repository looked at now; returns when everything in it is at rest.

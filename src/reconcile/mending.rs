@@ -7,7 +7,6 @@
 use std::fmt;
 
 use super::{
-    attention::Attention,
     board::StrategyBoard,
     commands::{CommandError, Commands, name, place_view},
     drifts::DriftBook,
@@ -120,11 +119,11 @@ impl Commands {
         }
         let (key, status) = (drift_key(board.told_apart(&place), &place), restore.status());
         self.post(strategy, restore.of.as_str(), key, &status).await?;
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_note(strategy, &place, |book: &mut DriftBook| book.restore = Some(restore.clone())).await?;
         let what = format!("asked to restore {place} over {}{}", restore.of.short(), because(&restore.reason));
         self.tell(strategy, Some(&place), &restore.by, &what).await?;
         tracing::warn!(environment.name = %environment, by = restore.by, "{} {what}", restore.by);
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(RestoreAccepted { place, over: Over::Active(restore.of), by: restore.by })
     }
 
@@ -143,12 +142,12 @@ impl Commands {
         let strategy = &board.id;
         self.post(strategy, discard.of.as_str(), drift_key(board.told_apart(&place), &place), &discard.status())
             .await?;
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_note(strategy, &place, |book: &mut DriftBook| book.discard = Some(discard.clone())).await?;
         let what =
             format!("asked to replace {} on the proposal for {place}{}", discard.of.short(), because(&discard.reason));
         self.tell(strategy, Some(&place), &discard.by, &what).await?;
         tracing::warn!(environment.name = %place.environment, by = discard.by, "{} {what}", discard.by);
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(RestoreAccepted { place, over: Over::Proposed(discard.of), by: discard.by })
     }
 
@@ -188,6 +187,7 @@ impl Commands {
                 book.adopted.insert(commit.clone(), adoption.clone());
             }
         };
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_note(strategy, &place, adopt).await?;
         if let Some(restore) = restoring {
             // Whoever was first is obeyed, also when the store is lost.
@@ -198,7 +198,6 @@ impl Commands {
         let what = format!("adopted {} in {place}{}", commit.short(), because(&adoption.reason));
         self.tell(strategy, Some(&place), &adoption.by, &what).await?;
         tracing::warn!(environment.name = %environment, by = adoption.by, "{} {what}", adoption.by);
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(Adopted { place, commit, adoption })
     }
 }

@@ -6,7 +6,6 @@
 use std::fmt;
 
 use super::{
-    attention::Attention,
     board::StrategyBoard,
     commands::{CommandError, Commands, SHORTEST_ID, name},
     rejected_commits::{RejectionBook, rejection_key},
@@ -63,6 +62,7 @@ impl Commands {
         let rejection = Rejection { by: by.clone(), reason, at: (self.clock)() };
         self.post_on_dry(strategy, dry.as_str(), rejection_key(strategy), &rejection.status()).await?;
         let (rejected, noted) = (dry.clone(), rejection.clone());
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store
             .change_strategy_note(strategy, |book: &mut RejectionBook| {
                 book.0.insert(rejected, noted);
@@ -71,7 +71,6 @@ impl Commands {
         let words = if rejection.reason.is_empty() { String::new() } else { format!(": {}", rejection.reason) };
         self.tell(strategy, None, &by, &format!("rejected {}{words}", dry.short())).await?;
         tracing::info!(dry.sha = %dry, by, "{by} rejected {}{words}", dry.short());
-        self.hub.heed(&strategy.repository, Attention::Command);
         let runs = board.places.iter().filter(|view| view.running.as_ref().is_some_and(|run| run.dry == dry));
         Ok(Rejected { runs_in: runs.map(|view| view.place.clone()).collect(), dry })
     }
@@ -91,6 +90,7 @@ impl Commands {
         }
         self.post_on_dry(strategy, dry.as_str(), rejection_key(strategy), &Rejection::taken_back(&by)).await?;
         let accepted = dry.clone();
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store
             .change_strategy_note(strategy, |book: &mut RejectionBook| {
                 book.0.remove(&accepted);
@@ -98,7 +98,6 @@ impl Commands {
             .await?;
         self.tell(strategy, None, &by, &format!("took back the rejection of {}", dry.short())).await?;
         tracing::info!(dry.sha = %dry, by, "{by} took back the rejection of {}", dry.short());
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(dry)
     }
 

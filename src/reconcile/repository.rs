@@ -187,12 +187,14 @@ impl RepositoryWorker {
                 () = tokio::time::sleep(wait) => {
                     let all = pause.is_some() || read_all.elapsed() >= poll;
                     attention.push(if all { Attention::Everything } else { Attention::Command });
-                    is_poll = all && messages.is_empty();
+                    is_poll = all;
                 }
                 () = stop.cancelled() => return,
             }
             while let Ok(message) = messages.try_recv() {
                 sort(message, &mut attention, &mut waiting);
+                // Whoever sent it knows of something.
+                is_poll = false;
             }
             if pause.is_some() {
                 // What was half read may be stale in any way.
@@ -213,12 +215,12 @@ impl RepositoryWorker {
             true => Some(Polled::NotCompared),
             false => None,
         };
-        state.polling.note(polled.as_ref().is_none_or(Polled::has_found));
-        let attention = polled.as_ref().map_or(attention, Polled::attention);
-        if polled.is_some() && attention.is_empty() {
+        state.polling.note(polled.is_none_or(Polled::has_found));
+        if polled == Some(Polled::Same) {
             state.polling.is_at_rest = true;
             return Ok(());
         }
+        let attention = polled.map_or(attention, |polled| polled.attention());
         let hinted = deliveries.iter().map(|d| serde_json::from_str(&d.hint).unwrap_or(Attention::Everything));
         let mut attention: Vec<Attention> = attention.iter().cloned().chain(hinted).collect();
         let told = told(&attention);
@@ -237,11 +239,11 @@ impl RepositoryWorker {
                 stale.push(what);
             }
         }
-        let mut has_moved = false;
+        let mut has_moved = polled == Some(Polled::Moved { on_remote: true });
         if first {
             self.refresh(state, &context).await?;
         } else if !stale.is_empty() {
-            has_moved = self.refresh_told(state, &context, &stale).await?;
+            has_moved |= self.refresh_told(state, &context, &stale).await?;
         }
         state.listening.note(&self.shared.store, &self.repository, &attention, has_moved).await?;
         self.admit_and_look(state, &context).await?;

@@ -27,8 +27,8 @@ use crate::{
     },
 };
 
-/// How long it is remembered what somebody may do.
-const REMEMBERED_FOR: SignedDuration = SignedDuration::from_mins(5);
+/// How long it is remembered what somebody may do: not until everything is looked at again.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_mins(4);
 
 /// How long it is remembered whether the forge shows us a team at all.
 const TEAM_REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(1);

@@ -10,7 +10,6 @@ use std::{collections::BTreeSet, fmt};
 use jiff::Timestamp;
 
 use super::{
-    attention::Attention,
     board::StrategyBoard,
     commands::{CommandError, Commands, name, place_view},
     holds::HoldBook,
@@ -149,6 +148,7 @@ impl Commands {
                 before = book.hold.replace(hold.clone());
             }
         };
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_note(strategy, &place, change).await?;
         if let Some(rollback) = rolling {
             return Err(under_way(&place, &rollback));
@@ -157,7 +157,6 @@ impl Commands {
         let words = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
         self.tell(strategy, Some(&place), &by, &format!("holds {place}{words}")).await?;
         tracing::info!(environment.name = %environment, by, "{by} holds {place}{words}");
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(Held { place, hold, before })
     }
 
@@ -210,6 +209,7 @@ impl Commands {
                 None => book.hold = None,
             }
         };
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_note(strategy, &place, release).await?;
         // Noted only now: whoever sees another status than that of the hold in force puts that one back.
         for sha in &marked {
@@ -231,7 +231,6 @@ impl Commands {
         };
         self.tell(strategy, Some(&place), &by, &format!("took back {what}")).await?;
         tracing::info!(environment.name = %environment, by, "{by} took back {what} of {place}");
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(Released { place, what })
     }
 
@@ -283,6 +282,7 @@ impl Commands {
                 hold = Some(made);
             }
         };
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_note(strategy, &place, change).await?;
         let Some(hold) = hold else {
             return Err(rolling.map_or_else(|| nothing_runs(&place), |rollback| under_way(&place, &rollback)));
@@ -292,7 +292,6 @@ impl Commands {
         let what = format!("asked to roll {place} back from {from} to {to}: {}", rollback.reason);
         self.tell(strategy, Some(&place), &by, &what).await?;
         tracing::warn!(environment.name = %environment, by, "{by} rolls {place} back from {from} to {to}");
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(RollbackAccepted { place, rollback })
     }
 

@@ -30,7 +30,6 @@ use crate::{
     },
     forge::{NewStatus, PullRequestState},
     git::{GitError, history},
-    reconcile::attention::Attention,
     store::{Document, StrategyNote},
 };
 
@@ -317,11 +316,11 @@ impl Commands {
         self.post_on_dry(strategy, head, override_key(strategy, text), &status).await?;
         let word = ChangeOverride { by: by.clone(), reason: reason.clone(), at: (self.clock)() };
         let note = |book: &mut OverrideBook| drop(book.0.insert(text.to_owned(), word));
+        let _wakes = self.hub.waking(&strategy.repository);
         self.store.change_strategy_note(strategy, note).await?;
         self.tell(strategy, None, &by, &format!("let a change of the strategy drop what is under way: {reason}"))
             .await?;
         tracing::info!(%strategy, by, "{by} lets a change of {strategy} drop what is under way: {reason}");
-        self.hub.heed(&strategy.repository, Attention::Command);
         Ok(())
     }
 

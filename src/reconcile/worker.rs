@@ -27,7 +27,7 @@ use crate::{
         strategy::{PromotionStrategy, key_pattern::OWN_PREFIX},
     },
     forge::PullRequestState,
-    git::history,
+    git::{history, mirror::Heads},
 };
 
 /// How many rounds of observe, plan and apply one look may take: far more than any honest course.
@@ -44,6 +44,8 @@ pub struct StrategyWorker {
     /// What was drawn attention to since the last look.
     heeded: Vec<Attention>,
     resumed: bool,
+    /// Where the branches were in the mirror when they were observed last.
+    observed_at: Option<Heads>,
     /// Of which dry SHAs it is to be known what came of hydrating them, as of the last look that came to rest.
     in_use: Option<BTreeSet<DrySha>>,
 }
@@ -55,9 +57,17 @@ impl StrategyWorker {
         self.heeded.push(attention.clone());
     }
 
-    /// Reads everything on the forge again; returns what differs from what the last look knew.
-    pub async fn read_again(&mut self, context: &StrategyContext) -> Result<Vec<Attention>, LookError> {
-        Ok(self.view.read_again(context).await?)
+    /// Says whether the last look observed the branches where they are in the mirror now.
+    pub fn has_observed(&self, heads: &Heads) -> bool {
+        self.observed_at.as_ref() == Some(heads)
+    }
+
+    /// Reads everything on the forge again, and heeds what differs from what the last look knew; says whether anything
+    /// does.
+    pub async fn read_again(&mut self, context: &StrategyContext) -> Result<bool, LookError> {
+        let differing = self.view.read_again(context).await?;
+        differing.iter().for_each(|what| self.heed(what));
+        Ok(!differing.is_empty())
     }
 
     /// Returns the dry SHAs of which it is to be known what came of hydrating them; nothing before the first look.
@@ -78,6 +88,9 @@ impl StrategyWorker {
         self.resume(context).await?;
         self.retry_refused(context).await?;
         for _ in 0..ROUNDS_LIMIT {
+            // Before anything is read: whatever moves meanwhile, also by our own fetches, is looked at again.
+            self.observed_at = Some(context.dry.mirror.heads().await?);
+            self.view.begin_observation();
             let snapshot = Arc::new(observe::observe(context, &mut self.view).await?);
             self.heads = context.heads(snapshot.places.keys());
             self.places = snapshot.places.keys().cloned().collect();

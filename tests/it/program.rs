@@ -132,6 +132,11 @@ impl Site {
         serve(self.dir.path(), &self.forge.api_url(), &self.client, start).await
     }
 
+    /// Starts the service with the forge at another address, and waits until it listens.
+    pub(crate) async fn serve_at(&self, api: &str, start: Start<'_>) -> Fallible<Served> {
+        serve(self.dir.path(), api, &self.client, start).await
+    }
+
     /// Has the forge send its webhooks to a service.
     pub(crate) async fn tell(&self, served: &Served) -> TestResult {
         let url = format!("{}/webhooks/{FORGE}", served.url);

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{RepositoryWorker, State};
-use crate::reconcile::{LookError, attention::Attention, context::RepositoryContext};
+use super::{RepositoryWorker, State, words};
+use crate::{
+    domain::ids::StrategyId,
+    reconcile::{LookError, attention::Attention, context::RepositoryContext},
+};
 
 /// After how long a poll looks at everything, whatever it finds.
 const COMPARED_FOR: Duration = Duration::from_secs(5 * 60);
@@ -51,28 +54,33 @@ impl Polling {
 }
 
 /// What a poll found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Polled {
     /// Nothing was compared: everything is to be looked at.
     NotCompared,
-    /// Branches have moved: everything is to be looked at.
-    Moved,
-    /// This differs, if anything.
-    Differing(Vec<Attention>),
+    /// Branches have moved, on the remote or, by a look of ours, in the mirror alone: everything is to be looked at.
+    Moved {
+        /// Whether it was on the remote.
+        on_remote: bool,
+    },
+    /// Something differs, and was heeded.
+    Differing,
+    /// Everything is as it was.
+    Same,
 }
 
 impl Polled {
-    /// Returns what is to be heeded.
-    pub(super) fn attention(&self) -> &[Attention] {
+    /// Returns what is to be heeded besides.
+    pub(super) fn attention(self) -> &'static [Attention] {
         match self {
-            Self::NotCompared | Self::Moved => &[Attention::Everything],
-            Self::Differing(differing) => differing,
+            Self::NotCompared | Self::Moved { .. } => &[Attention::Everything],
+            Self::Differing | Self::Same => &[],
         }
     }
 
     /// Says whether something has happened, as far as that is known.
-    pub(super) fn has_found(&self) -> bool {
-        !matches!(self, Self::NotCompared) && !self.attention().is_empty()
+    pub(super) fn has_found(self) -> bool {
+        matches!(self, Self::Moved { on_remote: true } | Self::Differing)
     }
 }
 
@@ -84,17 +92,33 @@ impl RepositoryWorker {
             state.polling.looked_at = Instant::now();
             return Ok(Polled::NotCompared);
         }
-        if self.refresh(state, context).await? {
-            return Ok(Polled::Moved);
+        let on_remote = self.refresh(state, context).await?;
+        let heads = context.mirror.heads().await?;
+        let has_observed = |id: &StrategyId| state.workers.get(id).is_some_and(|worker| worker.has_observed(&heads));
+        if on_remote || !state.strategies.keys().all(has_observed) {
+            return Ok(Polled::Moved { on_remote });
         }
-        let mut differing = Vec::new();
+        let mut reads = Vec::new();
         for (id, found) in state.strategies.clone() {
             let context = self.strategy_context(context, &id, &found, state).await?;
-            differing.extend(state.workers.entry(id.clone()).or_default().read_again(&context).await?);
-            self.boards.change(&id, |board| board.looked_at = context.now());
+            let mut worker = state.workers.remove(&id).unwrap_or_default();
+            reads.push(async move {
+                let read = worker.read_again(&context).await;
+                (context, worker, read)
+            });
+        }
+        let (mut differs, mut troubles) = (false, Vec::new());
+        for (context, worker, read) in futures::future::join_all(reads).await {
+            state.workers.insert(context.id.clone(), worker);
+            match read {
+                Ok(does) => differs |= does,
+                Err(error) => troubles.push((context.id.clone(), words(&error))),
+            }
+            self.boards.change(&context.id, |board| board.looked_at = context.now());
         }
         state.comments.heed(&Attention::Everything);
-        Ok(Polled::Differing(differing))
+        self.show_troubles(context, troubles)?;
+        Ok(if differs { Polled::Differing } else { Polled::Same })
     }
 
     /// Says whether all that the looks rest on is in this repository: not what other repositories have in force, nor what
@@ -128,10 +152,10 @@ mod tests {
     #[test]
     fn what_was_not_compared_is_looked_at_and_tells_of_nothing() {
         let everything = [Attention::Everything];
+        let moved = Polled::Moved { on_remote: true };
         assert_eq!((Polled::NotCompared.attention(), Polled::NotCompared.has_found()), (&everything[..], false));
-        assert_eq!((Polled::Moved.attention(), Polled::Moved.has_found()), (&everything[..], true));
-        let same = Polled::Differing(Vec::new());
-        assert_eq!((same.attention(), same.has_found()), (&[][..], false));
-        assert!(Polled::Differing(vec![Attention::Command]).has_found());
+        assert_eq!((moved.attention(), moved.has_found()), (&everything[..], true));
+        assert_eq!((Polled::Differing.attention(), Polled::Differing.has_found()), (&[][..], true));
+        assert!(!Polled::Same.has_found());
     }
 }
