@@ -9,9 +9,25 @@ use std::collections::BTreeMap;
 
 use super::ids::DrySha;
 
-/// A place on the dry line; later is newer.
+/// A place on the dry line; later is newer. Even ones are of commits on the line, odd ones of those beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct LinePosition(usize);
+
+impl LinePosition {
+    /// Returns that of the commit with this index on the line.
+    const fn on_line(index: usize) -> Self {
+        Self(2 * index + 2)
+    }
+
+    const fn is_on_line(self) -> bool {
+        self.0.is_multiple_of(2)
+    }
+
+    /// Returns that of a commit beside the line, newer than this and older than what follows this on the line.
+    const fn beside(self) -> Self {
+        Self(self.0 | 1)
+    }
+}
 
 /// The dry line with what left it and still matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,10 +41,10 @@ impl DryLine {
     /// the newest commit that it shares with the line (none when they share nothing).
     pub fn new(oldest_first: Vec<DrySha>, left: impl IntoIterator<Item = (DrySha, Option<DrySha>)>) -> Self {
         let mut positions: BTreeMap<_, _> =
-            oldest_first.iter().enumerate().map(|(i, sha)| (sha.clone(), LinePosition(2 * i + 2))).collect();
+            oldest_first.iter().enumerate().map(|(i, sha)| (sha.clone(), LinePosition::on_line(i))).collect();
         for (sha, shared) in left {
             let anchor = shared.and_then(|s| positions.get(&s).copied()).unwrap_or_default();
-            positions.entry(sha).or_insert(LinePosition(anchor.0 + 1));
+            positions.entry(sha).or_insert(anchor.beside());
         }
         Self { shas: oldest_first, positions }
     }
@@ -36,8 +52,7 @@ impl DryLine {
     /// Places a commit that git knows nothing of any more; `before` are those that ran where it runs before it did.
     pub fn place_lost<'a>(&mut self, lost: DrySha, before: impl IntoIterator<Item = &'a DrySha>) {
         let newest = before.into_iter().map(|sha| self.position(sha)).max().unwrap_or_default();
-        // Even positions are those on the line.
-        self.positions.insert(lost, LinePosition(newest.0 | 1));
+        self.positions.insert(lost, newest.beside());
     }
 
     /// Returns the newest dry SHA.
@@ -47,7 +62,7 @@ impl DryLine {
 
     /// Says whether `sha` is on the line now.
     pub fn contains(&self, sha: &DrySha) -> bool {
-        self.positions.get(sha).is_some_and(|p| p.0 % 2 == 0)
+        self.positions.get(sha).is_some_and(|position| position.is_on_line())
     }
 
     /// Returns the dry SHA with this id, else the newest one that begins so; also one that left the line.

@@ -16,12 +16,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    io::Write,
     path::Path,
     time::{Duration, SystemTime},
 };
 
 use git2::{ObjectType, Oid, Repository, Signature, Time};
 use jiff::Timestamp;
+use tempfile::NamedTempFile;
 
 use super::{
     GitError,
@@ -261,8 +263,15 @@ fn listed(repository: &Repository, file: &str) -> Result<BTreeSet<Oid>, GitError
 fn write_list(repository: &Repository, file: &str, commits: &BTreeSet<Oid>) -> Result<(), GitError> {
     let path = repository.path().join(file);
     let lines: String = commits.iter().map(|id| format!("{id}\n")).collect();
-    let fresh = path.with_extension("new");
-    std::fs::write(&fresh, lines).and_then(|()| std::fs::rename(&fresh, &path)).map_err(GitError::Folder)
+    let written = || {
+        let mut new = NamedTempFile::new_in(repository.path())?;
+        new.write_all(lines.as_bytes())?;
+        // After a power failure the list of what is held must not be empty while git's says that it is cut off.
+        new.as_file().sync_all()?;
+        new.persist(&path)?;
+        std::fs::File::open(repository.path())?.sync_all()
+    };
+    written().map_err(GitError::Folder)
 }
 
 fn remove(repository: &Repository, file: &str) -> Result<(), GitError> {

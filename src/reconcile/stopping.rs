@@ -1,7 +1,8 @@
 //! Commands by which people stop an environment and take it back: hold, unhold, rollback.
 //!
 //! A command is written to the store in one transaction and then to the forge, before it is
-//! acknowledged; the worker does the rest. `unhold` goes the other way round: what was taken back
+//! acknowledged; the worker does the rest, also where the forge does not take it: what a forge that
+//! fails cannot note is held all the same. `unhold` goes the other way round: what was taken back
 //! half-way is still held in the store, and can be taken back again. A command is bound to what the
 //! board showed: a rollback of what does not run any more is overtaken and does nothing.
 
@@ -295,7 +296,8 @@ impl Commands {
         Ok(RollbackAccepted { place, rollback })
     }
 
-    /// Puts what is true of a hold on the forge, and notes that it stands there.
+    /// Puts what is true of a hold on the forge, and notes that it stands there. Where the forge refuses, the worker
+    /// goes on trying, and says so.
     async fn mark(
         &self,
         board: &StrategyBoard,
@@ -304,8 +306,15 @@ impl Commands {
         status: &PostedStatus,
     ) -> Result<(), CommandError> {
         let (strategy, key) = (&board.id, hold_key(board.told_apart(place), place));
-        self.post(strategy, active.as_str(), key.clone(), status).await?;
-        Ok(self.store.save_posted_status(&strategy.repository, active.as_str(), &key, status).await?)
+        match self.post(strategy, active.as_str(), key.clone(), status).await {
+            Ok(()) => Ok(self.store.save_posted_status(&strategy.repository, active.as_str(), &key, status).await?),
+            Err(CommandError::Forge(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(environment.name = %place.environment, error, "the forge has not noted yet that {place} is held");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -144,13 +144,18 @@ async fn a_hold_whose_mark_the_forge_refuses_is_heeded_at_once() -> TestResult {
     site.forge.grant(REPOSITORY, BOT, Permission::Read).await?;
     let hold = serde_json::json!({"reason": "disk", "by": "Ada"});
     let (status, words) = served.act(&format!("/strategies/{REPOSITORY}/shop/hold/dev"), &hold).await?;
-    assert!(!status.is_success(), "{status} {words}");
-    site.forge.grant(REPOSITORY, BOT, Permission::Write).await?;
+    assert!(status.is_success(), "{status} {words}");
     until("it is held", async || {
         let dev = served.environment("dev").await?.unwrap_or_default();
         Ok((dev["hold"]["reason"] == "disk").then_some(()))
     })
     .await?;
+    served.trouble().await?;
+    site.forge.grant(REPOSITORY, BOT, Permission::Write).await?;
+    served.recovered().await?;
+    let repository = site.forge.repository(REPOSITORY).await?;
+    let marks = site.forge.statuses(REPOSITORY, repository.branch("env/dev").ok_or("it runs")?).await?;
+    assert!(marks.iter().any(|mark| mark.context.starts_with("hydromote/hold")), "{marks:?}");
     served.terminate().await?;
     site.forge.shutdown().await?;
     Ok(())
