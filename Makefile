@@ -7,12 +7,15 @@ export HYDROMOTE_TOOLS := $(CURDIR)/.tools/bin
 TOLD_ELSEWHERE := promotion:: rollbacks:: partial_rollbacks:: gates:: merges:: restarts:: rejections:: drift:: windows:: \
 	modes:: deployed:: approvals:: comments::once comments::heard --skip base_was_changed --skip base_that_was_changed
 
-# What is told on GitLab. Not told there: what GitHub alone says of rules, merge queues and ways to merge (`merges::`, one of
-# `gates::`, one of `modes::`), of calls that are left, and a story whose people write the prefix themselves; what is not
-# about forges at all; and the other modules (previews, lanes, changes of strategies, ...), which nobody has compared yet.
+# What is told on GitLab: all that is about forges. Not told there: what GitHub alone says of rules, merge queues and ways to
+# merge (`merges::`, and two of others), a webhook's secret while it is replaced, calls that are left, and stories whose people
+# write the prefix themselves.
 TOLD_ON_GITLAB := promotion:: rollbacks:: partial_rollbacks:: gates:: restarts:: rejections:: drift:: windows:: modes:: \
-	deployed:: approvals:: comments::once comments::heard --skip a_merge_that_the_forge_refuses \
-	--skip a_person_opens_the_pull_request --skip who_may_goes_past_a_closed_window --skip while_few_calls_are_left
+	deployed:: approvals:: comments:: lanes:: retiring:: sharing:: strategies:: strategy_changes:: failures:: ownership:: \
+	secrets:: hydration:: adopt:: dry_line:: renewal:: \
+	--skip a_merge_that_the_forge_refuses --skip a_bundle_that_the_forge_refused --skip a_person_opens_the_pull_request \
+	--skip who_may_goes_past_a_closed_window --skip while_few_calls_are_left --skip a_webhook_secret_that_is_replaced \
+	--skip one_of_somebody_else_is_previewed
 
 # Where people and the service act by turns, it ends the same without webhooks.
 TOLD_ON_GITEA := promotion::staging promotion::a_commit promotion::the_first rejections::a_closed rejections::reopening \

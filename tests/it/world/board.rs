@@ -68,7 +68,8 @@ impl World {
     /// Writes subjects for dry SHAs, and words for what differs from run to run.
     pub(crate) fn in_words(&self, text: &str) -> String {
         let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        let (text, mut words) = (self.told_on.in_words(text), String::new());
+        let text = self.front.as_ref().map_or_else(|| text.to_owned(), |front| front.as_in_story(text));
+        let mut words = String::new();
         let mut rest = text.as_str();
         while let Some(first) = rest.chars().next() {
             let length = rest.find(|c: char| !is_hex(c)).unwrap_or(rest.len());

@@ -35,10 +35,11 @@ use self::{
     home::{Home, OtherForge},
     service::Running,
     stage::Stage,
-    told_on::ToldOn,
+    told_on::{ToldOn, Translators},
 };
 use crate::{
     contract::Checker,
+    gitlab::front::Front,
     proxy::{Between, Proxy},
 };
 
@@ -75,6 +76,8 @@ pub(crate) struct World {
     /// What stands between the service and the forge, in each direction.
     calls: Option<Proxy>,
     hooks: Option<Arc<dyn Between>>,
+    /// What the forge is told through, on GitLab.
+    front: Option<Arc<Front>>,
     messages: Messages,
     /// The service's address for people; where it listens when absent.
     public_url: Option<String>,
@@ -156,7 +159,7 @@ impl World {
             bot_token = Secret::new(token);
         }
         let webhook_secret = Secret::new("a secret of the webhook");
-        let (calls, hooks) = told_on.before(&forge, webhook_secret.expose()).await?;
+        let Translators { calls, hooks, front } = told_on.before(&forge, webhook_secret.expose()).await?;
         let world = Self {
             dir,
             forge,
@@ -172,6 +175,7 @@ impl World {
             service: None,
             calls,
             hooks,
+            front,
             messages,
             public_url: Some(service::PUBLIC_URL.to_owned()),
             server_windows: ServerWindows::default(),

@@ -39,8 +39,16 @@ pub(crate) enum ToldOn {
 /// Says where the stories of a run are told, by its name.
 pub(crate) const VARIABLE: &str = "HYDROMOTE_STORIES_ON";
 
-/// What stands between the service and the local forge: where the service calls it, and where it tells the service.
-pub(super) type Translators = (Option<Proxy>, Option<Arc<dyn Between>>);
+/// What stands between the service and the local forge.
+#[derive(Default)]
+pub(super) struct Translators {
+    /// Where the service calls it.
+    pub(super) calls: Option<Proxy>,
+    /// Where it tells the service.
+    pub(super) hooks: Option<Arc<dyn Between>>,
+    /// What they are on GitLab.
+    pub(super) front: Option<Arc<Front>>,
+}
 
 impl ToldOn {
     /// Where the stories are told: on the local forge when nothing else is said for the whole run (`make test-gitlab`).
@@ -56,12 +64,13 @@ impl ToldOn {
     /// Puts before the local forge what it takes to be this forge.
     pub(super) async fn before(self, forge: &LocalForge, webhook_secret: &str) -> Fallible<Translators> {
         match self {
-            Self::LocalForge | Self::Gitea => Ok((None, None)),
+            Self::LocalForge | Self::Gitea => Ok(Translators::default()),
             Self::GitLab => {
                 let front = Arc::new(Front::new(&forge.accounts().await));
                 let (path, token) = (format!("/webhooks/{FORGE}"), webhook_secret.to_owned());
                 let herald = Arc::new(Herald { front: Arc::clone(&front), path, token });
-                Ok((Some(Proxy::start(forge.url(), front).await?), Some(herald)))
+                let calls = Proxy::start(forge.url(), Arc::<Front>::clone(&front)).await?;
+                Ok(Translators { calls: Some(calls), hooks: Some(herald), front: Some(front) })
             }
         }
     }
@@ -92,21 +101,5 @@ impl ToldOn {
             Self::GitLab => Dialect::GitLab,
             Self::Gitea => Dialect::Gitea,
         }
-    }
-
-    /// Returns what a person wrote as the story has it: on GitLab they must write commands with the prefix.
-    pub(super) fn in_words(self, text: &str) -> String {
-        const PREFIXED: &str = "`/hydromote ";
-        if self != Self::GitLab {
-            return text.to_owned();
-        }
-        let mut parts = text.split(PREFIXED);
-        let mut words = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let is_quoted = part.split_once('`').is_some_and(|(_, after)| after.starts_with(" by "));
-            words.push_str(if is_quoted { "`/" } else { PREFIXED });
-            words.push_str(part);
-        }
-        words
     }
 }

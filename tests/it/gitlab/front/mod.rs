@@ -10,7 +10,7 @@ mod requests;
 mod talk;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -42,6 +42,8 @@ struct Kept {
     versions: BTreeMap<(String, u64), Vec<Value>>,
     /// What was written by the service and taken for GitLab's own commands.
     obeyed: Vec<String>,
+    /// The commands that people wrote with the prefix and would not on GitHub.
+    prefixed: BTreeSet<String>,
 }
 
 /// One request of the service.

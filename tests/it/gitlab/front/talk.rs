@@ -5,7 +5,7 @@ use axum::http::Method;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 
-use super::{PER_PAGE, Page, Request};
+use super::{Front, PER_PAGE, Page, Request};
 use crate::{
     gitlab::{
         face::{Answer, error},
@@ -19,6 +19,31 @@ const COMMANDS: [&str; 14] = [
     "status", "diff", "help", "hold", "retry", "promote", "unhold", "reject", "unreject", "preview", "override",
     "rollback", "restore", "adopt",
 ];
+
+impl Front {
+    /// Returns what a person writes on GitLab where they write this on GitHub.
+    fn prefixed(&self, text: &str) -> String {
+        let line = |line: &str| {
+            let word = line.trim_start().strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
+            match word {
+                Some(word) if COMMANDS.contains(&word) => {
+                    let prefixed = line.replacen('/', "/hydromote ", 1);
+                    self.kept().prefixed.insert(prefixed.trim().to_owned());
+                    prefixed
+                }
+                _ => line.to_owned(),
+            }
+        };
+        text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns a text of ours with the commands that it quotes as the story has them.
+    pub(crate) fn as_in_story(&self, text: &str) -> String {
+        let kept = self.kept();
+        let quotes = kept.prefixed.iter().map(|line| (format!("`{line}` by "), line.replacen("/hydromote ", "/", 1)));
+        quotes.fold(text.to_owned(), |text, (quote, typed)| text.replace(&quote, &format!("`{typed}` by ")))
+    }
+}
 
 impl Request<'_> {
     pub(super) async fn notes(&self, project: &str, iid: &str, path: &[&str]) -> Result<Page, Answer> {
@@ -81,7 +106,7 @@ impl Request<'_> {
     fn note(&self, comment: &Value) -> Value {
         let number: u64 = last_segment(&comment["issue_url"]).parse().unwrap_or_default();
         let (body, author) = (comment["body"].as_str().unwrap_or_default(), &comment["user"]);
-        let body = if author["login"] == BOT { body.to_owned() } else { prefixed(body) };
+        let body = if author["login"] == BOT { body.to_owned() } else { self.front.prefixed(body) };
         json!({"id": comment["id"], "type": null, "body": body, "author": self.shown_user(&author["id"]),
             "system": false, "created_at": comment["created_at"], "updated_at": comment["updated_at"],
             "noteable_type": "MergeRequest", "noteable_iid": number, "internal": false})
@@ -90,16 +115,4 @@ impl Request<'_> {
 
 fn last_segment(url: &Value) -> &str {
     url.as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
-}
-
-/// Returns what a person writes on GitLab where they write this on GitHub.
-fn prefixed(text: &str) -> String {
-    let line = |line: &str| {
-        let word = line.trim_start().strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
-        match word {
-            Some(word) if COMMANDS.contains(&word) => line.replacen('/', "/hydromote ", 1),
-            _ => line.to_owned(),
-        }
-    };
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
