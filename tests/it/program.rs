@@ -3,6 +3,7 @@
 //! Nothing sleeps: [`until`] asks again and again, and gives up after a time.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -55,6 +56,8 @@ pub(crate) struct Site {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) forge: LocalForge,
     pub(crate) bot_token: Secret,
+    /// The repository with the environments.
+    pub(crate) home: &'static str,
     client: Client,
 }
 
@@ -97,6 +100,11 @@ impl Site {
 
     /// Starts a forge whose calls are observed.
     pub(crate) async fn observed(observer: Option<Observer>) -> Fallible<Self> {
+        Self::with_home(REPOSITORY, observer).await
+    }
+
+    /// Starts a forge with the environments in this repository.
+    pub(crate) async fn with_home(home: &'static str, observer: Option<Observer>) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
         let mut options = Options::new(dir.path().join("forge"));
@@ -104,13 +112,15 @@ impl Site {
         let forge = LocalForge::start(options).await?;
         let (_, bot_token) = forge.create_user(BOT).await?;
         forge.create_user(DEVELOPER).await?;
-        let (owner, name) = REPOSITORY.split_once('/').ok_or("the repository has no owner")?;
-        forge.create_repository(owner, name, RepositoryOptions::default()).await?;
-        for (login, permission) in [(BOT, Permission::Write), (DEVELOPER, Permission::Admin)] {
-            forge.grant(REPOSITORY, login, permission).await?;
+        for repository in BTreeSet::from([REPOSITORY, home]) {
+            let (owner, name) = repository.split_once('/').ok_or("the repository has no owner")?;
+            forge.create_repository(owner, name, RepositoryOptions::default()).await?;
+            for (login, permission) in [(BOT, Permission::Write), (DEVELOPER, Permission::Admin)] {
+                forge.grant(repository, login, permission).await?;
+            }
         }
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build()?;
-        let site = Self { dir, forge, bot_token, client };
+        let site = Self { dir, forge, bot_token, home, client };
         site.write("token", site.bot_token.expose())?;
         site.write("webhook-secret", WEBHOOK_SECRET)?;
         site.write("api-token", API_TOKEN)?;
@@ -129,18 +139,24 @@ impl Site {
 
     /// Starts the service, and waits until it listens.
     pub(crate) async fn serve(&self, start: Start<'_>) -> Fallible<Served> {
-        serve(self.dir.path(), &self.forge.api_url(), &self.client, start).await
+        self.serve_at(&self.forge.api_url(), start).await
     }
 
     /// Starts the service with the forge at another address, and waits until it listens.
     pub(crate) async fn serve_at(&self, api: &str, start: Start<'_>) -> Fallible<Served> {
-        serve(self.dir.path(), api, &self.client, start).await
+        let mut settings = settings(api, start);
+        if self.home != REPOSITORY {
+            settings += &format!("[[destinations]]\nfrom = ['{REPOSITORY}']\nto = ['{}']\n", self.home);
+        }
+        serve_with(self.dir.path(), &settings, &self.client, start).await
     }
 
     /// Has the forge send its webhooks to a service.
     pub(crate) async fn tell(&self, served: &Served) -> TestResult {
         let url = format!("{}/webhooks/{FORGE}", served.url);
-        self.forge.add_webhook(REPOSITORY, &url, Some(Secret::new(WEBHOOK_SECRET)), &["*"]).await?;
+        for repository in BTreeSet::from([REPOSITORY, self.home]) {
+            self.forge.add_webhook(repository, &url, Some(Secret::new(WEBHOOK_SECRET)), &["*"]).await?;
+        }
         Ok(())
     }
 
@@ -153,20 +169,20 @@ impl Site {
     /// Reports `health` as success on what runs in an environment.
     pub(crate) async fn healthy(&self, environment: &str) -> TestResult {
         let sha = self.branch(environment).await?.ok_or("nothing runs")?;
-        self.forge.as_user(DEVELOPER).report_status(REPOSITORY, &sha, "health", StatusState::Success).await?;
+        self.forge.as_user(DEVELOPER).report_status(self.home, &sha, "health", StatusState::Success).await?;
         Ok(())
     }
 
     /// Returns the head of an environment's branch.
     pub(crate) async fn branch(&self, environment: &str) -> Fallible<Option<String>> {
-        let repository = self.forge.repository(REPOSITORY).await?;
+        let repository = self.forge.repository(self.home).await?;
         Ok(repository.branch(&format!("env/{environment}")).map(str::to_owned))
     }
 
     /// Returns a file on an environment's branch.
     pub(crate) async fn file(&self, environment: &str, path: &str) -> Fallible<Option<String>> {
         let Some(head) = self.branch(environment).await? else { return Ok(None) };
-        let git = git2::Repository::open_bare(self.forge.git_dir(REPOSITORY))?;
+        let git = git2::Repository::open_bare(self.forge.git_dir(self.home))?;
         let tree = git.find_commit(git2::Oid::from_str(&head)?)?.tree()?;
         let Ok(entry) = tree.get_path(std::path::Path::new(path)) else { return Ok(None) };
         Ok(Some(String::from_utf8(git.find_blob(entry.id())?.content().to_vec())?))
@@ -183,7 +199,7 @@ impl Site {
             Ok(socket.bind(address).ok().map(|()| socket))
         })
         .await?;
-        Ok(Gone { dir: self.dir, bot_token: self.bot_token, client: self.client, address, socket })
+        Ok(Gone { dir: self.dir, bot_token: self.bot_token, home: self.home, client: self.client, address, socket })
     }
 }
 
@@ -191,6 +207,7 @@ impl Site {
 pub(crate) struct Gone {
     dir: tempfile::TempDir,
     bot_token: Secret,
+    home: &'static str,
     client: Client,
     address: SocketAddr,
     socket: tokio::net::TcpSocket,
@@ -204,7 +221,7 @@ impl Gone {
 
     /// Starts the service, and waits until it listens.
     pub(crate) async fn serve(&self, api: &str, start: Start<'_>) -> Fallible<Served> {
-        serve(self.dir.path(), api, &self.client, start).await
+        serve_with(self.dir.path(), &settings(api, start), &self.client, start).await
     }
 
     /// Runs a command; returns what it prints.
@@ -218,7 +235,7 @@ impl Gone {
         let mut options = Options::new(self.dir.path().join("forge"));
         options.listen = self.address;
         let forge = until("the forge is back", async || Ok(LocalForge::start(options.clone()).await.ok())).await?;
-        Ok(Site { dir: self.dir, forge, bot_token: self.bot_token, client: self.client })
+        Ok(Site { dir: self.dir, forge, bot_token: self.bot_token, home: self.home, client: self.client })
     }
 }
 
@@ -397,10 +414,6 @@ fn serve_command(dir: &Path, largest_file: Option<u64>) -> Command {
     }
     command.args(["serve", "--config", "hydromote.toml"]);
     command
-}
-
-async fn serve(dir: &Path, api: &str, client: &Client, start: Start<'_>) -> Fallible<Served> {
-    serve_with(dir, &settings(api, start), client, start).await
 }
 
 /// Loses everything that the service has written.

@@ -1,13 +1,13 @@
 //! A chain of two environments: a first hydration, promotions, a hold, a rollback, a rejection, a fix, and what
 //! somebody else does to a branch.
 
-use hydromote::local_forge::{CommitFiles, StatusState};
+use hydromote::local_forge::StatusState;
 use serde_json::json;
 
 use super::story::Story;
 use crate::{
     program::{Served, Site},
-    world::{DEVELOPER, REPOSITORY, TestResult, config, everywhere, strategy},
+    world::{TestResult, everywhere, strategy},
 };
 
 /// The environments: what fails in dev goes back by itself; a person promotes to staging.
@@ -42,11 +42,11 @@ async fn begin(story: &mut Story<'_>) -> TestResult {
     let mut first = everywhere("v1");
     first.push(("hydromote.yaml".to_owned(), strategy(&STRATEGY)));
     story.push("first", first).await?;
-    runs(story, "dev", "v1").await?;
+    story.runs("dev", "v1").await?;
     story.promote("staging", "first").await?;
-    is_fine(story, "dev", "first").await?;
-    runs(story, "staging", "v1").await?;
-    is_fine(story, "staging", "first").await?;
+    story.is_fine("dev", "first").await?;
+    story.runs("staging", "v1").await?;
+    story.is_fine("staging", "first").await?;
     story.command("hold/staging", &json!({"reason": "the database is being moved", "by": "ada"})).await?;
     story.is_held("staging").await
 }
@@ -55,13 +55,13 @@ async fn begin(story: &mut Story<'_>) -> TestResult {
 /// is taken back.
 async fn go_back(story: &mut Story<'_>) -> TestResult {
     story.push("second", everywhere("v2")).await?;
-    runs(story, "dev", "v2").await?;
-    is_fine(story, "dev", "second").await?;
+    story.runs("dev", "v2").await?;
+    story.is_fine("dev", "second").await?;
     story.is_proposed("staging", "second").await?;
     story.report("dev", StatusState::Failure).await?;
-    runs(story, "dev", "v1").await?;
+    story.runs("dev", "v1").await?;
     story.nothing_is_open("staging").await?;
-    is_fine(story, "dev", "first").await?;
+    story.is_fine("dev", "first").await?;
     story.command("unhold/staging", &json!({"by": "ada"})).await?;
     story.is_free("staging").await
 }
@@ -69,8 +69,8 @@ async fn go_back(story: &mut Story<'_>) -> TestResult {
 /// A fix is proposed, rejected and taken back, and overtaken by another commit before anybody promotes it.
 async fn mend(story: &mut Story<'_>) -> TestResult {
     story.push("third", everywhere("v3")).await?;
-    runs(story, "dev", "v3").await?;
-    is_fine(story, "dev", "third").await?;
+    story.runs("dev", "v3").await?;
+    story.is_fine("dev", "third").await?;
     story.is_free("dev").await?;
     story.is_proposed("staging", "third").await?;
     let third = story.dry_sha("third")?;
@@ -79,26 +79,18 @@ async fn mend(story: &mut Story<'_>) -> TestResult {
     story.command("unreject", &json!({"sha": third, "by": "ada"})).await?;
     story.is_proposed("staging", "third").await?;
     story.push("fourth", everywhere("v4")).await?;
-    runs(story, "dev", "v4").await?;
-    is_fine(story, "dev", "fourth").await?;
+    story.runs("dev", "v4").await?;
+    story.is_fine("dev", "fourth").await?;
     story.promote("staging", "fourth").await?;
-    runs(story, "staging", "v4").await?;
-    is_fine(story, "staging", "fourth").await
+    story.runs("staging", "v4").await?;
+    story.is_fine("staging", "fourth").await
 }
 
 /// Somebody changes what runs in dev: it is restored. They do it again: it is adopted.
 async fn drift(story: &mut Story<'_>) -> TestResult {
-    let was = story.site.file("dev", "shop/manifest.yaml").await?;
-    change_by_hand(story, "by-hand").await?;
-    story.command("restore/dev", &json!({"reason": "nobody asked for it", "by": "ada"})).await?;
-    story
-        .until("dev is restored", async |site: &Site, served: &Served| {
-            let shown = served.place("dev").await?.unwrap_or_default();
-            let is_back = site.file("dev", "shop/manifest.yaml").await? == was;
-            Ok((is_back && shown["drift"].is_null() && shown["restoredBy"].is_null()).then_some(()))
-        })
-        .await?;
-    change_by_hand(story, "hotfix").await?;
+    story.changes_by_hand("dev", "by-hand").await?;
+    story.restore("dev").await?;
+    story.changes_by_hand("dev", "hotfix").await?;
     story.command("adopt/dev", &json!({"reason": "it is a hotfix", "by": "ada"})).await?;
     story
         .until("what is in dev is adopted", async |_: &Site, served: &Served| {
@@ -106,31 +98,4 @@ async fn drift(story: &mut Story<'_>) -> TestResult {
             Ok(shown["drift"].is_null().then_some(()))
         })
         .await
-}
-
-/// Pushes somebody's change of what runs in dev, and waits until it is shown, here and on the forge.
-async fn change_by_hand(story: &mut Story<'_>, version: &str) -> TestResult {
-    let files = vec![("shop/manifest.yaml".to_owned(), config(version))];
-    let commit = CommitFiles { branch: "env/dev".to_owned(), message: version.to_owned(), files };
-    story.site.forge.commit_files(REPOSITORY, DEVELOPER, commit).await?;
-    let head = story.site.branch("dev").await?.ok_or("dev is gone")?;
-    story
-        .until(&format!("`{version}` is shown as drift"), async |site: &Site, served: &Served| {
-            let shown = served.place("dev").await?.unwrap_or_default();
-            let told = site.forge.statuses(REPOSITORY, &head).await?;
-            let is_told = told.iter().any(|status| status.context == "hydromote/drift/dev");
-            Ok((shown["driftSha"] == head.as_str() && is_told).then_some(()))
-        })
-        .await
-}
-
-/// Waits until an environment runs a version.
-async fn runs(story: &mut Story<'_>, environment: &str, version: &str) -> TestResult {
-    story.has(environment, "shop/manifest.yaml", Some(version)).await
-}
-
-/// Reports that an environment is healthy, and waits until that is recorded of what it runs.
-async fn is_fine(story: &mut Story<'_>, environment: &str, subject: &str) -> TestResult {
-    story.report(environment, StatusState::Success).await?;
-    story.is_verified(environment, subject).await
 }

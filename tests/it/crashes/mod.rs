@@ -1,11 +1,13 @@
 //! The service is killed before and after each of its outside acts, starts again with and without its
 //! database, and comes to the same end as one that nobody disturbed.
 //!
-//! - Every run plays a story with the real program, [`chain`] or [`lanes`], which kills itself with SIGKILL at
+//! - Every run plays a story with the real program, [`chain`], [`lanes`] or [`elsewhere`], which kills itself with SIGKILL at
 //!   one [fail point](hydromote::crash), and is started again without one; [`story`] says how it is told.
 //! - [`runs`] says which runs there are, [`ends`](crate::ends) what is compared, and what is not.
 
+mod acting;
 mod chain;
+mod elsewhere;
 mod lanes;
 mod runs;
 mod story;
@@ -24,7 +26,8 @@ use crate::{
 };
 
 /// The stories, whole.
-const STORIES: [Plot; 2] = [Plot::Chain(chain::Length::Whole), Plot::Lanes(lanes::Length::Whole)];
+const STORIES: [Plot; 3] =
+    [Plot::Chain(chain::Length::Whole), Plot::Lanes(lanes::Length::Whole), Plot::Elsewhere(elsewhere::Length::Whole)];
 
 #[tokio::test]
 #[ignore = "it takes minutes: `make crash`"]
@@ -78,6 +81,13 @@ async fn a_kill_around_what_lanes_share_and_what_was_approved_changes_nothing() 
     // The third merge is that of staging for both lanes, the fourth one that was approved.
     let points = ["before:push:1:env/staging-next", "after:merge_pull_request:3", "after:merge_pull_request:4"];
     play(Plot::Lanes(lanes::Length::Beginning), &points).await
+}
+
+/// What is pushed, and what a person opens, is on the forge in another repository.
+#[tokio::test]
+async fn a_kill_around_a_push_to_what_runs_elsewhere_changes_nothing() -> TestResult {
+    let points = ["before:push:1:env/dev", "after:push:1:env/dev", "before:merge_pull_request:1"];
+    play(Plot::Elsewhere(elsewhere::Length::Beginning), &points).await
 }
 
 /// Each point that the program lists is passed in the stories, and nothing is written without passing one.

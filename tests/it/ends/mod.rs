@@ -15,11 +15,13 @@ mod branch;
 use hydromote::local_forge::{LocalForge, PullState, Repository, StatusState};
 use serde_json::Value;
 
-use crate::world::{BOT, Fallible, REPOSITORY};
+use crate::world::{BOT, Fallible};
 
 /// What a story leaves behind.
 pub(crate) struct Scene<'a> {
     pub(crate) forge: &'a LocalForge,
+    /// The repository with the environments.
+    pub(crate) home: &'a str,
     pub(crate) environments: &'a [&'a str],
     /// Dry commits with their subjects.
     pub(crate) dry: &'a [(String, String)],
@@ -31,9 +33,9 @@ pub(crate) struct Scene<'a> {
 
 /// Returns the end of a story, a fact a line.
 pub(crate) async fn read(scene: Scene<'_>) -> Fallible<Vec<String>> {
-    let Scene { forge, environments, dry, strategy, history } = scene;
-    let (git, address) = (forge.git_dir(REPOSITORY), forge.url());
-    let forge = forge.repository(REPOSITORY).await?;
+    let Scene { forge, home, environments, dry, strategy, history } = scene;
+    let (git, address) = (forge.git_dir(home), forge.url());
+    let forge = forge.repository(home).await?;
     let mut facts = Vec::new();
     for environment in environments {
         facts.extend(branch::read(&git, &forge, environment)?);

@@ -163,7 +163,8 @@ impl Run {
         }
         let (strategy, history) = (of_strategy(&self.world).await?, self.world.history().await?);
         let (forge, dry) = (&self.world.forge, self.world.dry_commits());
-        let scene = Scene { forge, environments: &ENVIRONMENTS, dry, strategy: &strategy, history: &history };
+        let scene =
+            Scene { forge, home: REPOSITORY, environments: &ENVIRONMENTS, dry, strategy: &strategy, history: &history };
         let mut facts = ends::read(scene).await?;
         facts.extend(told(&self.world.on_forge().await?));
         let mut facts: Vec<String> = facts.iter().map(|fact| self.world.told_in_words(fact)).collect();
