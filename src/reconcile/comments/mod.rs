@@ -12,14 +12,13 @@ mod act;
 mod dry;
 mod preview;
 mod pull_requests;
+mod reading;
 mod rejecting;
 mod status;
 mod strategy;
 mod subject;
 
 use std::collections::{BTreeMap, HashMap};
-
-use jiff::{SignedDuration, Timestamp};
 
 use self::{
     preview::NotByThemselves,
@@ -44,19 +43,6 @@ use crate::{
     messages::is_status_comment,
     store::{CommandedComment, Progress, StatusComment},
 };
-
-/// How far back comments are read at the first time, when nothing says where to begin.
-const FIRST_READING: SignedDuration = SignedDuration::from_hours(24);
-
-/// How much is read again: forges show new comments late, and not in their order.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
-
-/// The most dry pull requests, those that changed last, whose comments are read at the first time: it
-/// takes one call for each.
-const DRY_READ_AT_FIRST: usize = 20;
-
-/// The most comments with commands that are handled in one look; the others are next.
-const HANDLED_AT_ONCE: usize = 20;
 
 /// What is known of a repository's comments between looks.
 #[derive(Debug, Default)]
@@ -118,79 +104,6 @@ pub struct CommentReader<'a> {
 }
 
 impl CommentReader<'_> {
-    /// Does what new comments ask for.
-    ///
-    /// # Errors
-    /// When the forge or the store does not answer. What the forge forbids is logged: promotions do
-    /// not wait for it.
-    pub async fn read(&self, view: &mut CommentsView) -> Result<Acted, LookError> {
-        view.account = Some(self.context.account.id);
-        if !view.due || self.boards.is_empty() {
-            return Ok(Acted::No);
-        }
-        match self.read_new(view).await {
-            Err(LookError::Forge(error)) if is_for_good(&error) => {
-                (view.due, view.more) = (false, false);
-                let repository = &self.context.details.web_url;
-                tracing::warn!(repository, "comments are not read: {error}");
-                Ok(Acted::No)
-            }
-            read => read,
-        }
-    }
-
-    async fn read_new(&self, view: &mut CommentsView) -> Result<Acted, LookError> {
-        let (store, repository) = (&self.context.shared.store, self.repository());
-        let read_to = store.comments_read_to(repository).await?;
-        let since = match read_to {
-            Some(read_to) => read_to.checked_sub(OVERLAP),
-            None => (self.context.shared.clock)().checked_sub(FIRST_READING),
-        };
-        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-        let recent = self.context.forge.comments_since(repository, since).await?;
-        let mut comments = recent.comments;
-        if read_to.is_none() {
-            comments.extend(self.comments_where_some_may_wait(&mut view.others).await?);
-        }
-        comments.sort_by_key(|comment| comment.id);
-        comments.dedup_by_key(|comment| comment.id);
-        let (mut acted, mut handled) = (Acted::No, 0);
-        for comment in &comments {
-            if handled == HANDLED_AT_ONCE {
-                view.more = true;
-                return Ok(acted);
-            }
-            if self.handle_or_pass(comment, &mut view.others).await? == Acted::Yes {
-                (acted, handled) = (Acted::Yes, handled + 1);
-            }
-        }
-        // Where nothing was ever said the next reading begins where this one did.
-        let now_read_to = recent.read_to.or(read_to).unwrap_or(since);
-        if read_to != Some(now_read_to) {
-            store.save_comments_read_to(repository, now_read_to).await?;
-        }
-        (view.due, view.more) = (recent.more, recent.more);
-        Ok(acted)
-    }
-
-    /// Returns the comments on the promotions that are open now, and on the dry pull requests that are
-    /// under way: after the loss of the database, commands may wait there, and comments of our own that
-    /// are to be found again.
-    async fn comments_where_some_may_wait(&self, others: &mut OtherPullRequests) -> Result<Vec<Comment>, LookError> {
-        let mut numbers = self.open_here();
-        let dry = match self.at {
-            None => others.latest(self.context).await?.into_iter(),
-            Some(_) => Vec::new().into_iter(),
-        };
-        let under_way = dry.filter(|(_, other)| self.dry(other.clone()).is_some_and(|dry| !self.is_told(&dry)));
-        numbers.extend(under_way.map(|(number, _)| number).take(DRY_READ_AT_FIRST));
-        let mut comments = Vec::new();
-        for number in numbers {
-            comments.extend(self.context.forge.comments(self.repository(), number).await?);
-        }
-        Ok(comments)
-    }
-
     /// Handles one comment; what the forge forbids there, such as reacting in a locked conversation,
     /// holds up no other.
     async fn handle_or_pass(&self, comment: &Comment, others: &mut OtherPullRequests) -> Result<Acted, LookError> {
