@@ -46,6 +46,8 @@ pub enum ForgeError {
         what: String,
         /// The forge's words.
         words: String,
+        /// Whether the credentials themselves are not valid, rather than lack the right: new ones mend that.
+        invalid: bool,
     },
     /// The world has moved on: observe again.
     #[error("the forge has another state than expected: {words}")]

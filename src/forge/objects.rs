@@ -293,6 +293,8 @@ pub struct RecentComments {
     pub read_to: Option<Timestamp>,
     /// Whether there are more after it.
     pub more: bool,
+    /// Whether there were too many to find out which changed first: those before `read_to` are not among these.
+    pub skipped: bool,
 }
 
 /// A reaction to a comment.

@@ -6,7 +6,7 @@
 //!    genuine but nothing to us are answered with success too.
 //! 4. The id of a delivery is claimed only after the signature fits, so that nobody can block one.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// How many bodies are held in memory at once.
 const MAX_AT_ONCE: usize = 16;
+/// How long a body may take to arrive once it has its turn: whoever is slower keeps nobody else waiting.
+const BODY_WITHIN: Duration = Duration::from_secs(2);
 /// How many deliveries wait for that, each with its connection; more are refused, and found by the timer.
 const MAX_WAITING: usize = 512;
 /// The longest delivery id or event name; GitHub's ids are UUIDs.
@@ -202,9 +204,11 @@ async fn deliver(
     record(receiver, delivery).await
 }
 
-/// Reads a body up to the limit.
+/// Reads a body up to the limits.
 pub(super) async fn read_body(request: Request) -> Result<Bytes, Outcome> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| {
+    let read = tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, &())).await;
+    let slow = |_| Outcome::new(StatusCode::REQUEST_TIMEOUT, "slow", "the body did not arrive in time");
+    read.map_err(slow)?.map_err(|rejection| {
         let name = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "malformed" };
         Outcome::new(rejection.status(), name, rejection.body_text())
     })
@@ -262,7 +266,18 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use futures::stream;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_gives_its_turn_back() {
+        let first = stream::iter([Ok::<_, std::io::Error>("{")]);
+        let body = Body::from_stream(futures::StreamExt::chain(first, stream::pending()));
+        let refused = read_body(Request::new(body)).await.err().map(|outcome| (outcome.status, outcome.name));
+        assert_eq!(refused, Some((StatusCode::REQUEST_TIMEOUT, "slow")));
+    }
 
     #[tokio::test]
     async fn so_many_deliveries_wait_and_more_are_refused_at_once() {

@@ -108,8 +108,8 @@ impl Answer {
         let what = what.to_owned();
         let words = self.words();
         match self.status.as_u16() {
-            401 => ForgeError::Unauthorised { what, words: format!("{words}; {RENEW}") },
-            403 => ForgeError::Unauthorised { what, words },
+            401 => ForgeError::Unauthorised { what, words: format!("{words}; {RENEW}"), invalid: true },
+            403 => ForgeError::Unauthorised { what, words, invalid: false },
             404 | 410 => ForgeError::NotFound { what },
             409 => ForgeError::Moved { words },
             // No redirect is followed here: credentials are for one address, and a repeated write is another one.

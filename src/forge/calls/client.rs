@@ -112,7 +112,9 @@ impl CredentialState {
     pub(in crate::forge) fn note(&self, call: &Call, permit: Permit<'_>, answer: &Answer) -> Result<(), ForgeError> {
         if answer.status.is_server_error() {
             permit.failed();
-        } else if answer.status.is_success() && answer.is_page() {
+        } else if answer.is_page() && !answer.status.is_redirection() && answer.status != StatusCode::TOO_MANY_REQUESTS
+        {
+            // Whoever stands before the forge wrote it, whatever the code says.
             permit.failed();
             return Err(unavailable(call, anyhow::anyhow!(NO_API)));
         } else {

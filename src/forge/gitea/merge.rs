@@ -141,7 +141,7 @@ impl Merging<'_> {
                 if self.may_push().await? {
                     Err(ForgeError::Refused { what, words })
                 } else {
-                    Err(ForgeError::Unauthorised { what, words })
+                    Err(ForgeError::Unauthorised { what, words, invalid: false })
                 }
             }
             (Standing::Ready, Some(error)) => Err(error),

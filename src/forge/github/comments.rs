@@ -38,6 +38,7 @@ pub(super) async fn since(
     Ok(RecentComments {
         read_to: bodies.last().map(|body| body.updated_at),
         more: bodies.len() >= COMMENTS_AT_ONCE,
+        skipped: false,
         comments: bodies.into_iter().filter_map(CommentBody::comment).collect(),
     })
 }

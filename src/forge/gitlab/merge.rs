@@ -161,9 +161,10 @@ impl Merging<'_> {
 
     /// Says why the merge request with the expected head is still open.
     fn settle_open(&self, body: &MergeRequestBody, error: ForgeError) -> Standing {
-        if let ForgeError::Unauthorised { what, words } = error {
-            let words = if body.may_not_merge() { body.may_not_merge_words() } else { words };
-            return Standing::Not(ForgeError::Unauthorised { what, words });
+        if let ForgeError::Unauthorised { what, words, invalid } = error {
+            let lacks_right = body.may_not_merge();
+            let words = if lacks_right { body.may_not_merge_words() } else { words };
+            return Standing::Not(ForgeError::Unauthorised { what, words, invalid: invalid && !lacks_right });
         }
         if let ForgeError::Unavailable { .. } = error {
             // While it is being merged the answer may still come true.

@@ -52,13 +52,18 @@ pub(super) async fn since(
         format!("list the comments of `{repository}` since {since}"),
     )
     .of(Importance::Comment);
-    let mut events: Vec<EventBody> = Vec::new();
+    let (mut events, mut is_all): (Vec<EventBody>, bool) = (Vec::new(), false);
     for number in 1..=MAX_EVENT_PAGES {
         let page = client.page(&call, number).await?;
         events.extend(page.entries);
-        if page.is_last || events.last().is_some_and(|event| event.created_at < since) {
+        is_all = page.is_last || events.last().is_some_and(|event| event.created_at < since);
+        if is_all {
             break;
         }
+    }
+    if !is_all {
+        let read_to = events.first().map(|event| event.created_at);
+        return Ok(RecentComments { comments: Vec::new(), read_to, more: false, skipped: true });
     }
     events.retain(|event| event.created_at >= since);
     events.sort_by_key(|event| event.created_at);
@@ -67,6 +72,7 @@ pub(super) async fn since(
     Ok(RecentComments {
         read_to: events.last().map(|event| event.created_at),
         more,
+        skipped: false,
         comments: events.into_iter().filter_map(|event| event.note?.comment()).collect(),
     })
 }

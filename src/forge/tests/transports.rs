@@ -89,10 +89,16 @@ async fn a_redirect_of_a_write_is_not_followed_either() -> TestResult {
 
 #[tokio::test]
 async fn a_web_page_in_place_of_json_is_told_as_such() -> TestResult {
-    let page = || Reply::text(200, "<!DOCTYPE html><title>Sign in</title>").with("content-type", "text/html");
-    for (name, error, _) in errors(page).await? {
-        let told = told(error);
-        assert!(told.contains("it answered with a web page; is `api_url` the address of its API"), "{name}: {told}");
+    for code in [200, 403, 404] {
+        let page = || Reply::text(code, "<!DOCTYPE html><title>Sign in</title>").with("content-type", "text/html");
+        for (name, error, _) in errors(page).await? {
+            assert!(matches!(error, ForgeError::Unavailable { .. }), "{name}: {code}: {error:?}");
+            let told = told(error);
+            assert!(
+                told.contains("it answered with a web page; is `api_url` the address of its API"),
+                "{name}: {told}"
+            );
+        }
     }
     Ok(())
 }

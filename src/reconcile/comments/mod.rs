@@ -20,6 +20,8 @@ mod subject;
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
+
 use self::{
     preview::NotByThemselves,
     pull_requests::{Need, OtherPullRequests},
@@ -51,6 +53,8 @@ pub struct CommentsView {
     due: bool,
     /// Whether there were too many for one look.
     more: bool,
+    /// From when on the next ones are read, where there were too many for one reading.
+    goes_on_at: Option<Timestamp>,
     /// Our account; its own comments draw no attention.
     account: Option<u64>,
     /// Pull requests that promote nothing, and may be dry ones.
@@ -157,6 +161,9 @@ impl CommentReader<'_> {
             self.save(&mut commanded, Progress::Acting).await?;
             match self.answer(comment, &subject, request.as_ref(), &commanded.answers).await {
                 Ok(answer) => commanded.answers.push(answer),
+                Err(LookError::Forge(error)) if is_for_good(&error) => {
+                    commanded.answers.push(refused_by_the_forge(comment, request.as_ref(), &error));
+                }
                 Err(error) => {
                     // It is known not to be done, and can be tried again.
                     self.save(&mut commanded, Progress::Claiming).await?;
@@ -301,9 +308,21 @@ impl From<CommandError> for Outcome {
     }
 }
 
-/// Says whether asking again would be answered the same.
+/// Says whether asking again would be answered the same. Credentials that are not valid are replaced some day.
 fn is_for_good(error: &ForgeError) -> bool {
-    matches!(error, ForgeError::Unauthorised { .. } | ForgeError::NotFound { .. } | ForgeError::Refused { .. })
+    match error {
+        ForgeError::Unauthorised { invalid, .. } => !invalid,
+        ForgeError::NotFound { .. } | ForgeError::Refused { .. } => true,
+        ForgeError::Moved { .. } | ForgeError::RateLimited { .. } | ForgeError::Unavailable { .. } => false,
+    }
+}
+
+/// Returns the answer to a request of which the forge does not let us do what it asks.
+fn refused_by_the_forge(comment: &Comment, request: Option<&Request>, error: &ForgeError) -> Answer {
+    let line = request.map(|request| request.line.clone()).unwrap_or_default();
+    tracing::warn!(line, "the forge does not let a command be done: {error}");
+    let help = "See what the service may do there with `hydromote doctor --config`.".to_owned();
+    Answer { by: login(comment), line, outcome: Outcome::Refused { message: format!("Not done: {error}."), help } }
 }
 
 /// Returns a comment of which nothing is done yet.

@@ -43,14 +43,16 @@ impl CommentReader<'_> {
     async fn read_new(&self, view: &mut CommentsView) -> Result<Acted, LookError> {
         let (store, repository) = (&self.context.shared.store, self.repository());
         let read_to = store.comments_read_to(repository).await?;
-        let since = match read_to {
-            Some(read_to) => read_to.checked_sub(OVERLAP),
-            None => (self.context.shared.clock)().checked_sub(FIRST_READING),
+        let since = match (view.goes_on_at, read_to) {
+            (Some(at), _) => Ok(at),
+            (None, Some(read_to)) => read_to.checked_sub(OVERLAP),
+            (None, None) => (self.context.shared.clock)().checked_sub(FIRST_READING),
         };
         let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
         let recent = self.context.forge.comments_since(repository, since).await?;
+        let next = recent.more.then(|| after(since, recent.read_to));
         let mut comments = recent.comments;
-        if read_to.is_none() {
+        if read_to.is_none() || recent.skipped || next.is_some_and(|(_, skips)| skips) {
             comments.extend(self.comments_where_some_may_wait(&mut view.others).await?);
         }
         comments.sort_by_key(|comment| comment.id);
@@ -66,10 +68,11 @@ impl CommentReader<'_> {
             }
         }
         // Where nothing was ever said the next reading begins where this one did.
-        let now_read_to = recent.read_to.or(read_to).unwrap_or(since);
+        let now_read_to = recent.read_to.max(read_to).unwrap_or(since);
         if read_to != Some(now_read_to) {
             store.save_comments_read_to(repository, now_read_to).await?;
         }
+        view.goes_on_at = next.map(|(at, _)| at);
         (view.due, view.more) = (recent.more, recent.more);
         Ok(acted)
     }
@@ -90,5 +93,14 @@ impl CommentReader<'_> {
             comments.extend(self.context.forge.comments(self.repository(), number).await?);
         }
         Ok(comments)
+    }
+}
+
+/// Returns where to go on after as many comments as are read at once, those since `since` up to `read_to`; and whether some
+/// are passed over: more than those changed in one second, and nobody can be asked for parts of a second.
+fn after(since: Timestamp, read_to: Option<Timestamp>) -> (Timestamp, bool) {
+    match read_to.filter(|read_to| read_to.as_second() > since.as_second()) {
+        Some(read_to) => (read_to, false),
+        None => (since.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX), true),
     }
 }

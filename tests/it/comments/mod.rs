@@ -2,6 +2,7 @@
 
 mod answered;
 mod dry_pull_requests;
+mod floods;
 mod going_back;
 mod heard;
 mod once;

@@ -1,9 +1,12 @@
 //! What goes wrong between the service and its forge: calls of the API, and git's.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
-use http::{HeaderName, Method, header};
+use http::{HeaderName, Method, StatusCode, header};
 use jiff::fmt::rfc2822;
 
 use super::mishaps::{Mishap, Mishaps, Traffic};
@@ -31,6 +34,8 @@ enum Kind {
     Torn,
     Stalled,
     Slowly,
+    /// What was true before, from a copy that lags behind.
+    Stale,
     /// 429 with `Retry-After`.
     TooMany,
     /// 403 that says how long to wait.
@@ -40,7 +45,7 @@ enum Kind {
 }
 
 /// Each limit makes the service wait for a second: the others come more often.
-const OF_THE_API: [Kind; 16] = [
+const OF_THE_API: [Kind; 18] = [
     Kind::Reset(Done::No),
     Kind::Reset(Done::Yes),
     Kind::Reset(Done::Yes),
@@ -54,6 +59,8 @@ const OF_THE_API: [Kind; 16] = [
     Kind::Torn,
     Kind::Stalled,
     Kind::Slowly,
+    Kind::Stale,
+    Kind::Stale,
     Kind::TooMany,
     Kind::Secondary,
     Kind::Exhausted,
@@ -73,18 +80,48 @@ const OF_GIT: [Kind; 9] = [
 ];
 
 /// What stands between the service and its forge.
-pub(super) struct Calls(pub(super) Arc<Mishaps>);
+pub(super) struct Calls {
+    mishaps: Arc<Mishaps>,
+    /// What each path was answered with last, and what before that, where it was something else.
+    told: Mutex<BTreeMap<String, (Told, Option<Told>)>>,
+}
+
+impl Calls {
+    pub(super) fn new(mishaps: Arc<Mishaps>) -> Self {
+        Self { mishaps, told: Mutex::default() }
+    }
+
+    /// Asks, and remembers the answer where it tells how something stands; returns also what was told before.
+    async fn ask(&self, asked: &Asked, behind: &Behind) -> (Told, Option<Told>) {
+        let answer = behind.ask(asked).await;
+        if asked.method != Method::GET || answer.status != StatusCode::OK {
+            return (answer, None);
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, before) = told.entry(asked.path.clone()).or_insert_with(|| (answer.clone(), None));
+        if last.body != answer.body {
+            *before = Some(std::mem::replace(last, answer.clone()));
+        }
+        (answer, before.clone())
+    }
+}
 
 #[async_trait]
 impl Between for Calls {
     async fn decide(&self, asked: Asked, behind: &Arc<Behind>) -> Fate {
         let (traffic, what) = named(&asked);
-        let Some(mishap) = self.0.next(traffic, &what) else { return Fate::Answered(behind.ask(&asked).await) };
+        let Some(mishap) = self.mishaps.next(traffic, &what) else {
+            return Fate::Answered(self.ask(&asked, behind).await.0);
+        };
         let kind = match traffic {
             Traffic::Fetch | Traffic::Push => mishap.one_of(&OF_GIT),
             Traffic::Read | Traffic::Write | Traffic::Hook => mishap.one_of(&OF_THE_API),
         };
-        self.0.note(&mishap, &format!("{kind:?}"));
+        self.mishaps.note(&mishap, &format!("{kind:?}"));
+        if kind == Kind::Stale {
+            let (answer, before) = self.ask(&asked, behind).await;
+            return Fate::Answered(before.unwrap_or(answer));
+        }
         happen(kind, &mishap, &asked, behind).await
     }
 }
@@ -100,10 +137,14 @@ async fn happen(kind: Kind, mishap: &Mishap, asked: &Asked, behind: &Behind) -> 
             let status = ERRORS[usize::try_from(mishap.below(ERRORS.len() as u64)).unwrap_or_default()];
             Fate::Answered(Told::made_up(status, "text/html", &[], "<html><body>Bad Gateway</body></html>"))
         }
-        Kind::Page(_) => Fate::Answered(Told::made_up(200, "text/html; charset=utf-8", &[], PAGE)),
+        Kind::Page(done) => {
+            let code = if done == Done::Yes { 200 } else { 404 };
+            Fate::Answered(Told::made_up(code, "text/html; charset=utf-8", &[], PAGE))
+        }
         Kind::Torn => Fate::Torn(behind.ask(asked).await),
         Kind::Stalled => Fate::Stalled(behind.ask(asked).await),
         Kind::Slowly => Fate::Slowly(behind.ask(asked).await),
+        Kind::Stale => Fate::Answered(behind.ask(asked).await),
         Kind::TooMany => Fate::Answered(limited(429, &[(header::RETRY_AFTER, "1")], "Too Many Requests")),
         Kind::Secondary => {
             let words = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";

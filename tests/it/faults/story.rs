@@ -35,7 +35,7 @@ pub(super) struct Run {
 /// Plays the story; returns its end.
 pub(super) async fn play(mishaps: &Arc<Mishaps>) -> Fallible<Vec<String>> {
     let hooks = Arc::new(Hooks::new(mishaps.clone()));
-    let world = World::behind(Arc::new(Calls(mishaps.clone())), hooks.clone()).await?;
+    let world = World::behind(Arc::new(Calls::new(mishaps.clone())), hooks.clone()).await?;
     let mut run = Run { world, hooks, waits_for: String::new(), heard: 0 };
     let end = match run.tell().await {
         Ok(()) => run.end().await,
