@@ -1,5 +1,5 @@
-//! Lists branches of a remote without starting git: one request of the second version of git's protocol
-//! (<https://git-scm.com/docs/protocol-v2#_ls_refs>), over HTTP.
+//! Lists branches of a remote without starting git: one [request](protocol) of `ls-refs`
+//! (<https://git-scm.com/docs/protocol-v2#_ls_refs>).
 //!
 //! What cannot be listed so, be it for the address, an older server or a refusal, is left to `git ls-remote`, which has
 //! the words for it: an answer is taken whole and as expected, or not at all.
@@ -7,21 +7,15 @@
 use std::time::Duration;
 
 use git2::Oid;
-use http::{HeaderValue, Method, StatusCode, header};
-use secrecy::ExposeSecret;
-use url::Url;
 
-use super::mirror::Remote;
+use super::{
+    mirror::Remote,
+    protocol::{self, FLUSH},
+};
 use crate::network::Network;
 
 /// How long a list may take.
 const LIST_LIMIT: Duration = Duration::from_secs(20);
-/// The end of a message, and the line between its parts.
-const FLUSH: &str = "0000";
-const DELIMITER: &str = "0001";
-/// What begins the kind of what is asked, and of what is answered.
-const KIND: &str = "application/x-git-upload-pack-";
-
 /// Returns the references whose names begin so, each with the object that it names; nothing where git has to be asked.
 pub(super) async fn references(remote: &Remote, network: &Network, prefixes: &[String]) -> Option<Vec<(Oid, String)>> {
     let listed = tokio::time::timeout(LIST_LIMIT, list(remote, network, prefixes)).await;
@@ -35,45 +29,24 @@ pub(super) async fn references(remote: &Remote, network: &Network, prefixes: &[S
 }
 
 async fn list(remote: &Remote, network: &Network, prefixes: &[String]) -> anyhow::Result<Vec<(Oid, String)>> {
-    let address = Url::parse(&format!("{}/git-upload-pack", remote.url))?;
-    anyhow::ensure!(matches!(address.scheme(), "http" | "https"), "it is not reached over HTTP");
-    let mut request = http::Request::new(asked(prefixes));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = address.as_str().parse()?;
-    let headers = request.headers_mut();
-    headers.insert("git-protocol", HeaderValue::from_static("version=2"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::try_from(format!("{KIND}request"))?);
-    headers.insert(header::ACCEPT, HeaderValue::try_from(format!("{KIND}result"))?);
-    if let Some(authorization) = &remote.authorization {
-        let mut value = HeaderValue::try_from(authorization.expose_secret())?;
-        value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
-    }
-    let (status, headers, body) = network.way_to(&address)?.exchange(request).await?;
-    anyhow::ensure!(status == StatusCode::OK, "the answer is {status}");
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    anyhow::ensure!(kind == format!("{KIND}result").as_bytes(), "the answer is not git's");
-    told(&body).ok_or_else(|| anyhow::anyhow!("the answer is no list"))
+    let answer = protocol::ask(remote, network, asked(prefixes)).await?;
+    told(&answer).ok_or_else(|| anyhow::anyhow!("the answer is no list"))
 }
 
-/// Returns the request: lines, each behind its length.
 fn asked(prefixes: &[String]) -> Vec<u8> {
-    let line = |text: &str| format!("{:04x}{text}\n", text.len() + 5);
-    let wanted: String = prefixes.iter().map(|prefix| line(&format!("ref-prefix {prefix}"))).collect();
-    format!("{}{DELIMITER}{wanted}{FLUSH}", line("command=ls-refs")).into_bytes()
+    protocol::asked("ls-refs", prefixes.iter().map(|prefix| format!("ref-prefix {prefix}")))
 }
 
 /// Reads the answer; nothing unless all of it is a list that has come to its end.
 fn told(answer: &[u8]) -> Option<Vec<(Oid, String)>> {
-    let (mut rest, mut references) = (std::str::from_utf8(answer).ok()?, Vec::new());
-    while rest != FLUSH {
-        let length = usize::from_str_radix(rest.get(..4)?, 16).ok()?;
-        let line = rest.get(4..length)?.trim_end_matches('\n');
-        let (id, name) = line.split_once(' ')?;
+    let (mut rest, mut references) = (answer, Vec::new());
+    while rest != FLUSH.as_bytes() {
+        let (line, after) = protocol::first(rest)?;
+        let (id, name) = std::str::from_utf8(line).ok()?.trim_end_matches('\n').split_once(' ')?;
         // What else is told of it is told behind its name.
         let name = name.split(' ').next()?;
-        references.push((Oid::from_str(id).ok().filter(|_| id.len() == 40)?, name.to_owned()));
-        rest = rest.get(length..)?;
+        references.push((protocol::object(id)?, name.to_owned()));
+        rest = after;
     }
     Some(references)
 }

@@ -33,7 +33,7 @@ const OWN: &str = "refs/remotes/origin/";
 const OTHER: &str = "refs/remotes/destinations/";
 
 /// How the remote's names for its branches begin.
-const HEADS: &str = "refs/heads/";
+pub(super) const HEADS: &str = "refs/heads/";
 
 /// How often a commit is sought before it is taken to be gone.
 const SOUGHT: u32 = 3;
@@ -48,7 +48,7 @@ pub struct Mirror {
     /// How its own names for branches of the remote begin.
     names: Arc<str>,
     fail_points: FailPoints,
-    network: Network,
+    pub(super) network: Network,
 }
 
 #[derive(Debug)]
@@ -236,7 +236,8 @@ impl Mirror {
         if !first.is_empty() {
             self.fetch(remote, &first, &[format!("--depth={FIRST_DEPTH}")]).await?;
         }
-        if !stale.is_empty() {
+        let wanted: BTreeMap<_, _> = stale.iter().filter_map(|b| Some((b.clone(), *there.get(b)?))).collect();
+        if !stale.is_empty() && !self.fetch_without_program(remote, &wanted).await {
             self.fetch(remote, &stale, &[]).await?;
         }
         Ok(has_moved)
@@ -278,6 +279,9 @@ impl Mirror {
     /// Fetches branches that are known to exist and to have moved.
     pub async fn fetch_branches(&self, remote: &Remote, branches: &[BranchName]) -> Result<(), GitError> {
         let _one_at_a_time = self.inner.transfer.lock().await;
+        if self.fetch_listed_without_program(remote, branches).await {
+            return Ok(());
+        }
         self.fetch(remote, branches, &[]).await
     }
 
@@ -398,10 +402,10 @@ impl Mirror {
         Ok(())
     }
 
-    async fn remember(&self, branch: &BranchName, id: Oid) -> Result<(), GitError> {
+    pub(super) async fn remember(&self, branch: &BranchName, id: Oid) -> Result<(), GitError> {
         let name = self.local(branch);
         self.read(move |repository, _| {
-            repository.reference(name.as_str(), id, true, "pushed")?;
+            repository.reference(name.as_str(), id, true, "it is there on the remote")?;
             Ok(())
         })
         .await

@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod bad_input;
 mod browser;
+mod budget;
 mod chart_host;
 mod charts;
 mod comments;
