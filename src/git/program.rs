@@ -98,6 +98,8 @@ pub(super) async fn run(
         .env("GIT_DIR", mirror)
         .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "protocol.ext.allow=never"])
         .args(["-c", "credential.helper=", "-c", "core.hooksPath=/dev/null"])
+        // A fetch that comes to no end leaves no objects behind whose parts are missing.
+        .args(["-c", "transfer.unpackLimit=1"])
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

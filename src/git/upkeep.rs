@@ -251,12 +251,12 @@ fn commits(repository: &Repository) -> Result<Commits, GitError> {
     Ok(Commits { newest, cut })
 }
 
-/// Returns the commits that a file of the repository lists, one per line.
 /// Returns the commits whose parents are not in the mirror.
 pub(super) fn cut_off(repository: &Repository) -> Result<BTreeSet<Oid>, GitError> {
     listed(repository, SHALLOW)
 }
 
+/// Returns the commits that a file of the repository lists, one per line.
 fn listed(repository: &Repository, file: &str) -> Result<BTreeSet<Oid>, GitError> {
     match std::fs::read_to_string(repository.path().join(file)) {
         Ok(text) => Ok(text.lines().filter_map(|line| Oid::from_str(line).ok()).collect()),

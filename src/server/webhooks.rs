@@ -279,7 +279,10 @@ mod tests {
     async fn a_body_that_trickles_gives_its_turn_back() {
         let first = stream::iter([Ok::<_, std::io::Error>("{")]);
         let body = Body::from_stream(futures::StreamExt::chain(first, stream::pending()));
-        let refused = read_body_within(Duration::ZERO, Request::new(body)).await.err().map(|outcome| (outcome.status, outcome.name));
+        let refused = read_body_within(Duration::ZERO, Request::new(body))
+            .await
+            .err()
+            .map(|outcome| (outcome.status, outcome.name));
         assert_eq!(refused, Some((StatusCode::REQUEST_TIMEOUT, "slow")));
     }
 

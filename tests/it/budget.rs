@@ -10,8 +10,10 @@ use crate::{
 /// The most calls of the API for one promotion of one environment in the plain case, from the push to the record that it
 /// is verified.
 const CALLS: u64 = 13;
-/// The most starts of git.
-const GIT: u64 = 2;
+/// The most starts of git: the push. The goal was two.
+const GIT: u64 = 1;
+/// How many commits there are on the dry branch before the strategy.
+const EARLIER: usize = 210;
 
 /// Returns the counters of a service, by name and labels.
 async fn counters(served: &Served) -> Fallible<BTreeMap<String, u64>> {
@@ -56,6 +58,10 @@ async fn at_rest(served: &Served, dry: &str) -> Fallible<BTreeMap<String, u64>> 
 #[tokio::test]
 async fn a_promotion_costs_few_calls_and_rest_costs_none() -> TestResult {
     let site = Site::new().await?;
+    // The dry branch is longer than what is fetched of it at first.
+    for number in 0..EARLIER {
+        site.push(&format!("commit {number}"), vec![("notes.txt".to_owned(), format!("{number}\n"))]).await?;
+    }
     let served = site.serve(Start { poll: "1h", ..Start::default() }).await?;
     site.tell(&served).await?;
     let mut first = everywhere("v1");

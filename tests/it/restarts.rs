@@ -142,8 +142,8 @@ async fn what_was_squashed_by_hand_in_other_words_is_recognised_without_the_data
     world.finish().await
 }
 
-/// The mirror was kept in order last when the service was new; since then something was left behind.
-/// Has the service drop what its mirror does not need, at its next start.
+/// Has the service drop what its mirror does not need, at its next start: it was kept in order last when the service was
+/// new, and since then something was left behind.
 async fn drop_unused(world: &mut World) -> TestResult {
     let mirror = world.mirror();
     let left_behind = Repository::open_bare(&mirror)?.blob(b"left behind")?;
@@ -185,6 +185,17 @@ async fn what_left_the_dry_branch_and_runs_keeps_its_place_on_it() -> TestResult
     until("it is taken to be lost", async || Ok(world.look().await?.ok())).await?;
     world.settle().await?;
     assert_eq!(world.board().await?, before);
+    world.finish().await
+}
+
+/// A fetch that comes to no end, as on a full disk, may leave a commit in the mirror without what is in it.
+#[tokio::test]
+async fn a_commit_that_lies_in_the_mirror_without_its_content_is_fetched_with_it() -> TestResult {
+    let mut world = World::with_environments(&["dev"]).await?;
+    let second = world.push_dry("second", everywhere("v2")).await?;
+    world.leave_in_mirror_alone(&second)?;
+    world.settle().await?;
+    insta::assert_snapshot!(world.board().await?, @"dev      second, `health` has not been reported");
     world.finish().await
 }
 

@@ -284,6 +284,15 @@ impl World {
         }
     }
 
+    /// Puts a dry commit into the mirror, and nothing that it refers to.
+    pub(crate) fn leave_in_mirror_alone(&self, commit: &str) -> TestResult {
+        let (there, id) = (self.dry_git()?, Oid::from_str(commit)?);
+        let (odb, mirror) = (there.odb()?, Repository::open_bare(self.mirror())?);
+        let object = odb.read(id)?;
+        mirror.odb()?.write(object.kind(), object.data())?;
+        Ok(())
+    }
+
     /// Opens the repository with the dry branch as it is on the forge's disk.
     fn dry_git(&self) -> Fallible<Repository> {
         Ok(Repository::open_bare(self.forge.git_dir(REPOSITORY)?)?)
