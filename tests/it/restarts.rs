@@ -192,10 +192,12 @@ async fn what_left_the_dry_branch_and_runs_keeps_its_place_on_it() -> TestResult
 #[tokio::test]
 async fn a_commit_that_lies_in_the_mirror_without_its_content_is_fetched_with_it() -> TestResult {
     let mut world = World::with_environments(&["dev"]).await?;
+    world.healthy_all(&["dev"]).await?;
     let second = world.push_dry("second", everywhere("v2")).await?;
     world.leave_in_mirror_alone(&second)?;
     world.settle().await?;
-    insta::assert_snapshot!(world.board().await?, @"dev      second, `health` has not been reported");
+    world.healthy_all(&["dev"]).await?;
+    insta::assert_snapshot!(world.board().await?, @"dev      second, is verified");
     world.finish().await
 }
 
