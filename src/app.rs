@@ -424,6 +424,8 @@ const WAKES: usize = 1024;
 /// Runs the service from a settings file until a signal ends it.
 pub async fn serve(config: Option<&Path>) -> anyhow::Result<()> {
     telemetry(Verbosity::Service);
+    // Before the parts are made, which show how they are from the beginning.
+    metrics_handle();
     install_tls();
     outlive_file_limits();
     let settings = settings(config)?;

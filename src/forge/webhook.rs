@@ -469,6 +469,96 @@ mod tests {
     }
 
     #[test]
+    fn every_public_sample_is_read() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/webhooks-github");
+        let mut read = std::collections::BTreeMap::new();
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let event = name.split('.').next().unwrap_or_default();
+                let hint = reduce_github(event, &std::fs::read(&path)?)?;
+                read.insert(name, hint.map(|hint| format!("{:?}", hint.about)));
+            }
+        }
+        insta::assert_debug_snapshot!(read, @r#"
+        {
+            "branch_protection_rule.edited": Some(
+                "Other",
+            ),
+            "check_run.completed": Some(
+                "Commit { sha: \"ec26c3e57ca3a959ca5aad62de7213c562f8c821\", key: Some(\"Octocoders-linter\") }",
+            ),
+            "check_run.created": Some(
+                "Commit { sha: \"ec26c3e57ca3a959ca5aad62de7213c562f8c821\", key: Some(\"Octocoders-linter\") }",
+            ),
+            "check_run.rerequested": Some(
+                "Commit { sha: \"d6fde92930d4715a2b49857d24b940956b26d2d3\", key: Some(\"randscape\") }",
+            ),
+            "check_suite.completed": Some(
+                "Commit { sha: \"ec26c3e57ca3a959ca5aad62de7213c562f8c821\", key: None }",
+            ),
+            "check_suite.rerequested": Some(
+                "Commit { sha: \"ec26c3e57ca3a959ca5aad62de7213c562f8c821\", key: None }",
+            ),
+            "create": Some(
+                "Other",
+            ),
+            "delete": Some(
+                "Other",
+            ),
+            "deployment_status.created": Some(
+                "Other",
+            ),
+            "installation.created": None,
+            "installation.deleted": None,
+            "installation_repositories.added": None,
+            "installation_repositories.removed": None,
+            "issue_comment.created": Some(
+                "Other",
+            ),
+            "issue_comment.edited": Some(
+                "Other",
+            ),
+            "ping": Some(
+                "Ping",
+            ),
+            "pull_request.closed": Some(
+                "PullRequest { number: PullRequestNumber(2), head: Some(\"ec26c3e57ca3a959ca5aad62de7213c562f8c821\"), state: Some(\"closed\") }",
+            ),
+            "pull_request.labeled": Some(
+                "PullRequest { number: PullRequestNumber(2), head: Some(\"ec26c3e57ca3a959ca5aad62de7213c562f8c821\"), state: Some(\"open\") }",
+            ),
+            "pull_request.opened": Some(
+                "PullRequest { number: PullRequestNumber(2), head: Some(\"ec26c3e57ca3a959ca5aad62de7213c562f8c821\"), state: Some(\"open\") }",
+            ),
+            "pull_request.reopened": Some(
+                "PullRequest { number: PullRequestNumber(2), head: Some(\"ec26c3e57ca3a959ca5aad62de7213c562f8c821\"), state: Some(\"open\") }",
+            ),
+            "pull_request.synchronize": Some(
+                "PullRequest { number: PullRequestNumber(2), head: Some(\"ec26c3e57ca3a959ca5aad62de7213c562f8c821\"), state: Some(\"open\") }",
+            ),
+            "pull_request_review.dismissed": Some(
+                "Review { pull_request: PullRequestNumber(2) }",
+            ),
+            "pull_request_review.submitted": Some(
+                "Review { pull_request: PullRequestNumber(2) }",
+            ),
+            "push": Some(
+                "Other",
+            ),
+            "repository.renamed": Some(
+                "Other",
+            ),
+            "status": Some(
+                "Commit { sha: \"6113728f27ae82c7b1a177c8d03f9e96e0adf246\", key: Some(\"default\") }",
+            ),
+        }
+        "#);
+        Ok(())
+    }
+
+    #[test]
     fn only_new_comments_on_pull_requests_count() {
         let comment = |action: &str, issue: Value| {
             let body = serde_json::json!({"action": action, "issue": issue, "comment": {"id": 5, "user": {"id": 9}},

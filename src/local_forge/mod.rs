@@ -118,6 +118,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Where to listen; a loopback address. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// How it is reached, without a slash at the end, when something stands in front of it; where it listens unless set.
+    pub url: Option<String>,
     /// Who is shown every exchange and webhook.
     pub observer: Option<Observer>,
     /// The git program.
@@ -130,6 +132,7 @@ impl Options {
         Self {
             dir: dir.as_ref().to_owned(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            url: None,
             observer: None,
             git: PathBuf::from("git"),
         }
@@ -139,6 +142,7 @@ impl Options {
 /// A running forge.
 pub struct LocalForge {
     hub: Arc<Hub>,
+    address: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -154,7 +158,8 @@ impl LocalForge {
         tokio::fs::create_dir_all(&git_root).await.context("could not make the local forge's folder")?;
         let state = load(&options.dir).await?;
         let listener = TcpListener::bind(options.listen).await.context("could not listen for the local forge")?;
-        let urls = Urls::new(format!("http://{}", listener.local_addr()?));
+        let address = listener.local_addr()?;
+        let urls = Urls::new(options.url.unwrap_or_else(|| format!("http://{address}")));
         let (outbox, queue) = Outbox::new();
         let dir = tokio::fs::canonicalize(&options.dir).await.context("could not find the local forge's folder")?;
         let hub = Arc::new(Hub {
@@ -177,7 +182,12 @@ impl LocalForge {
             tokio::spawn(webhook_sender::run(Arc::clone(&hub), client, queue, stop.clone())),
             tokio::spawn(save_now_and_then(Arc::clone(&hub), stop.clone())),
         ];
-        Ok(Self { hub, stop, tasks })
+        Ok(Self { hub, address, stop, tasks })
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Returns the address of the pages, without a slash at the end.

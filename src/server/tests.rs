@@ -91,6 +91,11 @@ struct World {
     readiness: watch::Sender<Readiness>,
 }
 
+/// What the secrets of a source begin with: each has its own.
+fn of_source(dialect: Dialect) -> &'static str {
+    if dialect == Dialect::GitHub { "" } else { "other-" }
+}
+
 impl World {
     fn new() -> Self {
         Self::serving(Memory::default(), &["codertocat/*"], &["new", "old"])
@@ -103,7 +108,7 @@ impl World {
         let source = |dialect| WebhookSource {
             destinations: ServedRepositories::default(),
             dialect,
-            secrets: secrets.iter().map(|secret| (*secret).into()).collect(),
+            secrets: secrets.iter().map(|secret| format!("{}{secret}", of_source(dialect)).into()).collect(),
             repositories: ServedRepositories(
                 repositories.iter().filter_map(|text| RepositoryPattern::parse(text)).collect(),
             ),
@@ -181,7 +186,7 @@ async fn a_genuine_delivery_is_written_down_before_the_queue_wakes() {
 async fn each_forge_is_understood_by_its_own_headers() {
     let world = World::serving(Memory::default(), &["acme/*"], &["new", "old"]);
     let body = include_bytes!("../../tests/data/webhooks-gitea/push.json").as_slice();
-    let signature = signature("old", body);
+    let signature = signature("other-old", body);
     let digits = signature.trim_start_matches("sha256=");
     let send = |headers: &[(&'static str, &str)]| {
         let mut request = Request::post("/webhooks/gitea");
@@ -216,6 +221,21 @@ async fn deliveries_without_a_fitting_signature_are_refused() {
     assert_eq!(world.status_of(delivery("status", "1", Some(&fitting), STATUS)).await, 202, "the id is still free");
     let no_secret = World::serving(Memory::default(), &["codertocat/*"], &[]);
     assert_eq!(no_secret.status_of(delivery("status", "1", Some(&fitting), STATUS)).await, 401);
+}
+
+#[tokio::test]
+async fn the_secret_of_one_source_proves_nothing_to_another() {
+    let world = World::new();
+    let to_github = delivery("status", "1", Some(&signature("other-new", STATUS)), STATUS);
+    assert_eq!(world.status_of(to_github).await, 401);
+    for (secret, expected) in [("new", 401), ("other-new", 202)] {
+        let request =
+            Request::post("/webhooks/gitea").header("x-gitea-event", "status").header("x-gitea-delivery", "1");
+        let proof = signature(secret, STATUS);
+        let request = request.header("x-gitea-signature", proof.trim_start_matches("sha256="));
+        let request = request.body(Body::from(STATUS)).expect("because the headers are plain");
+        assert_eq!(world.status_of(request).await, expected, "{secret}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,14 @@ impl World {
         self.settle().await?;
         Ok(status)
     }
+
+    /// Returns what is reported and nobody waits for, as people see it.
+    fn unasked(&self) -> Fallible<String> {
+        let boards = self.service()?.boards.all();
+        let places = boards.values().flat_map(|board| &board.places);
+        let lines: Vec<String> = places.flat_map(|view| &view.unasked).map(ToString::to_string).collect();
+        Ok(self.in_words(&lines.join("\n")))
+    }
 }
 
 #[tokio::test]
@@ -169,5 +177,25 @@ async fn only_services_that_a_promotion_changed_are_asked_about_and_only_flux_an
     staging  nothing; wants second in #2
              - waits for a person to promote it
     ");
+    world.finish().await
+}
+
+#[tokio::test]
+async fn keys_that_nobody_waits_for_are_shown_with_who_reported_them() -> TestResult {
+    let strategy = waiting_for("{key: 'application/shop-dev/argocd', from: argocd}", &["dev"]);
+    let mut world = World::with_strategy(&strategy).await?;
+    // The right key by somebody else, and the key of another application.
+    world.report("dev", "application/shop-dev/argocd", StatusState::Success).await?;
+    assert_eq!(world.told(Tool::ArgoCd, "dev", &[("shop-dev", "shop-blue")]).await?, 202);
+    insta::assert_snapshot!(world.unasked()?, @"
+    `application/shop-blue/argocd` is reported as success by argocd, and nobody waits for it
+    `application/shop-dev/argocd` is reported as success by developer, and only what argocd reports counts
+    ");
+    world.told(Tool::ArgoCd, "dev", &[]).await?;
+    insta::assert_snapshot!(world.unasked()?, @"
+    `application/shop-blue/argocd` is reported as success by argocd, and nobody waits for it
+    `application/shop-dev/argocd` is reported as success by developer, and only what argocd reports counts
+    ");
+    insta::assert_snapshot!(world.board().await?, @"dev      first, is verified");
     world.finish().await
 }

@@ -28,6 +28,7 @@ mod hydration;
 mod lanes;
 mod local_forge;
 mod merges;
+mod meters;
 mod modes;
 mod network;
 mod offline;

@@ -105,10 +105,18 @@ impl Site {
 
     /// Starts a forge with the environments in this repository.
     pub(crate) async fn with_home(home: &'static str, observer: Option<Observer>) -> Fallible<Self> {
+        Self::with(home, |options| Options { observer, ..options }).await
+    }
+
+    /// Starts a forge that is reached through what stands in front of it.
+    pub(crate) async fn behind(url: &str) -> Fallible<Self> {
+        Self::with(REPOSITORY, |options| Options { url: Some(url.to_owned()), ..options }).await
+    }
+
+    async fn with(home: &'static str, options: impl FnOnce(Options) -> Options) -> Fallible<Self> {
         hydromote::app::install_tls();
         let dir = tempfile::tempdir()?;
-        let mut options = Options::new(dir.path().join("forge"));
-        options.observer = observer;
+        let options = options(Options::new(dir.path().join("forge")));
         let forge = LocalForge::start(options).await?;
         let (_, bot_token) = forge.create_user(BOT).await?;
         forge.create_user(DEVELOPER).await?;
@@ -190,7 +198,7 @@ impl Site {
 
     /// Takes the forge away; returns where it was.
     pub(crate) async fn end_forge(self) -> Fallible<Gone> {
-        let address = self.forge.url().trim_start_matches("http://").parse()?;
+        let address = self.forge.address();
         self.forge.shutdown().await?;
         // Bound and not listened on: connections are refused, and nobody else gets the port.
         let socket = until("the forge has let go of its address", async || {

@@ -225,9 +225,10 @@ mod tests {
     }
 
     /// Every sample that is kept.
-    const SAMPLES: [(&str, &[u8]); 9] = samples![
+    const SAMPLES: [(&str, &[u8]); 10] = samples![
         "build",
         "deployment",
+        "emoji_merge_request",
         "emoji_note_merge_request",
         "job",
         "merge_request",

@@ -25,7 +25,11 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 
 use self::{proxy::TestProxy, tls::Issuer};
-use crate::chart_host::ChartHost;
+use crate::{
+    chart_host::ChartHost,
+    program::{Site, Start},
+    world::{everywhere, strategy},
+};
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -52,9 +56,7 @@ impl Lab {
         forge.create_repository("acme", "shop", RepositoryOptions { files, ..Default::default() }).await?;
         forge.grant(REPOSITORY, "bot", Permission::Write).await?;
         let issuer = Issuer::new()?;
-        let behind: url::Url = forge.api_url().parse()?;
-        let port = behind.port().ok_or("the forge has a port")?;
-        let front = tls::front(issuer.server("localhost")?, ([127, 0, 0, 1], port).into()).await?;
+        let front = tls::front(issuer.server("localhost")?, forge.address()).await?;
         let proxy = TestProxy::start(front, "us er", "p@ss/w").await?;
         Ok(Self { dir, forge, token: token.expose().to_owned(), issuer, proxy })
     }
@@ -167,9 +169,7 @@ async fn a_certificate_of_nobody_we_trust_is_told_with_what_to_do() -> TestResul
 #[tokio::test]
 async fn a_certificate_for_another_name_is_not_taken() -> TestResult {
     let mut lab = Lab::new().await?;
-    let behind: url::Url = lab.forge.api_url().parse()?;
-    let port = behind.port().ok_or("the forge has a port")?;
-    let front = tls::front(lab.issuer.server("elsewhere.example.com")?, ([127, 0, 0, 1], port).into()).await?;
+    let front = tls::front(lab.issuer.server("elsewhere.example.com")?, lab.forge.address()).await?;
     lab.proxy = TestProxy::start(front, "us er", "p@ss/w").await?;
     let network = lab.network(Some(&lab.issuer), CREDENTIALS)?;
     let told = lab.account(&network).await?.err().ok_or("nobody is to be reached")?;
@@ -210,5 +210,36 @@ async fn what_is_an_exception_is_reached_without_the_proxy() -> TestResult {
     };
     assert_eq!(GitHub::through(&options, &network)?.account().await?.login, "bot");
     assert!(lab.proxy.tunnels().is_empty());
+    Ok(())
+}
+
+/// With the settings that people write: hydration, promotion and comments of the service itself.
+#[tokio::test]
+async fn a_service_promotes_through_the_proxy_on_a_forge_that_the_issuer_vouches_for() -> TestResult {
+    let site = Site::behind(SITE).await?;
+    let issuer = Issuer::new()?;
+    let front = tls::front(issuer.server("localhost")?, site.forge.address()).await?;
+    let proxy = TestProxy::start(front, "us er", "p@ss/w").await?;
+    site.write("roots.pem", &issuer.pem())?;
+    let roots = site.dir.path().join("roots.pem").to_string_lossy().into_owned();
+    let environment = [
+        ("HYDROMOTE__NETWORK__PROXY", &*proxy.url),
+        ("HYDROMOTE__NETWORK__PROXY_CREDENTIALS", "us er:p@ss/w"),
+        ("HYDROMOTE__NETWORK__CA_BUNDLE", &*roots),
+    ];
+    let start = Start { environment: &environment, ..Start::default() };
+    let served = site.serve(start).await?;
+    site.tell(&served).await?;
+    let mut files = everywhere("v1");
+    files.push(("hydromote.yaml".to_owned(), strategy(&["dev", "staging"])));
+    let one = site.push("first", files).await?;
+    served.runs("dev", &one).await?;
+    site.healthy("dev").await?;
+    served.runs("staging", &one).await?;
+    let tunnels = proxy.tunnels();
+    assert!(!tunnels.is_empty() && tunnels.iter().all(|target| target == "localhost:9"), "{tunnels:?}");
+    let (arguments, log) = (served.arguments()?, served.terminate().await?.1);
+    assert!(!format!("{arguments}{log}").contains("p@ss"), "{log}");
+    site.forge.shutdown().await?;
     Ok(())
 }

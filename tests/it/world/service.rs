@@ -312,7 +312,7 @@ impl World {
         self.start().await
     }
 
-    pub(super) fn service(&self) -> Fallible<&Service> {
+    pub(crate) fn service(&self) -> Fallible<&Service> {
         Ok(&self.service.as_ref().ok_or("the service is stopped")?.service)
     }
 
