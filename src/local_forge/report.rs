@@ -89,6 +89,11 @@ pub struct CheckRun {
 }
 
 impl CheckRun {
+    /// Returns the App in whose name it was made; `local-checks` for those of people, who can make none on GitHub.
+    pub(super) fn app(&self) -> &str {
+        self.creator.strip_suffix("[bot]").unwrap_or("local-checks")
+    }
+
     /// Returns what it says in the words of commit statuses; skipped and neutral count as success.
     pub fn outcome(&self) -> StatusState {
         match self.conclusion.as_deref() {
@@ -113,7 +118,7 @@ pub(super) fn latest_statuses<'a>(repository: &'a Repository, sha: &str) -> Vec<
 pub(super) fn latest_check_runs<'a>(repository: &'a Repository, sha: &str) -> Vec<&'a CheckRun> {
     let mut latest: Vec<&CheckRun> = Vec::new();
     for run in repository.check_runs.iter().filter(|run| run.sha == sha) {
-        latest.retain(|earlier| earlier.name != run.name);
+        latest.retain(|earlier| (earlier.app(), &earlier.name) != (run.app(), &run.name));
         latest.push(run);
     }
     latest

@@ -180,6 +180,21 @@ async fn only_services_that_a_promotion_changed_are_asked_about_and_only_flux_an
     world.finish().await
 }
 
+/// Argo CD reports on the newest head of a branch that others push to as well, not on the commit that changed what it
+/// deploys.
+#[tokio::test]
+async fn health_that_is_told_of_a_later_head_of_a_shared_branch_counts() -> TestResult {
+    let strategy = waiting_for("{key: application/shop-dev/argocd}", &["dev"]);
+    let mut world = World::with_strategy(&strategy).await?;
+    let ours = world.branch("env/dev").await?;
+    world.push_foreign("dev", vec![("other/config.yaml".to_owned(), config("v1"))]).await?;
+    world.settle().await?;
+    assert_ne!(world.branch("env/dev").await?, ours);
+    assert_eq!(world.told(Tool::ArgoCd, "dev", &[]).await?, 202);
+    insta::assert_snapshot!(world.board().await?, @"dev      first, is verified");
+    world.finish().await
+}
+
 #[tokio::test]
 async fn keys_that_nobody_waits_for_are_shown_with_who_reported_them() -> TestResult {
     let strategy = waiting_for("{key: 'application/shop-dev/argocd', from: argocd}", &["dev"]);

@@ -39,6 +39,7 @@ mod polling;
 mod program;
 mod promotion;
 mod proxy;
+mod recipes;
 mod rejections;
 mod renderers;
 mod renewal;

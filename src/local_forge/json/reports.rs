@@ -71,7 +71,7 @@ impl View<'_> {
             },
             "name": run.name,
             "check_suite": {"id": run.suite},
-            "app": self.app(repository),
+            "app": self.app(repository, run.app()),
             "pull_requests": self.pulls_of(repository, &run.sha),
         })
     }
@@ -105,7 +105,7 @@ impl View<'_> {
             "before": commit.parents.first(),
             "after": sha,
             "pull_requests": self.pulls_of(repository, sha),
-            "app": self.app(repository),
+            "app": runs.first().map(|run| self.app(repository, run.app())),
             "repository": self.repository(repository, None),
             "created_at": commit.committer.at.to_string(),
             "updated_at": runs.iter().map(|run| run.completed_at.unwrap_or(run.started_at)).max().map(|at| at.to_string()),
@@ -115,18 +115,18 @@ impl View<'_> {
         })
     }
 
-    /// Returns the one app in whose name check runs are made here.
-    fn app(self, repository: &Repository) -> Value {
+    /// Returns the App in whose name a check run was made.
+    fn app(self, repository: &Repository, slug: &str) -> Value {
         let created = repository.created_at.to_string();
         json!({
             "id": 1,
-            "slug": "local-checks",
+            "slug": slug,
             "node_id": node_id("App", 1),
             "owner": self.user(&repository.owner),
-            "name": "local checks",
+            "name": slug,
             "description": "Check runs of the local forge.",
             "external_url": self.urls.web(),
-            "html_url": format!("{}/apps/local-checks", self.urls.web()),
+            "html_url": format!("{}/apps/{slug}", self.urls.web()),
             "created_at": created,
             "updated_at": created,
             "permissions": {"checks": "write", "metadata": "read"},
