@@ -40,7 +40,7 @@ pub enum ForgeError {
         what: String,
     },
     /// The credentials are wrong or lack a right; the operator must act.
-    #[error("the forge refused the credentials while it was asked to {what}: {words}")]
+    #[error("{}{what}: {words}", unauthorised(*invalid))]
     Unauthorised {
         /// What was attempted.
         what: String,
@@ -80,4 +80,13 @@ pub enum ForgeError {
         #[source]
         source: anyhow::Error,
     },
+}
+
+/// Returns how it is told that credentials are not valid, or are and lack a right.
+fn unauthorised(invalid: bool) -> &'static str {
+    if invalid {
+        "the forge refused the credentials while it was asked to "
+    } else {
+        "the credentials do not suffice to "
+    }
 }

@@ -1,8 +1,10 @@
 //! Requests with one credential.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -27,6 +29,9 @@ use crate::forge::{ForgeError, LimitedBy};
 /// What is said of a page for people in place of JSON.
 const NO_API: &str =
     "it answered with a web page; is `api_url` the address of its API, and is no sign-in page or proxy in between?";
+
+/// How long what was made may not be seen yet: as a rule the copies of a forge's database that answer lag by less.
+const SEEN_AFTER: Duration = Duration::from_secs(3);
 
 /// Carries one request to the forge and its answer back; limits and meanings are not its business.
 #[async_trait]
@@ -61,6 +66,8 @@ pub(in crate::forge) struct CredentialState {
     etags: Mutex<Etags>,
     turns: Turns,
     meters: Meters,
+    /// Since when nobody knows whether something was made at these paths.
+    unclear: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl<T> fmt::Debug for Client<T> {
@@ -79,6 +86,7 @@ impl CredentialState {
             etags: Mutex::default(),
             turns: Turns::new(limits.writes_at_once, limits.write_interval),
             meters: Meters::new(breaker.host(), name),
+            unclear: Mutex::default(),
         }
     }
 
@@ -101,6 +109,16 @@ impl CredentialState {
     pub(in crate::forge) fn admit(&self, call: &Call) -> Result<Permit<'_>, ForgeError> {
         self.check(call)?;
         self.breaker.admit(Instant::now()).map_err(|alone| self.left_alone(call, alone))
+    }
+
+    /// Fails while something may have been made at a path that nobody may see yet.
+    fn check_unclear(&self, call: &Call, now: Instant) -> Result<(), ForgeError> {
+        let mut unclear = lock(&self.unclear);
+        unclear.retain(|_, since| now.duration_since(*since) < SEEN_AFTER);
+        match unclear.contains_key(&call.path) {
+            true => Err(unavailable(call, anyhow::anyhow!("whether it was done before can be seen in a moment"))),
+            false => Ok(()),
+        }
     }
 
     fn left_alone(&self, call: &Call, alone: LeftAlone) -> ForgeError {
@@ -152,6 +170,21 @@ impl<T: Transport> Client<T> {
         body: &impl Serialize,
     ) -> Result<String, ForgeError> {
         Ok(self.write_for_answer(method, call, body).await?.body)
+    }
+
+    /// Makes what would be there twice if it were made twice; returns what the answer tells of it. After a try whose outcome
+    /// nobody knows it is not tried again before its outcome can be read.
+    pub(in crate::forge) async fn create<B: DeserializeOwned>(
+        &self,
+        call: &Call,
+        body: &impl Serialize,
+    ) -> Result<B, ForgeError> {
+        self.state.check_unclear(call, Instant::now())?;
+        let made = self.write(Method::POST, call, body).await.and_then(|answer| parse(&answer, &call.what));
+        if matches!(made, Err(ForgeError::Unavailable { .. })) {
+            lock(&self.state.unclear).insert(call.path.clone(), Instant::now());
+        }
+        made
     }
 
     /// Writes, once, after the more important writes; returns the whole answer to a success.
@@ -219,4 +252,41 @@ impl<T: Transport> Client<T> {
 /// Says that no usable answer came.
 fn unavailable(call: &Call, source: impl Into<anyhow::Error>) -> ForgeError {
     ForgeError::Unavailable { what: call.what.clone(), source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Answers with these codes, one after another, or does not; counts what it is asked.
+    struct Scripted(Mutex<Vec<u16>>);
+
+    #[async_trait]
+    impl Transport for Scripted {
+        async fn exchange(&self, _: Request) -> anyhow::Result<Answer> {
+            let status = StatusCode::from_u16(lock(&self.0).remove(0))?;
+            Ok(Answer { status, headers: HeaderMap::new(), body: "{\"id\": 7}".to_owned() })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_made_is_not_made_again_before_it_can_be_seen() {
+        let state = CredentialState::new(Limits::default(), &Breaker::of("https://forge.example.com"), "token");
+        let client = Client::new(Scripted(Mutex::new(vec![502, 201, 422, 201])), Arc::new(state));
+        let call = |path: &str| Call::new("/comments", path.to_owned(), "comment on #1".to_owned());
+        let make = async |path| client.create::<Value>(&call(path), &json!({"body": "text"})).await;
+        let left = || lock(&client.transport.0).len();
+        assert!(matches!(make("/1").await, Err(ForgeError::Unavailable { .. })));
+        let again = make("/1").await;
+        assert!(matches!(&again, Err(ForgeError::Unavailable { what, .. }) if what == "comment on #1"), "{again:?}");
+        assert_eq!(left(), 3, "nobody was asked");
+        assert!(make("/2").await.is_ok(), "elsewhere nothing is unclear");
+        assert!(client.state.check_unclear(&call("/1"), Instant::now() + SEEN_AFTER).is_ok());
+        assert!(matches!(make("/1").await, Err(ForgeError::Refused { .. } | ForgeError::Moved { .. })));
+        assert!(make("/1").await.is_ok(), "a refusal is clear");
+        assert_eq!(left(), 0);
+    }
 }

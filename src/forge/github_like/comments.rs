@@ -11,7 +11,7 @@ use crate::{
     domain::ids::{PullRequestNumber, RepositoryId},
     forge::{
         ForgeError, Reacted, Reaction,
-        calls::{Call, Client, Importance, Transport, parse},
+        calls::{Call, Client, Importance, Transport},
     },
 };
 
@@ -38,8 +38,7 @@ pub(in crate::forge) async fn post<T: Transport>(
     body: &str,
 ) -> Result<u64, ForgeError> {
     let call = on_pull_request(repository, number, "comment on");
-    let answer = client.write(Method::POST, &call, &json!({"body": body})).await?;
-    Ok(parse::<CreatedBody>(&answer, &call.what)?.id)
+    Ok(client.create::<CreatedBody>(&call, &json!({"body": body})).await?.id)
 }
 
 /// Replaces the text of a comment.

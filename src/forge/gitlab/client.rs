@@ -94,6 +94,11 @@ impl Client {
         self.write(write.method.clone(), &write.call, &write.fields).await
     }
 
+    /// Makes what would be there twice if it were made twice; returns what the answer tells of it.
+    pub(super) async fn make<B: DeserializeOwned>(&self, write: &Write) -> Result<B, ForgeError> {
+        self.create(&write.call, &write.fields).await
+    }
+
     /// Reads one page of a list; the first is 1.
     pub(super) async fn page<T: DeserializeOwned>(&self, call: &Call, number: usize) -> Result<Page<T>, ForgeError> {
         let separator = if call.path.contains('?') { '&' } else { '?' };

@@ -19,7 +19,7 @@ use crate::{
     domain::ids::{PullRequestNumber, RepositoryId},
     forge::{
         Account, COMMENTS_AT_ONCE, Comment, ForgeError, Reacted, Reaction, RecentComments,
-        calls::{Call, Importance, encoded, parse},
+        calls::{Call, Importance, encoded},
     },
 };
 
@@ -110,7 +110,7 @@ pub(super) async fn post(
         .body(quick_actions::defused(body))
         .build();
     let write = writing(endpoint, NOTES_ROUTE, attempt("comment on", repository, number))?.of(Importance::Comment);
-    Ok(parse::<CreatedBody>(&client.perform(&write).await?, &write.call.what)?.id)
+    Ok(client.make::<CreatedBody>(&write).await?.id)
 }
 
 /// Replaces the text of a comment.

@@ -70,7 +70,7 @@ async fn a_command_that_the_forge_does_not_let_be_done_is_answered_in_its_words(
 
     `/promote` by developer:
 
-    Not done: the forge refused the credentials while it was asked to post the status `hydromote/promote/prod` on `(commit)` of `acme/shop`: Server Error. See what the service may do there with `hydromote doctor --config`.
+    Not done: the credentials do not suffice to post the status `hydromote/promote/prod` on `(commit)` of `acme/shop`: Server Error. See what the service may do there with `hydromote doctor --config`.
 
     [Status page](https://hydromote.example.com/strategies/acme/shop/shop) · `/hydromote help` lists the commands
 
